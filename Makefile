@@ -1,0 +1,50 @@
+# `make run` and `make test` are all that a fresh machine needs; both set up what they use.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV   := .venv
+BIN    := $(VENV)/bin
+UV     ?= uv
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check fix bench lock clean
+
+help: ## show these targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
+run: $(VENV)/host ## set up, train, export every format, print the accuracy/latency table
+	$(BIN)/python -m train
+	$(BIN)/python -m export --format all
+	$(BIN)/python -m benchmark
+
+test: $(VENV)/dev ## set up, run every test (data set and real training included)
+	$(BIN)/python -m pytest
+
+check: $(VENV)/dev ## lint, strict typing and the fast tests; changes nothing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -m "not slow"
+
+fix: $(VENV)/dev ## mend what the linter and the formatter can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/dev ## print the speed ratios that the README claims (needs `make run` once)
+	$(BIN)/python -m tests.ratios
+
+lock: ## resolve the dependencies anew (needs uv)
+	$(UV) pip compile $(LOCK) --upgrade --extra dev pyproject.toml -o requirements-dev.txt
+	$(UV) pip compile $(LOCK) -c requirements-dev.txt --extra host pyproject.toml -o requirements-host.txt
+	$(UV) pip compile $(LOCK) -c requirements-dev.txt --extra device pyproject.toml -o requirements-device.txt
+LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
+
+clean: ## remove the environment, the caches and everything in artifacts/
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+	find artifacts -mindepth 1 ! -name README.md -delete
+
+# A stamp a requirements file: the environment is made once, and completed when the lock changes.
+$(VENV)/%: requirements-%.txt
+	@test -n "$(PYTHON)" || { echo "error: no python3 found; install Python 3.11" >&2; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@

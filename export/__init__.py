@@ -1,0 +1,1 @@
+"""Stage 2: convert, load back, verify, and only then write `<format>.<ext>` + `<format>.json`."""

@@ -1,0 +1,1 @@
+"""One module a converter family; each has `convert(entry, source) -> bytes`. Heavy."""

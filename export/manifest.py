@@ -1,0 +1,179 @@
+"""The manifest beside each exported file: what it is, where it came from, how it was proven.
+
+Light: standard library and numpy.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from train.artifact import file_sha256, read_json
+from train.data import Preprocessing
+from train.errors import ArtifactError
+
+SCHEMA_VERSION = 1
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorSpec:
+    """One input or output; a real value is `(quantized - zero_point) * scale`.
+
+    `shape` has None where any size fits; `scale` and `zero_point` are None for float tensors.
+    """
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+    scale: float | None = None
+    zero_point: int | None = None
+
+    def __str__(self) -> str:
+        shape = ", ".join("?" if size is None else str(size) for size in self.shape)
+        quantization = "" if self.scale is None else f" scale {self.scale:g} zero {self.zero_point}"
+        return f"{self.name} ({shape}) {self.dtype}{quantization}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One thing that was verified; `limit` says what `value` had to be."""
+
+    name: str
+    value: float | str
+    limit: float | str
+    passed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """The Keras model that a file was made from, and its test accuracy in 0…1."""
+
+    file: str
+    sha256: str
+    accuracy: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """The representative dataset: how many images, the hash of their indices, the method."""
+
+    count: int
+    sha256: str
+    method: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """All that is recorded of one exported file; `path` is where the manifest itself is."""
+
+    path: Path
+    format: str
+    runtime: str
+    file: str
+    sha256: str
+    size_bytes: int
+    source: Source
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    preprocessing: Preprocessing
+    labels: tuple[str, ...]
+    calibration: Calibration | None
+    checks: tuple[Check, ...]
+    versions: Mapping[str, str]
+    created: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns the manifest's content as a JSON object."""
+        fields = asdict(self)
+        del fields["path"]
+        return {"schema_version": SCHEMA_VERSION, **fields}
+
+    @property
+    def artifact_path(self) -> Path:
+        """Where the exported file is."""
+        return self.path.with_name(self.file)
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Returns the manifest in a file.
+
+    Raises:
+        ArtifactError: it is unreadable, of another version, or lacks or garbles a field.
+    """
+    remedy = f"run `python -m export --format {path.stem}` again"
+    content = read_json(path, schema_version=SCHEMA_VERSION, remedy=remedy)
+    try:
+        manifest = Manifest(
+            path=path,
+            format=_text(content["format"]),
+            runtime=_text(content["runtime"]),
+            file=_text(content["file"]),
+            sha256=_text(content["sha256"]),
+            size_bytes=int(content["size_bytes"]),
+            source=Source(**content["source"]),
+            inputs=tuple(_tensor_spec(fields) for fields in content["inputs"]),
+            outputs=tuple(_tensor_spec(fields) for fields in content["outputs"]),
+            preprocessing=Preprocessing(**content["preprocessing"]),
+            labels=tuple(content["labels"]),
+            calibration=Calibration(**content["calibration"]) if content["calibration"] else None,
+            checks=tuple(Check(**fields) for fields in content["checks"]),
+            versions=dict(content["versions"]),
+            created=_text(content["created"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(f"{path} lacks or garbles {error}; {remedy}") from error
+    if Path(manifest.file).name != manifest.file or manifest.format != path.stem:
+        raise ArtifactError(
+            f"{path} is for format {manifest.format!r} and file {manifest.file!r}, expected "
+            f"format {path.stem!r} and a file beside it; {remedy}"
+        )
+    return manifest
+
+
+def check_file(manifest: Manifest) -> None:
+    """Checks that the exported file is there and is the one that the manifest describes.
+
+    Raises:
+        ArtifactError: it is missing, truncated or another file.
+    """
+    path = manifest.artifact_path
+    remedy = f"run `python -m export --format {manifest.format}` again"
+    if not path.is_file():
+        raise ArtifactError(f"{path} is not there; {remedy}")
+    size = path.stat().st_size
+    if size != manifest.size_bytes:
+        raise ArtifactError(
+            f"{path}: got {size} bytes, expected {manifest.size_bytes} by its manifest; {remedy}"
+        )
+    found = file_sha256(path)
+    if found != manifest.sha256:
+        raise ArtifactError(
+            f"{path}: got SHA-256 {found[:12]}…, expected {manifest.sha256[:12]}… by its "
+            f"manifest; {remedy}"
+        )
+
+
+def single(kind: str, found: Sequence[Item], path: Path) -> Item:
+    """Returns the one input or output of a file.
+
+    Raises:
+        ArtifactError: it has none or several.
+    """
+    if len(found) != 1:
+        raise ArtifactError(f"{path}: got {len(found)} {kind}s, expected one")
+    return found[0]
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"text (got {value!r})")
+    return value
+
+
+def _tensor_spec(fields: Mapping[str, Any]) -> TensorSpec:
+    spec = TensorSpec(**{**fields, "shape": tuple(fields["shape"])})
+    if spec.scale is not None and not (math.isfinite(spec.scale) and spec.scale > 0):
+        raise ValueError(f"the scale of {spec.name}")
+    return spec

@@ -1,0 +1,68 @@
+"""LiteRT (TensorFlow Lite's runtime) with its default delegate, XNNPACK. Light."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from export.manifest import TensorSpec, single
+from train.errors import ArtifactError
+from train.native_output import captured_native_output
+
+
+class LiteRTRunner:
+    """A `.tflite` file in LiteRT's interpreter."""
+
+    input: TensorSpec
+    output: TensorSpec
+
+    def __init__(self, path: Path, *, threads: int) -> None:
+        self._path = path
+        self._threads = threads
+
+    def __enter__(self) -> Self:
+        from ai_edge_litert.interpreter import Interpreter
+
+        try:
+            with captured_native_output():  # it announces its delegate from C++
+                interpreter = Interpreter(model_path=str(self._path), num_threads=self._threads)
+                interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise ArtifactError(f"LiteRT cannot load {self._path}: {error}") from error
+        input_details = single("input", interpreter.get_input_details(), self._path)
+        output_details = single("output", interpreter.get_output_details(), self._path)
+        self.input = _tensor_spec(input_details)
+        self.output = _tensor_spec(output_details)
+        self._interpreter = interpreter
+        self._input_index = input_details["index"]
+        self._output_index = output_details["index"]
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        del self._interpreter
+
+    def invoke(self, value: np.ndarray) -> np.ndarray:
+        """Runs one inference."""
+        interpreter = self._interpreter
+        interpreter.set_tensor(self._input_index, value)
+        interpreter.invoke()
+        result: np.ndarray = interpreter.get_tensor(self._output_index)
+        return result
+
+
+def _tensor_spec(details: dict[str, Any]) -> TensorSpec:
+    scale, zero_point = details["quantization"]
+    return TensorSpec(
+        name=details["name"],
+        # -1 in the signature marks a dimension that any size fits
+        shape=tuple(None if size < 0 else int(size) for size in details["shape_signature"]),
+        dtype=np.dtype(details["dtype"]).name,
+        scale=float(scale) if scale else None,
+        zero_point=int(zero_point) if scale else None,
+    )

@@ -1,0 +1,1 @@
+"""Stage 1: data set, tuning, fitting; writes `model.keras`, `model.json`, `model.outputs.npz`."""

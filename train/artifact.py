@@ -1,0 +1,123 @@
+"""Reading and writing what the stages hand to each other: whole files, hashed, never half.
+
+Light: standard library and numpy. Everything that lands in the artifacts folder goes through
+`staging` and `publish`: written to a staging folder on the same file system, then renamed.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from train.errors import ArtifactError
+
+STAGING_PREFIX = ".staging-"
+
+
+def file_sha256(path: Path) -> str:
+    """Returns the SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def array_sha256(*arrays: np.ndarray) -> str:
+    """Returns one SHA-256 over the dtypes, shapes and bytes of arrays, in hexadecimal."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def package_versions(*names: str) -> dict[str, str]:
+    """Returns the installed versions of distributions, asked without importing them."""
+    return {name: metadata.version(name) for name in names}
+
+
+@contextmanager
+def staging(artifacts: Path) -> Iterator[Path]:
+    """Yields an empty folder inside `artifacts`, removed afterwards whatever happens.
+
+    Staging folders that killed processes left behind are removed too.
+
+    Raises:
+        ArtifactError: `artifacts` cannot be created or written to.
+    """
+    try:
+        artifacts.mkdir(parents=True, exist_ok=True)
+        for leftover in artifacts.glob(f"{STAGING_PREFIX}*"):
+            if not _is_running(leftover.name.removeprefix(STAGING_PREFIX).split("-")[0]):
+                shutil.rmtree(leftover, ignore_errors=True)
+        folder = tempfile.mkdtemp(prefix=f"{STAGING_PREFIX}{os.getpid()}-", dir=artifacts)
+    except OSError as error:
+        raise ArtifactError(
+            f"cannot write to the artifacts folder {artifacts}: {error.strerror}; "
+            "give a writable one with --artifacts"
+        ) from error
+    try:
+        yield Path(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def publish(staged: list[Path], artifacts: Path) -> None:
+    """Gives staged files their final names in `artifacts`, in order, with interrupts held back.
+
+    Each file is on disk in full before the first rename, so every name always holds a whole
+    file, the old or the new.
+    """
+    for path in staged:
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    held_back = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, held_back)
+    try:
+        for path in staged:
+            path.replace(artifacts / path.name)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, held_back)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Writes an object as indented JSON; numbers must be finite (`null` says unknown)."""
+    path.write_text(json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path, *, schema_version: int, remedy: str) -> dict[str, Any]:
+    """Reads a JSON object that carries `schema_version`.
+
+    Raises:
+        ArtifactError: the file is missing, unreadable, not a JSON object, or of another
+            version; the message ends with `remedy`.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ArtifactError(f"{path}: {error.strerror}; {remedy}") from error
+    except ValueError as error:
+        raise ArtifactError(f"{path} is not JSON ({error}); {remedy}") from error
+    found = content.get("schema_version") if isinstance(content, dict) else None
+    if found != schema_version:
+        raise ArtifactError(
+            f"{path} has schema_version {found!r}, expected {schema_version}; {remedy}"
+        )
+    return dict(content)
+
+
+def _is_running(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:
+        pass
+    return True

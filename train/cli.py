@@ -1,0 +1,104 @@
+"""What the three commands share at the edge: exit codes, one-line errors, argument checks.
+
+Light: standard library only, nothing but `argparse` and `errors` at import.
+"""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from train.errors import ToolkitError
+
+DEFAULT_ARTIFACTS = Path("artifacts")
+EXIT_INTERRUPTED = 130
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one `error: …` line and exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raises the usage error instead of printing the usage."""
+        raise ToolkitError(f"{message}; run `python -m {self.prog.split()[-1]} --help`")
+
+    def add_shared_arguments(self) -> None:
+        """Adds `--artifacts` and `--data`, which every command takes."""
+        self.add_argument(
+            "--artifacts",
+            type=Path,
+            default=DEFAULT_ARTIFACTS,
+            metavar="DIR",
+            help="folder that is read from and written to (default: %(default)s)",
+        )
+        self.add_argument(
+            "--data",
+            type=Path,
+            metavar="DIR",
+            help="folder with the four Fashion-MNIST IDX files, gzipped or not "
+            "(default: looked for, downloaded if need be)",
+        )
+
+
+def integer_between(low: int, high: int) -> Callable[[str], int]:
+    """Returns an argparse type that takes an integer in the closed range `low`…`high`."""
+
+    def parse(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"got {text!r}, expected an integer in {low}…{high}")
+        return int(text)
+
+    return parse
+
+
+def number_between(low: float, high: float) -> Callable[[str], float]:
+    """Returns an argparse type that takes a number in the closed range `low`…`high`."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"got {text!r}, expected a number in {low:g}…{high:g}")
+        return value
+
+    return parse
+
+
+def run_command(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
+    """Runs a command and turns what it raises into the contract's exit codes.
+
+    Returns 0 or 1 as the command says, 2 after `error: …` on stderr for bad usage or bad
+    input (a full disk or an unwritable folder included), 130 after an interrupt.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # an ASCII terminal gets '?' for 'µ', no traceback
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        code = command(arguments)
+        sys.stdout.flush()
+        return code
+    except ToolkitError as error:
+        return _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        print("interrupted: nothing half-written, earlier artifacts untouched", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # `… | head`: the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        return _fail(f"{error.strerror or error}{where}; free the disk or change --artifacts", 2)
+
+
+def _interrupt(signum: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _fail(message: str, code: int) -> int:
+    print("error: " + " ".join(message.split()), file=sys.stderr)
+    return code

@@ -1,0 +1,136 @@
+"""Fashion-MNIST as arrays, and the fixed split that every stage shares.
+
+Light: standard library and numpy. Preprocessing is declared here once: a raw pixel p (uint8)
+becomes the model's input p / 255 (float32 in 0…1), which a full-integer export turns into
+exactly p − 128 (scale 1/255, zero point −128), with no float arithmetic on the device.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from train import sources
+from train.artifact import array_sha256
+from train.errors import DataError
+
+LABELS = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+IMAGE_SHAPE = (28, 28)
+SPLIT_SEED = 20170825  # the day the data set's paper appeared; fixed, never the training seed
+VALIDATION_PER_CLASS = 600
+CALIBRATION_PER_CLASS = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preprocessing:
+    """What turns raw data into the model's input: `raw * scale + offset`, as float32."""
+
+    scale: float
+    offset: float
+
+    def apply(self, raw: np.ndarray) -> np.ndarray:
+        """Returns the model's input, float32, of the shape of `raw`."""
+        return raw.astype(np.float32) * np.float32(self.scale) + np.float32(self.offset)
+
+
+PREPROCESSING = Preprocessing(scale=1 / 255, offset=0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledImages:
+    """`images` (N, 28, 28) uint8 and `labels` (N,) uint8 in 0…9."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+    def take(self, indices: np.ndarray) -> "LabelledImages":
+        """Returns the images and labels at `indices`, in that order."""
+        return LabelledImages(images=self.images[indices], labels=self.labels[indices])
+
+    def sha256(self) -> str:
+        """Returns the hash that results on this data are keyed by."""
+        return array_sha256(self.images, self.labels)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """Disjoint index sets into the 60,000 training images, each (N,) int64, ascending."""
+
+    train: np.ndarray
+    validation: np.ndarray
+    calibration: np.ndarray  # a subset of `train`
+
+    def record(self) -> dict[str, Any]:
+        """Returns how the split was made, its counts and hashes, for the model's record."""
+        return {
+            "seed": SPLIT_SEED,
+            "method": "class-balanced, RandomState(seed) permutation within each class",
+            **{
+                name: {"count": int(indices.size), "sha256": array_sha256(indices)}
+                for name, indices in asdict(self).items()
+            },
+        }
+
+
+def load_train(data: Path | None) -> LabelledImages:
+    """Returns the 60,000 training images; `data` and errors as in `sources.read_files`."""
+    return _load(sources.TRAIN_IMAGES, sources.TRAIN_LABELS, data)
+
+
+def load_test(data: Path | None) -> LabelledImages:
+    """Returns the 10,000 test images; `data` and errors as in `sources.read_files`."""
+    return _load(sources.TEST_IMAGES, sources.TEST_LABELS, data)
+
+
+def split(
+    labels: np.ndarray,
+    *,
+    validation_per_class: int = VALIDATION_PER_CLASS,
+    calibration_per_class: int = CALIBRATION_PER_CLASS,
+) -> Split:
+    """Splits training images into training and validation, with calibration from training.
+
+    The same labels always give the same split: `RandomState`'s stream is frozen by NumPy's
+    compatibility policy (NEP 19), unlike that of `default_rng`.
+
+    Args:
+        labels: (N,) integer class labels of the training images.
+        validation_per_class: how many images of each class are held out from training.
+        calibration_per_class: how many training images of each class calibrate quantization.
+
+    Raises:
+        DataError: a class has too few images.
+    """
+    random = np.random.RandomState(SPLIT_SEED)
+    parts: dict[str, list[np.ndarray]] = {"train": [], "validation": [], "calibration": []}
+    for label in np.unique(labels):
+        members = random.permutation(np.flatnonzero(labels == label))
+        if members.size < validation_per_class + calibration_per_class:
+            raise DataError(
+                f"class {label} has {members.size} images, expected at least "
+                f"{validation_per_class + calibration_per_class}; give more data"
+            )
+        parts["validation"].append(members[:validation_per_class])
+        parts["train"].append(members[validation_per_class:])
+        parts["calibration"].append(members[validation_per_class:][:calibration_per_class])
+    return Split(**{name: np.sort(np.concatenate(indices)) for name, indices in parts.items()})
+
+
+def _load(images_name: str, labels_name: str, data: Path | None) -> LabelledImages:
+    content = sources.read_files((images_name, labels_name), data)
+    # IDX: 4 bytes of type and rank, 4 bytes a dimension, then the values; content is verified.
+    images = np.frombuffer(content[images_name], np.uint8, offset=16).reshape(-1, *IMAGE_SHAPE)
+    labels = np.frombuffer(content[labels_name], np.uint8, offset=8)
+    return LabelledImages(images=images, labels=labels)

@@ -1,0 +1,50 @@
+"""What machine this is, for the records: a figure without its machine means little. Light."""
+
+import os
+import platform
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """The machine and interpreter that a run was made on."""
+
+    cpu: str
+    architecture: str
+    cpu_features: tuple[str, ...]  # the vector extensions that quantized kernels use
+    cores: int
+    memory_bytes: int
+    system: str
+    python: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns a JSON object of the fields."""
+        return asdict(self)
+
+
+# Linux's names in /proc/cpuinfo, x86-64 then aarch64.
+VECTOR_FEATURES = (
+    *("sse4_1", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8"),
+    *("asimd", "asimddp", "i8mm", "sve"),
+)
+
+
+def read_environment(cpuinfo: Path = Path("/proc/cpuinfo")) -> Environment:
+    """Returns this machine's description; the processor is "unknown" where Linux's is absent."""
+    fields: dict[str, str] = {}
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text().splitlines():
+            key, _, value = line.partition(":")
+            fields.setdefault(key.strip(), value.strip())
+    features = (fields.get("flags") or fields.get("Features") or "").split()
+    return Environment(
+        cpu=fields.get("model name") or fields.get("Model") or platform.processor() or "unknown",
+        architecture=platform.machine(),
+        cpu_features=tuple(name for name in VECTOR_FEATURES if name in features),
+        cores=len(os.sched_getaffinity(0)),
+        memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        system=platform.platform(),
+        python=platform.python_version(),
+    )

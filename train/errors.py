@@ -1,0 +1,27 @@
+"""Every error that the three commands report in one line, and the exit code each ends with.
+
+ToolkitError                 2  bad usage or bad input
+├── DataError                2  the data set is missing, corrupt or of the wrong shape
+├── ArtifactError            2  a model, export or manifest is missing, corrupt or stale
+└── CheckError               1  a file was made, but it does not do what the model does
+"""
+
+
+class ToolkitError(Exception):
+    """Bad usage or bad input; the message says what was got, what was expected, what to do."""
+
+    exit_code = 2
+
+
+class DataError(ToolkitError):
+    """The data set is missing, corrupt or not of the expected shape."""
+
+
+class ArtifactError(ToolkitError):
+    """A model, an exported file or a manifest is missing, corrupt or stale."""
+
+
+class CheckError(ToolkitError):
+    """An exported file was made but disagrees with its source model; it was not kept."""
+
+    exit_code = 1

@@ -1,0 +1,43 @@
+"""Keeps what native libraries write straight to file descriptors 1 and 2 off the terminal.
+
+TensorFlow, its converters and LiteRT log from C++, past `sys.stderr`; the only way to hold
+that back is to point the descriptors elsewhere. What was held back is shown if the work fails.
+"""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class NativeOutput:
+    """What was written to the descriptors while they were captured."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+
+@contextmanager
+def captured_native_output() -> Iterator[NativeOutput]:
+    """Captures descriptors 1 and 2; the text is in the yielded object when the block ends.
+
+    Not for use around the program's own prints, which would be captured too.
+    """
+    output = NativeOutput()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved = os.dup(1), os.dup(2)
+    with tempfile.TemporaryFile() as sink:
+        os.dup2(sink.fileno(), 1)
+        os.dup2(sink.fileno(), 2)
+        try:
+            yield output
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for descriptor, original in zip((1, 2), saved, strict=True):
+                os.dup2(original, descriptor)
+                os.close(original)
+            sink.seek(0)
+            output.text = sink.read().decode(errors="replace")
