@@ -91,7 +91,7 @@ def load_outputs(artifacts: Path) -> ReferenceOutputs:
     """
     path = artifacts / OUTPUTS_FILE
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return ReferenceOutputs(
                 outputs=archive["outputs"],
                 model_sha256=str(archive["model_sha256"]),
@@ -99,7 +99,7 @@ def load_outputs(artifacts: Path) -> ReferenceOutputs:
             )
     except FileNotFoundError as error:
         raise ArtifactError(f"{path}, the Keras model's outputs, is not there; {REMEDY}") from error
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ArtifactError(f"{path} is corrupt ({error}); {REMEDY} again") from error
 
 

@@ -8,6 +8,7 @@ import keras
 import keras_tuner
 
 from train.config import LEARNING_RATE_CHOICES, UNITS_CHOICES, Hyperparameters, TrainConfig
+from train.errors import ToolkitError
 from train.model import CosineAnnealing, FitData, build_model
 from train.progress import Progress
 
@@ -34,8 +35,14 @@ class RecipeModel(keras_tuner.HyperModel):
         )
 
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
-        """Returns the compiled model of a trial."""
-        return build_model(self.hyperparameters(hp))
+        """Returns the compiled model of a trial.
+
+        Its optimizer has its variables already, so that a trial that goes on from an earlier
+        one's checkpoint gets the optimizer's state back too; Keras else skips it.
+        """
+        model = build_model(self.hyperparameters(hp))
+        model.optimizer.build(model.trainable_variables)
+        return model
 
     def fit(
         self,
@@ -95,6 +102,9 @@ def search(
 
     Hyperband (Li et al. 2018, https://arxiv.org/abs/1603.06560): many short trials, the best
     third of each round goes on for three times as long. Decided by validation accuracy.
+
+    Raises:
+        ToolkitError: several trials in a row failed, such as on a full disk.
     """
     recipe = RecipeModel(config)
     with tempfile.TemporaryDirectory(prefix="tuning-") as folder:
@@ -109,10 +119,17 @@ def search(
         )
         tuner.seconds = {}
         stopping = keras.callbacks.EarlyStopping(monitor="val_accuracy", patience=PATIENCE_EPOCHS)
-        tuner.search(
-            **data.fit_arguments(Hyperparameters.batch_size),
-            callbacks=[stopping, ReportTrials(report, tuner)],
-        )
+        try:
+            tuner.search(
+                **data.fit_arguments(Hyperparameters.batch_size),
+                callbacks=[stopping, ReportTrials(report, tuner)],
+            )
+        except RuntimeError as error:  # too many trials failed; the last line says of what
+            reason = str(error).strip().splitlines()[-1]
+            raise ToolkitError(
+                f"the search stopped because its trials failed ({reason}); mend that, or give "
+                "--units and --learning-rate to do without it"
+            ) from error
         best = recipe.hyperparameters(tuner.get_best_hyperparameters()[0])
         trials = [_trial_record(trial, tuner.seconds) for trial in tuner.oracle.trials.values()]
     return best, trials

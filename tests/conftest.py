@@ -1,0 +1,79 @@
+"""Fixtures: a tiny synthetic model for the fast tests, real trained artifacts for the slow ones."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Completed:
+    code: int
+    out: str
+    err: str
+
+
+def run_module(module: str, *arguments: str | Path, **environment: str) -> Completed:
+    """Runs `python -m module …` from the repository, as a user does."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, *map(str, arguments)],
+        cwd=REPOSITORY,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return Completed(code=done.returncode, out=done.stdout, err=done.stderr)
+
+
+def assert_one_line_error(done: Completed, *expected: str) -> None:
+    """Asserts the contract of bad input: exit code 2, one `error: …` line, no traceback."""
+    assert done.code == 2, done
+    assert done.err.startswith("error: "), done.err
+    assert len(done.err.splitlines()) == 1, done.err
+    for text in expected:
+        assert text in done.err, done.err
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    """Ten noisy prototypes of 28 by 28 pixels: images (N, 28, 28) uint8 and labels (N,)."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+def synthetic(count: int, seed: int) -> Synthetic:
+    prototypes = np.random.RandomState(7).randint(0, 256, (10, 28, 28))
+    random = np.random.RandomState(seed)
+    labels = np.arange(count) % 10
+    noisy = prototypes[labels] + random.normal(0, 60, (count, 28, 28))
+    return Synthetic(images=np.clip(noisy, 0, 255).astype(np.uint8), labels=labels)
+
+
+@pytest.fixture(scope="session")
+def trained_artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model trained on the real data and exported to every format, by the commands."""
+    artifacts = tmp_path_factory.mktemp("artifacts")
+    trained = run_module(
+        "train",
+        *("--units", "32", "--learning-rate", "1e-3", "--epochs", "3", "--artifacts", artifacts),
+    )
+    assert trained.code == 0, trained.err
+    exported = run_module("export", "--format", "all", "--artifacts", artifacts)
+    assert exported.code == 0, exported.err
+    assert exported.err == ""
+    return artifacts
+
+
+@pytest.fixture
+def artifacts(trained_artifacts: Path, tmp_path: Path) -> Path:
+    """A copy of the trained artifacts that a test may damage."""
+    return Path(shutil.copytree(trained_artifacts, tmp_path / "artifacts"))

@@ -1,0 +1,85 @@
+"""The light modules never import TensorFlow, and every command answers without it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+HEAVY = {
+    "train.model",
+    "train.pipeline",
+    "train.tune",
+    "export.pipeline",
+    "export.source",
+    "export.converters",
+    "export.converters.flatbuffer",
+    "export.converters.onnx",
+    "export.converters.tflite",
+}
+MODULES = sorted(
+    ".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__")
+    for package in ("train", "export", "benchmark")
+    for path in (REPOSITORY / package).rglob("*.py")
+)
+LIGHT = [name for name in MODULES if name not in HEAVY]
+# Refuses what a device does not have; runtimes may only be imported when a runner is entered.
+BLOCKER = """
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {blocked}:
+            raise ImportError(f"{{name}} imported by a light module")
+sys.meta_path.insert(0, Blocker())
+"""
+TENSORFLOW = ("tensorflow", "keras", "tf_keras", "keras_tuner", "tf2onnx", "onnx")
+RUNTIMES = ("onnxruntime", "ai_edge_litert")
+
+
+def run(code: str, blocked: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", BLOCKER.format(blocked=set(blocked)) + code],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_every_listed_heavy_module_exists() -> None:
+    assert set(MODULES) >= HEAVY
+
+
+def test_light_modules_import_without_tensorflow_or_runtimes() -> None:
+    code = "import importlib\n" + "".join(f"importlib.import_module({name!r})\n" for name in LIGHT)
+    done = run(code, TENSORFLOW + RUNTIMES)
+    assert done.returncode == 0, done.stderr
+
+
+def test_blocker_blocks() -> None:
+    done = run("import train.model", TENSORFLOW)
+    assert done.returncode == 1
+    assert "imported by a light module" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["train", "export", "benchmark"])
+@pytest.mark.parametrize("arguments", [["--help"], ["--nonsense"]])
+def test_commands_answer_without_tensorflow_or_numpy(command: str, arguments: list[str]) -> None:
+    code = f"import runpy\nsys.argv[1:] = {arguments}\nrunpy.run_module({command!r}, run_name='__main__')"
+    done = run(code, (*TENSORFLOW, *RUNTIMES, "numpy"))
+    if arguments == ["--help"]:
+        assert done.returncode == 0, done.stderr
+        assert f"usage: python -m {command}" in done.stdout
+    else:
+        assert done.returncode == 2
+        assert done.stderr.startswith("error: unrecognized arguments: --nonsense")
+
+
+def test_format_list_needs_nothing() -> None:
+    code = (
+        "import runpy\nsys.argv[1:] = ['--list']\nrunpy.run_module('export', run_name='__main__')"
+    )
+    done = run(code, (*TENSORFLOW, *RUNTIMES, "numpy"))
+    assert done.returncode == 0, done.stderr
+    assert "tflite-int8" in done.stdout

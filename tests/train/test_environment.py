@@ -1,0 +1,20 @@
+from pathlib import Path
+
+from train.environment import read_environment
+
+
+def test_x86_and_arm_descriptions(tmp_path: Path) -> None:
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text("processor : 0\nmodel name\t: Fast CPU\nflags\t: fpu avx2 avx512_vnni\n\n")
+    found = read_environment(cpuinfo)
+    assert (found.cpu, found.cpu_features) == ("Fast CPU", ("avx2", "avx512_vnni"))
+    cpuinfo.write_text("Features : fp asimd asimddp\nModel : Raspberry Pi 5 Model B\n")
+    found = read_environment(cpuinfo)
+    assert (found.cpu, found.cpu_features) == ("Raspberry Pi 5 Model B", ("asimd", "asimddp"))
+
+
+def test_a_machine_without_cpuinfo_is_described_too(tmp_path: Path) -> None:
+    found = read_environment(tmp_path / "no")
+    assert found.cpu
+    assert found.cores >= 1
+    assert found.memory_bytes > 2**20
