@@ -63,23 +63,29 @@ def test_blocker_blocks() -> None:
     assert "imported by a light module" in done.stderr
 
 
+def run_command(command: str, arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    code = (
+        f"import runpy\nsys.argv[1:] = {arguments}\n"
+        f"runpy.run_module({command!r}, run_name='__main__')"
+    )
+    return run(code, (*TENSORFLOW, *RUNTIMES, "numpy"))
+
+
 @pytest.mark.parametrize("command", ["train", "export", "benchmark"])
-@pytest.mark.parametrize("arguments", [["--help"], ["--nonsense"]])
-def test_commands_answer_without_tensorflow_or_numpy(command: str, arguments: list[str]) -> None:
-    code = f"import runpy\nsys.argv[1:] = {arguments}\nrunpy.run_module({command!r}, run_name='__main__')"
-    done = run(code, (*TENSORFLOW, *RUNTIMES, "numpy"))
-    if arguments == ["--help"]:
-        assert done.returncode == 0, done.stderr
-        assert f"usage: python -m {command}" in done.stdout
-    else:
-        assert done.returncode == 2
-        assert done.stderr.startswith("error: unrecognized arguments: --nonsense")
+def test_help_needs_neither_tensorflow_nor_numpy(command: str) -> None:
+    done = run_command(command, ["--help"])
+    assert done.returncode == 0, done.stderr
+    assert f"usage: python -m {command}" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["train", "export", "benchmark"])
+def test_argument_errors_need_neither_tensorflow_nor_numpy(command: str) -> None:
+    done = run_command(command, ["--nonsense"])
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: unrecognized arguments: --nonsense")
 
 
 def test_format_list_needs_nothing() -> None:
-    code = (
-        "import runpy\nsys.argv[1:] = ['--list']\nrunpy.run_module('export', run_name='__main__')"
-    )
-    done = run(code, (*TENSORFLOW, *RUNTIMES, "numpy"))
+    done = run_command("export", ["--list"])
     assert done.returncode == 0, done.stderr
     assert "tflite-int8" in done.stdout

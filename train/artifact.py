@@ -78,13 +78,9 @@ def publish(staged: list[Path], artifacts: Path) -> None:
     for path in staged:
         with path.open("rb") as file:
             os.fsync(file.fileno())
-    held_back = {signal.SIGINT, signal.SIGTERM}
-    signal.pthread_sigmask(signal.SIG_BLOCK, held_back)
-    try:
+    with _interrupts_held_back():
         for path in staged:
             path.replace(artifacts / path.name)
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, held_back)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -111,6 +107,27 @@ def read_json(path: Path, *, schema_version: int, remedy: str) -> dict[str, Any]
             f"{path} has schema_version {found!r}, expected {schema_version}; {remedy}"
         )
     return dict(content)
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Lets SIGINT and SIGTERM wait until the block is done.
+
+    By handlers, not by the signal mask: TensorFlow's threads leave these signals open, and
+    Python would still run the handler in the main thread.
+    """
+    pending: list[int] = []
+    previous = {
+        number: signal.signal(number, lambda number, frame: pending.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        if pending:
+            raise KeyboardInterrupt
 
 
 def _is_running(pid: str) -> bool:

@@ -196,7 +196,8 @@ def test_package_lists_are_fetched_into_our_own_folder_when_the_machine_has_none
         "esac\n"
     )
     (commands / "dpkg-deb").write_text(
-        f"#!/bin/sh\nmkdir -p content/usr/share/datasets\ncp -r {package} content/usr/share/datasets/\n"
+        "#!/bin/sh\n"
+        f"mkdir -p content/usr/share/datasets\ncp -r {package} content/usr/share/datasets/\n"
     )
     for command in commands.iterdir():
         command.chmod(0o755)
