@@ -46,9 +46,10 @@ def to_onnx(entry: Format, source: SourceModel) -> onnx.ModelProto:
     """
     signature = [source.signature(entry.batch)]
     serve = tf.function(source.serve, input_signature=signature)
+    tf2onnx.utils.INTERNAL_NAME = 1  # a counter of this process, part of the nodes' names
     model: onnx.ModelProto
     model, _ = tf2onnx.convert.from_function(serve, input_signature=signature, opset=OPSET)
-    model.graph.name = "model"  # tf2onnx puts a counter of this process into it
+    model.graph.name = "model"  # tf2onnx puts a counter of TensorFlow into it
     model.graph.doc_string = ""
     if entry.batch is None:
         for value in (*model.graph.input, *model.graph.output):

@@ -1,0 +1,59 @@
+"""A tiny real Keras model that classifies synthetic images, and what it is verified against."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from export.calibration import RepresentativeDataset
+from export.manifest import Calibration, TensorSpec
+from export.source import SourceModel
+from export.verify import Expectation
+from tests.conftest import synthetic
+from train.config import Hyperparameters
+from train.data import PREPROCESSING
+from train.model import build_model
+
+
+@dataclass(frozen=True)
+class Tiny:
+    path: Path
+    source: SourceModel
+    expected: Expectation
+
+
+def fitted_model() -> keras.Model:
+    keras.utils.set_random_seed(1)
+    data = synthetic(600, seed=1)
+    model = build_model(Hyperparameters(units=16, learning_rate=3e-3, dropout=0.0))
+    model.fit(PREPROCESSING.apply(data.images), data.labels, epochs=15, verbose=0)
+    return model
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    folder = tmp_path_factory.mktemp("tiny")
+    path = folder / "model.keras"
+    fitted_model().save(path)
+    return load_tiny(path, folder)
+
+
+def load_tiny(path: Path, folder: Path) -> Tiny:
+    calibration = PREPROCESSING.apply(synthetic(100, seed=2).images)
+    record = Calibration(count=100, sha256="", method="min-max")
+    source = SourceModel(path, RepresentativeDataset(inputs=calibration, record=record), folder)
+    held_out = synthetic(400, seed=3)
+    inputs = PREPROCESSING.apply(held_out.images)
+    outputs = source.outputs(inputs)
+    assert np.mean(outputs.argmax(axis=1) == held_out.labels) > 0.9
+    expected = Expectation(
+        input=TensorSpec(name="image", shape=(None, 28, 28), dtype="float32"),
+        output=TensorSpec(name="probabilities", shape=(None, 10), dtype="float32"),
+        weights=source.weight_count(),
+        inputs=inputs,
+        labels=held_out.labels,
+        outputs=outputs,
+    )
+    return Tiny(path=path, source=source, expected=expected)

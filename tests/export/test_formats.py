@@ -1,0 +1,54 @@
+import pytest
+
+from export.__main__ import format_list, main
+from export.formats import FORMATS, Format, select_formats
+from train.errors import ToolkitError
+
+
+def names(*requests: str) -> list[str]:
+    return [entry.name for entry in select_formats(requests)]
+
+
+def test_names_aliases_commas_and_all() -> None:
+    assert names("tflite-int8") == ["tflite-int8"]
+    assert names("onnx,tflite", "tflite") == ["tflite-float32", "onnx-float32"]
+    assert names(" tflite-int8 , onnx-int8 ") == ["tflite-int8", "onnx-int8"]
+    assert names("all") == names(",".join(FORMATS)) == list(FORMATS)
+
+
+@pytest.mark.parametrize(
+    ("request_", "hint"),
+    [
+        ("tflite-int", "did you mean tflite-int8?"),
+        ("TFLITE-INT8", "did you mean tflite-int8?"),
+        ("onx", "did you mean onnx?"),
+        ("zzzzzz", "`python -m export --list` shows them all"),
+    ],
+)
+def test_an_unknown_name_gets_the_closest(request_: str, hint: str) -> None:
+    with pytest.raises(ToolkitError, match=f"unknown format '{request_}'") as caught:
+        names(request_)
+    assert hint in str(caught.value)
+
+
+@pytest.mark.parametrize("requests", [[], [""], [",", " "]])
+def test_nothing_asked_for_is_refused(requests: list[str]) -> None:
+    with pytest.raises(ToolkitError, match="no format given; expected all or any of"):
+        select_formats(requests)
+
+
+def test_the_list_shows_every_format(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--list"]) == 0
+    shown = capsys.readouterr().out
+    assert shown == format_list() + "\n"
+    for name in FORMATS:
+        assert f"\n{name} " in shown
+
+
+@pytest.mark.parametrize("entry", FORMATS.values(), ids=list(FORMATS))
+def test_an_entry_names_itself_consistently(entry: Format) -> None:
+    family, scheme = entry.name.split("-", 1)
+    assert family == entry.family
+    assert scheme
+    assert entry.suffix == f".{entry.family}"
+    assert (entry.io_dtype == "int8") <= (entry.activations == "int8")

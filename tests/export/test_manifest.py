@@ -1,0 +1,122 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from export.manifest import (
+    Calibration,
+    Check,
+    Manifest,
+    Source,
+    TensorSpec,
+    check_file,
+    read_manifest,
+    single,
+)
+from train.artifact import file_sha256, write_json
+from train.data import Preprocessing
+from train.errors import ArtifactError
+
+
+def write_manifest(folder: Path) -> Manifest:
+    path = folder / "tflite-int8.tflite"
+    path.write_bytes(b"model")
+    manifest = Manifest(
+        path=folder / "tflite-int8.json",
+        format="tflite-int8",
+        runtime="litert",
+        file=path.name,
+        sha256=file_sha256(path),
+        size_bytes=5,
+        source=Source(file="model.keras", sha256="s", accuracy=0.9),
+        inputs=(
+            TensorSpec(name="image", shape=(1, 28, 28), dtype="int8", scale=0.5, zero_point=-1),
+        ),
+        outputs=(TensorSpec(name="probabilities", shape=(None, 10), dtype="float32"),),
+        preprocessing=Preprocessing(scale=1 / 255, offset=0.0),
+        labels=("a", "b"),
+        calibration=Calibration(count=500, sha256="c", method="min-max"),
+        checks=(Check(name="agreement", value=0.99, limit=">= 0.9", passed=True),),
+        versions={"numpy": "1"},
+        created="2026-01-01T00:00:00+00:00",
+    )
+    write_json(manifest.path, manifest.as_json())
+    return manifest
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    manifest = write_manifest(tmp_path)
+    assert read_manifest(manifest.path) == manifest
+    check_file(manifest)
+
+
+def test_the_contracts_fields_are_there(tmp_path: Path) -> None:
+    content = json.loads(write_manifest(tmp_path).path.read_text())
+    assert set(content) == {
+        *("schema_version", "format", "runtime", "file", "sha256", "size_bytes", "source"),
+        *("inputs", "outputs", "preprocessing", "labels", "calibration", "checks"),
+        *("versions", "created"),
+    }
+    assert content["schema_version"] == 1
+    (output,) = content["outputs"]
+    assert output["shape"] == [None, 10]
+    assert set(output) == {"name", "shape", "dtype", "scale", "zero_point"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sha256": None},
+        {"size_bytes": "many"},
+        {"source": {}},
+        {"inputs": [{"name": "image"}]},
+        {"inputs": None},
+        {"preprocessing": []},
+        {"calibration": {"count": 3}},
+        {"checks": [1]},
+    ],
+)
+def test_garbled_fields_are_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
+    path = write_manifest(tmp_path).path
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    with pytest.raises(ArtifactError, match=r"lacks or garbles .*--format tflite-int8` again"):
+        read_manifest(path)
+
+
+@pytest.mark.parametrize("scale", [0, -1, "NaN"])
+def test_a_scale_must_be_positive(tmp_path: Path, scale: object) -> None:
+    path = write_manifest(tmp_path).path
+    content = json.loads(path.read_text())
+    content["inputs"][0]["scale"] = float("nan") if scale == "NaN" else scale
+    path.write_text(json.dumps(content))
+    with pytest.raises(ArtifactError, match="garbles the scale of image"):
+        read_manifest(path)
+
+
+@pytest.mark.parametrize("changes", [{"file": "../model.tflite"}, {"format": "onnx-int8"}])
+def test_a_manifest_of_something_else_is_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
+    path = write_manifest(tmp_path).path
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    with pytest.raises(ArtifactError, match="expected format 'tflite-int8' and a file beside it"):
+        read_manifest(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "is not there"), (b"mode", "got 4 bytes, expected 5"), (b"mOdel", "got SHA-256")],
+)
+def test_a_changed_file_is_refused(tmp_path: Path, content: bytes | None, message: str) -> None:
+    manifest = write_manifest(tmp_path)
+    if content is None:
+        manifest.artifact_path.unlink()
+    else:
+        manifest.artifact_path.write_bytes(content)
+    with pytest.raises(ArtifactError, match=message):
+        check_file(manifest)
+
+
+def test_several_inputs_are_refused() -> None:
+    assert single("input", [3], Path("x")) == 3
+    with pytest.raises(ArtifactError, match="x: got 2 inputs, expected one"):
+        single("input", [1, 2], Path("x"))

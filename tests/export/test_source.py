@@ -1,0 +1,38 @@
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from export.source import SourceModel
+from tests.export.conftest import Tiny
+from train.errors import ArtifactError
+
+
+@pytest.mark.parametrize("damage", ["empty", "text", "truncated", "other archive"])
+def test_what_is_no_keras_model_is_refused(tiny: Tiny, tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "model.keras"
+    content = tiny.path.read_bytes()
+    if damage == "other archive":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("readme.txt", "hello")
+    else:
+        path.write_bytes({"empty": b"", "text": b"hello", "truncated": content[:-500]}[damage])
+    with pytest.raises(ArtifactError, match="is not a Keras model that can be loaded"):
+        SourceModel(path, tiny.source.representative, tmp_path)
+
+
+def test_code_in_a_model_is_not_executed(tiny: Tiny, tmp_path: Path) -> None:
+    image = keras.Input((28, 28), name="image")
+    hostile = keras.Model(image, keras.layers.Lambda(lambda x: x)(image))
+    hostile.save(tmp_path / "model.keras")
+    with pytest.raises(ArtifactError, match=r"[lL]ambda"):
+        SourceModel(tmp_path / "model.keras", tiny.source.representative, tmp_path)
+
+
+def test_outputs_are_the_models(tiny: Tiny) -> None:
+    inputs = tiny.expected.inputs[:5]
+    direct = np.asarray(tiny.source.model(inputs, training=False))
+    assert np.allclose(tiny.source.outputs(inputs), direct, atol=1e-6)
+    assert tiny.source.weight_count() == 784 * 16 + 16 + 16 * 10 + 10
