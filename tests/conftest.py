@@ -1,6 +1,5 @@
 """Fixtures: a tiny synthetic model for the fast tests, real trained artifacts for the slow ones."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -20,12 +19,11 @@ class Completed:
     err: str
 
 
-def run_module(module: str, *arguments: str | Path, **environment: str) -> Completed:
+def run_module(module: str, *arguments: str | Path) -> Completed:
     """Runs `python -m module …` from the repository, as a user does."""
     done = subprocess.run(
         [sys.executable, "-m", module, *map(str, arguments)],
         cwd=REPOSITORY,
-        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         check=False,

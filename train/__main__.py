@@ -4,7 +4,14 @@ import sys
 from collections.abc import Sequence
 
 from train.cli import Parser, integer_between, number_between, run_command
-from train.config import DEFAULT_EPOCHS, DEFAULT_SEED, MAX_EPOCHS, MAX_UNITS, TrainConfig
+from train.config import (
+    DEFAULT_EPOCHS,
+    DEFAULT_SEARCH_EPOCHS,
+    DEFAULT_SEED,
+    MAX_EPOCHS,
+    MAX_UNITS,
+    TrainConfig,
+)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -55,6 +62,13 @@ def parse(arguments: Sequence[str]) -> TrainConfig:
         default=DEFAULT_EPOCHS,
         metavar="N",
         help="most epochs of the final fit (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--search-epochs",
+        type=integer_between(1, MAX_EPOCHS),
+        default=DEFAULT_SEARCH_EPOCHS,
+        metavar="N",
+        help="most epochs of one trial of the search (default: %(default)s)",
     )
     parser.add_argument(
         "--seed",

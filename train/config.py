@@ -8,6 +8,7 @@ LEARNING_RATE_CHOICES = (1e-2, 1e-3, 1e-4)
 MAX_UNITS = 65_536
 MAX_EPOCHS = 100_000
 DEFAULT_EPOCHS = 45
+DEFAULT_SEARCH_EPOCHS = 9
 DEFAULT_SEED = 1
 
 
@@ -31,7 +32,7 @@ class TrainConfig:
     learning_rate: float | None = None
     epochs: int = DEFAULT_EPOCHS
     seed: int = DEFAULT_SEED
-    search_epochs: int = 9
+    search_epochs: int = DEFAULT_SEARCH_EPOCHS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,181 @@
+"""Bad input to the commands: one line, exit code 2, nothing lost; run as a user runs them."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY, assert_one_line_error, run_module
+from train.artifact import file_sha256
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "expected"),
+    [
+        ("export", ["--format", "tflite-int"], "did you mean tflite-int8?"),
+        ("export", [], "no format given"),
+        ("export", ["--format", "all", "--artifacts", "EMPTY"], "run `python -m train`"),
+        ("benchmark", ["--artifacts", "EMPTY"], "run `python -m export --format all`"),
+        ("benchmark", ["--artifacts", "ABSENT"], "run `python -m export --format all`"),
+        ("benchmark", ["--tolerance", "1.5"], "got '1.5', expected a number in 0…1"),
+        ("benchmark", ["--tolerance", "-0.1"], "got '-0.1', expected a number in 0…1"),
+        ("benchmark", ["--baseline", "88.6"], "got '88.6', expected a number in 0…1"),
+        ("benchmark", ["--samples", "999"], "got '999', expected an integer in 1000…"),
+        ("benchmark", ["--threads", "0"], "got '0', expected an integer in 1…"),
+        ("benchmark", ["--format", "onx-int8"], "did you mean onnx-int8?"),
+        ("train", ["--units", "x"], "got 'x', expected an integer in 1…"),
+        ("train", ["--nonsense"], "unrecognized arguments: --nonsense"),
+    ],
+)
+def test_bad_arguments_and_missing_artifacts(
+    command: str, arguments: list[str], expected: str, tmp_path: Path
+) -> None:
+    places = {"EMPTY": str(tmp_path), "ABSENT": str(tmp_path / "absent")}
+    done = run_module(command, *(places.get(argument, argument) for argument in arguments))
+    assert_one_line_error(done, expected)
+    assert done.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_no_data_at_the_named_place(tmp_path: Path) -> None:
+    done = run_module("train", "--data", tmp_path / "no", "--artifacts", tmp_path / "artifacts")
+    assert_one_line_error(done, "--data", "no such folder", "expected the four Fashion-MNIST")
+
+
+@pytest.mark.slow
+def test_a_corrupt_data_file(artifacts: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for name in ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"):
+        (folder / name).write_bytes(b"\x1f\x8b\x08" + bytes(50))
+    done = run_module("benchmark", "--artifacts", artifacts, "--data", folder)
+    assert_one_line_error(done, "t10k-images-idx3-ubyte.gz cannot be read")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["train", "export", "benchmark"])
+def test_an_unwritable_artifacts_folder(command: str, artifacts: Path, tmp_path: Path) -> None:
+    """Root may write anywhere but not into a mount that is read-only, as /proc is."""
+    blocked = tmp_path / "blocked"
+    blocked.symlink_to("/proc/self/fdinfo")
+    arguments = {"train": [], "export": ["--format", "tflite-int8"], "benchmark": []}[command]
+    done = run_module(command, *arguments, "--artifacts", blocked)
+    assert_one_line_error(done)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "missing", "manifest", "stale"])
+def test_a_broken_artifact_is_an_error_row_and_the_others_are_measured(
+    artifacts: Path, damage: str
+) -> None:
+    path, manifest = artifacts / "tflite-int8.tflite", artifacts / "tflite-int8.json"
+    content = path.read_bytes()
+    if damage == "truncated":
+        path.write_bytes(content[:-100])
+        expected = "by its manifest"
+    elif damage == "flipped":
+        path.write_bytes(content[:-9] + bytes([content[-9] ^ 255]) + content[-8:])
+        expected = "got SHA-256"
+    elif damage == "missing":
+        path.unlink()
+        expected = "is not there"
+    elif damage == "manifest":
+        manifest.write_text(manifest.read_text()[:100])
+        expected = "is not JSON"
+    else:
+        fields = json.loads(manifest.read_text())
+        fields["source"]["sha256"] = "0" * 64
+        manifest.write_text(json.dumps(fields))
+        expected = "was made from another model"
+    done = run_module(
+        *("benchmark", "--artifacts", artifacts, "--format", "tflite-int8,tflite-dynamic"),
+        *("--baseline", "0.8", "--tolerance", "0.02", "--samples", "1000"),
+    )
+    assert done.code == 1, done.err
+    rows = json.loads((artifacts / "benchmark.json").read_text())["results"]
+    assert {row["format"]: row["verdict"] for row in rows} == {
+        "tflite-dynamic": "pass",
+        "tflite-int8": "error",
+    }
+    (broken,) = (row for row in rows if row["verdict"] == "error")
+    assert expected in broken["reasons"][0]
+    assert f"tflite-int8: error: {broken['reasons'][0]}" in done.out
+
+
+@pytest.mark.slow
+def test_a_file_that_its_runtime_refuses_is_an_error_row(artifacts: Path) -> None:
+    """A manifest can be right about a file that is no model."""
+    path, manifest = artifacts / "onnx-int8.onnx", artifacts / "onnx-int8.json"
+    path.write_bytes(b"not a model")
+    fields = json.loads(manifest.read_text())
+    fields |= {"sha256": file_sha256(path), "size_bytes": 11}
+    manifest.write_text(json.dumps(fields))
+    done = run_module("benchmark", "--artifacts", artifacts, "--format", "onnx-int8")
+    assert done.code == 1, done.err
+    assert "onnx-int8: error: ONNX Runtime cannot load" in done.out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", ["truncated", "empty", "text"])
+def test_a_broken_model_is_refused_and_exports_stay(artifacts: Path, damage: str) -> None:
+    path = artifacts / "model.keras"
+    content = {"truncated": path.read_bytes()[:-500], "empty": b"", "text": b"hello"}[damage]
+    path.write_bytes(content)
+    before = file_sha256(artifacts / "tflite-int8.tflite")
+    done = run_module("export", "--format", "tflite-int8", "--artifacts", artifacts)
+    assert_one_line_error(done, "is not the model that model.json describes")
+    assert file_sha256(artifacts / "tflite-int8.tflite") == before
+
+
+@pytest.mark.slow
+def test_a_file_that_is_no_model_but_has_the_recorded_hash(artifacts: Path) -> None:
+    path, record = artifacts / "model.keras", artifacts / "model.json"
+    path.write_bytes(b"hello")
+    fields = json.loads(record.read_text())
+    fields["model"]["sha256"] = file_sha256(path)
+    record.write_text(json.dumps(fields))
+    done = run_module("export", "--format", "tflite-int8", "--artifacts", artifacts)
+    assert done.code == 2
+    assert done.err.startswith("error: ")
+    assert len(done.err.splitlines()) == 1
+    assert "is not a Keras model that can be loaded" in done.err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", ["missing", "truncated"])
+def test_broken_reference_outputs_are_refused(artifacts: Path, damage: str) -> None:
+    path = artifacts / "model.outputs.npz"
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:1_000])
+    done = run_module("benchmark", "--artifacts", artifacts)
+    assert_one_line_error(done, "model.outputs.npz", "run `python -m train`")
+
+
+@pytest.mark.slow
+def test_a_full_disk_leaves_the_earlier_artifacts(artifacts: Path, tmp_path: Path) -> None:
+    """A real limit on file sizes stands in for the disk: every larger write fails."""
+    before = {path.name: file_sha256(path) for path in artifacts.iterdir()}
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    done = subprocess.run(
+        [sys.executable, "-m", "export", "--format", "tflite-float32", "--artifacts", artifacts],
+        cwd=REPOSITORY,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        preexec_fn=limit,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert {path.name: file_sha256(path) for path in artifacts.iterdir()} == before

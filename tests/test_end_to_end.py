@@ -1,0 +1,293 @@
+"""The three commands on the real data at small settings, their figures checked independently."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import venv
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import onnxruntime
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+
+from export.formats import FORMATS
+from export.manifest import check_file, read_manifest
+from tests.conftest import REPOSITORY, Completed, run_module
+from train import data as dataset
+from train.artifact import file_sha256
+
+pytestmark = pytest.mark.slow
+
+# Three epochs of 32 units are far below the baseline of the real job.
+GATE = ("--baseline", "0.80", "--tolerance", "0.02")
+
+
+@pytest.fixture(scope="module")
+def benchmarked(trained_artifacts: Path) -> Completed:
+    done = run_module("benchmark", "--artifacts", trained_artifacts, *GATE)
+    assert done.code == 0, done.out + done.err
+    return done
+
+
+@pytest.fixture(scope="module")
+def results(trained_artifacts: Path, benchmarked: Completed) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((trained_artifacts / "benchmark.json").read_text())
+    return content
+
+
+def predictions_of_tflite(path: Path, images: np.ndarray) -> np.ndarray:
+    """Classifies raw images with nothing of this project: the interpreter and arithmetic."""
+    interpreter = Interpreter(model_path=str(path))
+    interpreter.allocate_tensors()
+    (given,), (wanted,) = interpreter.get_input_details(), interpreter.get_output_details()
+    classes = []
+    for image in images:
+        if given["dtype"] == np.int8:
+            value = (image.astype(np.int16) - 128).astype(np.int8)
+        else:
+            value = (image / 255).astype(np.float32)
+        interpreter.set_tensor(given["index"], value[None])
+        interpreter.invoke()
+        classes.append(interpreter.get_tensor(wanted["index"])[0].argmax())
+    return np.array(classes)
+
+
+def predictions_of_onnx(path: Path, images: np.ndarray) -> np.ndarray:
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    outputs = session.run(["probabilities"], {"image": (images / 255).astype(np.float32)})
+    classes: np.ndarray = np.asarray(outputs[0]).argmax(axis=1)
+    return classes
+
+
+def test_train_records_what_keras_says(trained_artifacts: Path) -> None:
+    record = json.loads((trained_artifacts / "model.json").read_text())
+    model = keras.saving.load_model(trained_artifacts / "model.keras")
+    test = dataset.load_test(None)
+    outputs = model.predict(test.images / np.float32(255), verbose=0)
+    assert record["accuracy"]["test"] == np.mean(outputs.argmax(axis=1) == test.labels)
+    assert record["model"]["sha256"] == file_sha256(trained_artifacts / "model.keras")
+    assert record["hyperparameters"]["units"] == 32
+    assert record["search"] is None
+    assert len(record["history"]["val_accuracy"]) == record["epochs"]["run"] == 3
+    assert record["split"]["train"]["count"] == 54_000
+    with np.load(trained_artifacts / "model.outputs.npz") as stored:
+        assert np.allclose(stored["outputs"], outputs, atol=1e-5)
+        assert stored["outputs"].dtype == np.float32
+        assert str(stored["data_sha256"]) == test.sha256()
+
+
+def test_every_figure_of_accuracy_is_that_of_an_independent_evaluation(
+    trained_artifacts: Path, results: dict[str, Any]
+) -> None:
+    test = dataset.load_test(None)
+    model = keras.saving.load_model(trained_artifacts / "model.keras")
+    keras_classes = model.predict(test.images / np.float32(255), verbose=0).argmax(axis=1)
+    assert [row["format"] for row in results["results"]] == list(FORMATS)
+    for row in results["results"]:
+        path = trained_artifacts / (row["format"] + FORMATS[row["format"]].suffix)
+        evaluate = predictions_of_tflite if path.suffix == ".tflite" else predictions_of_onnx
+        classes = evaluate(path, test.images)
+        correct = int(np.sum(classes == test.labels))
+        assert row["correct"] == correct, row["format"]
+        assert row["total"] == 10_000
+        assert row["accuracy"] == correct / 10_000
+        assert row["delta_vs_baseline"] == pytest.approx(row["accuracy"] - 0.80)
+        drop = np.mean(keras_classes == test.labels) - row["accuracy"]
+        assert row["drop_vs_source"] == pytest.approx(drop, abs=1e-9)
+        assert row["drop_ci95"][0] <= drop <= row["drop_ci95"][1]
+        assert row["agreement"] == pytest.approx(np.mean(classes == keras_classes))
+        assert row["size_bytes"] == path.stat().st_size
+
+
+def test_every_latency_is_measured(results: dict[str, Any]) -> None:
+    for row in results["results"]:
+        latency = row["latency_us"]
+        assert latency["samples"] == results["settings"]["samples"] >= 1_000
+        order = [latency[name] for name in ("min", "p50", "p90", "p99", "max")]
+        assert order == sorted(order)
+        assert 0 < latency["min"] < latency["mean"] < latency["max"]
+        assert row["load_ms"] > 0
+        assert row["first_inference_us"] > 0
+        assert row["peak_rss_bytes"] > 10_000_000
+        assert row["threads"] == 1
+
+
+def test_the_table_shows_the_figures_and_marks(
+    benchmarked: Completed, results: dict[str, Any]
+) -> None:
+    for row in results["results"]:
+        (line,) = (x for x in benchmarked.out.splitlines() if x.split()[:1] == [row["format"]])
+        cells = line.split()
+        assert cells[2] == f"{row['accuracy'] * 100:.2f}"
+        assert cells[4] == f"{row['agreement'] * 100:.2f}"
+        assert cells[5] == f"{row['latency_us']['p50']:.1f}"
+        assert cells[8] == "pass"
+    fastest = min(results["results"], key=lambda row: row["latency_us"]["p50"])["format"]
+    smallest = min(results["results"], key=lambda row: row["size_bytes"])["format"]
+    assert f"* fastest passing: {fastest}" in benchmarked.out
+    assert f"† smallest passing: {smallest}" in benchmarked.out
+
+
+def test_exports_are_four_times_smaller_as_int8(results: dict[str, Any]) -> None:
+    size = {row["format"]: row["size_bytes"] for row in results["results"]}
+    assert size["tflite-int8"] < 0.3 * size["tflite-float32"]
+    assert size["onnx-int8"] < 0.35 * size["onnx-float32"]
+    assert size["tflite-float16"] < 0.55 * size["tflite-float32"]
+
+
+def test_the_terminal_stays_quiet(trained_artifacts: Path, tmp_path: Path) -> None:
+    artifacts = Path(shutil.copytree(trained_artifacts, tmp_path / "artifacts"))
+    done = run_module("export", "--format", "tflite-int8,onnx-int8", "--artifacts", artifacts)
+    assert done.code == 0
+    assert done.err == ""
+    assert [line.split()[0].rstrip(":") for line in done.out.splitlines()] == [
+        *("loading", "loading"),
+        *("tflite-int8", "tflite-int8", "onnx-int8", "onnx-int8"),
+    ]
+
+
+def test_the_same_files_come_out_of_a_second_process(artifacts: Path) -> None:
+    names = [f"{name}{entry.suffix}" for name, entry in FORMATS.items()]
+    before = {name: file_sha256(artifacts / name) for name in names}
+    for name in names:
+        (artifacts / name).unlink()
+    done = run_module("export", "--format", "all", "--artifacts", artifacts)
+    assert done.code == 0, done.err
+    assert {name: file_sha256(artifacts / name) for name in names} == before
+
+
+def test_a_failing_gate_exits_with_1_and_says_why(artifacts: Path) -> None:
+    done = run_module(
+        *("benchmark", "--artifacts", artifacts, "--format", "tflite-int8"),
+        *("--baseline", "0.99", "--samples", "1000"),
+    )
+    assert done.code == 1
+    assert "tflite-int8: fail: accuracy " in done.out
+    assert "is below 98.00%" in done.out
+
+
+def test_search_at_small_settings(tmp_path: Path) -> None:
+    """The search itself, through the command: only the learning rate is given."""
+    done = run_module(
+        *("train", "--learning-rate", "1e-3", "--search-epochs", "3"),
+        *("--epochs", "1", "--artifacts", tmp_path),
+    )
+    assert done.code == 0, done.err
+    record = json.loads((tmp_path / "model.json").read_text())
+    trials = record["search"]["trials"]
+    best = max(trials, key=lambda trial: float(trial["validation_accuracy"]))
+    assert record["hyperparameters"]["units"] == best["units"]
+    assert record["hyperparameters"]["learning_rate"] == 1e-3
+
+
+def assert_whole(artifacts: Path) -> None:
+    """Asserts that every artifact in a folder is the one that its manifest describes."""
+    for name in FORMATS:
+        check_file(read_manifest(artifacts / f"{name}.json"))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130)])
+@pytest.mark.parametrize("moment", ["loading the model", "tflite-int8: converting"])
+def test_an_interrupted_export_leaves_every_artifact_whole(
+    artifacts: Path, number: signal.Signals, code: int, moment: str
+) -> None:
+    process = start("export", "--format", "all", "--artifacts", artifacts)
+    wait_for(process, moment)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    assert err.splitlines() == ["interrupted: nothing half-written, earlier artifacts untouched"]
+    assert_whole(artifacts)
+    assert not list(artifacts.glob(".staging-*"))
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.3])
+def test_a_killed_export_leaves_every_artifact_whole(artifacts: Path, delay_s: float) -> None:
+    process = start("export", "--format", "all", "--artifacts", artifacts)
+    wait_for(process, "tflite-float16: converting")
+    time.sleep(delay_s)
+    process.kill()
+    process.communicate(timeout=60)
+    assert_whole(artifacts)
+    again = run_module("export", "--format", "tflite-int8", "--artifacts", artifacts)
+    assert again.code == 0, again.err
+    assert not list(artifacts.glob(".staging-*"))
+
+
+def test_an_interrupted_training_leaves_the_earlier_model(artifacts: Path) -> None:
+    before = file_sha256(artifacts / "model.keras")
+    process = start("train", "--units", "32", "--learning-rate", "1e-3", "--artifacts", artifacts)
+    wait_for(process, "epoch 2/")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert file_sha256(artifacts / "model.keras") == before
+    exported = run_module("export", "--format", "tflite-int8", "--artifacts", artifacts)
+    assert exported.code == 0, exported.err
+
+
+def test_an_interrupted_benchmark_keeps_the_earlier_results(
+    artifacts: Path, benchmarked: Completed
+) -> None:
+    run_module("benchmark", "--artifacts", artifacts, "--samples", "1000", *GATE)
+    before = file_sha256(artifacts / "benchmark.json")
+    process = start("benchmark", "--artifacts", artifacts, "--samples", "1000000")
+    wait_for(process, "tflite-float16")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.splitlines() == ["interrupted: nothing half-written, earlier artifacts untouched"]
+    assert file_sha256(artifacts / "benchmark.json") == before
+
+
+def start(module: str, *arguments: str | Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-u", "-m", module, *map(str, arguments)],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(process: subprocess.Popen[str], text: str) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if text in line:
+            return
+    raise AssertionError(f"{text!r} never came")
+
+
+def test_the_benchmark_runs_where_only_the_device_extra_is(
+    trained_artifacts: Path, results: dict[str, Any], tmp_path: Path
+) -> None:
+    """A new environment with `requirements-device.txt` and nothing else."""
+    venv.create(tmp_path / "venv", with_pip=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    requirements = REPOSITORY / "requirements-device.txt"
+    subprocess.run(
+        [python, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", requirements],
+        check=True,
+        capture_output=True,
+    )
+    artifacts = Path(shutil.copytree(trained_artifacts, tmp_path / "artifacts"))
+    done = subprocess.run(
+        [python, "-m", "benchmark", "--artifacts", artifacts, *GATE],
+        cwd=REPOSITORY,
+        env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads((artifacts / "benchmark.json").read_text())
+    assert [row["correct"] for row in found["results"]] == [
+        row["correct"] for row in results["results"]
+    ]
