@@ -46,5 +46,5 @@ clean: ## remove the environment, the caches and everything in artifacts/
 $(VENV)/%: requirements-%.txt
 	@test -n "$(PYTHON)" || { echo "error: no python3 found; install Python 3.11" >&2; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@touch $@

@@ -250,8 +250,8 @@ def as_json(
     benchmark: Benchmark, config: BenchmarkConfig, reference: ReferenceOutputs, now: datetime
 ) -> dict[str, Any]:
     """Returns the content of `benchmark.json`."""
-    used = sorted({result.runtime for result in benchmark.results if result.runtime})
-    packages = [RUNTIME_PACKAGES[name] for name in used if name in RUNTIME_PACKAGES]
+    ran = {result.runtime for result in benchmark.results if result.latency is not None}
+    packages = [package for name, package in RUNTIME_PACKAGES.items() if name in ran]
     return {
         "schema_version": SCHEMA_VERSION,
         "created": now.isoformat(timespec="seconds"),

@@ -18,7 +18,7 @@ import numpy as np
 from benchmark.latency import time_calls
 from export.manifest import Manifest, read_manifest
 from export.runners import decode, encode, open_runner
-from train.errors import ArtifactError, ToolkitError
+from train.errors import ArtifactError, MissingPackageError, ToolkitError
 
 OUTPUTS_FILE = "outputs.npy"
 DURATIONS_FILE = "durations_ns.npy"
@@ -87,6 +87,9 @@ def main() -> int:
             samples=job.samples,
             clock_ns=time.perf_counter_ns,
         )
+    except ModuleNotFoundError as error:
+        print(json.dumps({"error": str(MissingPackageError(error))}))
+        return 0
     except ToolkitError as error:
         print(json.dumps({"error": str(error)}))
         return 0

@@ -273,7 +273,17 @@ def test_the_benchmark_runs_where_only_the_device_extra_is(
     python = tmp_path / "venv" / "bin" / "python"
     requirements = REPOSITORY / "requirements-device.txt"
     subprocess.run(
-        [python, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", requirements],
+        [
+            python,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--require-hashes",
+            "-r",
+            requirements,
+        ],
         check=True,
         capture_output=True,
     )

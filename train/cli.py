@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from train.errors import ToolkitError
+from train.errors import MissingPackageError, ToolkitError
 
 DEFAULT_ARTIFACTS = Path("artifacts")
 EXIT_INTERRUPTED = 130
@@ -84,6 +84,8 @@ def run_command(command: Callable[[Sequence[str]], int], arguments: Sequence[str
         return code
     except ToolkitError as error:
         return _fail(str(error), error.exit_code)
+    except ModuleNotFoundError as error:
+        return _fail(str(MissingPackageError(error)), MissingPackageError.exit_code)
     except KeyboardInterrupt:
         print("interrupted: nothing half-written, earlier artifacts untouched", file=sys.stderr)
         return EXIT_INTERRUPTED

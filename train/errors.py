@@ -3,8 +3,11 @@
 ToolkitError                 2  bad usage or bad input
 ├── DataError                2  the data set is missing, corrupt or of the wrong shape
 ├── ArtifactError            2  a model, export or manifest is missing, corrupt or stale
+├── MissingPackageError      2  a package is not installed
 └── CheckError               1  a file was made, but it does not do what the model does
 """
+
+DEVICE_MODULES = ("numpy", "rich", "ai_edge_litert", "onnxruntime")
 
 
 class ToolkitError(Exception):
@@ -19,6 +22,19 @@ class DataError(ToolkitError):
 
 class ArtifactError(ToolkitError):
     """A model, an exported file or a manifest is missing, corrupt or stale."""
+
+
+class MissingPackageError(ToolkitError):
+    """A package that this command needs is not installed."""
+
+    def __init__(self, error: ModuleNotFoundError) -> None:
+        """Names the package and the exact command that installs what is needed."""
+        module = (error.name or "").split(".")[0]
+        extra = "device" if module in DEVICE_MODULES else "host"
+        super().__init__(
+            f"the package {module!r} is not installed; "
+            f"run `pip install --no-deps --require-hashes -r requirements-{extra}.txt`"
+        )
 
 
 class CheckError(ToolkitError):

@@ -27,6 +27,22 @@ def test_errors_become_one_line_and_their_exit_code(
     assert capsys.readouterr().err == "error: got a, expected b\n"
 
 
+@pytest.mark.parametrize(
+    ("module", "requirements"),
+    [("onnxruntime", "device"), ("numpy.linalg", "device"), ("tensorflow", "host")],
+)
+def test_a_missing_package_names_the_command_that_installs_it(
+    module: str, requirements: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def command(arguments: Sequence[str]) -> int:
+        raise ModuleNotFoundError(name=module)
+
+    assert run_command(command, []) == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith(f"error: the package '{module.split('.')[0]}' is not installed; run ")
+    assert f"-r requirements-{requirements}.txt" in shown
+
+
 def test_a_full_disk_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     def command(arguments: Sequence[str]) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "artifacts/model.keras")
