@@ -33,7 +33,7 @@ bench: $(VENV)/dev ## print the speed ratios that the README claims (needs `make
 
 lock: ## resolve the dependencies anew (needs uv)
 	$(UV) pip compile $(LOCK) --upgrade --extra dev pyproject.toml -o requirements-dev.txt
-	$(UV) pip compile $(LOCK) -c requirements-dev.txt --extra host pyproject.toml -o requirements-host.txt
+	$(UV) pip compile $(LOCK) -c requirements-dev.txt --extra host --extra finetune pyproject.toml -o requirements-host.txt
 	$(UV) pip compile $(LOCK) -c requirements-dev.txt --extra device pyproject.toml -o requirements-device.txt
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 

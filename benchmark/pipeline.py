@@ -61,6 +61,7 @@ class Result:
     runtime: str | None = None
     threads: int
     size_bytes: int | None = None
+    gzip_bytes: int | None = None
     accuracy: Accuracy | None = None
     latency: Latency | None = None
     load_ms: float | None = None
@@ -77,6 +78,7 @@ class Result:
             "runtime": self.runtime,
             "threads": self.threads,
             "size_bytes": self.size_bytes,
+            "gzip_bytes": self.gzip_bytes,
             "correct": found and found.correct,
             "total": found and found.total,
             "accuracy": found and found.accuracy,
@@ -192,6 +194,7 @@ def benchmark_one(job: Job, reference: ReferenceOutputs, labels: np.ndarray, gat
             runtime=manifest.runtime,
             threads=job.threads,
             size_bytes=manifest.size_bytes,
+            gzip_bytes=manifest.gzip_bytes,
             accuracy=accuracy,
             latency=summarize(np.load(job.results / DURATIONS_FILE)),
             load_ms=scalars["load_ms"],
@@ -205,6 +208,7 @@ def benchmark_one(job: Job, reference: ReferenceOutputs, labels: np.ndarray, gat
             format=job.manifest.stem,
             runtime=None if manifest is None else manifest.runtime,
             size_bytes=None if manifest is None else manifest.size_bytes,
+            gzip_bytes=None if manifest is None else manifest.gzip_bytes,
             threads=job.threads,
             verdict="error",
             reasons=(str(error),),

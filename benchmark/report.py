@@ -8,7 +8,7 @@ from benchmark.gate import Gate
 from benchmark.pipeline import Benchmark, Result
 from train.environment import Environment
 
-COLUMNS = ("size kB", "acc %", "Δ pts", "agree %", "p50 µs", "p90", "p99", "verdict")
+COLUMNS = ("kB", "gzip", "acc %", "Δ pts", "agree", "p50", "p90", "p99", "verdict")
 STYLES = {"pass": "green", "fail": "red", "inconclusive": "yellow", "error": "red"}
 
 
@@ -17,22 +17,24 @@ def render(benchmark: Benchmark, gate: Gate, environment: Environment, console: 
     passing = [result for result in benchmark.results if result.verdict == "pass"]
     fastest = min(passing, key=_p50, default=None)
     smallest = min(passing, key=_size, default=None)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
     table.add_column("format", no_wrap=True)
     for name in COLUMNS:
         table.add_column(name, justify="left" if name == "verdict" else "right", no_wrap=True)
     for result in benchmark.results:
         marks = "*" * (result is fastest) + "†" * (result is smallest)
         verdict = f"[{STYLES[result.verdict]}]{result.verdict}[/]"
-        table.add_row(result.format, *_cells(result, gate), f"{verdict} {marks}".rstrip())
+        table.add_row(result.format, *_cells(result, gate), f"{verdict}{marks}")
     console.print(table)
     _line(
         console,
-        f"{benchmark.total:,} test images; Δ against the baseline {gate.baseline:.2%}; agree: "
-        f"same class as the Keras model, whose accuracy is {benchmark.source_accuracy:.2%}; "
-        "one image a call.",
+        f"{benchmark.total:,} test images; acc: accuracy; Δ: against the baseline "
+        f"{gate.baseline:.2%}; agree: % in the same class as by the Keras model, whose accuracy is "
+        f"{benchmark.source_accuracy:.2%}; p50, p90, p99: µs for one image.",
     )
+    features = ", ".join(environment.cpu_features)
     _line(console, f"{environment.cpu}, {environment.cores} cores, {environment.architecture}")
+    _line(console, features)
     if fastest is not None and smallest is not None:
         _line(console, f"* fastest passing: {fastest.format}")
         _line(console, f"† smallest passing: {smallest.format}")
@@ -42,18 +44,26 @@ def render(benchmark: Benchmark, gate: Gate, environment: Environment, console: 
 
 
 def _cells(result: Result, gate: Gate) -> list[str]:
-    size = "–" if result.size_bytes is None else f"{result.size_bytes / 1000:,.0f}"
+    sizes = [
+        "–" if size is None else f"{size / 1000:.0f}"
+        for size in (result.size_bytes, result.gzip_bytes)
+    ]
     found, latency = result.accuracy, result.latency
     if found is None or latency is None:
-        return [size, *["–"] * 6]
+        return [*sizes, *["–"] * 6]
     return [
-        size,
+        *sizes,
         f"{found.accuracy * 100:.2f}",
         f"{(found.accuracy - gate.baseline) * 100:+.2f}",
-        f"{found.agreement * 100:.2f}",
-        *("–" if value is None else f"{value:.1f}" for value in (latency.p50, latency.p90)),
-        "–" if latency.p99 is None else f"{latency.p99:.1f}",
+        f"{found.agreement * 100:.1f}",
+        *map(_microseconds, (latency.p50, latency.p90, latency.p99)),
     ]
+
+
+def _microseconds(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.1f}" if value < 100 else f"{value:,.0f}"
 
 
 def _line(console: Console, text: str) -> None:

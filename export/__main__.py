@@ -4,11 +4,62 @@ import sys
 from collections.abc import Sequence
 
 from export.formats import ALIASES, ALL, FORMATS, Format, select_formats
-from train.cli import Parser, run_command
+from export.settings import CALIBRATION_METHODS, ExportOptions, methods_of, resolve
+from train.cli import Parser, integer_between, number_between, run_command
+
+MAX_SAMPLES = 1_000_000
 
 
 def main(arguments: Sequence[str]) -> int:
     """Parses, exports, prints a line a format; returns the exit code."""
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    if options.list:
+        print(format_list())
+        return 0
+    formats = select_formats(options.format)
+    asked = ExportOptions(
+        batch=options.batch,
+        io=options.io,
+        sparsity=options.sparsity,
+        clusters=options.clusters,
+        calibration_samples=options.calibration_samples,
+        calibration_method=options.calibration_method,
+        opset=options.opset,
+        epochs=options.epochs,
+    )
+    settings = resolve(formats, asked)
+
+    from export.current import current_manifest
+    from train.native_output import captured_native_output
+    from train.progress import progress
+    from train.record import read_model_record
+
+    # What needs no TensorFlow is said before its import: no model, nothing to do.
+    record = read_model_record(options.artifacts)
+    if not options.force:
+        old = [e for e in formats if not current_manifest(e, settings[e.name], record)]
+        for entry in formats:
+            if entry not in old:
+                print(f"{entry.name:<28} is up to date; --force makes it again")
+        formats = old
+    if not formats:
+        return 0
+    with progress() as report:
+        report.step("loading TensorFlow")
+        with captured_native_output():
+            from export.pipeline import ExportConfig, export_formats
+        config = ExportConfig(
+            artifacts=options.artifacts, data=options.data, formats=formats, settings=settings
+        )
+        failures = export_formats(config, report)
+    for error in failures.values():
+        print(f"error: {error}", file=sys.stderr)
+    return max((error.exit_code for error in failures.values()), default=0)
+
+
+def build_parser() -> Parser:
+    """Returns the command's parser."""
     parser = Parser(prog="python -m export", description=__doc__)
     parser.add_shared_arguments()
     parser.add_argument(
@@ -19,33 +70,60 @@ def main(arguments: Sequence[str]) -> int:
         help=f"what to make: a format's name, {ALL}, or several joined by commas; repeatable",
     )
     parser.add_argument("--list", action="store_true", help="show the formats and exit")
-    options = parser.parse_args(arguments)
-    if options.list:
-        print(format_list())
-        return 0
-    formats = select_formats(options.format)
-
-    from train.native_output import captured_native_output
-    from train.progress import progress
-    from train.record import read_model_record
-
-    read_model_record(options.artifacts)  # no model is said at once, not after TensorFlow's import
-    with progress() as report:
-        report.step("loading TensorFlow")
-        with captured_native_output():
-            from export.pipeline import ExportConfig, export_formats
-        config = ExportConfig(artifacts=options.artifacts, data=options.data, formats=formats)
-        failures = export_formats(config, report)
-    for error in failures.values():
-        print(f"error: {error}", file=sys.stderr)
-    return max((error.exit_code for error in failures.values()), default=0)
+    parser.add_argument(
+        "--force", action="store_true", help="make again what is up to date already"
+    )
+    parser.add_argument(
+        "--batch",
+        choices=("1", "dynamic"),
+        help="batch dimension (default: 1 for TFLite, dynamic for ONNX)",
+    )
+    parser.add_argument(
+        "--io",
+        choices=("int8", "uint8", "float32"),
+        help="input and output of integer TFLite models (default: int8, of int16x8: int16)",
+    )
+    parser.add_argument(
+        "--sparsity",
+        type=number_between(0.1, 0.95),
+        metavar="SHARE",
+        help="weights that pruning sets to zero (default: 0.75)",
+    )
+    parser.add_argument(
+        "--clusters",
+        type=integer_between(2, 128),
+        metavar="N",
+        help="distinct weights that clustering leaves a layer (default: 16)",
+    )
+    parser.add_argument(
+        "--calibration-samples",
+        type=integer_between(1, MAX_SAMPLES),
+        metavar="N",
+        help="training images that calibrate (default: 500)",
+    )
+    parser.add_argument(
+        "--calibration-method",
+        choices=CALIBRATION_METHODS,
+        help="how ranges come from them (default: auto, the best on held-out training images)",
+    )
+    parser.add_argument(
+        "--opset", type=integer_between(13, 18), metavar="N", help="ONNX opset (default: 18)"
+    )
+    parser.add_argument(
+        "--epochs",
+        type=integer_between(1, 1_000),
+        metavar="N",
+        help="epochs of each fine-tuning step (default: 2 or 3, by the kind)",
+    )
+    return parser
 
 
 def format_list() -> str:
     """Returns the table of formats as text."""
-    lines = [f"{'format':<16} {'weights':<8} {'activations':<12} suits"]
+    row = "{:<28} {:<8} {:<12} {:<22} {}"
+    lines = [row.format("format", "weights", "activations", "needs", "suits")]
     lines += [
-        f"{entry.name:<16} {entry.weights:<8} {entry.activations:<12} {needs(entry)}{entry.suits}"
+        row.format(entry.name, entry.weights, entry.activations, needs(entry), entry.suits)
         for entry in FORMATS.values()
     ]
     aliases = ", ".join(f"{alias} = {name}" for alias, name in ALIASES.items())
@@ -53,8 +131,10 @@ def format_list() -> str:
 
 
 def needs(entry: Format) -> str:
-    """Returns what a format needs besides the model, as a prefix of its line."""
-    return "(calibrated) " if entry.calibrated else ""
+    """Returns what a format needs besides the model: training or calibration images."""
+    if entry.recipes:
+        return "training images"
+    return "calibration images" if methods_of(entry) else "–"
 
 
 if __name__ == "__main__":

@@ -12,10 +12,43 @@ from typing import Literal
 from train.errors import ToolkitError
 
 Family = Literal["tflite", "onnx"]
+Converter = Literal["tflite", "ai-edge-quantizer", "onnx"]
 Runtime = Literal["litert", "onnxruntime"]
-Precision = Literal["float32", "float16", "int8"]
+Weights = Literal["float32", "float16", "int8", "int4"]
+Activations = Literal["float32", "float16", "dynamic", "int8", "int16"]
+Dtype = Literal["float32", "int16", "int8", "uint8"]
+Recipe = Literal["pruned", "clustered", "qat"]
 
-BYTES_PER_WEIGHT: dict[Precision, int] = {"float32": 4, "float16": 2, "int8": 1}
+BITS_PER_WEIGHT: dict[Weights, int] = {"float32": 32, "float16": 16, "int8": 8, "int4": 4}
+RUNTIMES: dict[Family, Runtime] = {"tflite": "litert", "onnx": "onnxruntime"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How far a file may be from its Keras model on held-out training images.
+
+    Attributes:
+        agreement: least share of images on which it predicts the model's class, 0…1.
+        accuracy_drop: most accuracy it may lose, 0…1.
+        max_abs_error: largest difference of any output to the model's, 0…1.
+        snr_db: least signal-to-noise ratio of its outputs, the model's being the signal.
+        cosine: least mean cosine similarity of its outputs to the model's, -1…1.
+    """
+
+    agreement: float
+    accuracy_drop: float
+    max_abs_error: float
+    snr_db: float
+    cosine: float
+
+
+LOSSLESS = Limits(
+    agreement=0.999, accuracy_drop=0.002, max_abs_error=1e-4, snr_db=80, cosine=0.99999
+)
+HALF = Limits(agreement=0.997, accuracy_drop=0.005, max_abs_error=0.1, snr_db=40, cosine=0.9999)
+BYTE = Limits(agreement=0.97, accuracy_drop=0.01, max_abs_error=0.6, snr_db=18, cosine=0.99)
+NIBBLE = Limits(agreement=0.93, accuracy_drop=0.015, max_abs_error=0.9, snr_db=10, cosine=0.97)
+RETRAINED = Limits(agreement=0.93, accuracy_drop=0.01, max_abs_error=1.0, snr_db=10, cosine=0.97)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,37 +57,53 @@ class Format:
 
     Attributes:
         name: the format's name everywhere.
-        family: which converter family makes it.
-        runtime: which runtime runs it.
-        suffix: the file's suffix.
+        converter: what makes the file.
         weights: precision of the stored weights.
-        activations: precision that values between operators are quantized to ahead of time.
-        batch: the batch dimension of input and output; None where any batch size fits.
-        io_dtype: dtype of input and output.
-        min_agreement: least share of held-out images on which the file must predict the
-            class that the Keras model predicts, 0…1.
-        max_accuracy_drop: most accuracy the file may lose on them, 0…1.
-        max_mean_abs_error: largest mean distance of its outputs to the Keras model's.
+        activations: precision of the values between operators; `dynamic` is int8 with ranges
+            found at run time, input by input.
+        recipes: what the model is fine-tuned with before it is converted, in this order.
+        limits: what verification demands of it.
         suits: what hardware it is for.
     """
 
     name: str
-    family: Family
-    runtime: Runtime
-    suffix: str
-    weights: Precision
-    activations: Precision
-    batch: int | None
-    io_dtype: Literal["float32", "int8"]
-    min_agreement: float
-    max_accuracy_drop: float
-    max_mean_abs_error: float
+    converter: Converter
+    weights: Weights
+    activations: Activations
+    recipes: tuple[Recipe, ...] = ()
+    limits: Limits
     suits: str
+
+    @property
+    def family(self) -> Family:
+        """The family in its name; it decides suffix and runtime."""
+        return "tflite" if self.name.startswith("tflite-") else "onnx"
+
+    @property
+    def suffix(self) -> str:
+        """The file's suffix."""
+        return f".{self.family}"
+
+    @property
+    def runtime(self) -> Runtime:
+        """The runtime that runs it."""
+        return RUNTIMES[self.family]
 
     @property
     def calibrated(self) -> bool:
         """Whether a representative dataset fixes the ranges of its activations."""
-        return self.activations == "int8"
+        return self.activations in ("int8", "int16")
+
+    @property
+    def io_dtypes(self) -> tuple[Dtype, ...]:
+        """The dtypes that input and output can have, the default first."""
+        if self.converter == "ai-edge-quantizer":
+            return ("int8",)
+        if self.family == "tflite" and self.activations == "int8":
+            return ("int8", "uint8", "float32")
+        if self.family == "tflite" and self.activations == "int16":
+            return ("int16", "float32")
+        return ("float32",)
 
 
 FORMATS: dict[str, Format] = {
@@ -62,86 +111,118 @@ FORMATS: dict[str, Format] = {
     for entry in (
         Format(
             name="tflite-float32",
-            family="tflite",
-            runtime="litert",
-            suffix=".tflite",
+            converter="tflite",
             weights="float32",
             activations="float32",
-            batch=1,
-            io_dtype="float32",
-            min_agreement=0.999,
-            max_accuracy_drop=0.002,
-            max_mean_abs_error=1e-5,
+            limits=LOSSLESS,
             suits="any CPU; the reference for the other TFLite formats",
         ),
         Format(
             name="tflite-float16",
-            family="tflite",
-            runtime="litert",
-            suffix=".tflite",
+            converter="tflite",
             weights="float16",
             activations="float32",
-            batch=1,
-            io_dtype="float32",
-            min_agreement=0.997,
-            max_accuracy_drop=0.005,
-            max_mean_abs_error=1e-3,
+            limits=HALF,
             suits="GPUs and CPUs with half-precision arithmetic; half the flash",
         ),
         Format(
             name="tflite-dynamic",
-            family="tflite",
-            runtime="litert",
-            suffix=".tflite",
+            converter="tflite",
             weights="int8",
-            activations="float32",
-            batch=1,
-            io_dtype="float32",
-            min_agreement=0.985,
-            max_accuracy_drop=0.01,
-            max_mean_abs_error=0.01,
+            activations="dynamic",
+            limits=BYTE,
             suits="CPUs, without calibration data; a quarter of the flash",
         ),
         Format(
             name="tflite-int8",
-            family="tflite",
-            runtime="litert",
-            suffix=".tflite",
+            converter="tflite",
             weights="int8",
             activations="int8",
-            batch=1,
-            io_dtype="int8",
-            min_agreement=0.97,
-            max_accuracy_drop=0.01,
-            max_mean_abs_error=0.02,
+            limits=BYTE,
             suits="microcontrollers, NPUs, DSPs and CPUs; no float arithmetic at all",
         ),
         Format(
+            name="tflite-int16x8",
+            converter="tflite",
+            weights="int8",
+            activations="int16",
+            limits=HALF,
+            suits="DSPs and microcontrollers that need more than int8 carries; slow on CPUs",
+        ),
+        Format(
+            name="tflite-int8-qat",
+            converter="tflite",
+            weights="int8",
+            activations="int8",
+            recipes=("qat",),
+            limits=RETRAINED,
+            suits="as tflite-int8, where post-training quantization costs too much accuracy",
+        ),
+        Format(
+            name="tflite-int8-pruned",
+            converter="tflite",
+            weights="int8",
+            activations="int8",
+            recipes=("pruned",),
+            limits=RETRAINED,
+            suits="as tflite-int8, where the file is compressed for storage or download",
+        ),
+        Format(
+            name="tflite-int8-clustered",
+            converter="tflite",
+            weights="int8",
+            activations="int8",
+            recipes=("clustered",),
+            limits=RETRAINED,
+            suits="as tflite-int8, compressed files; NPUs that decompress weight palettes",
+        ),
+        Format(
+            name="tflite-int8-pruned-clustered",
+            converter="tflite",
+            weights="int8",
+            activations="int8",
+            recipes=("pruned", "clustered"),
+            limits=RETRAINED,
+            suits="as tflite-int8, the smallest compressed file",
+        ),
+        Format(
+            name="tflite-int4",
+            converter="ai-edge-quantizer",
+            weights="int4",
+            activations="int8",
+            limits=NIBBLE,
+            suits="CPUs and microcontrollers with kernels for int4 weights; an eighth of the flash",
+        ),
+        Format(
             name="onnx-float32",
-            family="onnx",
-            runtime="onnxruntime",
-            suffix=".onnx",
+            converter="onnx",
             weights="float32",
             activations="float32",
-            batch=None,
-            io_dtype="float32",
-            min_agreement=0.999,
-            max_accuracy_drop=0.002,
-            max_mean_abs_error=1e-5,
+            limits=LOSSLESS,
             suits="any machine that ONNX Runtime runs on",
         ),
         Format(
+            name="onnx-float16",
+            converter="onnx",
+            weights="float16",
+            activations="float16",
+            limits=HALF,
+            suits="GPUs and NPUs with half-precision arithmetic; half the disk",
+        ),
+        Format(
+            name="onnx-dynamic",
+            converter="onnx",
+            weights="int8",
+            activations="dynamic",
+            limits=BYTE,
+            suits="CPUs, without calibration data; a quarter of the disk",
+        ),
+        Format(
             name="onnx-int8",
-            family="onnx",
-            runtime="onnxruntime",
-            suffix=".onnx",
+            converter="onnx",
             weights="int8",
             activations="int8",
-            batch=None,
-            io_dtype="float32",
-            min_agreement=0.97,
-            max_accuracy_drop=0.01,
-            max_mean_abs_error=0.02,
+            limits=BYTE,
             suits="x86-64 with VNNI, ARM with dot product; a quarter of the disk",
         ),
     )

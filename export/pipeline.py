@@ -1,6 +1,7 @@
 """Source model → convert → verify → write, a format at a time. Heavy."""
 
-from collections.abc import Callable, Sequence
+import gzip
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,14 +10,18 @@ from types import ModuleType
 import tensorflow as tf
 from tensorflow.lite.python.convert_phase import ConverterError
 
-from export.calibration import representative_dataset
+from export import calibration
+from export.compare import distance
 from export.converters import onnx, tflite
+from export.current import versions
 from export.formats import Family, Format
-from export.manifest import Manifest, Source, TensorSpec
+from export.manifest import Calibration, Manifest, Source, TensorSpec
+from export.runners import open_runner, predict
+from export.settings import Settings
 from export.source import SourceModel
 from export.verify import Expectation, Verification, verify
 from train import data as dataset
-from train.artifact import file_sha256, package_versions, publish, staging, write_json
+from train.artifact import file_sha256, publish, staging, write_json
 from train.errors import CheckError, ToolkitError
 from train.model import INPUT_NAME, OUTPUT_NAME
 from train.native_output import captured_native_output
@@ -24,21 +29,34 @@ from train.progress import Progress
 from train.record import ModelRecord, read_model_record
 
 CONVERTERS: dict[Family, ModuleType] = {"tflite": tflite, "onnx": onnx}
-VERSIONED_PACKAGES: dict[Family, tuple[str, ...]] = {
-    "tflite": ("tensorflow", "keras", "ai-edge-litert", "numpy"),
-    "onnx": ("tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "numpy"),
-}
 # What converters raise for a model or an option that they cannot convert.
 CONVERSION_ERRORS = (ConverterError, tf.errors.OpError, ValueError, TypeError, RuntimeError)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExportConfig:
-    """One run of `python -m export`: folders as in `train`, and the formats to make."""
+    """One run of `python -m export`.
+
+    Attributes:
+        artifacts: folder with the model; the exports are written there.
+        data: folder of the data set; None to look for it.
+        formats: what to make.
+        settings: the options of each format, by name.
+    """
 
     artifacts: Path
     data: Path | None
     formats: Sequence[Format]
+    settings: Mapping[str, Settings]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A staged file, its proof, and how its ranges were found."""
+
+    path: Path
+    verification: Verification
+    calibration: Calibration | None
 
 
 def export_formats(
@@ -53,48 +71,40 @@ def export_formats(
 
     Raises:
         ArtifactError: there is no model to export, or the folder cannot be written.
-        DataError: the data set cannot be had.
+        DataError: the data set cannot be had, or has too few images to calibrate.
     """
     record = read_model_record(config.artifacts)
     training = dataset.load_train(config.data)
-    parts = dataset.split(training.labels)
+    samples = next(
+        (s.calibration_samples for s in config.settings.values() if s.calibration_samples), None
+    )
+    parts = dataset.split(training.labels, calibration_samples=samples)
     failures: dict[str, ToolkitError] = {}
     with staging(config.artifacts) as staged:
         report.step("loading the model")
         work = staged / "work"
         work.mkdir()
-        representative = representative_dataset(training, parts, record.preprocessing)
-        source = SourceModel(record.path, representative, work)
+        source = SourceModel(
+            record.path,
+            representative=calibration.representative_dataset(
+                training, parts, record.preprocessing
+            ),
+            training=training.take(parts.train),
+            preprocessing=record.preprocessing,
+            folder=work,
+        )
         expected = expectation(source, training.take(parts.validation), record)
         for entry in config.formats:
             report.step(f"{entry.name}: converting")
             try:
-                path, verification = make(entry, source, expected, staged)
+                made = make(entry, config.settings[entry.name], source, expected, staged)
             except ToolkitError as error:
                 failures[entry.name] = error
-                report.milestone(f"{entry.name:<16} FAILED")
+                report.milestone(f"{entry.name:<28} FAILED")
                 continue
-            manifest = Manifest(
-                path=staged / f"{entry.name}.json",
-                format=entry.name,
-                runtime=entry.runtime,
-                file=path.name,
-                sha256=file_sha256(path),
-                size_bytes=path.stat().st_size,
-                source=Source(
-                    file=record.path.name, sha256=record.sha256, accuracy=record.test_accuracy
-                ),
-                inputs=(verification.input,),
-                outputs=(verification.output,),
-                preprocessing=record.preprocessing,
-                labels=record.labels,
-                calibration=representative.record if entry.calibrated else None,
-                checks=verification.checks,
-                versions=package_versions(*VERSIONED_PACKAGES[entry.family]),
-                created=now().isoformat(timespec="seconds"),
-            )
-            write_json(manifest.path, manifest.as_json())
-            publish([path, manifest.path], config.artifacts)
+            manifest = manifest_of(made, entry, config.settings[entry.name], record, now())
+            write_json(staged / manifest.path.name, manifest.as_json())
+            publish([made.path, staged / manifest.path.name], config.artifacts)
             report.milestone(summary(manifest))
     return failures
 
@@ -117,37 +127,132 @@ def expectation(
 
 
 def make(
-    entry: Format, source: SourceModel, expected: Expectation, staged: Path
-) -> tuple[Path, Verification]:
-    """Converts one format to a staged file and verifies it; returns both.
+    entry: Format, settings: Settings, source: SourceModel, expected: Expectation, staged: Path
+) -> Made:
+    """Converts one format to a staged file and verifies it.
+
+    Where a format can be calibrated in several ways, each is tried, and the one with the best
+    accuracy on the held-out images is kept, the earlier one of equals.
 
     Raises:
         ToolkitError: the converter cannot convert this model.
         CheckError: the file does not do what the model does; the check is named.
     """
-    try:
-        with captured_native_output():
-            content = CONVERTERS[entry.family].convert(entry, source)
-    except CONVERSION_ERRORS as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ToolkitError(f"{entry.name}: the converter refused the model: {reason}") from error
     path = staged / f"{entry.name}{entry.suffix}"
-    path.write_bytes(content)
-    verification = verify(entry, path, expected)
+    candidates: dict[str, float] = {}
+    contents: dict[str, bytes] = {}
+    methods: tuple[str | None, ...] = settings.calibration_methods or (None,)
+    for method in methods:
+        content = convert(entry, settings, method, source)
+        if len(methods) > 1 and method is not None:
+            path.write_bytes(content)
+            candidates[method] = held_out_accuracy(entry, path, expected)
+        contents[method or ""] = content
+    best = max(candidates, key=lambda method: candidates[method]) if candidates else methods[0]
+    path.write_bytes(contents[best or ""])
+    verification = verify(entry, settings, path, expected)
     if verification.failed:
         reasons = "; ".join(
             f"check {check.name}: got {check.value}, expected {check.limit}"
             for check in verification.failed
         )
         raise CheckError(f"{entry.name} was not written: {reasons}")
-    return path, verification
+    audited = None
+    if best is not None:
+        audited = audit(entry, path, best, candidates, source, expected)
+    return Made(path=path, verification=verification, calibration=audited)
+
+
+def convert(entry: Format, settings: Settings, method: str | None, source: SourceModel) -> bytes:
+    """Runs the format's converter, its chatter held back.
+
+    Raises:
+        ToolkitError: the converter cannot convert this model, and its reason.
+    """
+    try:
+        with captured_native_output():
+            content: bytes = CONVERTERS[entry.family].convert(entry, settings, method, source)
+    except CONVERSION_ERRORS as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ToolkitError(f"{entry.name}: the converter refused the model: {reason}") from error
+    return content
+
+
+def held_out_accuracy(entry: Format, path: Path, expected: Expectation) -> float:
+    """Returns the accuracy of a file on held-out training images, 0…1."""
+    with open_runner(entry.runtime, path, threads=1) as runner:
+        outputs = predict(runner, expected.inputs)
+    return distance(outputs, expected.outputs, expected.labels).accuracy
+
+
+def audit(
+    entry: Format,
+    path: Path,
+    method: str,
+    candidates: dict[str, float],
+    source: SourceModel,
+    expected: Expectation,
+) -> Calibration:
+    """Returns the record of a file's calibration, with what its ranges clip."""
+    held_out = expected.inputs[: calibration.AUDIT_IMAGES]
+    clipped = None
+    if entry.family == "onnx":
+        clipped = calibration.onnx_clipped_share(path, held_out)
+    elif not entry.recipes:
+        with captured_native_output():
+            twin = tflite.float_twin(source)
+            clipped = calibration.clipped_share(
+                calibration.tflite_values(twin, held_out), calibration.tflite_ranges(path)
+            )
+    return Calibration(
+        count=len(source.representative.inputs),
+        sha256=source.representative.sha256,
+        method=method,
+        candidates=candidates,
+        clipped_share=clipped,
+        halves_difference=source.halves_difference(),
+    )
+
+
+def manifest_of(
+    made: Made, entry: Format, settings: Settings, record: ModelRecord, now: datetime
+) -> Manifest:
+    """Returns the manifest of a staged file; its path is where it will be."""
+    return Manifest(
+        path=record.path.with_name(f"{entry.name}.json"),
+        format=entry.name,
+        runtime=entry.runtime,
+        file=made.path.name,
+        sha256=file_sha256(made.path),
+        size_bytes=made.path.stat().st_size,
+        gzip_bytes=len(gzip.compress(made.path.read_bytes(), mtime=0)),
+        source=Source(file=record.path.name, sha256=record.sha256, accuracy=record.test_accuracy),
+        options=settings.record(),
+        inputs=(made.verification.input,),
+        outputs=(made.verification.output,),
+        preprocessing=record.preprocessing,
+        labels=record.labels,
+        calibration=made.calibration,
+        checks=made.verification.checks,
+        versions=versions(entry),
+        created=now.isoformat(timespec="seconds"),
+    )
 
 
 def summary(manifest: Manifest) -> str:
     """Returns the line that tells a user what was written and how it compares."""
     values = {check.name: check.value for check in manifest.checks}
-    return (
-        f"{manifest.format:<16} {manifest.size_bytes / 1000:>8,.1f} kB  "
+    line = (
+        f"{manifest.format:<28} {manifest.size_bytes / 1000:>8,.1f} kB  "
         f"agrees with Keras on {values['agreement']:.2%} of held-out images, "
         f"accuracy drop {values['accuracy_drop'] * 100:+.2f} points"
     )
+    found = manifest.calibration
+    if found is not None and len(found.candidates) > 1:
+        line += f", calibrated by {found.method}"
+    if found is not None and found.halves_difference > calibration.MAX_HALVES_DIFFERENCE:
+        line += (
+            f"; warning: ranges of two halves of the {found.count} calibration images differ by "
+            f"{found.halves_difference:.0%}, give more with --calibration-samples"
+        )
+    return line

@@ -1,14 +1,14 @@
 """The Keras model that is exported, loaded once and shared by every format. Heavy."""
 
 import zipfile
-from functools import cached_property
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from export.calibration import RepresentativeDataset
+from export.calibration import RepresentativeDataset, halves_difference
+from train.data import LabelledImages, Preprocessing
 from train.errors import ArtifactError
 from train.model import INPUT_NAME, OUTPUT_NAME
 
@@ -22,8 +22,23 @@ class SourceModel:
         folder: a temporary folder for converters' intermediate files.
     """
 
-    def __init__(self, path: Path, representative: RepresentativeDataset, folder: Path) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        representative: RepresentativeDataset,
+        training: LabelledImages,
+        preprocessing: Preprocessing,
+        folder: Path,
+    ) -> None:
         """Loads the model; nothing in the file is executed.
+
+        Args:
+            path: the `.keras` file.
+            representative: the calibration inputs.
+            training: the training split, for formats that fine-tune.
+            preprocessing: what turns its images into the model's input.
+            folder: a temporary folder.
 
         Raises:
             ArtifactError: the file is not a Keras model that can be loaded safely.
@@ -38,6 +53,11 @@ class SourceModel:
             ) from error
         self.representative = representative
         self.folder = folder
+        self._training = training
+        self._preprocessing = preprocessing
+        self._teacher: tuple[np.ndarray, np.ndarray] | None = None
+        self._saved_models: dict[int | None, Path] = {}
+        self._halves_difference: float | None = None
 
     def signature(self, batch: int | None) -> tf.TensorSpec:
         """Returns the input's TensorFlow signature with a fixed or open batch dimension."""
@@ -55,17 +75,47 @@ class SourceModel:
         """Returns how many numbers the model's weights hold."""
         return int(self.model.count_params())
 
-    @cached_property
-    def saved_model(self) -> Path:
-        """The model as a SavedModel with a batch of one, written when first asked for.
+    def halves_difference(self) -> float:
+        """Returns how far the ranges of two halves of the calibration images differ, 0…1."""
+        if self._halves_difference is None:
+            outputs = {layer.name: layer.output for layer in self.model.layers}
+            activations = keras.Model(self.model.inputs, outputs)
+            values = activations.predict(self.representative.inputs, verbose=0)
+            self._halves_difference = halves_difference(values)
+        return self._halves_difference
+
+    def training_count(self) -> int:
+        """Returns how many training images there are."""
+        return int(self._training.labels.size)
+
+    def distillation(self, teacher_share: float) -> tuple[np.ndarray, np.ndarray]:
+        """Returns what a copy of the model is fine-tuned on, from the training split.
+
+        Returns:
+            Inputs (N, …) float32, preprocessed, and targets (N, classes) float32: the model's
+            own outputs in their share, mixed with the labels' one-hot vectors.
+        """
+        if self._teacher is None:
+            inputs = self._preprocessing.apply(self._training.images)
+            self._teacher = inputs, self.outputs(inputs)
+        inputs, outputs = self._teacher
+        labels = np.eye(outputs.shape[1], dtype=np.float32)[self._training.labels]
+        return inputs, teacher_share * outputs + (1 - teacher_share) * labels
+
+    def saved_model(self, batch: int | None) -> Path:
+        """Returns the model's SavedModel with a fixed or open batch, written when first asked for.
 
         TFLite's converter reads it rather than a concrete function, whose variables it leaves
-        unfrozen for a Keras 3 model: that succeeds, and the 3 kB file knows nothing. The fixed
+        unfrozen for a Keras 3 model: that succeeds, and the 3 kB file knows nothing. A fixed
         batch keeps SHAPE, STRIDED_SLICE and PACK out of the graph.
         """
-        folder = self.folder / "saved_model"
-        archive = keras.export.ExportArchive()
-        archive.track(self.model)
-        archive.add_endpoint("serving_default", self.serve, input_signature=[self.signature(1)])
-        archive.write_out(str(folder), verbose=False)
-        return folder
+        if batch not in self._saved_models:
+            folder = self.folder / f"saved_model-{batch or 'dynamic'}"
+            archive = keras.export.ExportArchive()
+            archive.track(self.model)
+            archive.add_endpoint(
+                "serving_default", self.serve, input_signature=[self.signature(batch)]
+            )
+            archive.write_out(str(folder), verbose=False)
+            self._saved_models[batch] = folder
+        return self._saved_models[batch]

@@ -27,6 +27,10 @@ from train.artifact import file_sha256
         ("benchmark", ["--samples", "999"], "got '999', expected an integer in 1000…"),
         ("benchmark", ["--threads", "0"], "got '0', expected an integer in 1…"),
         ("benchmark", ["--format", "onx-int8"], "did you mean onnx-int8?"),
+        ("export", ["--format", "tflite-float32", "--io", "int8"], "--io int8 matters to none of"),
+        ("export", ["--format", "all", "--sparsity", "1"], "expected a number in 0.1…0.95"),
+        ("export", ["--format", "all", "--opset", "99"], "expected an integer in 13…18"),
+        ("export", ["--format", "all", "--batch", "2"], "invalid choice: '2'"),
         ("train", ["--units", "x"], "got 'x', expected an integer in 1…"),
         ("train", ["--nonsense"], "unrecognized arguments: --nonsense"),
     ],
@@ -147,6 +151,21 @@ def test_a_file_that_is_no_model_but_has_the_recorded_hash(artifacts: Path) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("count", "expected"), [("505", "multiple"), ("60000", "fewer")])
+def test_impossible_calibration_samples(artifacts: Path, count: str, expected: str) -> None:
+    before = file_sha256(artifacts / "tflite-int8.tflite")
+    done = run_module(
+        *("export", "--format", "tflite-int8", "--calibration-samples", count),
+        *("--artifacts", artifacts),
+    )
+    assert done.code == 2
+    assert done.err.startswith("error: ")
+    assert len(done.err.splitlines()) == 1
+    assert expected in done.err
+    assert file_sha256(artifacts / "tflite-int8.tflite") == before
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["missing", "truncated"])
 def test_broken_reference_outputs_are_refused(artifacts: Path, damage: str) -> None:
     path = artifacts / "model.outputs.npz"
@@ -166,8 +185,9 @@ def test_a_full_disk_leaves_the_earlier_artifacts(artifacts: Path, tmp_path: Pat
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 
+    arguments = ("--format", "tflite-float32", "--force", "--artifacts", artifacts)
     done = subprocess.run(
-        [sys.executable, "-m", "export", "--format", "tflite-float32", "--artifacts", artifacts],
+        [sys.executable, "-m", "export", *arguments],
         cwd=REPOSITORY,
         env={**os.environ, "TMPDIR": str(tmp_path)},
         preexec_fn=limit,

@@ -11,11 +11,13 @@ HEAVY = {
     "train.model",
     "train.pipeline",
     "train.tune",
+    "export.finetune",
     "export.pipeline",
     "export.source",
     "export.converters",
     "export.converters.flatbuffer",
     "export.converters.onnx",
+    "export.converters.quantizer",
     "export.converters.tflite",
 }
 MODULES = sorted(
@@ -33,7 +35,7 @@ class Blocker:
             raise ImportError(f"{{name}} imported by a light module")
 sys.meta_path.insert(0, Blocker())
 """
-TENSORFLOW = ("tensorflow", "keras", "tf_keras", "keras_tuner", "tf2onnx", "onnx")
+TENSORFLOW = ("tensorflow", "keras", "tf_keras", "keras_tuner", "tf2onnx", "onnx", "scipy")
 RUNTIMES = ("onnxruntime", "ai_edge_litert")
 
 

@@ -98,7 +98,7 @@ def split(
     labels: np.ndarray,
     *,
     validation_per_class: int = VALIDATION_PER_CLASS,
-    calibration_per_class: int = CALIBRATION_PER_CLASS,
+    calibration_samples: int | None = None,
 ) -> Split:
     """Splits training images into training and validation, with calibration from training.
 
@@ -108,19 +108,29 @@ def split(
     Args:
         labels: (N,) integer class labels of the training images.
         validation_per_class: how many images of each class are held out from training.
-        calibration_per_class: how many training images of each class calibrate quantization.
+        calibration_samples: how many training images calibrate quantization, the same number
+            of each class; None for `CALIBRATION_PER_CLASS` of each.
 
     Raises:
-        DataError: a class has too few images.
+        DataError: a class has too few images, or the samples do not divide among the classes.
     """
+    classes = np.unique(labels)
+    wanted = calibration_samples or CALIBRATION_PER_CLASS * classes.size
+    if wanted % classes.size:
+        raise DataError(
+            f"got {wanted} calibration samples, expected a multiple of the {classes.size} classes "
+            f"such as {max(1, wanted // classes.size) * classes.size}"
+        )
+    calibration_per_class = wanted // classes.size
     random = np.random.RandomState(SPLIT_SEED)
     parts: dict[str, list[np.ndarray]] = {"train": [], "validation": [], "calibration": []}
-    for label in np.unique(labels):
+    for label in classes:
         members = random.permutation(np.flatnonzero(labels == label))
         if members.size < validation_per_class + calibration_per_class:
             raise DataError(
                 f"class {label} has {members.size} images, expected at least "
-                f"{validation_per_class + calibration_per_class}; give more data"
+                f"{validation_per_class + calibration_per_class} ({validation_per_class} held out, "
+                f"{calibration_per_class} to calibrate); ask for fewer calibration samples"
             )
         parts["validation"].append(members[:validation_per_class])
         parts["train"].append(members[validation_per_class:])

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import flatbuffers
+import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 FILE_IDENTIFIER = b"TFL3"
@@ -44,6 +45,9 @@ def name_tensors(model: bytes, *, inputs: Sequence[str], outputs: Sequence[str])
         for index, name in zip(indices, names, strict=True):
             graph.tensors[index].name = name
     for buffer in tree.buffers:
+        if buffer.offset > 1:  # ai-edge-quantizer puts large data behind the flatbuffer
+            buffer.data = np.frombuffer(model, np.uint8, buffer.size, buffer.offset)
+            buffer.offset = buffer.size = 0
         buffer.__class__ = AlignedBuffer
     builder = flatbuffers.Builder(len(model))
     builder.Finish(tree.Pack(builder), file_identifier=FILE_IDENTIFIER)

@@ -1,7 +1,11 @@
-"""tf2onnx, and ONNX Runtime's static quantization on top of it. Heavy."""
+"""tf2onnx, and ONNX Runtime's quantizers on top of it. Heavy.
+
+https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -12,46 +16,66 @@ from onnxruntime.quantization import (
     CalibrationMethod,
     QuantFormat,
     QuantType,
+    quantize_dynamic,
     quantize_static,
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
+from onnxruntime.transformers.float16 import convert_float_to_float16
+from onnxruntime.transformers.onnx_model import OnnxModel
 
 from export.formats import Format
+from export.settings import Settings
 from export.source import SourceModel
 from train.model import INPUT_NAME
 
-OPSET = 18
-# Softmax stays float: its int8 kernel could wrap 127 to -128 (onnxruntime issue 29727).
+# Softmax stays float: its int8 kernel could wrap 127 to -128 (onnxruntime issue 29727), and so
+# do the logits that it reads.
 QUANTIZED_OPERATORS = ("Gemm", "MatMul", "Add", "Relu", "Reshape", "Conv")
+FLOAT_OUTPUTS = ("Gemm",)
+CALIBRATION: dict[str, tuple[CalibrationMethod, dict[str, Any]]] = {
+    "min-max": (CalibrationMethod.MinMax, {}),
+    "moving-average": (CalibrationMethod.MinMax, {"CalibMovingAverage": True}),
+    "percentile": (CalibrationMethod.Percentile, {"CalibPercentile": 99.99}),
+    "entropy": (CalibrationMethod.Entropy, {}),
+}
 
 
-def convert(entry: Format, source: SourceModel) -> bytes:
-    """Returns the model as an `.onnx` file of the format's precisions, open batch.
+def convert(entry: Format, settings: Settings, method: str | None, source: SourceModel) -> bytes:
+    """Returns the model as an `.onnx` file of the format's precisions.
 
-    int8 is static quantization in QDQ form, weights per channel and symmetric, activations
-    from the representative dataset:
-    https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html
+    int8 is static quantization in QDQ form, `dynamic` leaves the ranges of activations to the
+    run; weights are per channel and symmetric. float16 keeps float32 input and output.
+
+    Args:
+        entry: the format.
+        settings: its options.
+        method: how ranges come from the representative dataset; None where none is needed.
+        source: the model.
     """
-    model = to_onnx(entry, source)
-    if entry.activations == "int8":
-        model = _quantize(model, source)
+    model = to_onnx(settings, source)
+    if entry.weights == "float16":
+        half = OnnxModel(convert_float_to_float16(model, keep_io_types=True))
+        half.topological_sort()  # the input's cast is appended out of order
+        model = half.model
+    elif entry.weights == "int8":
+        model = _quantize(model, source, method)
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def to_onnx(entry: Format, source: SourceModel) -> onnx.ModelProto:
+def to_onnx(settings: Settings, source: SourceModel) -> onnx.ModelProto:
     """Returns the float32 model.
 
     `from_function`, because tf2onnx's `from_keras` fails on Keras 3 models with a KeyError.
     """
-    signature = [source.signature(entry.batch)]
+    signature = [source.signature(settings.batch)]
     serve = tf.function(source.serve, input_signature=signature)
     tf2onnx.utils.INTERNAL_NAME = 1  # a counter of this process, part of the nodes' names
     model: onnx.ModelProto
-    model, _ = tf2onnx.convert.from_function(serve, input_signature=signature, opset=OPSET)
+    model, _ = tf2onnx.convert.from_function(serve, input_signature=signature, opset=settings.opset)
     model.graph.name = "model"  # tf2onnx puts a counter of TensorFlow into it
     model.graph.doc_string = ""
-    if entry.batch is None:
+    if settings.batch is None:
         for value in (*model.graph.input, *model.graph.output):
             value.type.tensor_type.shape.dim[0].dim_param = "batch"
     return model
@@ -66,21 +90,26 @@ class _Samples(CalibrationDataReader):
         return None if sample is None else {INPUT_NAME: sample[np.newaxis]}
 
 
-def _quantize(model: onnx.ModelProto, source: SourceModel) -> onnx.ModelProto:
+def _quantize(model: onnx.ModelProto, source: SourceModel, method: str | None) -> onnx.ModelProto:
     original, prepared, quantized = (
         Path(source.folder, f"{name}.onnx") for name in ("float32", "prepared", "int8")
     )
     onnx.save(model, original)
     quant_pre_process(original, prepared)
-    quantize_static(
-        prepared,
-        quantized,
-        _Samples(source.representative.inputs),
-        quant_format=QuantFormat.QDQ,
-        op_types_to_quantize=list(QUANTIZED_OPERATORS),
-        per_channel=True,
-        activation_type=QuantType.QInt8,
-        weight_type=QuantType.QInt8,
-        calibrate_method=CalibrationMethod.MinMax,
-    )
+    if method is None:
+        quantize_dynamic(prepared, quantized, per_channel=True, weight_type=QuantType.QInt8)
+    else:
+        calibration, extra = CALIBRATION[method]
+        quantize_static(
+            prepared,
+            quantized,
+            _Samples(source.representative.inputs),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=list(QUANTIZED_OPERATORS),
+            per_channel=True,
+            activation_type=QuantType.QInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=calibration,
+            extra_options={"OpTypesToExcludeOutputQuantization": list(FLOAT_OUTPUTS), **extra},
+        )
     return onnx.load(quantized)

@@ -1,35 +1,71 @@
-"""TFLite's converter: float and post-training quantization. Heavy.
+"""TFLite's converter and ai-edge-quantizer: float and quantized `.tflite` files. Heavy.
 
 Schemes: https://ai.google.dev/edge/litert/models/post_training_quantization
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from export.converters.flatbuffer import name_tensors
-from export.formats import Format
+from export.formats import FORMATS, Format
+from export.settings import ExportOptions, Settings, resolve
 from export.source import SourceModel
 from train.model import INPUT_NAME, OUTPUT_NAME
 
+FLOAT = FORMATS["tflite-float32"]
+OPERATORS = {
+    "int8": tf.lite.OpsSet.TFLITE_BUILTINS_INT8,
+    "int16": tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,
+}
 
-def convert(entry: Format, source: SourceModel) -> bytes:
-    """Returns the model as a `.tflite` file of the format's precisions, batch 1.
 
-    Weights are float32, float16 or int8 (per channel); int8 activations make every operator,
-    input and output integer.
+def convert(entry: Format, settings: Settings, method: str | None, source: SourceModel) -> bytes:
+    """Returns the model as a `.tflite` file of the format's precisions.
+
+    Int8 weights are per channel, but per layer where they are clustered: scales of their own
+    would turn sixteen shared values into sixteen a channel.
+
+    Args:
+        entry: the format.
+        settings: its options.
+        method: how ranges come from the representative dataset; None where none is needed.
+        source: the model.
     """
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(source.saved_model))
+    if entry.recipes:
+        from export.finetune import fine_tune
+
+        return _convert(entry, settings, source, fine_tune(source, entry.recipes, settings))
+    saved_model = source.saved_model(settings.batch)
+    if method == "moving-average":
+        from export.converters.quantizer import quantize_static
+
+        exact = _convert(FLOAT, settings, source, saved_model)
+        return quantize_static(exact, entry.weights, source.representative.inputs)
+    return _convert(entry, settings, source, saved_model)
+
+
+def float_twin(source: SourceModel) -> bytes:
+    """Returns the float32 file, whose tensors bear the names of the quantized files' tensors."""
+    settings = resolve([FLOAT], ExportOptions(batch="1"))[FLOAT.name]
+    return _convert(FLOAT, settings, source, source.saved_model(1))
+
+
+def _convert(entry: Format, settings: Settings, source: SourceModel, saved_model: Path) -> bytes:
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model))
     if entry.weights != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if entry.weights == "float16":
         converter.target_spec.supported_types = [tf.float16]
-    if entry.activations == "int8":
+    if entry.activations in OPERATORS:
         converter.representative_dataset = lambda: _samples(source.representative.inputs)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = tf.int8
-        converter.inference_output_type = tf.int8
+        converter.target_spec.supported_ops = [OPERATORS[entry.activations]]
+        converter.inference_input_type = tf.as_dtype(settings.io_dtype)
+        converter.inference_output_type = tf.as_dtype(settings.io_dtype)
+    if "clustered" in entry.recipes:
+        converter._experimental_disable_per_channel_quantization_for_dense_layers = True
     return name_tensors(converter.convert(), inputs=[INPUT_NAME], outputs=[OUTPUT_NAME])
 
 

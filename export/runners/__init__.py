@@ -31,21 +31,25 @@ class Runner(Protocol):
         """Runs one inference; `value` has the input's dtype and a shape that fits it."""
 
 
-def open_runner(runtime: str, path: Path, *, threads: int) -> AbstractContextManager[Runner]:
+def open_runner(
+    runtime: str, path: Path, *, threads: int, reference: bool = False
+) -> AbstractContextManager[Runner]:
     """Returns a context manager that loads a file on a runtime when entered.
 
     Args:
         runtime: `litert` or `onnxruntime`.
         path: the exported file.
         threads: how many threads the runtime may use for one inference.
+        reference: run the plain way, as a check on the fast one: LiteRT's reference kernels
+            instead of XNNPACK, ONNX Runtime without graph optimizations.
 
     Raises:
         ArtifactError: the runtime is unknown; on entering, the runtime refuses the file.
     """
     if runtime == "litert":
-        return LiteRTRunner(path, threads=threads)
+        return LiteRTRunner(path, threads=threads, reference=reference)
     if runtime == "onnxruntime":
-        return ONNXRuntimeRunner(path, threads=threads)
+        return ONNXRuntimeRunner(path, threads=threads, reference=reference)
     raise ArtifactError(f"{path}: got runtime {runtime!r}, expected litert or onnxruntime")
 
 

@@ -1,4 +1,4 @@
-"""LiteRT (TensorFlow Lite's runtime) with its default delegate, XNNPACK. Light."""
+"""LiteRT (TensorFlow Lite's runtime) with its default delegate, XNNPACK, or without. Light."""
 
 from pathlib import Path
 from types import TracebackType
@@ -17,16 +17,23 @@ class LiteRTRunner:
     input: TensorSpec
     output: TensorSpec
 
-    def __init__(self, path: Path, *, threads: int) -> None:
+    def __init__(self, path: Path, *, threads: int, reference: bool = False) -> None:
         self._path = path
+        self._reference = reference
         self._threads = threads
 
     def __enter__(self) -> Self:
-        from ai_edge_litert.interpreter import Interpreter
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
         try:
             with captured_native_output():  # it announces its delegate from C++
-                interpreter = Interpreter(model_path=str(self._path), num_threads=self._threads)
+                interpreter = Interpreter(
+                    model_path=str(self._path),
+                    num_threads=self._threads,
+                    experimental_op_resolver_type=OpResolverType.BUILTIN_REF
+                    if self._reference
+                    else OpResolverType.AUTO,
+                )
                 interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ArtifactError(f"LiteRT cannot load {self._path}: {error}") from error

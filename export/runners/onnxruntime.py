@@ -18,8 +18,9 @@ class ONNXRuntimeRunner:
     input: TensorSpec
     output: TensorSpec
 
-    def __init__(self, path: Path, *, threads: int) -> None:
+    def __init__(self, path: Path, *, threads: int, reference: bool = False) -> None:
         self._path = path
+        self._reference = reference
         self._threads = threads
 
     def __enter__(self) -> Self:
@@ -34,6 +35,9 @@ class ONNXRuntimeRunner:
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        if self._reference:
+            level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+            options.graph_optimization_level = level
         try:
             self._session = onnxruntime.InferenceSession(
                 str(self._path), options, providers=["CPUExecutionProvider"]

@@ -24,6 +24,8 @@ MANIFEST = Manifest(
     file="fake.bin",
     sha256="",
     size_bytes=1,
+    gzip_bytes=1,
+    options={},
     source=Source(file="model.keras", sha256="", accuracy=0.9),
     inputs=(INPUT,),
     outputs=(OUTPUT,),

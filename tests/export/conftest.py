@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 
 from export.calibration import RepresentativeDataset
-from export.manifest import Calibration, TensorSpec
+from export.formats import Format
+from export.manifest import TensorSpec
+from export.pipeline import Made, make
+from export.settings import ExportOptions, Settings, resolve
 from export.source import SourceModel
 from export.verify import Expectation
 from tests.conftest import synthetic
 from train.config import Hyperparameters
-from train.data import PREPROCESSING
+from train.data import PREPROCESSING, LabelledImages
 from train.model import build_model
 
 
@@ -22,6 +25,13 @@ class Tiny:
     path: Path
     source: SourceModel
     expected: Expectation
+
+    def make(self, entry: Format, folder: Path, options: ExportOptions | None = None) -> Made:
+        return make(entry, settings_of(entry, options), self.source, self.expected, folder)
+
+
+def settings_of(entry: Format, options: ExportOptions | None = None) -> Settings:
+    return resolve([entry], options or ExportOptions())[entry.name]
 
 
 def fitted_model() -> keras.Model:
@@ -40,10 +50,20 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
     return load_tiny(path, folder)
 
 
-def load_tiny(path: Path, folder: Path) -> Tiny:
+def load_source(path: Path, folder: Path) -> SourceModel:
+    training = synthetic(600, seed=1)
     calibration = PREPROCESSING.apply(synthetic(100, seed=2).images)
-    record = Calibration(count=100, sha256="", method="min-max")
-    source = SourceModel(path, RepresentativeDataset(inputs=calibration, record=record), folder)
+    return SourceModel(
+        path,
+        representative=RepresentativeDataset(inputs=calibration, sha256=""),
+        training=LabelledImages(images=training.images, labels=training.labels),
+        preprocessing=PREPROCESSING,
+        folder=folder,
+    )
+
+
+def load_tiny(path: Path, folder: Path) -> Tiny:
+    source = load_source(path, folder)
     held_out = synthetic(400, seed=3)
     inputs = PREPROCESSING.apply(held_out.images)
     outputs = source.outputs(inputs)

@@ -6,51 +6,59 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from export.formats import BYTES_PER_WEIGHT, FORMATS, Format
-from export.pipeline import make
+from export.formats import BITS_PER_WEIGHT, FORMATS, Format
+from export.inspection import inspect
 from export.runners import decode, encode, open_runner, predict
-from tests.export.conftest import Tiny
+from export.settings import ExportOptions
+from tests.export.conftest import Tiny, settings_of
 
 ENTRIES = pytest.mark.parametrize("entry", FORMATS.values(), ids=list(FORMATS))
+POST_TRAINING = [entry for entry in FORMATS.values() if not entry.recipes]
 
 
 @ENTRIES
 def test_the_file_is_what_was_asked_and_does_what_the_model_does(
     entry: Format, tiny: Tiny, tmp_path: Path
 ) -> None:
-    path, verification = make(entry, tiny.source, tiny.expected, tmp_path)
-    assert path == tmp_path / f"{entry.name}{entry.suffix}"
-    assert verification.failed == ()
-    assert {check.name for check in verification.checks} == {
-        *("input", "output", "size_bytes", "finite_outputs"),
-        *("agreement", "accuracy_drop", "mean_abs_error"),
+    made = tiny.make(entry, tmp_path)
+    found, settings = made.verification, settings_of(entry)
+    assert made.path == tmp_path / f"{entry.name}{entry.suffix}"
+    assert found.failed == ()
+    names = {check.name for check in found.checks}
+    assert names >= {
+        *("format_checker", "input", "output", "size_bytes", "foreign_operators"),
+        *("finite_outputs", "agreement", "accuracy_drop", "max_abs_error", "snr_db", "cosine"),
     }
-    assert (verification.input.name, verification.output.name) == ("image", "probabilities")
-    assert verification.input.shape == (entry.batch, 28, 28)
-    assert verification.output.shape == (entry.batch, 10)
-    assert path.stat().st_size >= tiny.expected.weights * BYTES_PER_WEIGHT[entry.weights]
+    assert ("float_operators" in names) == entry.calibrated
+    assert ("shape_operators" in names) == (settings.batch == 1)
+    assert ("tflm_flips" in names) == (entry.family == "tflite" and entry.calibrated)
+    assert (found.input.name, found.output.name) == ("image", "probabilities")
+    assert found.input.shape == (settings.batch, 28, 28)
+    assert found.output.shape == (settings.batch, 10)
+    least = tiny.expected.weights * BITS_PER_WEIGHT[entry.weights] // 8
+    assert made.path.stat().st_size >= least
 
-    with open_runner(entry.runtime, path, threads=1) as runner:
+    with open_runner(entry.runtime, made.path, threads=1) as runner:
         outputs = predict(runner, tiny.expected.inputs)
     agreement = np.mean(outputs.argmax(axis=1) == tiny.expected.outputs.argmax(axis=1))
-    assert agreement >= entry.min_agreement
-    (recorded,) = (check for check in verification.checks if check.name == "agreement")
+    assert agreement >= entry.limits.agreement
+    (recorded,) = (check for check in found.checks if check.name == "agreement")
     assert recorded.value == agreement
 
 
-@ENTRIES
+@pytest.mark.parametrize("entry", POST_TRAINING, ids=[entry.name for entry in POST_TRAINING])
 def test_the_same_model_gives_the_same_bytes(entry: Format, tiny: Tiny, tmp_path: Path) -> None:
     contents = []
     for name in ("first", "second"):
         folder = tmp_path / name
         folder.mkdir()
-        contents.append(make(entry, tiny.source, tiny.expected, folder)[0].read_bytes())
+        contents.append(tiny.make(entry, folder).path.read_bytes())
     assert contents[0] == contents[1]
 
 
-def test_integer_input_takes_a_raw_pixel_less_128(tiny: Tiny, tmp_path: Path) -> None:
-    path, verification = make(FORMATS["tflite-int8"], tiny.source, tiny.expected, tmp_path)
-    spec = verification.input
+@pytest.mark.parametrize("name", ["tflite-int8", "tflite-int4"])
+def test_integer_input_takes_a_raw_pixel_less_128(name: str, tiny: Tiny, tmp_path: Path) -> None:
+    spec = tiny.make(FORMATS[name], tmp_path).verification.input
     assert spec.scale == pytest.approx(1 / 255, rel=1e-6)
     assert spec.zero_point == -128
     pixels = np.arange(256, dtype=np.uint8)
@@ -58,24 +66,49 @@ def test_integer_input_takes_a_raw_pixel_less_128(tiny: Tiny, tmp_path: Path) ->
     assert stored.dtype == np.int8
     assert np.array_equal(stored, pixels.astype(np.int16) - 128)
     assert np.allclose(decode(stored, spec), pixels / 255, atol=1e-6)
-    assert path.exists()
-
-
-def operators(path: Path) -> list[str]:
-    model = schema.ModelT.InitFromPackedBuf(bytearray(path.read_bytes()))
-    names = {value: name for name, value in vars(schema.BuiltinOperator).items() if name.isupper()}
-    (graph,) = model.subgraphs
-    return [names[model.operatorCodes[op.opcodeIndex].builtinCode] for op in graph.operators]
 
 
 def test_the_fixed_batch_leaves_no_shape_arithmetic(tiny: Tiny, tmp_path: Path) -> None:
-    path, _ = make(FORMATS["tflite-int8"], tiny.source, tiny.expected, tmp_path)
-    assert operators(path) == ["RESHAPE", "FULLY_CONNECTED", "FULLY_CONNECTED", "SOFTMAX"]
+    entry = FORMATS["tflite-int8"]
+    fixed = ("RESHAPE", "FULLY_CONNECTED", "FULLY_CONNECTED", "SOFTMAX")
+    assert inspect(tiny.make(entry, tmp_path).path).operators == fixed
+    open_ = tiny.make(entry, tmp_path, ExportOptions(batch="dynamic"))
+    assert inspect(open_.path).operators == ("SHAPE", "STRIDED_SLICE", "PACK", *fixed)
+    assert open_.verification.input.shape == (None, 28, 28)
 
 
-def test_buffers_lie_where_the_schema_wants_them(tiny: Tiny, tmp_path: Path) -> None:
-    path, _ = make(FORMATS["tflite-int8"], tiny.source, tiny.expected, tmp_path)
-    content = path.read_bytes()
+@pytest.mark.parametrize("io", ["uint8", "float32"])
+def test_other_input_and_output_dtypes(io: str, tiny: Tiny, tmp_path: Path) -> None:
+    made = tiny.make(FORMATS["tflite-int8"], tmp_path, ExportOptions(io=io))
+    assert made.verification.input.dtype == made.verification.output.dtype == io
+    assert made.verification.failed == ()
+    assert "QUANTIZE" in inspect(made.path).operators
+
+
+def test_pruning_and_clustering_reach_what_was_asked(tiny: Tiny, tmp_path: Path) -> None:
+    options = ExportOptions(sparsity=0.5, clusters=8, epochs=2)
+    graph = inspect(tiny.make(FORMATS["tflite-int8-pruned-clustered"], tmp_path, options).path)
+    assert 0.49 <= np.mean(graph.kernels[0] == 0) <= 0.6
+    assert max(np.unique(kernel).size for kernel in graph.kernels) <= 8
+
+
+def test_every_calibration_method_works_and_the_best_is_kept(tiny: Tiny, tmp_path: Path) -> None:
+    entry = FORMATS["onnx-int8"]
+    found = tiny.make(entry, tmp_path).calibration
+    assert found is not None
+    assert set(found.candidates) == {"min-max", "moving-average", "percentile", "entropy"}
+    assert found.candidates[found.method] == max(found.candidates.values())
+    assert found.count == 100
+    assert found.clipped_share is not None
+    assert 0 <= found.clipped_share < 0.01
+    only = tiny.make(entry, tmp_path, ExportOptions(calibration_method="percentile")).calibration
+    assert only is not None
+    assert (only.method, only.candidates) == ("percentile", {})
+
+
+@pytest.mark.parametrize("name", ["tflite-int8", "tflite-int4", "tflite-int8-pruned-clustered"])
+def test_buffers_lie_where_the_schema_wants_them(name: str, tiny: Tiny, tmp_path: Path) -> None:
+    content = tiny.make(FORMATS[name], tmp_path).path.read_bytes()
     assert content[4:8] == b"TFL3"
     model = schema.Model.GetRootAs(content, 0)
     filled = 0

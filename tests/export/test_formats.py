@@ -51,4 +51,9 @@ def test_an_entry_names_itself_consistently(entry: Format) -> None:
     assert family == entry.family
     assert scheme
     assert entry.suffix == f".{entry.family}"
-    assert (entry.io_dtype == "int8") <= (entry.activations == "int8")
+    assert (entry.io_dtypes[0] == "int8") == (
+        entry.family == "tflite" and entry.activations == "int8"
+    )
+    assert [recipe for recipe in ("pruned", "clustered", "qat") if recipe in scheme] == list(
+        entry.recipes
+    )

@@ -29,6 +29,8 @@ def write_manifest(folder: Path) -> Manifest:
         file=path.name,
         sha256=file_sha256(path),
         size_bytes=5,
+        gzip_bytes=25,
+        options={"batch": 1},
         source=Source(file="model.keras", sha256="s", accuracy=0.9),
         inputs=(
             TensorSpec(name="image", shape=(1, 28, 28), dtype="int8", scale=0.5, zero_point=-1),
@@ -36,7 +38,14 @@ def write_manifest(folder: Path) -> Manifest:
         outputs=(TensorSpec(name="probabilities", shape=(None, 10), dtype="float32"),),
         preprocessing=Preprocessing(scale=1 / 255, offset=0.0),
         labels=("a", "b"),
-        calibration=Calibration(count=500, sha256="c", method="min-max"),
+        calibration=Calibration(
+            count=500,
+            sha256="c",
+            method="min-max",
+            candidates={"min-max": 0.9},
+            clipped_share=None,
+            halves_difference=0.1,
+        ),
         checks=(Check(name="agreement", value=0.99, limit=">= 0.9", passed=True),),
         versions={"numpy": "1"},
         created="2026-01-01T00:00:00+00:00",
@@ -56,7 +65,7 @@ def test_the_contracts_fields_are_there(tmp_path: Path) -> None:
     assert set(content) == {
         *("schema_version", "format", "runtime", "file", "sha256", "size_bytes", "source"),
         *("inputs", "outputs", "preprocessing", "labels", "calibration", "checks"),
-        *("versions", "created"),
+        *("versions", "created", "gzip_bytes", "options"),
     }
     assert content["schema_version"] == 1
     (output,) = content["outputs"]

@@ -5,8 +5,7 @@ import keras
 import numpy as np
 import pytest
 
-from export.source import SourceModel
-from tests.export.conftest import Tiny
+from tests.export.conftest import Tiny, load_source
 from train.errors import ArtifactError
 
 
@@ -20,15 +19,15 @@ def test_what_is_no_keras_model_is_refused(tiny: Tiny, tmp_path: Path, damage: s
     else:
         path.write_bytes({"empty": b"", "text": b"hello", "truncated": content[:-500]}[damage])
     with pytest.raises(ArtifactError, match="is not a Keras model that can be loaded"):
-        SourceModel(path, tiny.source.representative, tmp_path)
+        load_source(path, tmp_path)
 
 
-def test_code_in_a_model_is_not_executed(tiny: Tiny, tmp_path: Path) -> None:
+def test_code_in_a_model_is_not_executed(tmp_path: Path) -> None:
     image = keras.Input((28, 28), name="image")
     hostile = keras.Model(image, keras.layers.Lambda(lambda x: x)(image))
     hostile.save(tmp_path / "model.keras")
     with pytest.raises(ArtifactError, match=r"[lL]ambda"):
-        SourceModel(tmp_path / "model.keras", tiny.source.representative, tmp_path)
+        load_source(tmp_path / "model.keras", tmp_path)
 
 
 def test_outputs_are_the_models(tiny: Tiny) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,11 +11,15 @@ import pytest
 import tensorflow as tf
 
 from export import pipeline
+from export.compare import MAX_SNR_DB, distance
 from export.converters.flatbuffer import name_tensors
 from export.formats import FORMATS, Format
+from export.inspection import inspect
 from export.pipeline import make
+from export.runners import open_runner
+from export.runners.tflm import TFLMRunner
 from export.verify import verify
-from tests.export.conftest import Tiny, load_tiny
+from tests.export.conftest import Tiny, load_tiny, settings_of
 from train.errors import ArtifactError, CheckError, ToolkitError
 
 FLOAT, INT8 = FORMATS["tflite-float32"], FORMATS["tflite-int8"]
@@ -23,7 +28,17 @@ FLOAT, INT8 = FORMATS["tflite-float32"], FORMATS["tflite-int8"]
 def failed(entry: Format, content: bytes, tiny: Tiny, folder: Path) -> list[str]:
     path = folder / f"{entry.name}{entry.suffix}"
     path.write_bytes(content)
-    return [check.name for check in verify(entry, path, tiny.expected).failed]
+    found = verify(entry, settings_of(entry), path, tiny.expected)
+    return [check.name for check in found.failed]
+
+
+def impostor(tiny: Tiny, folder: Path, **changes: Any) -> Any:
+    """A source that converters read and whose parts a test has swapped."""
+    fields = {
+        name: getattr(tiny.source, name)
+        for name in ("model", "representative", "signature", "serve", "saved_model")
+    }
+    return SimpleNamespace(**{**fields, "folder": folder, **changes})
 
 
 def test_unfrozen_variables_are_caught_by_size(tiny: Tiny, tmp_path: Path) -> None:
@@ -34,14 +49,37 @@ def test_unfrozen_variables_are_caught_by_size(tiny: Tiny, tmp_path: Path) -> No
     assert failed(FLOAT, content, tiny, tmp_path) == ["size_bytes"]
 
 
-def test_an_integer_model_with_float_input_is_caught(tiny: Tiny, tmp_path: Path) -> None:
-    path, _ = make(FORMATS["tflite-dynamic"], tiny.source, tiny.expected, tmp_path)
-    assert failed(INT8, path.read_bytes(), tiny, tmp_path) == ["input", "output"]
+def test_a_float_model_in_place_of_an_integer_one_is_caught(tiny: Tiny, tmp_path: Path) -> None:
+    content = tiny.make(FORMATS["tflite-dynamic"], tmp_path).path.read_bytes()
+    assert failed(INT8, content, tiny, tmp_path) == ["input", "output", "float_operators"]
 
 
 def test_a_default_name_is_caught(tiny: Tiny, tmp_path: Path) -> None:
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(tiny.source.saved_model))
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(tiny.source.saved_model(1)))
     assert failed(FLOAT, converter.convert(), tiny, tmp_path) == ["input", "output"]
+
+
+def test_an_open_batch_is_caught(tiny: Tiny, tmp_path: Path) -> None:
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(tiny.source.saved_model(None)))
+    content = name_tensors(converter.convert(), inputs=["image"], outputs=["probabilities"])
+    assert failed(FLOAT, content, tiny, tmp_path) == ["input", "output", "shape_operators"]
+
+
+def test_an_operator_that_only_tensorflow_has_is_caught(tiny: Tiny, tmp_path: Path) -> None:
+    """It is seen in the graph, and plain LiteRT refuses to load it."""
+    module = tf.Module()
+    module.model = tiny.source.model
+
+    @tf.function(input_signature=[tiny.source.signature(1)])
+    def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"probabilities": tf.math.asinh(tiny.source.model(image))}
+
+    tf.saved_model.save(module, str(tmp_path / "saved"), signatures={"serving_default": serve})
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "saved"))
+    converter.allow_custom_ops = True
+    with pytest.raises(ArtifactError, match="Asinh"):
+        failed(FLOAT, converter.convert(), tiny, tmp_path)
+    assert inspect(tmp_path / "tflite-float32.tflite").foreign_operators == ("Asinh",)
 
 
 def test_other_weights_are_caught(tiny: Tiny, tmp_path: Path) -> None:
@@ -49,28 +87,22 @@ def test_other_weights_are_caught(tiny: Tiny, tmp_path: Path) -> None:
     other.save(tmp_path / "other.keras")
     with pytest.raises(AssertionError):  # an untrained model does not classify
         load_tiny(tmp_path / "other.keras", tmp_path)
-    source = SimpleNamespace(**vars(tiny.source))
-    archive = keras.export.ExportArchive()
-    archive.track(other)
-    archive.add_endpoint(
-        "serving_default",
-        lambda image: {"probabilities": other(image, training=False)},
-        input_signature=[tiny.source.signature(1)],
+    source = impostor(
+        tiny, tmp_path, serve=lambda image: {"probabilities": other(image, training=False)}
     )
-    archive.write_out(str(tmp_path / "saved"), verbose=False)
-    source.saved_model = tmp_path / "saved"
-    with pytest.raises(CheckError, match=r"tflite-float32 was not written: check agreement: got"):
-        make(FLOAT, source, tiny.expected, tmp_path)  # type: ignore[arg-type]
+    entry = FORMATS["onnx-float32"]
+    with pytest.raises(CheckError, match="onnx-float32 was not written: check agreement: got"):
+        make(entry, settings_of(entry), source, tiny.expected, tmp_path)
 
 
 def test_calibration_on_garbage_is_caught(tiny: Tiny, tmp_path: Path) -> None:
-    garbage = replace(
-        tiny.source.representative, inputs=np.full((50, 28, 28), 1e-6, dtype=np.float32)
+    garbage = np.full((50, 28, 28), 1e-6, dtype=np.float32)
+    source = impostor(
+        tiny, tmp_path, representative=replace(tiny.source.representative, inputs=garbage)
     )
-    source = SimpleNamespace(**{**vars(tiny.source), "saved_model": tiny.source.saved_model})
-    source.representative = garbage
+    settings = replace(settings_of(INT8), calibration_methods=("min-max",))
     with pytest.raises(CheckError, match="agreement"):
-        make(INT8, source, tiny.expected, tmp_path)  # type: ignore[arg-type]
+        make(INT8, settings, source, tiny.expected, tmp_path)
 
 
 def test_nan_weights_are_caught(tiny: Tiny, tmp_path: Path) -> None:
@@ -78,27 +110,59 @@ def test_nan_weights_are_caught(tiny: Tiny, tmp_path: Path) -> None:
     weights = tiny.source.model.get_weights()
     weights[0][0, 0] = np.nan
     broken.set_weights(weights)
-    source = SimpleNamespace(
-        model=broken, signature=tiny.source.signature, serve=None, folder=tmp_path
+    source = impostor(
+        tiny, tmp_path, serve=lambda image: {"probabilities": broken(image, training=False)}
     )
-    source.serve = lambda image: {"probabilities": broken(image, training=False)}
+    entry = FORMATS["onnx-float32"]
     with pytest.raises(CheckError, match="finite_outputs"):
-        make(FORMATS["onnx-float32"], source, tiny.expected, tmp_path)  # type: ignore[arg-type]
+        make(entry, settings_of(entry), source, tiny.expected, tmp_path)
+
+
+def test_runtimes_that_disagree_are_caught(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = tiny.make(INT8, tmp_path).path.read_bytes()
+    invoke = TFLMRunner.invoke
+    monkeypatch.setattr(TFLMRunner, "invoke", lambda self, value: invoke(self, value)[:, ::-1])
+    assert failed(INT8, content, tiny, tmp_path) == ["tflm_flips", "tflm_max_lsb"]
 
 
 @pytest.mark.parametrize("name", ["tflite-int8", "onnx-int8"])
 @pytest.mark.parametrize("content", [b"", b"not a model", b"\x00" * 64])
 def test_what_is_no_model_is_refused(name: str, content: bytes, tmp_path: Path, tiny: Tiny) -> None:
-    with pytest.raises(ArtifactError, match="cannot load"):
+    with pytest.raises(ArtifactError):
         failed(FORMATS[name], content, tiny, tmp_path)
+    with (
+        pytest.raises(ArtifactError, match="cannot load"),
+        open_runner(
+            FORMATS[name].runtime,
+            tmp_path / f"{name}{FORMATS[name].suffix}",
+            threads=1,
+        ),
+    ):
+        pass
 
 
 def test_a_converters_refusal_is_one_error_with_its_reason(
     tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(entry: Format, source: object) -> bytes:
+    def refuse(*arguments: object) -> bytes:
         raise ValueError("operator FOO has no kernel\nwith a long tail")
 
     monkeypatch.setitem(pipeline.CONVERTERS, "tflite", SimpleNamespace(convert=refuse))
     with pytest.raises(ToolkitError, match=r"tflite-float32: .*: operator FOO has no kernel$"):
-        make(FLOAT, tiny.source, tiny.expected, tmp_path)
+        tiny.make(FLOAT, tmp_path)
+
+
+def test_distances_of_known_outputs() -> None:
+    reference = np.array([[3.0, 4.0], [1.0, 0.0]], np.float32)
+    same = distance(reference, reference, np.array([1, 0]))
+    assert (same.agreement, same.accuracy_drop, same.snr_db) == (1, 0, MAX_SNR_DB)
+    assert same.cosine == pytest.approx(1)
+    outputs = np.array([[4.0, 3.0], [1.0, np.nan]], np.float32)
+    found = distance(outputs, reference, np.array([1, 0]))
+    assert found.finite == 0.75
+    assert found.agreement == 0  # NaN is nobody's largest value
+    assert found.max_abs_error == 1
+    assert found.snr_db == pytest.approx(10 * np.log10(26 / 2))
+    assert found.cosine == pytest.approx((24 / 25 + 1) / 2)

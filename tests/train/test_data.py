@@ -44,8 +44,9 @@ def test_the_split_never_changes(training: dataset.LabelledImages) -> None:
 
 
 def test_too_few_images_are_refused() -> None:
-    with pytest.raises(DataError, match="class 1 has 3 images, expected at least 4"):
-        dataset.split(np.array([0] * 9 + [1] * 3), validation_per_class=2, calibration_per_class=2)
+    expected = r"class 1 has 3 images, expected at least 4 \(2 held out"
+    with pytest.raises(DataError, match=expected):
+        dataset.split(np.array([0] * 9 + [1] * 3), validation_per_class=2, calibration_samples=4)
 
 
 def test_preprocessing_maps_pixels_to_the_unit_interval() -> None:

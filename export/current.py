@@ -1,0 +1,53 @@
+"""Is an export up to date? Light: decided from manifests and hashes, without TensorFlow."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+from export.formats import Format
+from export.manifest import Manifest, check_file, read_manifest
+from export.settings import Settings
+from train.artifact import package_versions
+from train.errors import ArtifactError
+from train.record import ModelRecord
+
+PACKAGES = {
+    "tflite": ("tensorflow", "keras", "ai-edge-litert", "ai-edge-quantizer", "numpy"),
+    "onnx": ("tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "numpy"),
+}
+FINE_TUNING_PACKAGES = ("tf-keras", "tensorflow-model-optimization")
+# What decides the bytes of an export besides its packages: this toolkit's own code.
+CODE = ("export", "train/data.py", "train/model.py", "train/record.py")
+
+
+def versions(entry: Format) -> dict[str, str]:
+    """Returns the versions of what makes a format, this toolkit's code by its hash."""
+    packages = PACKAGES[entry.family] + (FINE_TUNING_PACKAGES if entry.recipes else ())
+    return {"edge-export": code_hash(), **package_versions(*packages)}
+
+
+@cache
+def code_hash() -> str:
+    """Returns a hash over the code that decides what an export is."""
+    root = Path(__file__).resolve().parents[1]
+    digest = hashlib.sha256()
+    for place in CODE:
+        path = root / place
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def current_manifest(entry: Format, settings: Settings, record: ModelRecord) -> Manifest | None:
+    """Returns the manifest of a format's file if making it again would change nothing."""
+    try:
+        manifest = read_manifest(record.path.with_name(f"{entry.name}.json"))
+        check_file(manifest)
+    except ArtifactError:
+        return None
+    same = (
+        manifest.source.sha256 == record.sha256
+        and manifest.options == settings.record()
+        and manifest.versions == versions(entry)
+    )
+    return manifest if same else None

@@ -1,0 +1,50 @@
+"""TensorFlow Lite for Microcontrollers' own interpreter, on this machine. Light.
+
+Its wheel exists for x86-64 Linux only, as pre-releases: https://github.com/tensorflow/tflite-micro
+"""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from export.manifest import TensorSpec
+from train.errors import ArtifactError
+from train.native_output import captured_native_output
+
+
+class TFLMRunner:
+    """A `.tflite` file in TFLM's interpreter; the file needs a fixed batch of one."""
+
+    def __init__(self, path: Path, *, input_spec: TensorSpec, output_spec: TensorSpec) -> None:
+        """Takes the specs that LiteRT found: TFLM tells no tensor names."""
+        self._path = path
+        self.input = input_spec
+        self.output = output_spec
+
+    def __enter__(self) -> Self:
+        from tflite_micro import runtime
+
+        try:
+            with captured_native_output() as output:  # it explains itself from C++ only
+                self._interpreter = runtime.Interpreter.from_file(str(self._path))
+        except (RuntimeError, ValueError) as error:
+            reason = (output.text.strip().splitlines() or [str(error)])[0]
+            raise ArtifactError(f"TFLM cannot load {self._path}: {reason}") from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        del self._interpreter
+
+    def invoke(self, value: np.ndarray) -> np.ndarray:
+        """Runs one inference."""
+        self._interpreter.set_input(value, 0)
+        self._interpreter.invoke()
+        result: np.ndarray = self._interpreter.get_output(0)
+        return result

@@ -1,0 +1,151 @@
+"""What a user may ask of a format beyond its name, and what of it matters to which format.
+
+Light: standard library only.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from export.formats import Format
+from train.errors import ToolkitError
+
+CALIBRATION_METHODS = ("auto", "min-max", "moving-average", "percentile", "entropy")
+METHODS_OF_CONVERTER = {
+    "tflite": ("min-max", "moving-average"),
+    "ai-edge-quantizer": ("moving-average",),
+    "onnx": ("min-max", "moving-average", "percentile", "entropy"),
+}
+DEFAULT_CALIBRATION_SAMPLES = 500
+DEFAULT_SPARSITY = 0.75
+DEFAULT_CLUSTERS = 16
+DEFAULT_OPSET = 18
+DEFAULT_EPOCHS = {"qat": 3, "pruned": 3, "clustered": 2}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions:
+    """What the command line asked for; None leaves a format its default.
+
+    Attributes:
+        batch: `1` or `dynamic`.
+        io: dtype of input and output of integer TFLite models.
+        sparsity: share of weights that pruning sets to zero, 0…1.
+        clusters: how many distinct weights clustering leaves a layer.
+        calibration_samples: how many training images calibrate.
+        calibration_method: how ranges come from them; `auto` tries all that the converter has.
+        opset: the ONNX operator set.
+        epochs: epochs of each fine-tuning step.
+    """
+
+    batch: str | None = None
+    io: str | None = None
+    sparsity: float | None = None
+    clusters: int | None = None
+    calibration_samples: int | None = None
+    calibration_method: str | None = None
+    opset: int | None = None
+    epochs: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The options that matter to one format, resolved; None where one does not matter.
+
+    `batch` is None where any batch size fits.
+    """
+
+    batch: int | None
+    io_dtype: str
+    sparsity: float | None
+    clusters: int | None
+    calibration_samples: int | None
+    calibration_methods: tuple[str, ...]
+    opset: int | None
+    epochs: int | None
+
+    def record(self) -> dict[str, Any]:
+        """Returns the settings that matter as a JSON object, for the manifest."""
+        values = {key: value for key, value in asdict(self).items() if value not in (None, ())}
+        values["batch"] = "dynamic" if self.batch is None else self.batch
+        if self.calibration_methods:
+            values["calibration_methods"] = list(self.calibration_methods)
+        return values
+
+
+def resolve(formats: Sequence[Format], options: ExportOptions) -> dict[str, Settings]:
+    """Returns the settings of each format by name.
+
+    An option applies to the formats that it matters to.
+
+    Raises:
+        ToolkitError: an option was given that matters to none of the formats.
+    """
+    for field in fields(options):
+        value = getattr(options, field.name)
+        if value is not None and not any(_takes(entry, field.name, value) for entry in formats):
+            raise ToolkitError(
+                f"--{field.name.replace('_', '-')} {value} matters to none of "
+                f"{', '.join(entry.name for entry in formats)}; leave it out or name a format "
+                "that takes it (`python -m export --list`)"
+            )
+    return {entry.name: _settings(entry, options) for entry in formats}
+
+
+def _takes(entry: Format, option: str, value: object) -> bool:
+    """Returns whether an option's value matters to a format."""
+    if option == "batch":
+        # ai-edge-quantizer and fine-tuned models go through the same SavedModel
+        return True
+    if option == "io":
+        return len(entry.io_dtypes) > 1 and value in entry.io_dtypes
+    if option == "sparsity":
+        return "pruned" in entry.recipes
+    if option == "clusters":
+        return "clustered" in entry.recipes
+    if option == "calibration_samples":
+        return entry.calibrated
+    if option == "calibration_method":
+        return value in methods_of(entry) or (value == "auto" and bool(methods_of(entry)))
+    if option == "opset":
+        return entry.family == "onnx"
+    return bool(entry.recipes)  # epochs
+
+
+def methods_of(entry: Format) -> tuple[str, ...]:
+    """Returns the calibration methods that a format can be made with, the default first."""
+    if not entry.calibrated:
+        return ()
+    if entry.recipes or entry.activations == "int16":
+        return ("min-max",)
+    return METHODS_OF_CONVERTER[entry.converter]
+
+
+def _settings(entry: Format, options: ExportOptions) -> Settings:
+    def chosen(option: str, default: Any) -> Any:
+        value = getattr(options, option)
+        return default if value is None or not _takes(entry, option, value) else value
+
+    batch = chosen("batch", "1" if entry.family == "tflite" else "dynamic")
+    io_dtype = chosen("io", entry.io_dtypes[0])
+    method = chosen("calibration_method", "auto")
+    methods = methods_of(entry) if method == "auto" else (method,)
+    if entry.converter == "tflite" and io_dtype in ("uint8", "float32"):
+        if method == "moving-average":
+            raise ToolkitError(
+                f"{entry.name}: --calibration-method moving-average and --io {io_dtype} contradict "
+                "each other: it makes int8 input and output only; leave one out"
+            )
+        methods = tuple(name for name in methods if name != "moving-average")
+    return Settings(
+        batch=None if batch == "dynamic" else int(batch),
+        io_dtype=io_dtype,
+        sparsity=chosen("sparsity", DEFAULT_SPARSITY) if "pruned" in entry.recipes else None,
+        clusters=chosen("clusters", DEFAULT_CLUSTERS) if "clustered" in entry.recipes else None,
+        calibration_samples=chosen("calibration_samples", DEFAULT_CALIBRATION_SAMPLES)
+        if entry.calibrated
+        else None,
+        calibration_methods=methods,
+        opset=chosen("opset", DEFAULT_OPSET) if entry.family == "onnx" else None,
+        epochs=options.epochs if entry.recipes else None,
+    )

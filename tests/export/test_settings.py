@@ -1,0 +1,86 @@
+import pytest
+
+from export.formats import FORMATS
+from export.settings import ExportOptions, resolve
+from train.errors import ToolkitError
+
+
+def settings(name: str, **options: object):  # type: ignore[no-untyped-def]  # noqa: ANN201
+    return resolve([FORMATS[name]], ExportOptions(**options))[name]  # type: ignore[arg-type]
+
+
+def test_defaults() -> None:
+    int8, onnx = settings("tflite-int8"), settings("onnx-float32")
+    assert (int8.batch, int8.io_dtype, int8.calibration_samples) == (1, "int8", 500)
+    assert (int8.opset, int8.sparsity, int8.clusters, int8.epochs) == (None, None, None, None)
+    assert (onnx.batch, onnx.io_dtype, onnx.opset) == (None, "float32", 18)
+    assert onnx.calibration_samples is None
+    assert settings("tflite-int16x8").io_dtype == "int16"
+    both = settings("tflite-int8-pruned-clustered")
+    assert (both.sparsity, both.clusters) == (0.75, 16)
+
+
+def test_options_apply_where_they_matter() -> None:
+    options = ExportOptions(io="uint8", sparsity=0.5, opset=15, batch="dynamic", epochs=1)
+    found = resolve(list(FORMATS.values()), options)
+    assert {name for name, s in found.items() if s.io_dtype == "uint8"} == {
+        *("tflite-int8", "tflite-int8-qat", "tflite-int8-pruned"),
+        *("tflite-int8-clustered", "tflite-int8-pruned-clustered"),
+    }
+    assert {name for name, s in found.items() if s.sparsity == 0.5} == {
+        *("tflite-int8-pruned", "tflite-int8-pruned-clustered"),
+    }
+    assert {name for name, s in found.items() if s.opset == 15} == {
+        name for name in FORMATS if name.startswith("onnx")
+    }
+    assert {s.batch for s in found.values()} == {None}
+    assert {name for name, s in found.items() if s.epochs} == {
+        name for name, entry in FORMATS.items() if entry.recipes
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("tflite-float32", {"io": "int8"}),
+        ("tflite-int16x8", {"io": "int8"}),
+        ("tflite-int4", {"io": "float32"}),
+        ("onnx-int8", {"io": "uint8"}),
+        ("tflite-int8", {"sparsity": 0.5}),
+        ("tflite-int8-pruned", {"clusters": 8}),
+        ("onnx-dynamic", {"calibration_samples": 100}),
+        ("tflite-int8", {"calibration_method": "entropy"}),
+        ("onnx-float32", {"calibration_method": "auto"}),
+        ("tflite-int8", {"opset": 15}),
+        ("tflite-int8", {"epochs": 3}),
+    ],
+)
+def test_an_option_that_matters_to_nothing_asked_for_is_refused(
+    name: str, options: dict[str, object]
+) -> None:
+    (option,) = options
+    expected = f"--{option.replace('_', '-')} .* matters to none of {name};"
+    with pytest.raises(ToolkitError, match=expected):
+        settings(name, **options)
+
+
+def test_another_input_dtype_leaves_only_what_can_make_it() -> None:
+    assert settings("tflite-int8").calibration_methods == ("min-max", "moving-average")
+    assert settings("tflite-int8", io="uint8").calibration_methods == ("min-max",)
+    with pytest.raises(ToolkitError, match="contradict"):
+        settings("tflite-int8", io="uint8", calibration_method="moving-average")
+
+
+def test_the_record_holds_what_matters() -> None:
+    assert settings("onnx-float32").record() == {
+        "batch": "dynamic",
+        "io_dtype": "float32",
+        "opset": 18,
+    }
+    assert settings("tflite-int8-qat", epochs=2).record() == {
+        "batch": 1,
+        "io_dtype": "int8",
+        "calibration_samples": 500,
+        "calibration_methods": ["min-max"],
+        "epochs": 2,
+    }
