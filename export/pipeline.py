@@ -200,7 +200,7 @@ def audit(
         clipped = calibration.onnx_clipped_share(path, held_out)
     elif not entry.recipes:
         with captured_native_output():
-            twin = tflite.float_twin(source)
+            twin = tflite.float_twin(source, batch=1)
             clipped = calibration.clipped_share(
                 calibration.tflite_values(twin, held_out), calibration.tflite_ranges(path)
             )

@@ -20,6 +20,7 @@ class SourceModel:
         model: the Keras model.
         representative: the calibration inputs.
         folder: a temporary folder for converters' intermediate files.
+        float_twins: float32 TFLite files by batch, which other formats are derived from.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class SourceModel:
         self._training = training
         self._preprocessing = preprocessing
         self._teacher: tuple[np.ndarray, np.ndarray] | None = None
+        self.float_twins: dict[int | None, bytes] = {}
         self._saved_models: dict[int | None, Path] = {}
         self._halves_difference: float | None = None
 

@@ -24,8 +24,8 @@ from export.settings import Settings
 SIZE_OVERHEAD_SHARE = 0.10
 SIZE_OVERHEAD_BYTES = 16_384
 # How many images are run on the other, slower runtimes, and how far those may be apart.
-CROSS_RUNTIME_IMAGES = 1_000
-MAX_FLIPS = 0.003
+CROSS_RUNTIME_IMAGES = 500
+MAX_FLIPS = 0.004
 MAX_DIFFERENCE = {"float32": 1e-4, "float16": 0.01, "dynamic": 0.1, "int16": 0.01, "int8": 0.2}
 SPARSITY_SLACK = 0.01
 

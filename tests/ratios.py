@@ -4,6 +4,7 @@ Ratios, because single times of a shared machine mean little; pairs are interlea
 so that the machine's drift hits both sides alike.
 """
 
+import shutil
 import statistics
 import subprocess
 import sys
@@ -27,6 +28,9 @@ from train.record import read_model_record
 ROUNDS = 10
 CALLS_A_ROUND = 1_000
 PROCESS_RUNS = 5
+STAGES = ("train", "export", "benchmark")
+BARE_LOOP = "bare loop"
+Call = Callable[[np.ndarray], np.ndarray]
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
@@ -39,6 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     images = dataset.load_test(options.data).images[:CALLS_A_ROUND]
     process_ratios(options.artifacts)
     latency_ratios(options.artifacts, images)
+    export_ratio(options.artifacts)
     return 0
 
 
@@ -59,9 +64,6 @@ def process_ratios(artifacts: Path) -> None:
     print(f"python -m benchmark: {whole:.1f} s for every export in {artifacts}")
 
 
-STAGES = ("train", "export", "benchmark")
-
-
 def wall_seconds(arguments: Sequence[str]) -> float:
     """Returns how long a new interpreter takes with some arguments."""
     started = time.perf_counter()
@@ -75,7 +77,7 @@ def latency_ratios(artifacts: Path, images: np.ndarray) -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         default = folder / "default.tflite"
         export_as_keras_does(artifacts / "model.keras", default)
-        calls: dict[str, tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]] = {}
+        calls: dict[str, tuple[Call, np.ndarray]] = {}
         files = {"keras default litert": ("litert", default)}
         for name, entry in FORMATS.items():
             files[name] = (entry.runtime, read_manifest(artifacts / f"{name}.json").artifact_path)
@@ -83,25 +85,18 @@ def latency_ratios(artifacts: Path, images: np.ndarray) -> None:
             runner = stack.enter_context(open_runner(runtime, path, threads=1))
             inputs = encode(dataset.PREPROCESSING.apply(images), runner.input)[:, np.newaxis]
             calls[name] = (runner.invoke, inputs)
-        p50 = interleaved_p50(calls)
-        bare = bare_loop_p50(files["tflite-int8"][1], calls["tflite-int8"][1])
+        p50 = interleaved_p50(calls, bare_call(files["tflite-int8"][1]), calls["tflite-int8"][1])
     for above, below in (
         ("tflite-int8", "keras default litert"),
         ("tflite-float32", "keras default litert"),
         ("tflite-int8", "tflite-float32"),
+        ("tflite-int4", "tflite-int8"),
         ("onnx-int8", "onnx-float32"),
         ("tflite-int8", "onnx-int8"),
+        ("tflite-int8", BARE_LOOP),
     ):
-        show(
-            f"p50 {above} / {below}",
-            f"{p50[above]:.1f} / {p50[below]:.1f} µs",
-            p50[above] / p50[below],
-        )
-    show(
-        "p50 tflite-int8 harness / bare loop",
-        f"{p50['tflite-int8']:.2f} / {bare:.2f} µs",
-        p50["tflite-int8"] / bare,
-    )
+        figures = f"{p50[above]:.2f} / {p50[below]:.2f} µs"
+        show(f"p50 {above} / {below}", figures, p50[above] / p50[below])
 
 
 def export_as_keras_does(model_path: Path, destination: Path) -> None:
@@ -114,20 +109,20 @@ def export_as_keras_does(model_path: Path, destination: Path) -> None:
 
 
 def interleaved_p50(
-    calls: dict[str, tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]],
+    calls: dict[str, tuple[Call, np.ndarray]], bare: Call, bare_inputs: np.ndarray
 ) -> dict[str, float]:
-    """Returns the median microseconds of each call, taken in turns."""
-    rounds: dict[str, list[np.ndarray]] = {name: [] for name in calls}
+    """Returns the median microseconds of each call, taken in turns, and of a bare loop."""
+    rounds: dict[str, list[np.ndarray]] = {name: [] for name in (*calls, BARE_LOOP)}
     for _ in range(ROUNDS):
         for name, (invoke, inputs) in calls.items():
-            rounds[name].append(
-                time_calls(invoke, inputs, samples=CALLS_A_ROUND, clock_ns=time.perf_counter_ns)
-            )
+            found = time_calls(invoke, inputs, samples=CALLS_A_ROUND, clock_ns=time.perf_counter_ns)
+            rounds[name].append(found)
+        rounds[BARE_LOOP].append(bare_loop(bare, bare_inputs))
     return {name: float(np.median(np.concatenate(found))) / 1e3 for name, found in rounds.items()}
 
 
-def bare_loop_p50(path: Path, inputs: np.ndarray) -> float:
-    """Returns the median microseconds of a loop as a user writes it on LiteRT's interpreter."""
+def bare_call(path: Path) -> Call:
+    """Returns an inference as a user writes it on LiteRT's interpreter."""
     from ai_edge_litert.interpreter import Interpreter
 
     with captured_native_output():
@@ -135,15 +130,41 @@ def bare_loop_p50(path: Path, inputs: np.ndarray) -> float:
         interpreter.allocate_tensors()
     given = interpreter.get_input_details()[0]["index"]
     wanted = interpreter.get_output_details()[0]["index"]
+
+    def call(value: np.ndarray) -> np.ndarray:
+        interpreter.set_tensor(given, value)
+        interpreter.invoke()
+        result: np.ndarray = interpreter.get_tensor(wanted)
+        return result
+
+    return call
+
+
+def bare_loop(call: Call, inputs: np.ndarray) -> np.ndarray:
+    """Returns the nanoseconds of each call in the simplest loop that can be written."""
     durations = []
-    for _ in range(ROUNDS):
-        for value in inputs:
-            started = time.perf_counter_ns()
-            interpreter.set_tensor(given, value)
-            interpreter.invoke()
-            interpreter.get_tensor(wanted)
-            durations.append(time.perf_counter_ns() - started)
-    return statistics.median(durations) / 1e3
+    for value in inputs:
+        started = time.perf_counter_ns()
+        call(value)
+        durations.append(time.perf_counter_ns() - started)
+    return np.array(durations)
+
+
+def export_ratio(artifacts: Path) -> None:
+    """Prints what exporting costs against the converter calls and fine-tuning it contains."""
+    names = list(FORMATS)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder)
+        for name in ("model.keras", "model.json"):
+            shutil.copy(artifacts / name, copy)
+        export = ["-m", "export", "--format", ",".join(names), "--artifacts", folder]
+        whole = wall_seconds(export)
+        bare = wall_seconds(["-m", "tests.bare_export", folder, *names])
+    show(
+        "export of all / converters and fine-tuning alone",
+        f"{whole:.1f} / {bare:.1f} s",
+        whole / bare,
+    )
 
 
 def show(name: str, figures: str, ratio: float) -> None:

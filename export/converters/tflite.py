@@ -42,15 +42,18 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
     if method == "moving-average":
         from export.converters.quantizer import quantize_static
 
-        exact = _convert(FLOAT, settings, source, saved_model)
+        exact = float_twin(source, settings.batch)
         return quantize_static(exact, entry.weights, source.representative.inputs)
     return _convert(entry, settings, source, saved_model)
 
 
-def float_twin(source: SourceModel) -> bytes:
+def float_twin(source: SourceModel, batch: int | None) -> bytes:
     """Returns the float32 file, whose tensors bear the names of the quantized files' tensors."""
-    settings = resolve([FLOAT], ExportOptions(batch="1"))[FLOAT.name]
-    return _convert(FLOAT, settings, source, source.saved_model(1))
+    if batch not in source.float_twins:
+        options = ExportOptions(batch="dynamic" if batch is None else str(batch))
+        settings = resolve([FLOAT], options)[FLOAT.name]
+        source.float_twins[batch] = _convert(FLOAT, settings, source, source.saved_model(batch))
+    return source.float_twins[batch]
 
 
 def _convert(entry: Format, settings: Settings, source: SourceModel, saved_model: Path) -> bytes:

@@ -37,7 +37,7 @@ def test_every_activation_of_a_quantized_file_is_found_in_its_twin(
 ) -> None:
     path = tiny.make(FORMATS["tflite-int8"], tmp_path_factory.mktemp("file")).path
     ranges = tflite_ranges(path)
-    values = tflite_values(tflite.float_twin(tiny.source), tiny.expected.inputs[:20])
+    values = tflite_values(tflite.float_twin(tiny.source, batch=1), tiny.expected.inputs[:20])
     assert len(values) == 5  # image, flattened, hidden, logits, probabilities
     assert set(values) <= set(ranges)
     assert values["image"].min() >= ranges["image"][0] - 1e-6
