@@ -1,7 +1,7 @@
 """The reference network and how it is fitted and asked. Heavy: imports TensorFlow."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -40,6 +40,11 @@ class FitData:
             validation_images=tf.constant(PREPROCESSING.apply(validation.images)),
             validation_labels=tf.constant(validation.labels.astype(np.int32)),
         )
+
+    def first(self, share: float) -> "FitData":
+        """Returns the first share of the training images, 0…1, and all held-out ones."""
+        count = int(len(self.images) * share)
+        return replace(self, images=self.images[:count], labels=self.labels[:count])
 
     def fit_arguments(self, batch_size: int) -> dict[str, Any]:
         """Returns the arguments of `keras.Model.fit` (and a tuner's search) for this data."""

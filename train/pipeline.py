@@ -23,7 +23,7 @@ from train.record import (
     as_model_json,
     save_outputs,
 )
-from train.tune import search
+from train.tune import SEARCH_SHARE, search
 
 VERSIONED_PACKAGES = ("tensorflow", "keras", "keras-tuner", "numpy")
 
@@ -118,7 +118,13 @@ def train_and_evaluate(
                 "hyperparameters": asdict(hyperparameters),
                 "epochs": {"limit": config.epochs, "run": len(history["loss"])},
                 "seed": config.seed,
-                "search": {"tuner": "hyperband", "trials": trials} if trials else None,
+                "search": {
+                    "tuner": "hyperband",
+                    "training_images": int(parts.train.size * SEARCH_SHARE),
+                    "trials": trials,
+                }
+                if trials
+                else None,
                 "history": history,
                 "split": parts.record(),
                 "data": {"train_sha256": training.sha256(), "test_sha256": test.sha256()},
