@@ -24,7 +24,7 @@ from export.formats import Recipe
 from export.settings import DEFAULT_EPOCHS, Settings
 from export.source import SourceModel
 from train.errors import ToolkitError
-from train.model import INPUT_NAME, OUTPUT_NAME, STEPS_PER_EXECUTION
+from train.model import INPUT_NAME, OUTPUT_NAME, STEPS_PER_EXECUTION, cosine_rate
 
 SEED = 1
 BATCH_SIZE = 256
@@ -98,7 +98,7 @@ class _Annealing(tf_keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
         done = (self.epoch + batch / self.params["steps"]) / self.params["epochs"]
-        self.model.optimizer.learning_rate.assign(self.peak * 0.5 * (1 + math.cos(math.pi * done)))
+        self.model.optimizer.learning_rate.assign(cosine_rate(self.peak, done))
 
 
 def _fit(

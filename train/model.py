@@ -58,6 +58,11 @@ class FitData:
         }
 
 
+def cosine_rate(peak: float, done: float) -> float:
+    """Returns the learning rate after a share `done`, 0…1, of a half cosine from `peak` to 0."""
+    return peak * 0.5 * (1 + math.cos(math.pi * done))
+
+
 class CosineAnnealing(keras.callbacks.Callback):
     """Lowers the learning rate to zero along a half cosine over the epochs of *this* fit.
 
@@ -78,8 +83,7 @@ class CosineAnnealing(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Sets the rate for the coming execution."""
         done = (self.epoch + batch / self.params["steps"]) / self.params["epochs"]
-        rate = self.peak * 0.5 * (1 + math.cos(math.pi * done))
-        self.model.optimizer.learning_rate.assign(rate)
+        self.model.optimizer.learning_rate.assign(cosine_rate(self.peak, done))
 
 
 def build_model(hyperparameters: Hyperparameters) -> keras.Model:

@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from benchmark.accuracy import Accuracy
-from benchmark.gate import Gate
+from benchmark.gate import Gate, Verdict
 from benchmark.latency import Latency
 from benchmark.pipeline import Benchmark, Result
 from benchmark.report import render
@@ -12,7 +12,7 @@ from train.environment import read_environment
 
 
 def result(
-    name: str, *, size: int, p50: float, verdict: str, reasons: tuple[str, ...] = ()
+    name: str, *, size: int, p50: float, verdict: Verdict, reasons: tuple[str, ...] = ()
 ) -> Result:
     return Result(
         format=name,
@@ -29,7 +29,7 @@ def result(
             agreement=0.9876,
         ),
         latency=Latency(samples=1_000, p50=p50, p90=p50 * 2, p99=None, mean=p50, min=1, max=99),
-        verdict=verdict,  # type: ignore[arg-type]
+        verdict=verdict,
         reasons=reasons,
     )
 

@@ -107,10 +107,14 @@ def test_sources_are_tried_in_order_until_one_is_whole(
     bad = fill(tmp_path / "bad", fake_content, zipped=True)
     corrupt(bad / f"{NAMES[0]}.gz", "other content")
     good = fill(tmp_path / "good", fake_content, zipped=True)
-    tried = []
+    tried: list[str] = []
 
     def source(name: str, folder: Path) -> Source:
-        return Source(name=name, folder=lambda: tried.append(name) or folder)  # type: ignore[func-returns-value]
+        def look() -> Path:
+            tried.append(name)
+            return folder
+
+        return Source(name=name, folder=look)
 
     order = [source("absent", tmp_path / "no"), source("bad", bad), source("good", good)]
     assert read_files(NAMES, None, [*order, source("unused", good)]) == fake_content
