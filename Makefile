@@ -44,7 +44,8 @@ clean: ## remove the environment, the caches and everything in artifacts/
 
 # A stamp a requirements file: the environment is made once, and completed when the lock changes.
 $(VENV)/%: requirements-%.txt
-	@test -n "$(PYTHON)" || { echo "error: no python3 found; install Python 3.11" >&2; exit 2; }
+	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo \
+	  "error: got '$(PYTHON)', expected Python 3.11; install it or give it: make PYTHON=…" >&2; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@touch $@

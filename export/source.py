@@ -42,7 +42,8 @@ class SourceModel:
             folder: a temporary folder.
 
         Raises:
-            ArtifactError: the file is not a Keras model that can be loaded safely.
+            ArtifactError: the file is not a Keras model that can be loaded safely, or its
+                weights are not finite numbers.
         """
         try:
             self.model = keras.saving.load_model(path, compile=False, safe_mode=True)
@@ -52,6 +53,12 @@ class SourceModel:
                 f"{path} is not a Keras model that can be loaded ({reason}); "
                 "run `python -m train` again"
             ) from error
+        for weight in self.model.weights:
+            if not np.isfinite(np.asarray(weight)).all():
+                raise ArtifactError(
+                    f"{path}: weight {weight.path} holds NaN or infinity, expected finite numbers; "
+                    "train the model again, with a lower learning rate"
+                )
         self.representative = representative
         self.folder = folder
         self._training = training

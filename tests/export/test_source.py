@@ -30,6 +30,17 @@ def test_code_in_a_model_is_not_executed(tmp_path: Path) -> None:
         load_source(tmp_path / "model.keras", tmp_path)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_no_numbers_are_named(tiny: Tiny, tmp_path: Path, value: float) -> None:
+    broken = keras.models.clone_model(tiny.source.model)
+    weights = tiny.source.model.get_weights()
+    weights[2][3, 4] = value
+    broken.set_weights(weights)
+    broken.save(tmp_path / "model.keras")
+    with pytest.raises(ArtifactError, match="weight probabilities/kernel holds NaN or infinity"):
+        load_source(tmp_path / "model.keras", tmp_path)
+
+
 def test_outputs_are_the_models(tiny: Tiny) -> None:
     inputs = tiny.expected.inputs[:5]
     direct = np.asarray(tiny.source.model(inputs, training=False))
