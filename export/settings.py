@@ -95,8 +95,8 @@ def resolve(formats: Sequence[Format], options: ExportOptions) -> dict[str, Sett
 def _takes(entry: Format, option: str, value: object) -> bool:
     """Returns whether an option's value matters to a format."""
     if option == "batch":
-        # ai-edge-quantizer and fine-tuned models go through the same SavedModel
-        return True
+        # ai-edge-quantizer leaves the shape arithmetic of an open batch in float
+        return value == "1" or entry.converter != "ai-edge-quantizer"
     if option == "io":
         return len(entry.io_dtypes) > 1 and value in entry.io_dtypes
     if option == "sparsity":
@@ -130,11 +130,12 @@ def _settings(entry: Format, options: ExportOptions) -> Settings:
     io_dtype = chosen("io", entry.io_dtypes[0])
     method = chosen("calibration_method", "auto")
     methods = methods_of(entry) if method == "auto" else (method,)
-    if entry.converter == "tflite" and io_dtype in ("uint8", "float32"):
+    if entry.converter == "tflite" and (io_dtype != "int8" or batch == "dynamic"):
+        # by ai-edge-quantizer, which makes int8 input and output with a fixed batch only
         if method == "moving-average":
             raise ToolkitError(
-                f"{entry.name}: --calibration-method moving-average and --io {io_dtype} contradict "
-                "each other: it makes int8 input and output only; leave one out"
+                f"{entry.name}: --calibration-method moving-average contradicts --io {io_dtype} "
+                f"--batch {batch}, expected int8 and 1; leave one of them out"
             )
         methods = tuple(name for name in methods if name != "moving-average")
     return Settings(

@@ -1,1 +1,4 @@
-"""One module a converter family; each has `convert(entry, source) -> bytes`. Heavy."""
+"""One module a converter family. Heavy.
+
+Each family has `convert(entry, settings, method, source) -> bytes`.
+"""

@@ -33,7 +33,7 @@ def test_options_apply_where_they_matter() -> None:
     assert {name for name, s in found.items() if s.opset == 15} == {
         name for name in FORMATS if name.startswith("onnx")
     }
-    assert {s.batch for s in found.values()} == {None}
+    assert {name for name, s in found.items() if s.batch == 1} == {"tflite-int4"}
     assert {name for name, s in found.items() if s.epochs} == {
         name for name, entry in FORMATS.items() if entry.recipes
     }
@@ -47,6 +47,7 @@ def test_options_apply_where_they_matter() -> None:
         ("tflite-int4", "--io", ExportOptions(io="float32")),
         ("onnx-int8", "--io", ExportOptions(io="uint8")),
         ("tflite-int8", "--sparsity", ExportOptions(sparsity=0.5)),
+        ("tflite-int4", "--batch", ExportOptions(batch="dynamic")),
         ("tflite-int8-pruned", "--clusters", ExportOptions(clusters=8)),
         ("onnx-dynamic", "--calibration-samples", ExportOptions(calibration_samples=100)),
         ("tflite-int8", "--calibration-method", ExportOptions(calibration_method="entropy")),
@@ -65,7 +66,10 @@ def test_an_option_that_matters_to_nothing_asked_for_is_refused(
 def test_another_input_dtype_leaves_only_what_can_make_it() -> None:
     assert settings("tflite-int8").calibration_methods == ("min-max", "moving-average")
     assert settings("tflite-int8", ExportOptions(io="uint8")).calibration_methods == ("min-max",)
-    with pytest.raises(ToolkitError, match="contradict"):
+    assert settings("tflite-int8", ExportOptions(batch="dynamic")).calibration_methods == (
+        "min-max",
+    )
+    with pytest.raises(ToolkitError, match="contradicts --io uint8"):
         settings("tflite-int8", ExportOptions(io="uint8", calibration_method="moving-average"))
 
 
