@@ -174,7 +174,11 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
             content: bytes = CONVERTERS[entry.family].convert(entry, settings, method, source)
     except CONVERSION_ERRORS as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ToolkitError(f"{entry.name}: the converter refused the model: {reason}") from error
+        exact = f"{entry.family}-float32"
+        advice = "" if entry.name == exact else f"; {exact} does without quantization"
+        raise ToolkitError(
+            f"{entry.name}: the converter refused the model: {reason}{advice}"
+        ) from error
     return content
 
 
