@@ -65,7 +65,7 @@ class Calibration:
         method: how ranges came from them.
         candidates: accuracy on the validation split of each method that was tried, 0…1.
         clipped_share: share of values that the ranges clip on held-out images, 0…1; None
-            where ranges are learned.
+            for fine-tuned formats, of which no float32 twin is made to compare with.
         halves_difference: how far the ranges of two disjoint halves differ, 0…1.
     """
 

@@ -19,6 +19,7 @@ from export.manifest import Check, TensorSpec
 from export.runners import Runner, decode, encode, open_runner, predict
 from export.runners.tflm import TFLMRunner
 from export.settings import Settings
+from train.errors import ArtifactError
 
 # Graph, names and quantization parameters on top of the weights.
 SIZE_OVERHEAD_SHARE = 0.10
@@ -93,7 +94,10 @@ def _check_format(path: Path) -> Check:
     if path.suffix == ".onnx":
         import onnx
 
-        onnx.checker.check_model(path, full_check=True)
+        try:
+            onnx.checker.check_model(path, full_check=True)
+        except onnx.checker.ValidationError as error:
+            raise ArtifactError(f"{path}: onnx.checker refuses it: {error}") from error
         return Check(name="format_checker", value="onnx.checker", limit="accepts", passed=True)
     # LiteRT verifies the flatbuffer whenever it loads a file, as it just did
     return Check(name="format_checker", value="flatbuffer verifier", limit="accepts", passed=True)

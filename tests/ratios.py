@@ -91,6 +91,8 @@ def latency_ratios(artifacts: Path, images: np.ndarray) -> None:
         ("tflite-float32", "keras default litert"),
         ("tflite-int8", "tflite-float32"),
         ("tflite-int4", "tflite-int8"),
+        ("tflite-int8-qat", "tflite-int8"),
+        ("tflite-int8-pruned-clustered", "tflite-int8"),
         ("onnx-int8", "onnx-float32"),
         ("tflite-int8", "onnx-int8"),
         ("tflite-int8", BARE_LOOP),

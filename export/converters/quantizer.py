@@ -16,7 +16,7 @@ SIGNATURE = "serving_default"
 
 
 def quantize_static(model: bytes, weights: Weights, inputs: np.ndarray) -> bytes:
-    """Returns a float32 `.tflite` model with int8 activations, input and output.
+    """Returns a float32 `.tflite` model quantized to int8 activations, input and output.
 
     int8 weights are per channel by their extremes. int4 weights are per layer by least mean
     squared error, those of the last layer int8: few, and each matters; channel-wise int4 is

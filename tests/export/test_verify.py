@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import onnx
 import pytest
 import tensorflow as tf
 
@@ -18,7 +19,7 @@ from export.inspection import inspect
 from export.pipeline import make
 from export.runners import open_runner
 from export.runners.tflm import TFLMRunner
-from export.verify import verify
+from export.verify import _check_format, verify
 from tests.export.conftest import Tiny, load_tiny, settings_of
 from train.errors import ArtifactError, CheckError, ToolkitError
 
@@ -141,6 +142,19 @@ def test_what_is_no_model_is_refused(name: str, content: bytes, tmp_path: Path, 
         ),
     ):
         pass
+
+
+def test_what_onnx_checker_refuses_is_refused(tiny: Tiny, tmp_path: Path) -> None:
+    """Nodes out of order, as onnxruntime's float16 conversion leaves them."""
+    entry = FORMATS["onnx-float32"]
+    model = onnx.load(tiny.make(entry, tmp_path).path)
+    nodes = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend(reversed(nodes))
+    with pytest.raises(ArtifactError, match=r"onnx\.checker refuses it|cannot load"):
+        failed(entry, model.SerializeToString(), tiny, tmp_path)
+    with pytest.raises(ArtifactError, match=r"onnx\.checker refuses it"):
+        _check_format(tmp_path / "onnx-float32.onnx")
 
 
 def test_a_converters_refusal_is_one_error_with_its_reason(
