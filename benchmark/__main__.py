@@ -3,60 +3,30 @@
 import sys
 from collections.abc import Sequence
 
-from train.cli import Parser, integer_between, number_between, run_command
+from train.cli import Parser, integer_between, listed, names, number_between, run_command
 
 BASELINE = 0.886  # the seed's test accuracy
 TOLERANCE = 0.01
+SAMPLES, QUICK_SAMPLES = 10_000, 1_000
+ROUNDS, QUICK_ROUNDS = 20, 5
+LAUNCHES, QUICK_LAUNCHES = 4, 1
+MAX_SECONDS = 5.0
 MAX_SAMPLES = 10_000_000
 MAX_THREADS = 1024
+MAX_BATCH = 65_536
+XNNPACK = {"on": "xnnpack", "off": "builtin"}
+OPTIMIZATION = ("all", "extended", "basic", "disabled")
 
 
 def main(arguments: Sequence[str]) -> int:
     """Parses, measures, prints the table; returns 1 unless every verdict is `pass`."""
-    parser = Parser(prog="python -m benchmark", description=__doc__)
-    parser.add_shared_arguments()
-    parser.add_argument(
-        "--format",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="measure only these formats; repeatable, comma-separated (default: all there are)",
-    )
-    parser.add_argument(
-        "--baseline",
-        type=number_between(0, 1),
-        default=BASELINE,
-        metavar="SHARE",
-        help="accuracy to compare with, 0…1 (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--tolerance",
-        type=number_between(0, 1),
-        default=TOLERANCE,
-        metavar="SHARE",
-        help="accuracy that may be lost against the baseline and against the Keras model, 0…1 "
-        "(default: %(default)s)",
-    )
-    parser.add_argument(
-        "--threads",
-        type=integer_between(1, MAX_THREADS),
-        default=1,
-        metavar="N",
-        help="threads a runtime may use (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--samples",
-        type=integer_between(1_000, MAX_SAMPLES),
-        default=10_000,
-        metavar="N",
-        help="single inferences timed a format, at least 1000 (default: %(default)s)",
-    )
-    options = parser.parse_args(arguments)
+    options = parser().parse_args(arguments)
 
     from rich.console import Console
 
-    from benchmark.gate import Gate
-    from benchmark.pipeline import BenchmarkConfig, run_benchmark
+    from benchmark.config import BenchmarkConfig
+    from benchmark.gate import MIN_SNR_DB, Gate
+    from benchmark.pipeline import run_benchmark
     from benchmark.report import render
     from export.formats import select_formats
     from train.environment import read_environment
@@ -66,14 +36,136 @@ def main(arguments: Sequence[str]) -> int:
         artifacts=options.artifacts,
         data=options.data,
         formats=tuple(select_formats(options.format)) if options.format else None,
-        gate=Gate(baseline=options.baseline, tolerance=options.tolerance),
+        gate=Gate(
+            baseline=options.baseline,
+            tolerance=options.tolerance,
+            max_drop_per_class=options.max_drop_per_class,
+            min_agreement=options.min_agreement,
+            max_latency_us=options.max_latency_us,
+            max_size_kb=options.max_size_kb,
+            min_snr_db=MIN_SNR_DB if options.min_snr_db is None else options.min_snr_db,
+        ),
         threads=options.threads,
-        samples=options.samples,
+        modes=(*(XNNPACK[state] for state in options.xnnpack), *options.onnx_optimization),
+        samples=options.samples or (QUICK_SAMPLES if options.quick else SAMPLES),
+        rounds=QUICK_ROUNDS if options.quick else ROUNDS,
+        launches=QUICK_LAUNCHES if options.quick else LAUNCHES,
+        max_seconds=options.max_seconds,
+        batch=options.batch,
+        include_keras=options.include_keras,
+        resume=options.resume,
     )
     with progress() as report:
         benchmark = run_benchmark(config, on_progress=report.step)
     render(benchmark, config.gate, read_environment(), Console())
     return 0 if all(result.verdict == "pass" for result in benchmark.results) else 1
+
+
+def parser() -> Parser:
+    """Returns the parser of the command's options."""
+    found = Parser(prog="python -m benchmark", description=__doc__)
+    found.add_shared_arguments()
+    add = found.add_argument
+    add(
+        "--format",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="measure only these formats; repeatable, comma-separated (default: all there are)",
+    )
+    add(
+        "--baseline",
+        type=number_between(0, 1),
+        default=BASELINE,
+        metavar="SHARE",
+        help="accuracy to compare with, 0…1 (default: %(default)s)",
+    )
+    add(
+        "--tolerance",
+        type=number_between(0, 1),
+        default=TOLERANCE,
+        metavar="SHARE",
+        help="accuracy that may be lost against the baseline and against the Keras model, 0…1 "
+        "(default: %(default)s)",
+    )
+    add(
+        "--max-drop-per-class",
+        type=number_between(0, 1),
+        metavar="SHARE",
+        help="accuracy that any class may lose against the Keras model, 0…1",
+    )
+    add(
+        "--min-agreement",
+        type=number_between(0, 1),
+        metavar="SHARE",
+        help="least share of images with the Keras model's prediction, 0…1",
+    )
+    add(
+        "--max-latency-us",
+        type=number_between(0, 1e12),
+        metavar="US",
+        help="largest median of a single inference, in microseconds",
+    )
+    add(
+        "--max-size-kb",
+        type=number_between(0, 1e12),
+        metavar="KB",
+        help="largest file, in units of 1000 bytes",
+    )
+    add(
+        "--min-snr-db",
+        type=number_between(-200, 200),
+        metavar="DB",
+        help="least signal-to-noise ratio against the Keras model's outputs where the data has no "
+        "labels (default: 15)",
+    )
+    add(
+        "--threads",
+        type=listed(integer_between(1, MAX_THREADS)),
+        default=(1,),
+        metavar="N[,N…]",
+        help="threads a runtime may use, a row for each (default: 1)",
+    )
+    add(
+        "--xnnpack",
+        type=names(*XNNPACK),
+        default=(),
+        metavar="on|off|on,off",
+        help="LiteRT with or without its XNNPACK delegate, a row for each (default: on)",
+    )
+    add(
+        "--onnx-optimization",
+        type=names(*OPTIMIZATION),
+        default=(),
+        metavar="LEVEL[,LEVEL…]",
+        help=f"ONNX Runtime's graph optimization, {', '.join(OPTIMIZATION)}, a row for each "
+        "(default: all)",
+    )
+    add(
+        "--batch",
+        type=integer_between(1, MAX_BATCH),
+        metavar="N",
+        help="also measure images a second in batches of N; one by one where the file has a fixed "
+        "batch of one",
+    )
+    add(
+        "--samples",
+        type=integer_between(1_000, MAX_SAMPLES),
+        metavar="N",
+        help=f"single inferences timed a row, at least 1000 (default: {SAMPLES}, with --quick "
+        f"{QUICK_SAMPLES})",
+    )
+    add(
+        "--max-seconds",
+        type=number_between(0.01, 1e6),
+        default=MAX_SECONDS,
+        metavar="S",
+        help="longest time for a row's timed calls; fewer samples then (default: %(default)s)",
+    )
+    add("--quick", action="store_true", help="fewer timed calls: same verdict, rougher latency")
+    add("--include-keras", action="store_true", help="a row for the Keras model (TensorFlow)")
+    add("--resume", action="store_true", help="go on with a run that was cut off")
+    return found
 
 
 if __name__ == "__main__":

@@ -5,64 +5,140 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmark.gate import Gate
-from benchmark.pipeline import Benchmark, Result
+from benchmark.latency import MIN_ROUNDS
+from benchmark.pipeline import Benchmark
+from benchmark.results import Result
+from benchmark.statistics import paired_drop_interval
+from export.runners import MODES
 from train.environment import Environment
 
-COLUMNS = ("kB", "gzip", "acc %", "Δ pts", "agree", "p50", "p90", "p99", "verdict")
+COLUMNS = ("kB", "gzip", "acc %", "drop 95 %", "agree", "p50", "p99", "verdict")
 STYLES = {"pass": "green", "fail": "red", "inconclusive": "yellow", "error": "red"}
+SHORT = {"inconclusive": "inconcl."}
 
 
 def render(benchmark: Benchmark, gate: Gate, environment: Environment, console: Console) -> None:
     """Prints the table, what its columns mean, the reasons, the fastest and the smallest."""
     passing = [result for result in benchmark.results if result.verdict == "pass"]
-    fastest = min(passing, key=_p50, default=None)
-    smallest = min(passing, key=_size, default=None)
+    exports = [result for result in passing if result.subject.manifest is not None]
+    fastest = min(exports, key=_p50, default=None)
+    smallest = min(exports, key=_size, default=None)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
     table.add_column("format", no_wrap=True)
     for name in COLUMNS:
         table.add_column(name, justify="left" if name == "verdict" else "right", no_wrap=True)
     for result in benchmark.results:
         marks = "*" * (result is fastest) + "†" * (result is smallest)
-        verdict = f"[{STYLES[result.verdict]}]{result.verdict}[/]"
-        table.add_row(result.format, *_cells(result, gate), f"{verdict}{marks}")
+        verdict = SHORT.get(result.verdict, result.verdict)
+        shown = f"[{STYLES[result.verdict]}]{verdict}[/]{marks}"
+        table.add_row(_name(result), *_cells(result), shown)
     console.print(table)
-    _line(
-        console,
-        f"{benchmark.total:,} test images; acc: accuracy; Δ: against the baseline "
-        f"{gate.baseline:.2%}; agree: % in the same class as by the Keras model, whose accuracy is "
-        f"{benchmark.source_accuracy:.2%}; p50, p90, p99: µs for one image.",
-    )
-    features = ", ".join(environment.cpu_features)
-    _line(console, f"{environment.cpu}, {environment.cores} cores, {environment.architecture}")
-    _line(console, features)
+    _legend(benchmark, gate, environment, console)
     if fastest is not None and smallest is not None:
-        _line(console, f"* fastest passing: {fastest.format}")
-        _line(console, f"† smallest passing: {smallest.format}")
+        _line(console, f"* fastest passing: {_name(fastest)}")
+        _line(console, f"† smallest passing: {_name(smallest)}")
+    _unstable(benchmark, console)
+    _throughput(benchmark, console)
     for result in benchmark.results:
         for reason in result.reasons:
-            _line(console, f"{result.format}: {result.verdict}: {reason}")
+            _line(console, f"{_name(result)}: {result.verdict}: {reason}")
 
 
-def _cells(result: Result, gate: Gate) -> list[str]:
+def _legend(benchmark: Benchmark, gate: Gate, environment: Environment, console: Console) -> None:
+    source = "no labels: judged by outputs"
+    if benchmark.source_accuracy is not None:
+        source = (
+            f"the Keras model's accuracy is {benchmark.source_accuracy:.2%}, the baseline "
+            f"{gate.baseline:.2%}, the tolerance {gate.tolerance * 100:.2f} points"
+        )
+    _line(
+        console,
+        f"{benchmark.total:,} test images; {source}. drop: points of accuracy lost against the "
+        "Keras model, 95 % interval; agree: % in the same class as by it; p50, p99: µs for one "
+        "image.",
+    )
+    timers = [result.latency.timer for result in benchmark.results if result.latency]
+    if timers:
+        _line(console, f"Each timing includes {1000 * max(timers):.0f} ns of reading the clock.")
+    _line(console, f"{environment.cpu}, {environment.cores} cores, {environment.architecture}")
+    _line(console, ", ".join(environment.cpu_features))
+
+
+def _unstable(benchmark: Benchmark, console: Console) -> None:
+    timed = [r.latency for r in benchmark.results if r.latency is not None]
+    rounds = sum(len(latency.rounds_p50) for latency in timed)
+    disturbed = rounds - sum(latency.quiet_rounds for latency in timed)
+    if disturbed > rounds // 10:
+        left_out = all(latency.quiet_rounds >= MIN_ROUNDS for latency in timed)
+        _line(
+            console,
+            f"In {disturbed} of {rounds} slices of timed calls the machine ran below its best; "
+            + ("they are left out." if left_out else "too many to leave them out."),
+        )
+    unstable = [latency for latency in timed if latency.unstable]
+    if not unstable:
+        return
+    spread = max(latency.spread or 0 for latency in unstable)
+    causes = benchmark.conditions.causes() if benchmark.conditions else []
+    _line(
+        console,
+        f"~ unstable: the medians of the rounds differ by up to {spread:.0%}; "
+        f"{'; '.join(causes) or 'cause unknown'}. Rows taken in turns compare; their absolute "
+        "times may not repeat.",
+    )
+
+
+def _throughput(benchmark: Benchmark, console: Console) -> None:
+    for result in benchmark.results:
+        if result.throughput is not None:
+            found = result.throughput
+            how = f"in batches of {found['batch']}"
+            if found["calls"] != "batched":
+                how = f"{found['calls']}, its batch is fixed"
+            _line(console, f"{_name(result)}: {found['images_per_second']:,.0f} images/s {how}")
+
+
+def _name(result: Result) -> str:
+    """The format, and how it was run where that is not the default."""
+    subject = result.subject
+    parts = [subject.format]
+    if subject.mode not in (None, *MODES.get(subject.runtime or "", ())[:1]):
+        parts.append(str(subject.mode))
+    if subject.threads != 1:
+        parts.append(f"{subject.threads} threads")
+    return " ".join(parts)
+
+
+def _cells(result: Result) -> list[str]:
     sizes = [
         "–" if size is None else f"{size / 1000:.0f}"
         for size in (result.size_bytes, result.gzip_bytes)
     ]
     found, latency = result.accuracy, result.latency
-    if found is None or latency is None:
-        return [*sizes, *["–"] * 6]
+    if latency is None or result.distance is None:
+        return [*sizes, *["–"] * 5]
+    accuracy = drop = "–"
+    if found is not None:
+        overall = found.overall
+        accuracy = f"{overall.accuracy * 100:.2f}"
+        interval = paired_drop_interval(overall.lost, overall.gained, overall.total)
+        # adding zero makes -0.0 a plain zero
+        drop = "…".join(f"{round(end * 100, 2) + 0:.2f}" for end in interval or ())
     return [
         *sizes,
-        f"{found.accuracy * 100:.2f}",
-        f"{(found.accuracy - gate.baseline) * 100:+.2f}",
-        f"{found.agreement * 100:.1f}",
-        *map(_microseconds, (latency.p50, latency.p90, latency.p99)),
+        accuracy,
+        drop,
+        f"{result.distance.agreement * 100:.1f}",
+        _microseconds(latency.p50, unstable=latency.unstable),
+        _microseconds(latency.p99, unstable=False),
     ]
 
 
-def _microseconds(value: float | None) -> str:
+def _microseconds(value: float | None, *, unstable: bool) -> str:
     if value is None:
         return "–"
+    if unstable:
+        return f"~{value:.1f}" if value < 10 else f"~{value:,.0f}"
     return f"{value:.1f}" if value < 100 else f"{value:,.0f}"
 
 

@@ -1,164 +1,266 @@
-"""Runs one export in a process of its own: `python -m benchmark.worker`, a job on stdin.
+"""Runs one export in a process of its own: `python -m benchmark.worker`.
 
-A process of its own, because a broken file can take its runtime down with it, and because
-load time and memory mean nothing in a process that has run other models.
+A process of its own, because a broken file can take its runtime down with it, and because load
+time and memory mean nothing in a process that has run other models. It stays alive between
+rounds, so that formats can be timed in turns. Requests come as JSON objects, one a line, on
+standard input; each has one answer, on what was standard output: the runtimes' own prints go to
+standard error.
 """
 
 import json
+import os
 import resource
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
-from benchmark.latency import time_calls
-from export.manifest import Manifest, read_manifest
-from export.runners import decode, encode, open_runner
+from benchmark.latency import time_calls, timer_cost_ns, warm_up
+from benchmark.memory import resident_peak
+from benchmark.symptoms import EXPERIMENT_IMAGES, experiments
+from export.manifest import TensorSpec
+from export.runners import clipped, decode, encode, open_runner
+from export.runners.keras import KerasRunner
+from export.runners.runner import Runner
+from train.data import Preprocessing
 from train.errors import ArtifactError, MissingPackageError, ToolkitError
 
-OUTPUTS_FILE = "outputs.npy"
-DURATIONS_FILE = "durations_ns.npy"
 TIMED_IMAGES = 1_000
+CHUNK_IMAGES = 1_000
+Clock = Callable[[], int]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What to measure.
+    """What to load.
 
     Attributes:
-        manifest: the export's manifest.
-        images: an `.npy` file of raw test images, (N, …) uint8.
-        results: the folder that `outputs.npy` (N, classes) float32 and `durations_ns.npy`
-            (samples,) int64 are written to.
+        name: the format, for messages.
+        runtime: the runtime that runs the file.
+        mode: how, as in `export.runners.MODES`; None for the default.
         threads: how many threads the runtime may use.
-        samples: how many single inferences to time.
+        file: the exported file.
+        input: the input that the file must have; None to take it as it is.
+        output: the same of the output.
+        preprocessing: what turns a raw image into the input.
+        images: an `.npy` file of raw test images, (N, …) uint8.
     """
 
-    manifest: Path
-    images: Path
-    results: Path
+    name: str
+    runtime: str
+    mode: str | None
     threads: int
-    samples: int
+    file: Path
+    input: TensorSpec | None
+    output: TensorSpec | None
+    preprocessing: Preprocessing
+    images: Path
 
     def as_json(self) -> dict[str, Any]:
         """Returns the job as a JSON object."""
-        return {
-            "manifest": str(self.manifest),
-            "images": str(self.images),
-            "results": str(self.results),
-            "threads": self.threads,
-            "samples": self.samples,
-        }
+        return {**asdict(self), "file": str(self.file), "images": str(self.images)}
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> "Job":
         """Returns the job that `as_json` wrote."""
-        return cls(
-            manifest=Path(fields["manifest"]),
-            images=Path(fields["images"]),
-            results=Path(fields["results"]),
-            threads=fields["threads"],
-            samples=fields["samples"],
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measurement:
-    """What a run of all images and the timed calls gave."""
-
-    outputs: np.ndarray
-    durations_ns: np.ndarray
-    load_ms: float
-    first_inference_us: float
+        specs = {
+            side: None
+            if fields[side] is None
+            else TensorSpec(**{**fields[side], "shape": tuple(fields[side]["shape"])})
+            for side in ("input", "output")
+        }
+        paths = {side: Path(fields[side]) for side in ("file", "images")}
+        preprocessing = Preprocessing(**fields["preprocessing"])
+        return cls(**{**fields, **specs, **paths, "preprocessing": preprocessing})
 
 
 def main() -> int:
-    """Does the job on stdin; prints its scalars, or `error`, as a JSON object."""
-    job = Job.from_json(json.load(sys.stdin))
+    """Answers requests until standard input ends; returns 0."""
+    channel = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+
+    def answer(content: dict[str, Any]) -> None:
+        channel.write(json.dumps(content) + "\n")
+
     try:
-        measured = measure(
-            read_manifest(job.manifest),
-            np.load(job.images),
-            threads=job.threads,
-            samples=job.samples,
-            clock_ns=time.perf_counter_ns,
-        )
+        serve(sys.stdin, answer, clock_ns=time.perf_counter_ns)
     except ModuleNotFoundError as error:
-        print(json.dumps({"error": str(MissingPackageError(error))}))
-        return 0
+        answer({"error": str(MissingPackageError(error))})
     except ToolkitError as error:
-        print(json.dumps({"error": str(error)}))
-        return 0
-    np.save(job.results / OUTPUTS_FILE, measured.outputs)
-    np.save(job.results / DURATIONS_FILE, measured.durations_ns)
-    peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    scalars = {
-        "load_ms": measured.load_ms,
-        "first_inference_us": measured.first_inference_us,
-        "peak_rss_bytes": peak_kib * 1024,
-    }
-    print(json.dumps(scalars))
+        answer({"error": str(error)})
     return 0
 
 
-def measure(
-    manifest: Manifest,
-    images: np.ndarray,
+def serve(
+    requests: IO[str],
+    answer: Callable[[dict[str, Any]], None],
     *,
-    threads: int,
-    samples: int,
-    clock_ns: Callable[[], int],
-    opener: Callable[..., Any] = open_runner,
-) -> Measurement:
-    """Loads an export, classifies every image one by one, then times single inferences.
+    clock_ns: Clock,
+    opener: Callable[..., Runner] = open_runner,
+) -> None:
+    """Loads the job of the first request, then answers the others until they end.
 
     Args:
-        manifest: describes the export; its preprocessing is applied to the images.
-        images: (N, …) uint8, raw, N ≥ 1.
-        threads: how many threads the runtime may use.
-        samples: how many inferences to time.
+        requests: lines of JSON: a job, then objects with `do`, a method of `Session`.
+        answer: sends one answer.
         clock_ns: a monotonic clock in nanoseconds.
         opener: opens a runner, as `open_runner` does.
 
     Raises:
-        ArtifactError: the runtime refuses the file, or the file is not what the manifest says.
+        ArtifactError: the runtime refuses the file, or the file is not what was declared.
     """
+    job = Job.from_json(json.loads(requests.readline()))
+    images = np.load(job.images, mmap_mode="r")
+    import_runtime(job.runtime)
+    empty_bytes = resident_peak()
     load_started = clock_ns()
-    with opener(manifest.runtime, manifest.artifact_path, threads=threads) as runner:
-        load_ms = (clock_ns() - load_started) / 1e6
+    with opener(job.runtime, job.file, threads=job.threads, mode=job.mode) as runner:
+        loaded = clock_ns()
+        session = Session(job, runner, images, clock_ns)
+        first_inference_us = session.first_inference_us()
+        peak_bytes = resident_peak()
+        answer(
+            {
+                "first_result_ns": time.monotonic_ns(),
+                "load_ms": (loaded - load_started) / 1e6,
+                "first_inference_us": first_inference_us,
+                "peak_rss_bytes": peak_bytes,
+                "peak_rss_over_empty_bytes": max(0, peak_bytes - empty_bytes),
+                "timer_ns": timer_cost_ns(clock_ns),
+                "call": runner.call if isinstance(runner, KerasRunner) else "invoke",
+            }
+        )
+        for line in requests:
+            request = json.loads(line)
+            method = getattr(session, "do_" + request.pop("do"))
+            answer(method(**request))
+
+
+def import_runtime(runtime: str) -> None:
+    """Imports a runtime's package, so that its own memory can be told from a model's."""
+    if runtime == "litert":
+        import ai_edge_litert.interpreter  # noqa: F401
+    elif runtime == "onnxruntime":
+        import onnxruntime  # noqa: F401
+
+
+class Session:
+    """A loaded model and what can be asked of it."""
+
+    def __init__(self, job: Job, runner: Runner, images: np.ndarray, clock_ns: Clock) -> None:
+        """Raises ArtifactError if the file is not as declared or the images do not fit it."""
         for kind, found, declared in (
-            ("input", runner.input, manifest.inputs),
-            ("output", runner.output, manifest.outputs),
+            ("input", runner.input, job.input),
+            ("output", runner.output, job.output),
         ):
-            if (found,) != declared:
+            if declared is not None and found != declared:
                 raise ArtifactError(
-                    f"{manifest.artifact_path}: got {kind} {found}, expected "
-                    f"{', '.join(map(str, declared))} by its manifest"
+                    f"{job.file}: got {kind} {found}, expected {declared} by its manifest"
                 )
-        inputs = manifest.preprocessing.apply(images)
-        if inputs.shape[1:] != runner.input.shape[1:]:
+        if images.shape[1:] != runner.input.shape[1:]:
             raise ArtifactError(
-                f"{manifest.format}: got images of shape {inputs.shape[1:]}, expected "
+                f"{job.name}: got images of shape {images.shape[1:]}, expected "
                 f"{runner.input.shape[1:]}"
             )
-        values = encode(inputs, runner.input)[:, np.newaxis]
-        first_started = clock_ns()
-        first = runner.invoke(values[0])
-        first_inference_us = (clock_ns() - first_started) / 1e3
-        stored = np.concatenate([first, *(runner.invoke(value) for value in values[1:])])
-        durations_ns = time_calls(
-            runner.invoke, values[:TIMED_IMAGES], samples=samples, clock_ns=clock_ns
+        self._job = job
+        self._runner = runner
+        self._images = images
+        self._clock_ns = clock_ns
+        self._timed: list[np.ndarray] = []
+
+    def first_inference_us(self) -> float:
+        """Runs the very first inference and returns how long it took, in microseconds."""
+        value = encode(self._inputs(0, 1), self._runner.input)
+        started = self._clock_ns()
+        self._runner.invoke(value)
+        return (self._clock_ns() - started) / 1e3
+
+    def do_outputs(self, path: str, core: int | None) -> dict[str, Any]:
+        """Runs every image one by one; writes the outputs, (N, classes) float32, to `path`."""
+        self._pin(core)
+        chunks, clipped_values = [], 0
+        for start in range(0, len(self._images), CHUNK_IMAGES):
+            inputs = self._inputs(start, start + CHUNK_IMAGES)
+            clipped_values += clipped(inputs, self._runner.input)
+            chunks.append(self._outputs(inputs))
+        np.save(path, np.concatenate(chunks))
+        return {"clipped_share": clipped_values / self._images.size}
+
+    def do_experiments(self) -> dict[str, Any]:
+        """Returns the predicted classes of some images, and with their inputs changed."""
+        inputs = self._inputs(0, EXPERIMENT_IMAGES)
+        changed = {
+            name: self._outputs(values).argmax(axis=1).tolist()
+            for name, values in experiments(inputs).items()
+        }
+        return {"predicted": changed}
+
+    def do_time(
+        self, samples: int, warm_up_ns: int, limit_ns: int, core: int | None
+    ) -> dict[str, Any]:
+        """Times one slice of single inferences, warmed up."""
+        self._pin(core)
+        if not self._timed:
+            self._timed = list(self._stored(self._inputs(0, TIMED_IMAGES)))
+        cpu_started, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF)
+        invoke, clock_ns = self._runner.invoke, self._clock_ns
+        warmed = warm_up(invoke, self._timed, clock_ns=clock_ns, limit_ns=warm_up_ns)
+        durations = time_calls(
+            invoke, self._timed, samples=samples, clock_ns=clock_ns, limit_ns=limit_ns
         )
-        return Measurement(
-            outputs=decode(stored, runner.output),
-            durations_ns=durations_ns,
-            load_ms=load_ms,
-            first_inference_us=first_inference_us,
-        )
+        after = resource.getrusage(resource.RUSAGE_SELF)
+        return {
+            "durations_ns": durations,
+            "warm_up_calls": warmed.calls,
+            "stable": warmed.stable,
+            "cpu_s": time.process_time() - cpu_started,
+            "preemptions": after.ru_nivcsw - before.ru_nivcsw,
+        }
+
+    def do_throughput(self, batch: int, limit_ns: int) -> dict[str, Any]:
+        """Measures images a second in batches, or one by one where the file fixes a batch of one.
+
+        The median over the batches, of at most `limit_ns` in all.
+        """
+        fixed = self._runner.input.shape[0] is not None
+        values = self._stored(np.resize(self._inputs(0, batch), (batch, *self._images.shape[1:])))
+        batched = values if fixed else values[:, 0][np.newaxis]
+        if not fixed:
+            self._runner.resize(batch)
+        warm_up(self._runner.invoke, list(batched), clock_ns=self._clock_ns, limit_ns=limit_ns // 4)
+        seconds: list[float] = []
+        started = self._clock_ns()
+        while self._clock_ns() - started < limit_ns or not seconds:
+            before = self._clock_ns()
+            for value in batched:
+                self._runner.invoke(value)
+            seconds.append((self._clock_ns() - before) / 1e9)
+        if not fixed:
+            self._runner.resize(1)
+        return {
+            "batch": batch,
+            "images_per_second": batch / float(np.median(seconds)),
+            "calls": "one by one" if fixed else "batched",
+            "repeats": len(seconds),
+        }
+
+    def _inputs(self, start: int, stop: int) -> np.ndarray:
+        return self._job.preprocessing.apply(np.asarray(self._images[start:stop]))
+
+    def _stored(self, inputs: np.ndarray) -> np.ndarray:
+        return encode(inputs, self._runner.input)[:, np.newaxis]
+
+    def _outputs(self, inputs: np.ndarray) -> np.ndarray:
+        return decode(self._runner.invoke_each(self._stored(inputs)), self._runner.output)
+
+    def _pin(self, core: int | None) -> None:
+        """Keeps a single-threaded runtime on one core; the pools of others are left alone."""
+        if core is not None and self._job.threads == 1 and self._job.runtime != "keras":
+            os.sched_setaffinity(0, {core})
 
 
 if __name__ == "__main__":

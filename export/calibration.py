@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from train.artifact import array_sha256
-from train.data import LabelledImages, Preprocessing, Split
+from train.data import LabelledImages, Preprocessing, Split, image_hashes
 
 MAX_HALVES_DIFFERENCE = 0.20
 AUDIT_IMAGES = 500
@@ -15,19 +15,25 @@ AUDIT_IMAGES = 500
 
 @dataclass(frozen=True, kw_only=True)
 class RepresentativeDataset:
-    """Preprocessed `inputs` (N, …) float32 from the training split, and their indices' hash."""
+    """Preprocessed `inputs` (N, …) float32 from the training split.
+
+    `sha256` is the hash of their indices, `images` the short hash of each raw image.
+    """
 
     inputs: np.ndarray
     sha256: str
+    images: tuple[str, ...]
 
 
 def representative_dataset(
     training: LabelledImages, parts: Split, preprocessing: Preprocessing
 ) -> RepresentativeDataset:
     """Returns the split's fixed, class-balanced calibration images, preprocessed."""
+    images = training.take(parts.calibration).images
     return RepresentativeDataset(
-        inputs=preprocessing.apply(training.take(parts.calibration).images),
+        inputs=preprocessing.apply(images),
         sha256=array_sha256(parts.calibration),
+        images=image_hashes(images),
     )
 
 

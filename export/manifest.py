@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from train.artifact import file_sha256, read_json
+from train.artifact import content_sha256, file_sha256, read_json
 from train.data import Preprocessing
 from train.errors import ArtifactError
 
@@ -62,6 +62,7 @@ class Calibration:
     Attributes:
         count: how many training images.
         sha256: the hash of their indices.
+        images: a short hash of each raw image, by which test data that overlaps is found.
         method: how ranges came from them.
         candidates: accuracy on the validation split of each method that was tried, 0…1.
         clipped_share: share of values that the ranges clip on held-out images, 0…1; None
@@ -71,6 +72,7 @@ class Calibration:
 
     count: int
     sha256: str
+    images: tuple[str, ...]
     method: str
     candidates: Mapping[str, float]
     clipped_share: float | None
@@ -100,10 +102,17 @@ class Manifest:
     created: str
 
     def as_json(self) -> dict[str, Any]:
-        """Returns the manifest's content as a JSON object."""
+        """Returns the manifest's content as a JSON object, sealed by a hash of itself."""
         fields = asdict(self)
         del fields["path"]
-        return {"schema_version": SCHEMA_VERSION, **fields}
+        return sealed({"schema_version": SCHEMA_VERSION, **fields})
+
+    def recorded(self, check: str) -> float | None:
+        """Returns the value that a check had when the file was verified; None if it had none."""
+        for found in self.checks:
+            if found.name == check and isinstance(found.value, float | int):
+                return float(found.value)
+        return None
 
     @property
     def artifact_path(self) -> Path:
@@ -111,14 +120,30 @@ class Manifest:
         return self.path.with_name(self.file)
 
 
+def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a manifest's content with `seal`, the hash of all its other fields.
+
+    A seal shows that a manifest was edited after it was written. It is no signature: whoever
+    forges the content can forge the seal.
+    """
+    fields = {name: value for name, value in content.items() if name != "seal"}
+    return {**fields, "seal": content_sha256(fields)}
+
+
 def read_manifest(path: Path) -> Manifest:
     """Returns the manifest in a file.
 
     Raises:
-        ArtifactError: it is unreadable, of another version, or lacks or garbles a field.
+        ArtifactError: it is unreadable, of another version, edited since it was written, or
+            lacks or garbles a field.
     """
     remedy = f"run `python -m export --format {path.stem}` again"
     content = read_json(path, schema_version=SCHEMA_VERSION, remedy=remedy)
+    if content.get("seal") != sealed(content)["seal"]:
+        raise ArtifactError(
+            f"{path} was edited since it was written, or is of an older version: its seal does "
+            f"not match its content; {remedy}"
+        )
     try:
         manifest = Manifest(
             path=path,
@@ -134,7 +159,7 @@ def read_manifest(path: Path) -> Manifest:
             outputs=tuple(_tensor_spec(fields) for fields in content["outputs"]),
             preprocessing=Preprocessing(**content["preprocessing"]),
             labels=tuple(content["labels"]),
-            calibration=Calibration(**content["calibration"]) if content["calibration"] else None,
+            calibration=_calibration(content["calibration"]) if content["calibration"] else None,
             checks=tuple(Check(**fields) for fields in content["checks"]),
             versions=dict(content["versions"]),
             created=_text(content["created"]),
@@ -181,6 +206,10 @@ def single(kind: str, found: Sequence[Item], path: Path) -> Item:
     if len(found) != 1:
         raise ArtifactError(f"{path}: got {len(found)} {kind}s, expected one")
     return found[0]
+
+
+def _calibration(fields: Mapping[str, Any]) -> Calibration:
+    return Calibration(**{**fields, "images": tuple(fields["images"])})
 
 
 def _text(value: object) -> str:

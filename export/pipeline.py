@@ -211,6 +211,7 @@ def audit(
     return Calibration(
         count=len(source.representative.inputs),
         sha256=source.representative.sha256,
+        images=source.representative.images,
         method=method,
         candidates=candidates,
         clipped_share=clipped,

@@ -16,7 +16,8 @@ from export.compare import Distance, distance
 from export.formats import BITS_PER_WEIGHT, Format
 from export.inspection import SHAPE_ARITHMETIC, Graph, inspect
 from export.manifest import Check, TensorSpec
-from export.runners import Runner, decode, encode, open_runner, predict
+from export.runners import PLAIN_MODE, decode, encode, open_runner, predict
+from export.runners.runner import Runner
 from export.runners.tflm import TFLMRunner
 from export.settings import Settings
 from train.errors import ArtifactError
@@ -181,10 +182,10 @@ def _check_runtimes(
 ) -> list[Check]:
     """Compares the file's outputs with its outputs on other kernels and runtimes."""
     stored = encode(inputs[:CROSS_RUNTIME_IMAGES], fast.input)[:, np.newaxis]
-    outputs = np.concatenate([fast.invoke(value) for value in stored])
+    outputs = fast.invoke_each(stored)
 
     def compare(name: str, other: Runner) -> list[Check]:
-        others = np.concatenate([other.invoke(value) for value in stored])
+        others = other.invoke_each(stored)
         flips = float(np.mean(others.argmax(axis=1) != outputs.argmax(axis=1)))
         difference = np.abs(decode(others, fast.output) - decode(outputs, fast.output)).max()
         unit = fast.output.scale or 1.0
@@ -206,7 +207,8 @@ def _check_runtimes(
         ]
 
     name = "reference_kernels" if entry.family == "tflite" else "unoptimized_graph"
-    with open_runner(entry.runtime, path, threads=1, reference=True) as reference:
+    plain = open_runner(entry.runtime, path, threads=1, mode=PLAIN_MODE[entry.runtime])
+    with plain as reference:
         checks = compare(name, reference)
     if entry.family == "tflite" and entry.calibrated and settings.batch == 1 and tflm_exists():
         tflm = TFLMRunner(path, input_spec=fast.input, output_spec=fast.output)

@@ -12,7 +12,6 @@ import signal
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +39,8 @@ def array_sha256(*arrays: np.ndarray) -> str:
 
 def package_versions(*names: str) -> dict[str, str]:
     """Returns the installed versions of distributions, asked without importing them."""
+    from importlib import metadata  # slow to import, and a benchmark's worker has no use for it
+
     return {name: metadata.version(name) for name in names}
 
 
@@ -84,8 +85,29 @@ def publish(staged: list[Path], artifacts: Path) -> None:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Writes an object as indented JSON; numbers must be finite (`null` says unknown)."""
-    path.write_text(json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+    """Writes an object as indented JSON; numbers must be finite (`null` says unknown).
+
+    A list of plain values takes one line, so that raw samples stay readable.
+    """
+    path.write_text(_render(content, "\n") + "\n")
+
+
+def content_sha256(content: Mapping[str, Any]) -> str:
+    """Returns the SHA-256 of a JSON object, whatever the order of its fields and its layout."""
+    text = json.dumps(content, sort_keys=True, allow_nan=False, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _render(value: Any, line: str) -> str:
+    inner = line + "  "
+    if isinstance(value, Mapping) and value:
+        fields = (f"{json.dumps(key)}: {_render(item, inner)}" for key, item in value.items())
+        return "{" + inner + ("," + inner).join(fields) + line + "}"
+    if isinstance(value, list | tuple) and any(
+        isinstance(x, Mapping | list | tuple) for x in value
+    ):
+        return "[" + inner + ("," + inner).join(_render(x, inner) for x in value) + line + "]"
+    return json.dumps(value, allow_nan=False, ensure_ascii=False)
 
 
 def read_json(path: Path, *, schema_version: int, remedy: str) -> dict[str, Any]:

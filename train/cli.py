@@ -68,6 +68,28 @@ def number_between(low: float, high: float) -> Callable[[str], float]:
     return parse
 
 
+def listed(parse: Callable[[str], int]) -> Callable[[str], tuple[int, ...]]:
+    """Returns an argparse type that takes several of what `parse` takes, joined by commas."""
+
+    def parse_all(text: str) -> tuple[int, ...]:
+        return tuple(dict.fromkeys(parse(part.strip()) for part in text.split(",")))
+
+    return parse_all
+
+
+def names(*known: str) -> Callable[[str], tuple[str, ...]]:
+    """Returns an argparse type that takes some of the names `known`, joined by commas."""
+
+    def parse(text: str) -> tuple[str, ...]:
+        found = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+        for name in found:
+            if name not in known:
+                raise argparse.ArgumentTypeError(f"got {name!r}, expected {', '.join(known)}")
+        return found
+
+    return parse
+
+
 def run_command(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
     """Runs a command and turns what it raises into the contract's exit codes.
 
@@ -86,8 +108,12 @@ def run_command(command: Callable[[Sequence[str]], int], arguments: Sequence[str
         return _fail(str(error), error.exit_code)
     except ModuleNotFoundError as error:
         return _fail(str(MissingPackageError(error)), MissingPackageError.exit_code)
-    except KeyboardInterrupt:
-        print("interrupted: nothing half-written, earlier artifacts untouched", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        said = f"; {interrupt}" if interrupt.args else ""
+        print(
+            f"interrupted: nothing half-written, earlier artifacts untouched{said}",
+            file=sys.stderr,
+        )
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # `… | head`: the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

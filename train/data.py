@@ -5,6 +5,7 @@ becomes the model's input p / 255 (float32 in 0…1), which a full-integer expor
 exactly p − 128 (scale 1/255, zero point −128), with no float arithmetic on the device.
 """
 
+import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,20 @@ class LabelledImages:
         return array_sha256(self.images, self.labels)
 
 
+def image_hashes(images: np.ndarray) -> tuple[str, ...]:
+    """Returns a short hash of each raw image, to find the same image in two sets.
+
+    Args:
+        images: (N, …) uint8.
+
+    Returns:
+        N times the first 64 bits of the SHA-256 of the image's bytes, in hexadecimal.
+    """
+    return tuple(
+        hashlib.sha256(np.ascontiguousarray(image).data).hexdigest()[:16] for image in images
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Split:
     """Disjoint index sets into the 60,000 training images, each (N,) int64, ascending."""
@@ -87,6 +102,27 @@ class Split:
 def load_train(data: Path | None) -> LabelledImages:
     """Returns the 60,000 training images; `data` and errors as in `sources.read_files`."""
     return _load(sources.TRAIN_IMAGES, sources.TRAIN_LABELS, data)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationData:
+    """What exports are measured on: `images` (N, 28, 28) uint8, `labels` (N,) uint8 or None."""
+
+    images: np.ndarray
+    labels: np.ndarray | None
+
+
+def load_evaluation(data: Path | None) -> EvaluationData:
+    """Returns the 10,000 test images with their labels, if `data` is not a folder without them.
+
+    Raises:
+        DataError: as in `sources.read_files`.
+    """
+    if data is not None and not sources.has_file(data, sources.TEST_LABELS):
+        content = sources.read_files((sources.TEST_IMAGES,), data)[sources.TEST_IMAGES]
+        return EvaluationData(images=_images(content), labels=None)
+    test = load_test(data)
+    return EvaluationData(images=test.images, labels=test.labels)
 
 
 def load_test(data: Path | None) -> LabelledImages:
@@ -140,7 +176,10 @@ def split(
 
 def _load(images_name: str, labels_name: str, data: Path | None) -> LabelledImages:
     content = sources.read_files((images_name, labels_name), data)
-    # IDX: 4 bytes of type and rank, 4 bytes a dimension, then the values; content is verified.
-    images = np.frombuffer(content[images_name], np.uint8, offset=16).reshape(-1, *IMAGE_SHAPE)
     labels = np.frombuffer(content[labels_name], np.uint8, offset=8)
-    return LabelledImages(images=images, labels=labels)
+    return LabelledImages(images=_images(content[images_name]), labels=labels)
+
+
+def _images(content: bytes) -> np.ndarray:
+    # IDX: 4 bytes of type and rank, 4 bytes a dimension, then the values; content is verified.
+    return np.frombuffer(content, np.uint8, offset=16).reshape(-1, *IMAGE_SHAPE)

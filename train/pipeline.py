@@ -10,7 +10,14 @@ import keras
 import numpy as np
 
 from train import data as dataset
-from train.artifact import file_sha256, package_versions, publish, staging, write_json
+from train.artifact import (
+    array_sha256,
+    file_sha256,
+    package_versions,
+    publish,
+    staging,
+    write_json,
+)
 from train.config import Hyperparameters, TrainConfig
 from train.environment import read_environment
 from train.model import CosineAnnealing, FitData, accuracy_of, build_model, outputs_of
@@ -100,7 +107,14 @@ def train_and_evaluate(
         )
         save_outputs(
             staged / OUTPUTS_FILE,
-            ReferenceOutputs(outputs=outputs, model_sha256=model_sha256, data_sha256=test.sha256()),
+            ReferenceOutputs(
+                outputs=outputs,
+                model_sha256=model_sha256,
+                data_sha256=test.sha256(),
+                images_sha256=array_sha256(test.images),
+                preprocessing=dataset.PREPROCESSING,
+                labels=dataset.LABELS,
+            ),
         )
         record = as_model_json(
             {

@@ -36,11 +36,23 @@ class ModelRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class ReferenceOutputs:
-    """The Keras model's `outputs`, (N, classes) float32, on the data of `data_sha256`."""
+    """The Keras model's outputs on the test data, and what they came from.
+
+    Attributes:
+        outputs: (N, classes) float32.
+        model_sha256: hash of the model's file.
+        data_sha256: hash of the test data, images and labels.
+        images_sha256: hash of the images alone, for test data that comes without labels.
+        preprocessing: what turned a raw image into the model's input.
+        labels: the names of the classes, in the order of the outputs.
+    """
 
     outputs: np.ndarray
     model_sha256: str
     data_sha256: str
+    images_sha256: str
+    preprocessing: Preprocessing
+    labels: tuple[str, ...]
 
 
 def read_model_record(artifacts: Path) -> ModelRecord:
@@ -80,6 +92,9 @@ def save_outputs(path: Path, reference: ReferenceOutputs) -> None:
         outputs=reference.outputs,
         model_sha256=np.array(reference.model_sha256),
         data_sha256=np.array(reference.data_sha256),
+        images_sha256=np.array(reference.images_sha256),
+        preprocessing=np.array([reference.preprocessing.scale, reference.preprocessing.offset]),
+        labels=np.array(reference.labels),
     )
 
 
@@ -96,10 +111,16 @@ def load_outputs(artifacts: Path) -> ReferenceOutputs:
                 outputs=archive["outputs"],
                 model_sha256=str(archive["model_sha256"]),
                 data_sha256=str(archive["data_sha256"]),
+                images_sha256=str(archive["images_sha256"]),
+                preprocessing=Preprocessing(
+                    scale=float(archive["preprocessing"][0]),
+                    offset=float(archive["preprocessing"][1]),
+                ),
+                labels=tuple(map(str, archive["labels"])),
             )
     except FileNotFoundError as error:
         raise ArtifactError(f"{path}, the Keras model's outputs, is not there; {REMEDY}") from error
-    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, TypeError, LookupError, EOFError, zipfile.BadZipFile) as error:
         raise ArtifactError(f"{path} is corrupt ({error}); {REMEDY} again") from error
 
 

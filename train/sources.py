@@ -7,14 +7,11 @@ their gzip bytes. Data set: Xiao et al. 2017, https://github.com/zalandoresearch
 
 import gzip
 import hashlib
-import http.client
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import urllib.error
-import urllib.request
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -110,6 +107,9 @@ def download(url: str, folder: Path) -> Path:
     Raises:
         DataError: the server cannot be reached, or what it sent is not the data set.
     """
+    import http.client  # slow to import, and hardly ever needed
+    import urllib.error
+    import urllib.request
 
     def fetch(staged: Path) -> None:
         for name in CONTENT_SHA256:
@@ -172,6 +172,11 @@ def _fill(folder: Path, fetch: Callable[[Path], None]) -> Path:
         for path in staged.iterdir():
             path.replace(folder / path.name)
     return folder
+
+
+def has_file(folder: Path, name: str) -> bool:
+    """Returns whether a folder holds one of the four files, gzipped or not."""
+    return any(path.is_file() for path in (folder / f"{name}.gz", folder / name))
 
 
 def _read_verified(folder: Path, name: str) -> bytes:

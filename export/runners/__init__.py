@@ -4,53 +4,45 @@ Light: standard library and numpy; a runtime is imported when its runner is ente
 runtime is one file here and one line in `open_runner`.
 """
 
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from export.manifest import TensorSpec
-from export.runners.litert import LiteRTRunner
-from export.runners.onnxruntime import ONNXRuntimeRunner
+from export.runners import keras, litert, onnxruntime
+from export.runners.runner import Runner
 from train.errors import ArtifactError
 
-
-class Runner(Protocol):
-    """A loaded model with one input and one output."""
-
-    @property
-    def input(self) -> TensorSpec:
-        """What the file says of its input."""
-
-    @property
-    def output(self) -> TensorSpec:
-        """What the file says of its output."""
-
-    def invoke(self, value: np.ndarray) -> np.ndarray:
-        """Runs one inference; `value` has the input's dtype and a shape that fits it."""
+# What `mode` may be for each runtime, its default first.
+MODES = {
+    "litert": tuple(litert.KERNELS),
+    "onnxruntime": tuple(onnxruntime.OPTIMIZATION),
+    "keras": (),
+}
+# The plainest way to run a file, as a check on the fast one.
+PLAIN_MODE = {"litert": "reference", "onnxruntime": "disabled"}
 
 
-def open_runner(
-    runtime: str, path: Path, *, threads: int, reference: bool = False
-) -> AbstractContextManager[Runner]:
+def open_runner(runtime: str, path: Path, *, threads: int, mode: str | None = None) -> Runner:
     """Returns a context manager that loads a file on a runtime when entered.
 
     Args:
-        runtime: `litert` or `onnxruntime`.
+        runtime: `litert`, `onnxruntime`, or `keras` for the source model itself.
         path: the exported file.
         threads: how many threads the runtime may use for one inference.
-        reference: run the plain way, as a check on the fast one: LiteRT's reference kernels
-            instead of XNNPACK, ONNX Runtime without graph optimizations.
+        mode: LiteRT's kernels or ONNX Runtime's level of graph optimization, as in `MODES`;
+            None for the runtime's default.
 
     Raises:
         ArtifactError: the runtime is unknown; on entering, the runtime refuses the file.
     """
     if runtime == "litert":
-        return LiteRTRunner(path, threads=threads, reference=reference)
+        return litert.LiteRTRunner(path, threads=threads, kernels=mode)
     if runtime == "onnxruntime":
-        return ONNXRuntimeRunner(path, threads=threads, reference=reference)
-    raise ArtifactError(f"{path}: got runtime {runtime!r}, expected litert or onnxruntime")
+        return onnxruntime.ONNXRuntimeRunner(path, threads=threads, optimization=mode)
+    if runtime == "keras":
+        return keras.KerasRunner(path, threads=threads)
+    raise ArtifactError(f"{path}: got runtime {runtime!r}, expected {', '.join(MODES)}")
 
 
 def encode(values: np.ndarray, spec: TensorSpec) -> np.ndarray:
@@ -66,6 +58,21 @@ def encode(values: np.ndarray, spec: TensorSpec) -> np.ndarray:
     quantized = np.rint(values / np.float32(spec.scale)) + spec.zero_point
     stored: np.ndarray = np.clip(quantized, limits.min, limits.max).astype(spec.dtype)
     return stored
+
+
+def clipped(values: np.ndarray, spec: TensorSpec) -> int:
+    """Returns how many real values lie outside what a tensor of `spec` can hold.
+
+    Args:
+        values: any shape, float32, real values; what is outside by half a step is rounded.
+        spec: the tensor; a float tensor holds them all.
+    """
+    if spec.scale is None or spec.zero_point is None:
+        return 0
+    limits = np.iinfo(spec.dtype)
+    low, high = ((limit - spec.zero_point) * spec.scale for limit in (limits.min, limits.max))
+    slack = spec.scale * 0.501
+    return int(np.count_nonzero((values < low - slack) | (values > high + slack)))
 
 
 def decode(stored: np.ndarray, spec: TensorSpec) -> np.ndarray:
@@ -89,4 +96,4 @@ def predict(runner: Runner, inputs: np.ndarray) -> np.ndarray:
     if inputs.shape[1:] != expected:
         raise ArtifactError(f"got inputs of shape {inputs.shape[1:]}, expected {expected} each")
     stored = encode(inputs, runner.input)[:, np.newaxis]
-    return decode(np.concatenate([runner.invoke(value) for value in stored]), runner.output)
+    return decode(runner.invoke_each(stored), runner.output)

@@ -1,4 +1,4 @@
-"""LiteRT (TensorFlow Lite's runtime) with its default delegate, XNNPACK, or without. Light."""
+"""LiteRT (TensorFlow Lite's runtime) on one of its sets of CPU kernels. Light."""
 
 from pathlib import Path
 from types import TracebackType
@@ -7,19 +7,24 @@ from typing import Any, Self
 import numpy as np
 
 from export.manifest import TensorSpec, single
+from export.runners.runner import Runner
 from train.errors import ArtifactError
 from train.native_output import captured_native_output
 
+# The delegate that LiteRT applies by default, its own optimized kernels, its plain ones.
+KERNELS = {
+    "xnnpack": "AUTO",
+    "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES",
+    "reference": "BUILTIN_REF",
+}
 
-class LiteRTRunner:
+
+class LiteRTRunner(Runner):
     """A `.tflite` file in LiteRT's interpreter."""
 
-    input: TensorSpec
-    output: TensorSpec
-
-    def __init__(self, path: Path, *, threads: int, reference: bool = False) -> None:
+    def __init__(self, path: Path, *, threads: int, kernels: str | None = None) -> None:
         self._path = path
-        self._reference = reference
+        self._resolver = KERNELS[kernels or "xnnpack"]
         self._threads = threads
 
     def __enter__(self) -> Self:
@@ -30,9 +35,7 @@ class LiteRTRunner:
                 interpreter = Interpreter(
                     model_path=str(self._path),
                     num_threads=self._threads,
-                    experimental_op_resolver_type=OpResolverType.BUILTIN_REF
-                    if self._reference
-                    else OpResolverType.AUTO,
+                    experimental_op_resolver_type=OpResolverType[self._resolver],
                 )
                 interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
@@ -61,6 +64,12 @@ class LiteRTRunner:
         interpreter.invoke()
         result: np.ndarray = interpreter.get_tensor(self._output_index)
         return result
+
+    def resize(self, batch: int) -> None:
+        """Makes an open batch dimension `batch` wide."""
+        self._interpreter.resize_tensor_input(self._input_index, (batch, *self.input.shape[1:]))
+        with captured_native_output():
+            self._interpreter.allocate_tensors()
 
 
 def _tensor_spec(details: dict[str, Any]) -> TensorSpec:

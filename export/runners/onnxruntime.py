@@ -7,20 +7,27 @@ from typing import Any, Self
 import numpy as np
 
 from export.manifest import TensorSpec, single
+from export.runners.runner import Runner
 from train.errors import ArtifactError
 
 DTYPES = {"tensor(float)": "float32", "tensor(int8)": "int8", "tensor(uint8)": "uint8"}
 
 
-class ONNXRuntimeRunner:
-    """An `.onnx` file in an ONNX Runtime session."""
+# How far ONNX Runtime rewrites the graph before it runs it; `all` is its default.
+OPTIMIZATION = {
+    "all": "ORT_ENABLE_ALL",
+    "extended": "ORT_ENABLE_EXTENDED",
+    "basic": "ORT_ENABLE_BASIC",
+    "disabled": "ORT_DISABLE_ALL",
+}
 
-    input: TensorSpec
-    output: TensorSpec
 
-    def __init__(self, path: Path, *, threads: int, reference: bool = False) -> None:
+class ONNXRuntimeRunner(Runner):
+    """An `.onnx` file in an ONNX Runtime session; an open batch takes any size as it comes."""
+
+    def __init__(self, path: Path, *, threads: int, optimization: str | None = None) -> None:
         self._path = path
-        self._reference = reference
+        self._optimization = OPTIMIZATION[optimization or "all"]
         self._threads = threads
 
     def __enter__(self) -> Self:
@@ -35,9 +42,8 @@ class ONNXRuntimeRunner:
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        if self._reference:
-            level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-            options.graph_optimization_level = level
+        level = getattr(onnxruntime.GraphOptimizationLevel, self._optimization)
+        options.graph_optimization_level = level
         try:
             self._session = onnxruntime.InferenceSession(
                 str(self._path), options, providers=["CPUExecutionProvider"]

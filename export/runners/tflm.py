@@ -10,11 +10,12 @@ from typing import Self
 import numpy as np
 
 from export.manifest import TensorSpec
+from export.runners.runner import Runner
 from train.errors import ArtifactError
 from train.native_output import captured_native_output
 
 
-class TFLMRunner:
+class TFLMRunner(Runner):
     """A `.tflite` file in TFLM's interpreter; the file needs a fixed batch of one."""
 
     def __init__(self, path: Path, *, input_spec: TensorSpec, output_spec: TensorSpec) -> None:

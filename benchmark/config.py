@@ -1,0 +1,57 @@
+"""What a run of the benchmark is asked to do. Light."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark.gate import Gate
+from export.formats import Format
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkConfig:
+    """One run of `python -m benchmark`.
+
+    Attributes:
+        artifacts: folder with the exports; the results are written there.
+        data: folder of the data set; None to look for it.
+        formats: formats to run; None for every manifest found.
+        gate: the limits of the verdict.
+        threads: how many threads the runtimes may use, a row for each.
+        modes: LiteRT kernels and ONNX Runtime optimization levels, a row for each that the
+            format's runtime knows; none for the runtime's default.
+        samples: how many single inferences are timed a row.
+        rounds: in how many turns they are taken.
+        launches: how many times each row gets a new process meanwhile, at most `rounds`.
+        max_seconds: longest time spent on a row's timed calls; fewer samples then.
+        batch: size of the batches whose throughput is measured; None not to.
+        include_keras: whether the Keras model itself gets a row.
+        resume: whether to go on with a run that was cut off.
+    """
+
+    artifacts: Path
+    data: Path | None
+    formats: tuple[Format, ...] | None
+    gate: Gate
+    samples: int
+    rounds: int
+    launches: int
+    max_seconds: float
+    threads: tuple[int, ...] = (1,)
+    modes: tuple[str, ...] = ()
+    batch: int | None = None
+    include_keras: bool = False
+    resume: bool = False
+
+    def settings(self) -> dict[str, Any]:
+        """Returns what the results depend on, as a JSON object."""
+        return {
+            **asdict(self.gate),
+            "threads": list(self.threads),
+            "modes": list(self.modes),
+            "samples": self.samples,
+            "rounds": self.rounds,
+            "launches": self.launches,
+            "max_seconds": self.max_seconds,
+            "batch": self.batch,
+        }

@@ -1,0 +1,264 @@
+"""Workers → raw results: every row loaded, run over all images, and timed in turns. Light."""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmark.conditions import (
+    Conditions,
+    conditions,
+    probe_ns,
+    read_counters,
+    summarize_conditions,
+)
+from benchmark.config import BenchmarkConfig
+from benchmark.partial import PartialResults
+from benchmark.process import WorkerProcess
+from benchmark.subjects import Subject
+from benchmark.symptoms import EXPERIMENT_IMAGES, RESTORED_AGREEMENT
+from train.environment import read_environment
+from train.errors import ArtifactError
+from train.record import ReferenceOutputs
+
+# Workers of one group are alive together; half the memory is theirs, this much for each.
+WORKER_BYTES = 64 << 20
+MAX_WORKERS = 16
+FIRST_WARM_UP_NS = 250_000_000
+WARM_UP_NS = 30_000_000
+MAX_QUIET = 1.15  # of the fastest fixed piece of Python in the run
+THROUGHPUT_NS = 500_000_000
+# Roughly what the parts of a run cost, for the estimate of the time that is left.
+LOAD_COST, IMAGES_COST, SLICE_COST = 10.0, 10.0, 1.0
+OnProgress = Callable[[str, float], None]
+
+
+@dataclass(kw_only=True)
+class Measured:
+    """What measuring gave besides the raw results on disk.
+
+    Attributes:
+        problems: why a row could not be measured, by its key.
+        conditions: of the machine while calls were timed; None if none were.
+        reference: the row that each row's latency is compared with, by key.
+        rounds: the numbers of each row's rounds, by key.
+    """
+
+    problems: dict[str, str] = field(default_factory=dict)
+    conditions: Conditions | None = None
+    reference: dict[str, str] = field(default_factory=dict)
+    rounds: dict[str, range] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """A subject, its worker, and what loading it took."""
+
+    subject: Subject
+    worker: WorkerProcess
+    scalars: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        """The subject's key."""
+        return self.subject.key
+
+
+def group_size(memory_bytes: int) -> int:
+    """Returns how many workers may be alive together on a machine with this much memory."""
+    return max(2, min(MAX_WORKERS, memory_bytes // 2 // WORKER_BYTES))
+
+
+class Measurement:
+    """One run of all rows, a group of them at a time."""
+
+    def __init__(
+        self,
+        config: BenchmarkConfig,
+        raw: PartialResults,
+        images: Path,
+        reference: ReferenceOutputs,
+        on_progress: OnProgress,
+    ) -> None:
+        """`images` is an `.npy` file, (N, …) uint8; raw results go to `raw`."""
+        self._config = config
+        self._raw = raw
+        self._images = images
+        self._reference = reference
+        self._on_progress = on_progress
+        self._cores = sorted(os.sched_getaffinity(0))
+        self._probes_ns: list[int] = []
+        self._workers_s = 0.0
+        self._done = self._total = 0.0
+        self._conditions: list[Conditions] = []
+        self._measured = Measured()
+
+    def run(self, subjects: Sequence[Subject]) -> Measured:
+        """Measures every subject that has no problem, and returns what became of all."""
+        measured, rounds = self._measured, self._config.rounds
+        measured.problems = {s.key: s.problem for s in subjects if s.problem}
+        sound = [subject for subject in subjects if not subject.problem]
+        launches = self._config.launches
+        self._total = len(sound) * (launches * LOAD_COST + IMAGES_COST + rounds * SLICE_COST)
+        size = group_size(read_environment().memory_bytes)
+        for start in range(0, len(sound), size):
+            group = sound[start : start + size]
+            # room for as many again, where the machine was disturbed
+            first = start // size * rounds * 2
+            numbers = range(first, first + rounds * 2)
+            exports = [subject.key for subject in group if subject.manifest is not None]
+            for subject in group:
+                measured.rounds[subject.key] = numbers
+                if exports:
+                    measured.reference[subject.key] = exports[0]
+            for launch in range(launches):
+                low, high = (end * rounds // launches * 2 for end in (launch, launch + 1))
+                self._launch(group, numbers[low:high], last=launch == launches - 1)
+        if self._conditions:
+            measured.conditions = summarize_conditions(self._conditions, self._probes_ns)
+        return measured
+
+    def _launch(self, group: Sequence[Subject], numbers: range, *, last: bool) -> None:
+        """Runs some rounds with new processes: where a process's memory lies moves its speed."""
+        done = self._raw.rounds(numbers)
+        for answers in done.values():
+            self._note_errors(answers)
+        rows = [self._raw.row(s.key) for s in group]
+        if self._enough(done, numbers) and all(rows) and not (last and self._config.batch):
+            self._done += len(group) * (LOAD_COST + len(done) * SLICE_COST)
+            return
+        with ExitStack() as stack:
+            workers = self._load(group, stack)
+            self._run_images(workers)
+            self._time(workers, numbers, done)
+            if last:
+                self._measure_throughput(workers)
+
+    def _load(self, group: Sequence[Subject], stack: ExitStack) -> list[Loaded]:
+        """Starts the workers one after the other, so that none slows another's loading."""
+        workers = []
+        for subject in group:
+            if subject.key in self._measured.problems:
+                continue
+            self._progress(f"{subject.key}: loading", LOAD_COST)
+            job = subject.job(self._images, self._reference)
+            worker = stack.enter_context(WorkerProcess(job))
+            try:
+                workers.append(Loaded(subject=subject, worker=worker, scalars=worker.loaded()))
+            except ArtifactError as error:
+                self._measured.problems[subject.key] = str(error)
+        return workers
+
+    def _run_images(self, workers: list[Loaded]) -> None:
+        """Runs all images, as many workers at a time as there are cores; keeps each result."""
+        waiting = [loaded for loaded in workers if self._raw.row(loaded.key) is None]
+        count = f"{len(self._reference.outputs):,} images"
+        for start in range(0, len(waiting), len(self._cores)):
+            some = waiting[start : start + len(self._cores)]
+            for loaded, core in zip(some, self._cores, strict=False):
+                scratch = self._raw.scratch(loaded.key).resolve()
+                loaded.worker.send("outputs", path=str(scratch), core=core)
+            for loaded in some:
+                self._progress(f"{loaded.key}: {count}", IMAGES_COST)
+                scratch = self._raw.scratch(loaded.key)
+                try:
+                    answer = loaded.worker.receive()
+                    tried = {"experiments": self._experiments(loaded.worker, scratch)}
+                    self._raw.add_row(loaded.key, {**loaded.scalars, **answer, **tried}, scratch)
+                except ArtifactError as error:
+                    self._measured.problems[loaded.key] = str(error)
+
+    def _experiments(self, worker: WorkerProcess, outputs: Path) -> dict[str, float]:
+        """Returns the agreement with changed inputs, of a row that hardly agrees with Keras."""
+        expected = self._reference.outputs.argmax(axis=1)
+        agreement = float(np.mean(np.load(outputs).argmax(axis=1) == expected))
+        if agreement >= RESTORED_AGREEMENT:
+            return {}
+        return {
+            name: float(np.mean(np.array(classes) == expected[:EXPERIMENT_IMAGES]))
+            for name, classes in worker.ask("experiments")["predicted"].items()
+        }
+
+    def _enough(self, done: dict[int, dict[str, Any]], numbers: range) -> bool:
+        """Whether the rounds asked for are there, and at most half of their slices disturbed."""
+        if len(done) < len(numbers) // 2:
+            return False
+        slices = [answer for answers in done.values() for answer in answers.values()]
+        probes = [answer["probe_ns"] for answer in slices if "probe_ns" in answer]
+        quiet = sum(probe <= MAX_QUIET * min(self._probes_ns or probes) for probe in probes)
+        return len(done) == len(numbers) or 2 * quiet >= len(probes)
+
+    def _time(self, workers: list[Loaded], numbers: range, done: dict[int, dict[str, Any]]) -> None:
+        """Times the rows in turns: a slice of each in every round, each round another first."""
+        problems = self._measured.problems
+        before, started = read_counters(), time.monotonic()
+        probe = probe_ns(self._cores[-1])
+        workers_s = self._workers_s
+        skipped = len(done)
+        for number in numbers[skipped:]:
+            if self._enough(done, numbers):
+                break
+            # what loading took goes with the first round of its process
+            is_first = number == numbers[skipped]
+            answers: dict[str, Any] = {}
+            first = number % len(workers) if workers else 0
+            for loaded in workers[first:] + workers[:first]:
+                if loaded.key in problems:
+                    continue
+                self._progress(f"{loaded.key}: timing, round {number + 1}", SLICE_COST)
+                try:
+                    answer = self._slice(loaded.worker, is_first=is_first)
+                    probe_before, probe = probe, probe_ns(self._cores[-1])
+                    answer["probe_ns"] = max(probe_before, probe)
+                    self._probes_ns.append(answer["probe_ns"])
+                    answers[loaded.key] = answer | (loaded.scalars if is_first else {})
+                except ArtifactError as error:
+                    problems[loaded.key] = str(error)
+                    answers[loaded.key] = {"error": str(error)}
+            self._raw.add_round(number, answers)
+            done[number] = answers
+        seconds = time.monotonic() - started
+        if len(done) > skipped:
+            found = conditions(
+                before, read_counters(), workers_s=self._workers_s - workers_s, seconds=seconds
+            )
+            self._conditions.append(found)
+
+    def _note_errors(self, answers: dict[str, Any]) -> None:
+        for key, answer in answers.items():
+            if "error" in answer:
+                self._measured.problems[key] = answer["error"]
+
+    def _slice(self, worker: WorkerProcess, *, is_first: bool) -> dict[str, Any]:
+        config = self._config
+        answer = worker.ask(
+            "time",
+            samples=-(-config.samples // config.rounds),
+            warm_up_ns=FIRST_WARM_UP_NS if is_first else WARM_UP_NS,
+            limit_ns=int(config.max_seconds * 1e9 / config.rounds),
+            core=self._cores[-1],
+        )
+        self._workers_s += answer["cpu_s"]
+        return answer
+
+    def _measure_throughput(self, workers: list[Loaded]) -> None:
+        batch, problems = self._config.batch, self._measured.problems
+        for loaded in workers:
+            key = loaded.key
+            if batch is None or key in problems or self._raw.throughput(key) is not None:
+                continue
+            self._progress(f"{key}: throughput at batch {batch}", 0)
+            try:
+                answer = loaded.worker.ask("throughput", batch=batch, limit_ns=THROUGHPUT_NS)
+                self._raw.add_throughput(key, answer)
+            except ArtifactError as error:
+                problems[key] = str(error)
+
+    def _progress(self, text: str, cost: float) -> None:
+        self._on_progress(text, min(1.0, self._done / self._total))
+        self._done += cost

@@ -1,0 +1,120 @@
+"""Raw results as they come in, on disk, so that a run that is cut off can go on. Light.
+
+A folder beside the artifacts: `run.json` says what the run is, `<row>.json` and `<row>.npy` hold
+what loading and all images gave, `round-<n>.json` the timed calls of one round. Each file is
+written in full and then renamed; a file that is there is whole.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from train.artifact import read_json, write_json
+from train.errors import ArtifactError
+
+FOLDER = "benchmark.partial"
+SCHEMA_VERSION = 1
+
+
+class PartialResults:
+    """The raw results of one run."""
+
+    def __init__(self, artifacts: Path, identity: Mapping[str, Any], *, resume: bool) -> None:
+        """Starts anew, or goes on with what is there.
+
+        Args:
+            artifacts: the artifacts folder.
+            identity: all that the raw results depend on, a JSON object; results of runs that
+                differ in it are never mixed.
+            resume: whether to go on; where nothing is there, it starts anew.
+
+        Raises:
+            ArtifactError: `resume`, and what is there is another run.
+        """
+        self._folder = artifacts / FOLDER
+        run = self._folder / "run.json"
+        if resume and run.is_file():
+            found = read_json(
+                run, schema_version=SCHEMA_VERSION, remedy="run without --resume to start anew"
+            )
+            self._check(found["identity"], json.loads(json.dumps(identity)))
+            return
+        self.delete()
+        self._folder.mkdir(parents=True)
+        self._write(run, {"schema_version": SCHEMA_VERSION, "identity": identity})
+
+    def _check(self, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+        for name in expected:
+            if found.get(name) != expected[name]:
+                raise ArtifactError(
+                    f"cannot resume: {self._folder} is of a run with another {name}: got "
+                    f"{_short(found.get(name))}, expected {_short(expected[name])}; run it as it "
+                    "was, or without --resume to start anew"
+                )
+
+    def delete(self) -> None:
+        """Removes the folder and all in it."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def row(self, key: str) -> dict[str, Any] | None:
+        """Returns what loading a row and running all images gave; None if it is not there."""
+        path = self._folder / f"{key}.json"
+        if not path.is_file() or not self.outputs_path(key).is_file():
+            return None
+        content: dict[str, Any] = json.loads(path.read_text())
+        return content
+
+    def outputs_path(self, key: str) -> Path:
+        """Returns where a row's outputs, (N, classes) float32, are."""
+        return self._folder / f"{key}.npy"
+
+    def outputs(self, key: str) -> np.ndarray:
+        """Returns a row's outputs, (N, classes) float32."""
+        found: np.ndarray = np.load(self.outputs_path(key))
+        return found
+
+    def add_row(self, key: str, scalars: Mapping[str, Any], outputs: Path) -> None:
+        """Keeps what a row gave; `outputs` is moved."""
+        outputs.replace(self.outputs_path(key))
+        self._write(self._folder / f"{key}.json", scalars)
+
+    def rounds(self, numbers: range) -> dict[int, dict[str, Any]]:
+        """Returns those of some rounds that are finished: answers of the workers by row."""
+        paths = {number: self._round_path(number) for number in numbers}
+        return {
+            number: json.loads(path.read_text()) for number, path in paths.items() if path.is_file()
+        }
+
+    def add_round(self, number: int, answers: Mapping[str, Any]) -> None:
+        """Keeps a finished round."""
+        self._write(self._round_path(number), answers)
+
+    def throughput(self, key: str) -> dict[str, Any] | None:
+        """Returns what a row's batches gave; None if they were not run."""
+        path = self._folder / f"{key}.batches.json"
+        return dict(json.loads(path.read_text())) if path.is_file() else None
+
+    def add_throughput(self, key: str, answer: Mapping[str, Any]) -> None:
+        """Keeps what a row's batches gave."""
+        self._write(self._folder / f"{key}.batches.json", answer)
+
+    def scratch(self, key: str) -> Path:
+        """Returns where a worker may write a row's outputs before they are kept."""
+        return self._folder / f"{key}.tmp.npy"
+
+    def _round_path(self, number: int) -> Path:
+        return self._folder / f"round-{number:03d}.json"
+
+    def _write(self, path: Path, content: Mapping[str, Any]) -> None:
+        temporary = path.with_name(path.name + ".tmp")
+        write_json(temporary, content)
+        temporary.replace(path)
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,229 @@
+"""Raw results → statistics → verdicts: what a row of the table knows. Light."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmark.accuracy import Accuracy, compare
+from benchmark.gate import Evidence, Gate, Verdict, judge
+from benchmark.latency import Latency, Round, WarmUp, enough_quiet, summarize
+from benchmark.measure import MAX_QUIET, Measured
+from benchmark.partial import PartialResults
+from benchmark.subjects import Subject
+from benchmark.symptoms import experiment_symptoms, input_symptoms, output_symptoms
+from export.compare import Distance, distance
+from train.record import ReferenceOutputs
+
+VERIFIED = ("agreement", "snr_db")
+LOADING = (
+    *("start_to_first_result_ms", "load_ms", "first_inference_us"),
+    *("peak_rss_bytes", "peak_rss_over_empty_bytes"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """A row of the table; what could not be measured is None.
+
+    Attributes:
+        subject: what was measured.
+        size_bytes, gzip_bytes: of the file.
+        accuracy: against labels and Keras model; None without labels.
+        distance: of its outputs from the Keras model's.
+        latency: of single calls.
+        scalars: what loading took and what else the worker said, by name.
+        throughput: images a second, in batches or one by one.
+        predicted: (N,) the predicted class of each image.
+        rounds_ns: the raw samples, a list for each round.
+        rounds_quiet: whether the machine ran at its full speed in each round.
+        verdict, reasons: the judgement.
+    """
+
+    subject: Subject
+    size_bytes: int | None = None
+    gzip_bytes: int | None = None
+    accuracy: Accuracy | None = None
+    distance: Distance | None = None
+    latency: Latency | None = None
+    scalars: dict[str, Any] | None = None
+    throughput: dict[str, Any] | None = None
+    predicted: np.ndarray | None = None
+    rounds_ns: tuple[tuple[int, ...], ...] = ()
+    rounds_quiet: tuple[bool, ...] = ()
+    verdict: Verdict
+    reasons: tuple[str, ...] = ()
+
+    def as_json(self, gate: Gate) -> dict[str, Any]:
+        """Returns the row as a JSON object, raw samples last."""
+        found, scalars = self.accuracy, self.scalars or {}
+        names = ("correct", "total", "accuracy", "drop_vs_source", "drop_ci95", "agreement")
+        return {
+            "format": self.subject.format,
+            "runtime": self.subject.runtime,
+            "mode": self.subject.mode,
+            "threads": self.subject.threads,
+            "size_bytes": self.size_bytes,
+            "gzip_bytes": self.gzip_bytes,
+            "verdict": self.verdict,
+            "reasons": list(self.reasons),
+            **(found.as_json() if found else dict.fromkeys(names)),
+            "delta_vs_baseline": found and found.overall.accuracy - gate.baseline,
+            "distance": None if self.distance is None else asdict(self.distance),
+            "latency_us": self.latency and self.latency.as_json(),
+            **{name: scalars.get(name) for name in (*LOADING, "call", "clipped_share")},
+            "throughput": self.throughput,
+            "predicted": None if self.predicted is None else self.predicted.tolist(),
+            "rounds_ns": self.rounds_ns,
+            "rounds_quiet": self.rounds_quiet,
+        }
+
+
+def conclude(
+    subjects: list[Subject],
+    raw: PartialResults,
+    measured: Measured,
+    reference: ReferenceOutputs,
+    labels: np.ndarray | None,
+    gate: Gate,
+) -> list[Result]:
+    """Derives every row's statistics and verdict from the raw results.
+
+    Args:
+        subjects: the rows, in the order of the table.
+        raw: what the workers gave.
+        measured: what else happened.
+        reference: the Keras model's outputs.
+        labels: (N,) integer classes; None for data without labels.
+        gate: the limits.
+    """
+    rounds = raw.rounds(
+        range(max((numbers.stop for numbers in measured.rounds.values()), default=0))
+    )
+    results = []
+    timed = {
+        subject.key: _rounds_of(subject.key, rounds, measured)
+        for subject in subjects
+        if subject.key not in measured.problems
+    }
+    quiet_only = all(map(enough_quiet, timed.values()))
+    for subject in subjects:
+        manifest = subject.manifest
+        size_bytes = manifest.size_bytes if manifest else _size(subject)
+        gzip_bytes = manifest.gzip_bytes if manifest else None
+        problem, scalars = measured.problems.get(subject.key), raw.row(subject.key)
+        if problem is not None or scalars is None:
+            results.append(
+                Result(
+                    subject=subject,
+                    size_bytes=size_bytes,
+                    gzip_bytes=gzip_bytes,
+                    verdict="error",
+                    reasons=(problem or "it was not measured",),
+                )
+            )
+            continue
+        outputs = raw.outputs(subject.key)
+        scalars |= _medians(subject.key, rounds, measured)
+        own = timed[subject.key]
+        latency = summarize(
+            own,
+            timer_ns=scalars["timer_ns"],
+            reference=timed.get(measured.reference.get(subject.key, "")),
+            quiet_only=quiet_only,
+        )
+        evidence = _evidence(subject, outputs, reference, labels, latency, scalars)
+        verdict, reasons = judge(evidence, gate)
+        if verdict == "fail":
+            reasons = (*reasons, *_symptoms(outputs, reference, labels, scalars))
+        results.append(
+            Result(
+                subject=subject,
+                size_bytes=size_bytes,
+                gzip_bytes=gzip_bytes,
+                accuracy=evidence.accuracy,
+                distance=evidence.distance,
+                latency=latency,
+                scalars=scalars,
+                throughput=raw.throughput(subject.key),
+                predicted=outputs.argmax(axis=1),
+                rounds_ns=tuple(found.durations_ns for found in own),
+                rounds_quiet=tuple(found.quiet for found in own),
+                verdict=verdict,
+                reasons=reasons,
+            )
+        )
+    return results
+
+
+def _size(subject: Subject) -> int | None:
+    return None if subject.problem else subject.path.stat().st_size
+
+
+def _rounds_of(key: str, rounds: dict[int, dict[str, Any]], measured: Measured) -> list[Round]:
+    """Returns a row's rounds, of a row without a problem."""
+    found = []
+    slices = [answer for answers in rounds.values() for answer in answers.values()]
+    fastest = min(answer["probe_ns"] for answer in slices if "probe_ns" in answer)
+    for number in measured.rounds[key]:
+        answer = rounds.get(number, {}).get(key)
+        if answer is None:
+            continue
+        warmed = WarmUp(calls=answer["warm_up_calls"], stable=answer["stable"])
+        found.append(
+            Round(
+                durations_ns=tuple(answer["durations_ns"]),
+                warm_up=warmed,
+                quiet=answer["probe_ns"] <= MAX_QUIET * fastest,
+            )
+        )
+    return found
+
+
+def _medians(key: str, rounds: dict[int, dict[str, Any]], measured: Measured) -> dict[str, float]:
+    """Returns what loading took, the median of the row's processes."""
+    answers = [rounds.get(number, {}).get(key, {}) for number in measured.rounds[key]]
+    return {
+        name: float(np.median([answer[name] for answer in answers if name in answer]))
+        for name in LOADING
+    }
+
+
+def _evidence(
+    subject: Subject,
+    outputs: np.ndarray,
+    reference: ReferenceOutputs,
+    labels: np.ndarray | None,
+    latency: Latency,
+    scalars: dict[str, Any],
+) -> Evidence:
+    manifest = subject.manifest
+    verified = {
+        name: value
+        for name in VERIFIED
+        if manifest and (value := manifest.recorded(name)) is not None
+    }
+    # without labels, the Keras model's predictions stand in for them
+    classes = reference.outputs.argmax(axis=1) if labels is None else labels
+    return Evidence(
+        accuracy=None if labels is None else compare(outputs, reference.outputs, labels),
+        distance=distance(outputs, reference.outputs, classes),
+        verified=verified,
+        size_bytes=manifest.size_bytes if manifest else subject.path.stat().st_size,
+        p50_us=None if latency.p50 is None else (latency.p50, *latency.p50_ci95),
+        class_names=reference.labels,
+        symptoms=tuple(input_symptoms(scalars["clipped_share"])),
+    )
+
+
+def _symptoms(
+    outputs: np.ndarray,
+    reference: ReferenceOutputs,
+    labels: np.ndarray | None,
+    scalars: dict[str, Any],
+) -> list[str]:
+    unchanged = float(np.mean(outputs.argmax(axis=1) == reference.outputs.argmax(axis=1)))
+    return [
+        *output_symptoms(outputs, reference.outputs, labels, reference.labels),
+        *experiment_symptoms(scalars["experiments"], unchanged),
+    ]

@@ -1,0 +1,198 @@
+"""What is measured: the exports of a folder, checked before any of them is run. Light."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.config import BenchmarkConfig
+from benchmark.worker import Job
+from export.formats import FORMATS, Format
+from export.manifest import Manifest, check_file, read_manifest
+from export.runners import MODES
+from train.artifact import array_sha256
+from train.data import EvaluationData, LabelledImages, image_hashes
+from train.errors import ArtifactError
+from train.record import MODEL_FILE, RECORD_FILE, ReferenceOutputs
+
+RESULTS_FILE = "benchmark.json"
+NOT_MANIFESTS = (RECORD_FILE, RESULTS_FILE)
+KERAS = "keras"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A row to be: a format on its runtime with some threads and in some mode.
+
+    Attributes:
+        format: the format's name, or `keras`.
+        runtime: the runtime; None where the manifest could not be read.
+        mode: LiteRT's kernels or ONNX Runtime's optimization; None for Keras.
+        threads: how many threads the runtime may use.
+        manifest: what is recorded of the file; None for Keras and for a broken manifest.
+        path: the file.
+        problem: why it cannot be measured; None if it can.
+    """
+
+    format: str
+    runtime: str | None
+    mode: str | None
+    threads: int
+    manifest: Manifest | None
+    path: Path
+    problem: str | None = None
+
+    @property
+    def key(self) -> str:
+        """A name for the row that no other has, fit for a file."""
+        return "+".join(filter(None, (self.format, self.mode, f"{self.threads}t")))
+
+    def job(self, images: Path, reference: ReferenceOutputs) -> Job:
+        """Returns what a worker needs to measure it; the subject has no problem."""
+        found = self.manifest
+        return Job(
+            name=self.format,
+            runtime=self.runtime or "",
+            mode=self.mode,
+            threads=self.threads,
+            file=self.path.resolve(),
+            input=found.inputs[0] if found else None,
+            output=found.outputs[0] if found else None,
+            preprocessing=reference.preprocessing,
+            images=images,
+        )
+
+
+def find_manifests(artifacts: Path, formats: tuple[Format, ...] | None) -> list[Path]:
+    """Returns the manifests in a folder, in the order of the format table, unknown ones last.
+
+    Raises:
+        ArtifactError: there are none, or one of the formats asked for has none.
+    """
+    found = {
+        path.stem: path
+        for path in sorted(artifacts.glob("*.json"))
+        if path.name not in NOT_MANIFESTS
+    }
+    if formats is not None:
+        missing = [entry.name for entry in formats if entry.name not in found]
+        if missing:
+            raise ArtifactError(
+                f"no {missing[0]} in {artifacts}; run `python -m export --format {missing[0]}`"
+            )
+        return [found[entry.name] for entry in formats]
+    if not found:
+        raise ArtifactError(f"no exports in {artifacts}; run `python -m export --format all`")
+    known = [found.pop(name) for name in FORMATS if name in found]
+    return [*known, *found.values()]
+
+
+def check_reference(reference: ReferenceOutputs, test: EvaluationData) -> None:
+    """Raises ArtifactError unless the Keras model's outputs are those on this test data."""
+    if test.labels is None:
+        found, expected = array_sha256(test.images), reference.images_sha256
+    else:
+        found = LabelledImages(images=test.images, labels=test.labels).sha256()
+        expected = reference.data_sha256
+    if found != expected or len(reference.outputs) != len(test.images):
+        raise ArtifactError(
+            "the Keras model's stored outputs belong to other test data: got data "
+            f"{found[:12]}…, the outputs are on {expected[:12]}…; "
+            "run `python -m train` again, or give the data that it was evaluated on"
+        )
+
+
+def find_subjects(
+    config: BenchmarkConfig, reference: ReferenceOutputs, images: np.ndarray
+) -> list[Subject]:
+    """Returns every row to measure, in the order of the table; broken exports have a problem.
+
+    Raises:
+        ArtifactError: there are no exports, or one asked for is missing.
+    """
+    hashes = frozenset(image_hashes(images))
+    subjects = []
+    if config.include_keras:
+        path = config.artifacts / MODEL_FILE
+        if not path.is_file():
+            raise ArtifactError(f"--include-keras: {path} is not there; run `python -m train`")
+        subjects += [
+            Subject(
+                format=KERAS,
+                runtime=KERAS,
+                mode=None,
+                threads=threads,
+                manifest=None,
+                path=path,
+            )
+            for threads in config.threads
+        ]
+    for path in find_manifests(config.artifacts, config.formats):
+        subjects += _rows(path, config, reference, hashes)
+    return subjects
+
+
+def _rows(
+    path: Path, config: BenchmarkConfig, reference: ReferenceOutputs, hashes: frozenset[str]
+) -> Iterator[Subject]:
+    manifest, problem = None, None
+    try:
+        manifest = read_manifest(path)
+        check_file(manifest)
+        check_source(manifest, reference)
+        check_overlap(manifest, hashes)
+    except ArtifactError as error:
+        problem = str(error)
+    runtime = manifest.runtime if manifest else None
+    known = MODES.get(runtime or "", ())
+    asked = tuple(mode for mode in config.modes if mode in known)
+    modes: tuple[str | None, ...] = asked or known[:1] or (None,)
+    for threads in config.threads:
+        for mode in modes:
+            yield Subject(
+                format=path.stem,
+                runtime=runtime,
+                mode=mode,
+                threads=threads,
+                manifest=manifest,
+                path=manifest.artifact_path if manifest else path,
+                problem=problem,
+            )
+
+
+def check_source(manifest: Manifest, reference: ReferenceOutputs) -> None:
+    """Checks that an export and the reference outputs come from the same model and inputs.
+
+    Raises:
+        ArtifactError: another model, another preprocessing, or other classes.
+    """
+    again = f"run `python -m export --format {manifest.format}` again"
+    if manifest.source.sha256 != reference.model_sha256:
+        raise ArtifactError(
+            f"{manifest.format} was made from another model: got source "
+            f"{manifest.source.sha256[:12]}…, expected {reference.model_sha256[:12]}…; {again}"
+        )
+    if manifest.preprocessing != reference.preprocessing:
+        raise ArtifactError(
+            f"{manifest.format}: normalization is not the Keras model's: got "
+            f"{manifest.preprocessing}, expected {reference.preprocessing}; {again}"
+        )
+    if manifest.labels != reference.labels:
+        raise ArtifactError(
+            f"{manifest.format}: labels are not the Keras model's, or in another order: got "
+            f"{', '.join(manifest.labels)}, expected {', '.join(reference.labels)}; {again}"
+        )
+
+
+def check_overlap(manifest: Manifest, hashes: frozenset[str]) -> None:
+    """Raises ArtifactError if test images were used to calibrate the export."""
+    if manifest.calibration is None:
+        return
+    overlap = hashes.intersection(manifest.calibration.images)
+    if overlap:
+        raise ArtifactError(
+            f"{manifest.format}: the test data overlaps the calibration set: "
+            f"{len(overlap)} of its {manifest.calibration.count} images are test images, so its "
+            "accuracy on them proves nothing; calibrate on training data, or test on other data"
+        )

@@ -1,0 +1,139 @@
+"""Names what looks wrong with an export's inputs or outputs, so that its user knows where to look.
+
+Symptoms of the outputs are read off; causes on the input side are found by experiment: the
+inputs are changed in the ways that deployments get wrong, and a change that brings the Keras
+model's predictions back is named.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+MAX_CLIPPED_SHARE = 0.001
+CONSTANT_SHARE = 0.98  # of images in one class, while the Keras model says so of far fewer
+SATURATED_SHARE = 0.2  # of images at full confidence, while the Keras model hesitates
+CONFIDENT, HESITANT = 0.99, 0.9
+RESTORED_AGREEMENT = 0.9  # a change of classes or inputs that explains a failure
+EXPERIMENT_IMAGES = 500
+
+
+def input_symptoms(clipped_share: float) -> list[str]:
+    """Returns what is wrong with how inputs were quantized, given the share that was clipped."""
+    if clipped_share <= MAX_CLIPPED_SHARE:
+        return []
+    return [
+        f"{clipped_share:.1%} of the input values lie outside the range that the input's scale "
+        "and zero point can hold: wrong input quantization, or normalization missing"
+    ]
+
+
+def output_symptoms(
+    outputs: np.ndarray,
+    reference: np.ndarray,
+    labels: np.ndarray | None,
+    class_names: tuple[str, ...],
+) -> list[str]:
+    """Returns what looks wrong with the outputs of an export that fails.
+
+    Args:
+        outputs: (N, classes) float32, the export's, N ≥ 1.
+        reference: (N, classes) float32, the Keras model's.
+        labels: (N,) integer classes, if there are any.
+        class_names: the classes' names.
+    """
+    if not np.isfinite(outputs).all():
+        return []
+    if np.ptp(outputs, axis=0).max() == 0:
+        return ["the output is constant: the same for every image"]
+    predicted, expected = outputs.argmax(axis=1), reference.argmax(axis=1)
+    found = []
+    classes = outputs.shape[1]
+    counts = np.bincount(predicted, minlength=classes) / predicted.size
+    most = int(counts.argmax())
+    if counts[most] > CONSTANT_SHARE > 2 * np.mean(expected == most):
+        found.append(
+            f"the prediction is nearly constant: {_name(most, class_names)} for "
+            f"{counts[most]:.0%} of the images"
+        )
+    saturated = (outputs.max(axis=1) >= CONFIDENT) & (reference.max(axis=1) < HESITANT)
+    if saturated.mean() > SATURATED_SHARE:
+        found.append(
+            f"outputs are saturated: on {saturated.mean():.0%} of the images the export is at full "
+            "confidence where the Keras model hesitates"
+        )
+    permuted = _permutation(predicted, expected, classes)
+    if permuted is not None:
+        found.append(f"output classes are permuted: {_describe(permuted, class_names)}")
+    if labels is not None:
+        permuted = _permutation(expected, labels, classes)
+        if permuted is not None:
+            found.append(
+                "the test labels are not those that the Keras model learnt: "
+                + _describe(permuted, class_names)
+            )
+    return found
+
+
+def experiments(inputs: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns inputs changed in the ways that deployments get wrong, by what each would mean.
+
+    Args:
+        inputs: (N, …) float32, preprocessed.
+    """
+    span = 255.0
+    changed = {
+        "divided by 255 (normalization missing)": inputs / span,
+        "multiplied by 255 (normalization doubled, or in the graph already)": inputs * span,
+        "inverted (black and white swapped)": inputs.max() + inputs.min() - inputs,
+    }
+    if inputs.ndim >= 3 and inputs.shape[1] == inputs.shape[2]:
+        changed["transposed (axis order changed)"] = np.swapaxes(inputs, 1, 2)
+    if inputs.ndim >= 4 and inputs.shape[-1] in (3, 4):
+        changed["reversed in their channels (RGB and BGR swapped)"] = inputs[..., ::-1]
+    return {name: np.ascontiguousarray(values, np.float32) for name, values in changed.items()}
+
+
+def experiment_symptoms(agreement: Mapping[str, float], unchanged: float) -> list[str]:
+    """Returns the change of inputs, if any, with which an export agrees with the Keras model.
+
+    Args:
+        agreement: share of images with the Keras model's prediction, 0…1, by the change.
+        unchanged: the same for the inputs as they are.
+    """
+    if not agreement:
+        return []
+    best = max(agreement, key=lambda name: agreement[name])
+    if agreement[best] < RESTORED_AGREEMENT or agreement[best] < unchanged + 0.01:
+        return []
+    return [
+        f"with its inputs {best} it agrees with the Keras model on {agreement[best]:.1%} of "
+        f"{EXPERIMENT_IMAGES} images, as they are on {unchanged:.1%}"
+    ]
+
+
+def _permutation(found: np.ndarray, expected: np.ndarray, classes: int) -> np.ndarray | None:
+    """Returns which class `found` has for each of `expected`, if that is a true permutation."""
+    table = np.zeros((classes, classes), np.int64)
+    np.add.at(table, (expected, found), 1)
+    mapped = table.argmax(axis=1)
+    explained = table[np.arange(classes), mapped].sum() / found.size
+    if len(set(mapped)) < classes or (mapped == np.arange(classes)).all():
+        return None
+    return mapped if explained >= RESTORED_AGREEMENT - 0.1 else None
+
+
+def _describe(mapped: np.ndarray, class_names: tuple[str, ...]) -> str:
+    classes = mapped.size
+    shift = int((mapped[0] - 0) % classes)
+    if shift and ((mapped - np.arange(classes)) % classes == shift).all():
+        return f"all shifted by {shift}"
+    pairs = [
+        f"{_name(label, class_names)} comes out as {_name(int(other), class_names)}"
+        for label, other in enumerate(mapped)
+        if label != other
+    ]
+    return ", ".join(pairs)
+
+
+def _name(label: int, class_names: tuple[str, ...]) -> str:
+    return class_names[label] if label < len(class_names) else f"class {label}"
