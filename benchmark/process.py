@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self, cast
@@ -50,8 +51,10 @@ class WorkerProcess:
         trace: TracebackType | None,
     ) -> None:
         self._process.kill()
-        self._process.communicate()
-        self._errors.close()
+        self._process.wait()
+        for stream in (self._requests, self._answers, self._errors):
+            with suppress(BrokenPipeError):  # what a dead worker did not read
+                stream.close()
 
     def loaded(self) -> dict[str, Any]:
         """Waits for the model and returns what loading it took.

@@ -135,11 +135,14 @@ def _cells(result: Result) -> list[str]:
 
 
 def _microseconds(value: float | None, *, unstable: bool) -> str:
+    """At most four characters, five where `~` marks it: 3.2, 94.7, 161, 1.2k, 12k."""
     if value is None:
         return "–"
-    if unstable:
-        return f"~{value:.1f}" if value < 10 else f"~{value:,.0f}"
-    return f"{value:.1f}" if value < 100 else f"{value:,.0f}"
+    if value >= 1_000:
+        shown = f"{value / 1_000:.1f}k" if value < 9_950 else f"{value / 1_000:,.0f}k"
+    else:
+        shown = f"{value:.1f}" if value < (9.95 if unstable else 99.95) else f"{value:,.0f}"
+    return f"~{shown}" if unstable else shown
 
 
 def _line(console: Console, text: str) -> None:

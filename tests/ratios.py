@@ -117,8 +117,14 @@ def interleaved_p50(
     rounds: dict[str, list[np.ndarray]] = {name: [] for name in (*calls, BARE_LOOP)}
     for _ in range(ROUNDS):
         for name, (invoke, inputs) in calls.items():
-            found = time_calls(invoke, inputs, samples=CALLS_A_ROUND, clock_ns=time.perf_counter_ns)
-            rounds[name].append(found)
+            found = time_calls(
+                invoke,
+                list(inputs),
+                samples=CALLS_A_ROUND,
+                clock_ns=time.perf_counter_ns,
+                limit_ns=10**9,
+            )
+            rounds[name].append(np.array(found))
         rounds[BARE_LOOP].append(bare_loop(bare, bare_inputs))
     return {name: float(np.median(np.concatenate(found))) / 1e3 for name, found in rounds.items()}
 

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -98,6 +98,10 @@ def content_sha256(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON number")
+
+
 def _render(value: Any, line: str) -> str:
     inner = line + "  "
     if isinstance(value, Mapping) and value:
@@ -118,7 +122,7 @@ def read_json(path: Path, *, schema_version: int, remedy: str) -> dict[str, Any]
             version; the message ends with `remedy`.
     """
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes(), parse_constant=_refuse)
     except OSError as error:
         raise ArtifactError(f"{path}: {error.strerror}; {remedy}") from error
     except ValueError as error:

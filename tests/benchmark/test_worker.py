@@ -1,107 +1,99 @@
-"""The worker's measurement with a fake runner and clock: no runtime, no time."""
+"""A worker's answers with a fake runner and clock: no runtime, no time."""
 
+import io
+import json
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmark.worker import Job, measure
-from export.manifest import Manifest, Source, TensorSpec
-from train.data import Preprocessing
+from benchmark.worker import Job, serve
+from export.manifest import TensorSpec
+from tests.examples import INPUT, OUTPUT, PREPROCESSING, FakeRunner
 from train.errors import ArtifactError
-
-INPUT = TensorSpec(name="image", shape=(1, 2, 2), dtype="int8", scale=1 / 255, zero_point=-128)
-OUTPUT = TensorSpec(
-    name="probabilities", shape=(1, 3), dtype="int8", scale=1 / 256, zero_point=-128
-)
-MANIFEST = Manifest(
-    path=Path("artifacts/fake.json"),
-    format="fake",
-    runtime="fake",
-    file="fake.bin",
-    sha256="",
-    size_bytes=1,
-    gzip_bytes=1,
-    options={},
-    source=Source(file="model.keras", sha256="", accuracy=0.9),
-    inputs=(INPUT,),
-    outputs=(OUTPUT,),
-    preprocessing=Preprocessing(scale=1 / 255, offset=0.0),
-    labels=("a", "b", "c"),
-    calibration=None,
-    checks=(),
-    versions={},
-    created="",
-)
-
-
-class FakeRunner:
-    """Class = first pixel modulo 3; loading takes 5 ms, the first call 70 µs, the others 3 µs."""
-
-    input, output = INPUT, OUTPUT
-
-    def __init__(self) -> None:
-        self.now_ns = 0
-        self.calls = 0
-
-    def __enter__(self) -> Self:
-        self.now_ns += 5_000_000
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        pass
-
-    def clock(self) -> int:
-        return self.now_ns
-
-    def invoke(self, value: np.ndarray) -> np.ndarray:
-        assert value.dtype == np.int8
-        assert value.shape == (1, 2, 2)
-        self.now_ns += 3_000 if self.calls else 70_000
-        self.calls += 1
-        result = np.full((1, 3), -128, np.int8)
-        result[0, (int(value[0, 0, 0]) + 128) % 3] = 127
-        return result
-
 
 IMAGES = np.random.RandomState(0).randint(0, 256, (50, 2, 2)).astype(np.uint8)
 
 
-def run(runner: FakeRunner, manifest: Manifest = MANIFEST, images: np.ndarray = IMAGES) -> object:
-    return measure(
-        manifest,
-        images,
+def job(folder: Path, images: np.ndarray = IMAGES) -> Job:
+    np.save(folder / "images.npy", images)
+    return Job(
+        name="fake",
+        runtime="fake",
+        mode="fast",
         threads=1,
-        samples=1_000,
-        clock_ns=runner.clock,
-        opener=lambda runtime, path, threads: runner,
+        file=Path("fake.bin"),
+        input=INPUT,
+        output=OUTPUT,
+        preprocessing=PREPROCESSING,
+        images=folder / "images.npy",
     )
 
 
-def test_outputs_load_time_first_inference_and_samples() -> None:
+def answers(asked: Job, runner: FakeRunner, *requests: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns what a worker answers to a job and some requests, its numbers as JSON has them."""
+    lines = [asked.as_json(), *requests]
+    found: list[dict[str, Any]] = []
+    serve(
+        io.StringIO("".join(json.dumps(line) + "\n" for line in lines)),
+        lambda answer: found.append(json.loads(json.dumps(answer))),
+        clock_ns=runner.clock,
+        opener=lambda runtime, path, threads, mode: runner,
+    )
+    return found
+
+
+def test_loading_is_answered_first(tmp_path: Path) -> None:
+    (found,) = answers(job(tmp_path), FakeRunner())
+    assert found["load_ms"] == 5
+    assert found["first_inference_us"] == 70
+    assert found["timer_ns"] == 0
+    assert found["peak_rss_bytes"] > found["peak_rss_over_empty_bytes"] >= 0
+
+
+def test_every_image_is_run_and_decoded(tmp_path: Path) -> None:
+    request = {"do": "outputs", "path": str(tmp_path / "out.npy"), "core": None}
+    _, found = answers(job(tmp_path), FakeRunner(), request)
+    outputs = np.load(tmp_path / "out.npy")
+    assert outputs.shape == (50, 3)
+    assert outputs.argmax(axis=1).tolist() == (IMAGES[:, 0, 0] % 3).tolist()
+    assert outputs.max() == pytest.approx(255 / 256)
+    assert found["clipped_share"] == 0
+
+
+def test_values_that_the_input_cannot_hold_are_counted(tmp_path: Path) -> None:
+    narrow = replace(INPUT, scale=0.5 / 255)  # holds 0 to 0.5 of 0 to 1
     runner = FakeRunner()
-    found = measure(
-        MANIFEST,
-        IMAGES,
-        threads=1,
-        samples=1_000,
-        clock_ns=runner.clock,
-        opener=lambda runtime, path, threads: runner,
-    )
-    assert found.load_ms == 5
-    assert found.first_inference_us == 70
-    assert found.durations_ns.tolist() == [3_000] * 1_000
-    assert found.outputs.shape == (50, 3)
-    assert found.outputs.argmax(axis=1).tolist() == (IMAGES[:, 0, 0] % 3).tolist()
-    assert found.outputs.max() == pytest.approx(255 / 256)
+    runner.input = narrow
+    request = {"do": "outputs", "path": str(tmp_path / "out.npy"), "core": None}
+    _, found = answers(replace(job(tmp_path), input=narrow), runner, request)
+    assert found["clipped_share"] == pytest.approx(np.mean(IMAGES / 255 > 0.5 + 0.5 / 510))
+
+
+def test_samples_are_raw_durations(tmp_path: Path) -> None:
+    request = {"do": "time", "samples": 7, "warm_up_ns": 10**9, "limit_ns": 10**9, "core": None}
+    _, found = answers(job(tmp_path), FakeRunner(), request)
+    assert found["durations_ns"] == [3_000] * 7
+    assert found["stable"]
+    assert found["warm_up_calls"] >= 15
+
+
+def test_a_fixed_batch_is_run_one_by_one(tmp_path: Path) -> None:
+    request = {"do": "throughput", "batch": 8, "limit_ns": 10**6}
+    _, found = answers(job(tmp_path), FakeRunner(), request)
+    assert found["calls"] == "one by one"
+    assert found["images_per_second"] == pytest.approx(1e6 / 3)
+
+
+def test_experiments_change_the_inputs(tmp_path: Path) -> None:
+    _, found = answers(job(tmp_path), FakeRunner(), {"do": "experiments"})
+    predicted = found["predicted"]
+    assert predicted["transposed (axis order changed)"] == (IMAGES[:, 0, 0] % 3).tolist()
+    inverted = predicted["inverted (black and white swapped)"]
+    ends = int(IMAGES.max()) + int(IMAGES.min())
+    assert inverted == ((ends - IMAGES[:, 0, 0].astype(int)) % 3).tolist()
 
 
 @pytest.mark.parametrize(
@@ -114,18 +106,20 @@ def test_outputs_load_time_first_inference_and_samples() -> None:
         replace(INPUT, shape=(1, 4)),
     ],
 )
-def test_a_file_unlike_its_manifest_is_refused(wrong: TensorSpec) -> None:
+def test_a_file_unlike_its_manifest_is_refused(wrong: TensorSpec, tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=r"got input image .*, expected .* by its manifest"):
-        run(FakeRunner(), manifest=replace(MANIFEST, inputs=(wrong,)))
+        answers(replace(job(tmp_path), input=wrong), FakeRunner())
     with pytest.raises(ArtifactError, match="got output"):
-        run(FakeRunner(), manifest=replace(MANIFEST, outputs=(wrong,)))
+        answers(replace(job(tmp_path), output=wrong), FakeRunner())
 
 
-def test_images_of_another_shape_are_refused() -> None:
+def test_images_of_another_shape_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=r"got images of shape \(4,\), expected \(2, 2\)"):
-        run(FakeRunner(), images=IMAGES.reshape(50, 4))
+        answers(job(tmp_path, IMAGES.reshape(50, 4)), FakeRunner())
 
 
-def test_a_job_survives_its_json() -> None:
-    job = Job(manifest=Path("a"), images=Path("b"), results=Path("c"), threads=2, samples=1_000)
-    assert Job.from_json(job.as_json()) == job
+def test_a_job_survives_its_json(tmp_path: Path) -> None:
+    asked = job(tmp_path)
+    assert Job.from_json(json.loads(json.dumps(asked.as_json()))) == asked
+    keras = replace(asked, input=None, output=None, mode=None)
+    assert Job.from_json(json.loads(json.dumps(keras.as_json()))) == keras

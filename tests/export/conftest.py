@@ -55,7 +55,7 @@ def load_source(path: Path, folder: Path) -> SourceModel:
     calibration = PREPROCESSING.apply(synthetic(100, seed=2).images)
     return SourceModel(
         path,
-        representative=RepresentativeDataset(inputs=calibration, sha256=""),
+        representative=RepresentativeDataset(inputs=calibration, sha256="", images=()),
         training=LabelledImages(images=training.images, labels=training.labels),
         preprocessing=PREPROCESSING,
         folder=folder,

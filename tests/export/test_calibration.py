@@ -12,7 +12,7 @@ from export.converters import tflite
 from export.formats import FORMATS
 from export.manifest import Calibration, Manifest
 from export.pipeline import summary
-from tests.benchmark.test_worker import MANIFEST
+from tests.examples import MANIFEST
 from tests.export.conftest import Tiny
 
 
@@ -57,6 +57,7 @@ def with_halves_difference(value: float) -> Manifest:
     found = Calibration(
         count=30,
         sha256="",
+        images=(),
         method="min-max",
         candidates={},
         clipped_share=0.0,

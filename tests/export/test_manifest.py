@@ -12,6 +12,7 @@ from export.manifest import (
     TensorSpec,
     check_file,
     read_manifest,
+    sealed,
     single,
 )
 from train.artifact import file_sha256, write_json
@@ -41,6 +42,7 @@ def write_manifest(folder: Path) -> Manifest:
         calibration=Calibration(
             count=500,
             sha256="c",
+            images=("00", "ff"),
             method="min-max",
             candidates={"min-max": 0.9},
             clipped_share=None,
@@ -65,7 +67,7 @@ def test_the_contracts_fields_are_there(tmp_path: Path) -> None:
     assert set(content) == {
         *("schema_version", "format", "runtime", "file", "sha256", "size_bytes", "source"),
         *("inputs", "outputs", "preprocessing", "labels", "calibration", "checks"),
-        *("versions", "created", "gzip_bytes", "options"),
+        *("versions", "created", "gzip_bytes", "options", "seal"),
     }
     assert content["schema_version"] == 1
     (output,) = content["outputs"]
@@ -88,25 +90,62 @@ def test_the_contracts_fields_are_there(tmp_path: Path) -> None:
 )
 def test_garbled_fields_are_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
     path = write_manifest(tmp_path).path
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    write_json(path, sealed(json.loads(path.read_text()) | changes))
     with pytest.raises(ArtifactError, match=r"lacks or garbles .*--format tflite-int8` again"):
         read_manifest(path)
 
 
-@pytest.mark.parametrize("scale", [0, -1, "NaN"])
-def test_a_scale_must_be_positive(tmp_path: Path, scale: object) -> None:
+@pytest.mark.parametrize("scale", [0, -1])
+def test_a_scale_must_be_positive(tmp_path: Path, scale: float) -> None:
     path = write_manifest(tmp_path).path
     content = json.loads(path.read_text())
-    content["inputs"][0]["scale"] = float("nan") if scale == "NaN" else scale
-    path.write_text(json.dumps(content))
+    content["inputs"][0]["scale"] = scale
+    write_json(path, sealed(content))
     with pytest.raises(ArtifactError, match="garbles the scale of image"):
         read_manifest(path)
+
+
+def test_a_number_that_is_none_is_refused(tmp_path: Path) -> None:
+    path = write_manifest(tmp_path).path
+    path.write_text(path.read_text().replace('"size_bytes": 5', '"size_bytes": NaN'))
+    with pytest.raises(ArtifactError, match="NaN is no JSON number"):
+        read_manifest(path)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        ('"accuracy": 0.9', '"accuracy": 0.99'),
+        ('"passed": true', '"passed": false'),
+        ('"seal": "', '"seal": "0'),
+        ('"count": 500', '"count": 600'),
+    ],
+)
+def test_an_edited_manifest_is_refused(tmp_path: Path, edit: tuple[str, str]) -> None:
+    path = write_manifest(tmp_path).path
+    assert edit[0] in path.read_text()
+    path.write_text(path.read_text().replace(*edit))
+    with pytest.raises(ArtifactError, match=r"was edited since it was written.*int8` again"):
+        read_manifest(path)
+
+
+def test_layout_and_order_of_fields_do_not_matter(tmp_path: Path) -> None:
+    manifest = write_manifest(tmp_path)
+    content = json.loads(manifest.path.read_text())
+    manifest.path.write_text(json.dumps(dict(reversed(content.items()))))
+    assert read_manifest(manifest.path) == manifest
+
+
+def test_recorded_values_of_checks(tmp_path: Path) -> None:
+    manifest = write_manifest(tmp_path)
+    assert manifest.recorded("agreement") == 0.99
+    assert manifest.recorded("snr_db") is None
 
 
 @pytest.mark.parametrize("changes", [{"file": "../model.tflite"}, {"format": "onnx-int8"}])
 def test_a_manifest_of_something_else_is_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
     path = write_manifest(tmp_path).path
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    write_json(path, sealed(json.loads(path.read_text()) | changes))
     with pytest.raises(ArtifactError, match="expected format 'tflite-int8' and a file beside it"):
         read_manifest(path)
 

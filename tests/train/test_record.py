@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from train.artifact import file_sha256
+from train.data import Preprocessing
 from train.errors import ArtifactError
 from train.record import ReferenceOutputs, load_outputs, read_model_record, save_outputs
 
@@ -60,7 +61,14 @@ def test_a_garbled_record_is_refused(tmp_path: Path, changes: dict[str, Any]) ->
 
 def reference() -> ReferenceOutputs:
     outputs = np.random.RandomState(0).rand(20, 10).astype(np.float32)
-    return ReferenceOutputs(outputs=outputs, model_sha256="m", data_sha256="d")
+    return ReferenceOutputs(
+        outputs=outputs,
+        model_sha256="m",
+        data_sha256="d",
+        images_sha256="i",
+        preprocessing=Preprocessing(scale=1 / 255, offset=0.5),
+        labels=("a", "b"),
+    )
 
 
 def test_outputs_round_trip(tmp_path: Path) -> None:
@@ -68,7 +76,9 @@ def test_outputs_round_trip(tmp_path: Path) -> None:
     found = load_outputs(tmp_path)
     assert np.array_equal(found.outputs, reference().outputs)
     assert found.outputs.dtype == np.float32
-    assert (found.model_sha256, found.data_sha256) == ("m", "d")
+    assert (found.model_sha256, found.data_sha256, found.images_sha256) == ("m", "d", "i")
+    assert found.preprocessing == Preprocessing(scale=1 / 255, offset=0.5)
+    assert found.labels == ("a", "b")
 
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "text", "array", "pickle", "lacking"])

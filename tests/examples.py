@@ -1,0 +1,79 @@
+"""A manifest and a runner that need no file and no runtime."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from export.manifest import Manifest, Source, TensorSpec
+from export.runners.runner import Runner
+from train.data import Preprocessing
+from train.record import ReferenceOutputs
+
+INPUT = TensorSpec(name="image", shape=(1, 2, 2), dtype="int8", scale=1 / 255, zero_point=-128)
+OUTPUT = TensorSpec(
+    name="probabilities", shape=(1, 3), dtype="int8", scale=1 / 256, zero_point=-128
+)
+PREPROCESSING = Preprocessing(scale=1 / 255, offset=0.0)
+MANIFEST = Manifest(
+    path=Path("artifacts/fake.json"),
+    format="fake",
+    runtime="fake",
+    file="fake.bin",
+    sha256="",
+    size_bytes=1,
+    gzip_bytes=1,
+    options={},
+    source=Source(file="model.keras", sha256="model", accuracy=0.9),
+    inputs=(INPUT,),
+    outputs=(OUTPUT,),
+    preprocessing=PREPROCESSING,
+    labels=("a", "b", "c"),
+    calibration=None,
+    checks=(),
+    versions={},
+    created="",
+)
+REFERENCE = ReferenceOutputs(
+    outputs=np.eye(3, dtype=np.float32)[[0, 1, 2, 0, 1, 2]],
+    model_sha256="model",
+    data_sha256="data",
+    images_sha256="images",
+    preprocessing=PREPROCESSING,
+    labels=("a", "b", "c"),
+)
+
+
+class FakeRunner(Runner):
+    """Class = first pixel modulo 3; loading takes 5 ms, the first call 70 µs, the others 3 µs."""
+
+    def __init__(self) -> None:
+        self.input, self.output = INPUT, OUTPUT
+        self.now_ns = 0
+        self.calls = 0
+
+    def __enter__(self) -> Self:
+        self.now_ns += 5_000_000
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        pass
+
+    def clock(self) -> int:
+        """The time in nanoseconds, which passes only while the runner works."""
+        return self.now_ns
+
+    def invoke(self, value: np.ndarray) -> np.ndarray:
+        assert value.dtype == np.int8
+        assert value.shape == (1, 2, 2)
+        self.now_ns += 3_000 if self.calls else 70_000
+        self.calls += 1
+        result = np.full((1, 3), -128, np.int8)
+        result[0, (int(value[0, 0, 0]) + 128) % 3] = 127
+        return result
