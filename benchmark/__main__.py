@@ -52,6 +52,7 @@ def main(arguments: Sequence[str]) -> int:
         launches=QUICK_LAUNCHES if options.quick else LAUNCHES,
         max_seconds=options.max_seconds,
         batch=options.batch,
+        profile=options.profile,
         include_keras=options.include_keras,
         resume=options.resume,
     )
@@ -162,6 +163,7 @@ def parser() -> Parser:
         metavar="S",
         help="longest time for a row's timed calls; fewer samples then (default: %(default)s)",
     )
+    add("--profile", action="store_true", help="time per operator by the runtimes' own profilers")
     add("--quick", action="store_true", help="fewer timed calls: same verdict, rougher latency")
     add("--include-keras", action="store_true", help="a row for the Keras model (TensorFlow)")
     add("--resume", action="store_true", help="go on with a run that was cut off")

@@ -25,6 +25,7 @@ class BenchmarkConfig:
         launches: how many times each row gets a new process meanwhile, at most `rounds`.
         max_seconds: longest time spent on a row's timed calls; fewer samples then.
         batch: size of the batches whose throughput is measured; None not to.
+        profile: whether to ask the runtimes' profilers for the time of each operator.
         include_keras: whether the Keras model itself gets a row.
         resume: whether to go on with a run that was cut off.
     """
@@ -40,8 +41,14 @@ class BenchmarkConfig:
     threads: tuple[int, ...] = (1,)
     modes: tuple[str, ...] = ()
     batch: int | None = None
+    profile: bool = False
     include_keras: bool = False
     resume: bool = False
+
+    @property
+    def extras(self) -> bool:
+        """Whether more than accuracy and latency is asked for."""
+        return self.batch is not None or self.profile
 
     def settings(self) -> dict[str, Any]:
         """Returns what the results depend on, as a JSON object."""
@@ -54,4 +61,5 @@ class BenchmarkConfig:
             "launches": self.launches,
             "max_seconds": self.max_seconds,
             "batch": self.batch,
+            "profile": self.profile,
         }

@@ -129,7 +129,7 @@ class Measurement:
         for answers in done.values():
             self._note_errors(answers)
         rows = [self._raw.row(s.key) for s in group]
-        if self._enough(done, numbers) and all(rows) and not (last and self._config.batch):
+        if self._enough(done, numbers) and all(rows) and not (last and self._config.extras):
             self._done += len(group) * (LOAD_COST + len(done) * SLICE_COST)
             return
         with ExitStack() as stack:
@@ -137,7 +137,7 @@ class Measurement:
             self._run_images(workers)
             self._time(workers, numbers, done)
             if last:
-                self._measure_throughput(workers)
+                self._ask_extras(workers)
 
     def _load(self, group: Sequence[Subject], stack: ExitStack) -> list[Loaded]:
         """Starts the workers one after the other, so that none slows another's loading."""
@@ -246,18 +246,23 @@ class Measurement:
         self._workers_s += answer["cpu_s"]
         return answer
 
-    def _measure_throughput(self, workers: list[Loaded]) -> None:
-        batch, problems = self._config.batch, self._measured.problems
+    def _ask_extras(self, workers: list[Loaded]) -> None:
+        """Asks for throughput and profile; a row without them is still a row."""
+        wanted: dict[str, dict[str, Any]] = {}
+        if self._config.batch is not None:
+            wanted["throughput"] = {"batch": self._config.batch, "limit_ns": THROUGHPUT_NS}
+        if self._config.profile:
+            wanted["profile"] = {}
         for loaded in workers:
-            key = loaded.key
-            if batch is None or key in problems or self._raw.throughput(key) is not None:
-                continue
-            self._progress(f"{key}: throughput at batch {batch}", 0)
-            try:
-                answer = loaded.worker.ask("throughput", batch=batch, limit_ns=THROUGHPUT_NS)
-                self._raw.add_throughput(key, answer)
-            except ArtifactError as error:
-                problems[key] = str(error)
+            for name, arguments in wanted.items():
+                if loaded.key in self._measured.problems or self._raw.answer(loaded.key, name):
+                    continue
+                self._progress(f"{loaded.key}: {name}", 0)
+                try:
+                    answer = loaded.worker.ask(name, **arguments)
+                except ArtifactError as error:
+                    answer = {"error": str(error)}
+                self._raw.add_answer(loaded.key, name, answer)
 
     def _progress(self, text: str, cost: float) -> None:
         self._on_progress(text, min(1.0, self._done / self._total))

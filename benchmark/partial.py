@@ -93,14 +93,14 @@ class PartialResults:
         """Keeps a finished round."""
         self._write(self._round_path(number), answers)
 
-    def throughput(self, key: str) -> dict[str, Any] | None:
-        """Returns what a row's batches gave; None if they were not run."""
-        path = self._folder / f"{key}.batches.json"
+    def answer(self, key: str, name: str) -> dict[str, Any] | None:
+        """Returns what else was asked of a row, as `throughput`; None if it was not."""
+        path = self._folder / f"{key}.{name}.json"
         return dict(json.loads(path.read_text())) if path.is_file() else None
 
-    def add_throughput(self, key: str, answer: Mapping[str, Any]) -> None:
-        """Keeps what a row's batches gave."""
-        self._write(self._folder / f"{key}.batches.json", answer)
+    def add_answer(self, key: str, name: str, answer: Mapping[str, Any]) -> None:
+        """Keeps what else a row gave."""
+        self._write(self._folder / f"{key}.{name}.json", answer)
 
     def scratch(self, key: str) -> Path:
         """Returns where a worker may write a row's outputs before they are kept."""

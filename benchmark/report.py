@@ -24,7 +24,7 @@ def render(benchmark: Benchmark, gate: Gate, environment: Environment, console: 
     fastest = min(exports, key=_p50, default=None)
     smallest = min(exports, key=_size, default=None)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
-    table.add_column("format", no_wrap=True)
+    table.add_column("format", overflow="fold")  # the one to give way in a narrow terminal
     for name in COLUMNS:
         table.add_column(name, justify="left" if name == "verdict" else "right", no_wrap=True)
     for result in benchmark.results:
@@ -39,6 +39,7 @@ def render(benchmark: Benchmark, gate: Gate, environment: Environment, console: 
         _line(console, f"† smallest passing: {_name(smallest)}")
     _unstable(benchmark, console)
     _throughput(benchmark, console)
+    _profiles(benchmark, console)
     for result in benchmark.results:
         for reason in result.reasons:
             _line(console, f"{_name(result)}: {result.verdict}: {reason}")
@@ -90,12 +91,34 @@ def _unstable(benchmark: Benchmark, console: Console) -> None:
 
 def _throughput(benchmark: Benchmark, console: Console) -> None:
     for result in benchmark.results:
-        if result.throughput is not None:
-            found = result.throughput
-            how = f"in batches of {found['batch']}"
-            if found["calls"] != "batched":
-                how = f"{found['calls']}, its batch is fixed"
-            _line(console, f"{_name(result)}: {found['images_per_second']:,.0f} images/s {how}")
+        found = result.throughput
+        if found is None:
+            continue
+        if "error" in found:
+            _line(console, f"{_name(result)}: no throughput: {found['error']}")
+            continue
+        how = f"in batches of {found['batch']}"
+        if found["calls"] != "batched":
+            how = f"{found['calls']}, its batch is fixed"
+        _line(console, f"{_name(result)}: {found['images_per_second']:,.0f} images/s {how}")
+
+
+def _profiles(benchmark: Benchmark, console: Console) -> None:
+    profiled = [result for result in benchmark.results if result.profile is not None]
+    if not profiled:
+        return
+    _line(
+        console,
+        "Time per operator by the runtime's own profiler, µs a call. LiteRT's delegate rounds each "
+        "call down to whole µs; ONNX Runtime's profiler adds 2 to 3 µs to every node.",
+    )
+    for result in profiled:
+        found = result.profile or {}
+        _line(console, f"{_name(result)}{': ' + found['error'] if 'error' in found else ''}")
+        for operator in found.get("operators", ()):
+            mean = f"{operator['mean_us']:.1f}" if operator["mean_us"] >= 0.05 else "<1"
+            name = f"{operator['name']} ({operator['source']})"
+            _line(console, f"  {mean:>8}  {name}")
 
 
 def _name(result: Result) -> str:

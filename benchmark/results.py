@@ -33,7 +33,8 @@ class Result:
         distance: of its outputs from the Keras model's.
         latency: of single calls.
         scalars: what loading took and what else the worker said, by name.
-        throughput: images a second, in batches or one by one.
+        throughput: images a second, in batches or one by one; or why it could not be had.
+        profile: the time of each operator; or why it could not be had.
         predicted: (N,) the predicted class of each image.
         rounds_ns: the raw samples, a list for each round.
         rounds_quiet: whether the machine ran at its full speed in each round.
@@ -48,6 +49,7 @@ class Result:
     latency: Latency | None = None
     scalars: dict[str, Any] | None = None
     throughput: dict[str, Any] | None = None
+    profile: dict[str, Any] | None = None
     predicted: np.ndarray | None = None
     rounds_ns: tuple[tuple[int, ...], ...] = ()
     rounds_quiet: tuple[bool, ...] = ()
@@ -73,6 +75,7 @@ class Result:
             "latency_us": self.latency and self.latency.as_json(),
             **{name: scalars.get(name) for name in (*LOADING, "call", "clipped_share")},
             "throughput": self.throughput,
+            "profile": self.profile,
             "predicted": None if self.predicted is None else self.predicted.tolist(),
             "rounds_ns": self.rounds_ns,
             "rounds_quiet": self.rounds_quiet,
@@ -145,7 +148,8 @@ def conclude(
                 distance=evidence.distance,
                 latency=latency,
                 scalars=scalars,
-                throughput=raw.throughput(subject.key),
+                throughput=raw.answer(subject.key, "throughput"),
+                profile=raw.answer(subject.key, "profile"),
                 predicted=outputs.argmax(axis=1),
                 rounds_ns=tuple(found.durations_ns for found in own),
                 rounds_quiet=tuple(found.quiet for found in own),

@@ -21,6 +21,7 @@ import numpy as np
 
 from benchmark.latency import time_calls, timer_cost_ns, warm_up
 from benchmark.memory import resident_peak
+from benchmark.profilers import profile
 from benchmark.symptoms import EXPERIMENT_IMAGES, experiments
 from export.manifest import TensorSpec
 from export.runners import clipped, decode, encode, open_runner
@@ -247,6 +248,13 @@ class Session:
             "calls": "one by one" if fixed else "batched",
             "repeats": len(seconds),
         }
+
+    def do_profile(self) -> dict[str, Any]:
+        """Returns the time of each operator, by the runtime's own profiler."""
+        inputs = list(self._stored(self._inputs(0, TIMED_IMAGES)))
+        job = self._job
+        found = profile(job.runtime, job.file, inputs, threads=job.threads, mode=job.mode)
+        return {"operators": [operator.as_json() for operator in found]}
 
     def _inputs(self, start: int, stop: int) -> np.ndarray:
         return self._job.preprocessing.apply(np.asarray(self._images[start:stop]))

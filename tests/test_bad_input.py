@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from export.manifest import sealed
 from tests.conftest import REPOSITORY, assert_one_line_error, run_module
-from train.artifact import file_sha256
+from train.artifact import file_sha256, write_json
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,16 @@ from train.artifact import file_sha256
         ("benchmark", ["--baseline", "88.6"], "got '88.6', expected a number in 0…1"),
         ("benchmark", ["--samples", "999"], "got '999', expected an integer in 1000…"),
         ("benchmark", ["--threads", "0"], "got '0', expected an integer in 1…"),
+        ("benchmark", ["--threads", "1,x"], "got 'x', expected an integer in 1…"),
+        ("benchmark", ["--threads", ""], "got '', expected an integer in 1…"),
+        ("benchmark", ["--xnnpack", "maybe"], "got 'maybe', expected on, off"),
+        ("benchmark", ["--onnx-optimization", "most"], "got 'most', expected all, extended"),
+        ("benchmark", ["--max-drop-per-class", "2"], "got '2', expected a number in 0…1"),
+        ("benchmark", ["--min-agreement", "99"], "got '99', expected a number in 0…1"),
+        ("benchmark", ["--max-latency-us", "fast"], "got 'fast', expected a number"),
+        ("benchmark", ["--max-size-kb", "nan"], "got 'nan', expected a number"),
+        ("benchmark", ["--batch", "0"], "got '0', expected an integer in 1…"),
+        ("benchmark", ["--max-seconds", "0"], "got '0', expected a number in 0.01…"),
         ("benchmark", ["--format", "onx-int8"], "did you mean onnx-int8?"),
         ("export", ["--format", "tflite-float32", "--io", "int8"], "--io int8 matters to none of"),
         ("export", ["--format", "all", "--sparsity", "1"], "expected a number in 0.1…0.95"),
@@ -94,7 +105,7 @@ def test_a_broken_artifact_is_an_error_row_and_the_others_are_measured(
     else:
         fields = json.loads(manifest.read_text())
         fields["source"]["sha256"] = "0" * 64
-        manifest.write_text(json.dumps(fields))
+        write_json(manifest, sealed(fields))
         expected = "was made from another model"
     done = run_module(
         *("benchmark", "--artifacts", artifacts, "--format", "tflite-int8,tflite-dynamic"),
@@ -118,7 +129,7 @@ def test_a_file_that_its_runtime_refuses_is_an_error_row(artifacts: Path) -> Non
     path.write_bytes(b"not a model")
     fields = json.loads(manifest.read_text())
     fields |= {"sha256": file_sha256(path), "size_bytes": 11}
-    manifest.write_text(json.dumps(fields))
+    write_json(manifest, sealed(fields))
     done = run_module("benchmark", "--artifacts", artifacts, "--format", "onnx-int8")
     assert done.code == 1, done.err
     assert "onnx-int8: error: ONNX Runtime cannot load" in done.out

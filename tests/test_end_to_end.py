@@ -18,6 +18,7 @@ from export.formats import FORMATS
 from export.manifest import read_manifest
 from tests.conftest import EXPORT_ALL, GATE, REPOSITORY, Completed, run_module
 from train import data as dataset
+from train import sources
 from train.artifact import file_sha256
 
 pytestmark = pytest.mark.slow
@@ -97,6 +98,7 @@ def test_every_figure_of_accuracy_is_that_of_an_independent_evaluation(
         assert row["total"] == 10_000
         assert row["accuracy"] == correct / 10_000
         assert row["delta_vs_baseline"] == pytest.approx(row["accuracy"] - 0.80)
+        assert row["predicted"] == classes.tolist()
         drop = np.mean(keras_classes == test.labels) - row["accuracy"]
         assert row["drop_vs_source"] == pytest.approx(drop, abs=1e-9)
         assert row["drop_ci95"][0] <= drop <= row["drop_ci95"][1]
@@ -107,14 +109,40 @@ def test_every_figure_of_accuracy_is_that_of_an_independent_evaluation(
 def test_every_latency_is_measured(results: dict[str, Any]) -> None:
     for row in results["results"]:
         latency = row["latency_us"]
-        assert latency["samples"] == results["settings"]["samples"] >= 1_000
+        assert latency["samples"] >= 1_000
         order = [latency[name] for name in ("min", "p50", "p90", "p99", "max")]
         assert order == sorted(order)
+        low, high = latency["p50_ci95"]
+        assert low <= latency["p50"] <= high
         assert 0 < latency["min"] < latency["mean"] < latency["max"]
         assert row["load_ms"] > 0
+        assert row["start_to_first_result_ms"] > row["load_ms"]
         assert row["first_inference_us"] > 0
         assert row["peak_rss_bytes"] > 10_000_000
+        assert 0 < row["peak_rss_over_empty_bytes"] < row["peak_rss_bytes"]
         assert row["threads"] == 1
+
+
+def test_statistics_follow_from_the_raw_samples(results: dict[str, Any]) -> None:
+    for row in results["results"]:
+        latency, rounds = row["latency_us"], row["rounds_ns"]
+        assert len(rounds) >= results["settings"]["rounds"]
+        assert sum(map(len, rounds)) >= results["settings"]["samples"] == 10_000
+        quiet = [found for found, calm in zip(rounds, row["rounds_quiet"], strict=True) if calm]
+        used = quiet if latency["samples"] < sum(map(len, rounds)) else rounds
+        samples = np.concatenate(used) / 1_000
+        assert samples.size == latency["samples"]
+        assert latency["p50"] == pytest.approx(np.median(samples))
+        assert latency["p99"] == pytest.approx(np.quantile(samples, 0.99), rel=0.05)
+        assert latency["mean"] == pytest.approx(samples.mean())
+        assert latency["rounds_p50"] == pytest.approx([np.median(x) / 1_000 for x in rounds])
+
+
+def test_the_conditions_are_recorded(results: dict[str, Any]) -> None:
+    assert results["conditions"]["seconds"] > 0
+    assert results["conditions"]["probe_spread"] >= 1
+    first = results["results"][0]["latency_us"]
+    assert first["vs_reference"][0] == 1
 
 
 def test_the_table_shows_the_figures_and_marks(
@@ -124,14 +152,81 @@ def test_the_table_shows_the_figures_and_marks(
         (line,) = (x for x in benchmarked.out.splitlines() if x.split()[:1] == [row["format"]])
         cells = line.split()
         assert cells[3] == f"{row['accuracy'] * 100:.2f}"
+        low, high = (float(end) for end in cells[4].split("…"))
+        assert [low, high] == pytest.approx(np.array(row["drop_ci95"]) * 100, abs=0.006)
         assert cells[5] == f"{row['agreement'] * 100:.1f}"
         p50 = row["latency_us"]["p50"]
-        assert cells[6] == (f"{p50:.1f}" if p50 < 100 else f"{p50:,.0f}")
-        assert cells[9].startswith("pass")
+        assert float(cells[6].lstrip("~")) == pytest.approx(p50, abs=0.51)
+        assert cells[8].startswith("pass")
     fastest = min(results["results"], key=lambda row: row["latency_us"]["p50"])["format"]
     smallest = min(results["results"], key=lambda row: row["size_bytes"])["format"]
     assert f"* fastest passing: {fastest}" in benchmarked.out
     assert f"† smallest passing: {smallest}" in benchmarked.out
+
+
+def test_a_row_for_every_setting_and_for_keras(artifacts: Path) -> None:
+    done = run_module(
+        *("benchmark", "--artifacts", artifacts, "--format", "tflite-int8,onnx-float32", "--quick"),
+        *("--include-keras", "--threads", "1,2", "--xnnpack", "on,off", "--profile"),
+        *("--onnx-optimization", "disabled", "--batch", "16", *GATE),
+    )
+    assert done.code == 0, done.out + done.err
+    rows = json.loads((artifacts / "benchmark.json").read_text())["results"]
+    assert [(row["format"], row["mode"], row["threads"]) for row in rows] == [
+        *(("keras", None, 1), ("keras", None, 2)),
+        *(("tflite-int8", "xnnpack", 1), ("tflite-int8", "builtin", 1)),
+        *(("tflite-int8", "xnnpack", 2), ("tflite-int8", "builtin", 2)),
+        *(("onnx-float32", "disabled", 1), ("onnx-float32", "disabled", 2)),
+    ]
+    keras_row, _, xnnpack, builtin, *_, optimized_off, _ = rows
+    assert keras_row["agreement"] == 1
+    assert keras_row["call"] in ("model(x)", "model.predict(x)")
+    assert keras_row["latency_us"]["p50"] > xnnpack["latency_us"]["p50"]
+    assert xnnpack["predicted"] == builtin["predicted"]
+    assert {row["throughput"]["calls"] for row in rows[2:6]} == {"one by one"}
+    assert {row["throughput"]["calls"] for row in rows[6:]} == {"batched"}
+    assert all(row["throughput"]["images_per_second"] > 0 for row in rows)
+    names = [operator["name"] for operator in xnnpack["profile"]["operators"]]
+    assert any("Fully Connected" in name for name in names)
+    assert {x["name"] for x in optimized_off["profile"]["operators"]} >= {"MatMul", "Softmax"}
+    assert "tflite-int8 builtin 2 threads" in " ".join(done.out.split())
+
+
+def test_data_without_labels_is_judged_by_its_outputs(artifacts: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "unlabelled"
+    folder.mkdir()
+    content = sources.read_files((sources.TEST_IMAGES,), None)[sources.TEST_IMAGES]
+    (folder / sources.TEST_IMAGES).write_bytes(content)
+    arguments = ("benchmark", "--artifacts", artifacts, "--data", folder, "--quick")
+    done = run_module(*arguments, "--format", "tflite-int8", "--min-snr-db", "10")
+    assert done.code == 0, done.out + done.err
+    (row,) = json.loads((artifacts / "benchmark.json").read_text())["results"]
+    assert row["accuracy"] is None
+    assert row["distance"]["snr_db"] > 10
+    assert "no labels: judged by outputs" in done.out
+    done = run_module(*arguments, "--format", "tflite-int8", "--min-snr-db", "100")
+    assert done.code == 1
+    assert "below 100 dB (judged by outputs: the data has no labels)" in done.out
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        (("--max-size-kb", "1"), "kB is above 1 kB"),
+        (("--max-latency-us", "0.01"), "is above 0.01 µs"),
+        (("--min-agreement", "1"), "agreement with the Keras model"),
+        (("--max-drop-per-class", "0"), "class "),
+    ],
+)
+def test_every_further_limit_can_fail(artifacts: Path, limit: tuple[str, str], words: str) -> None:
+    done = run_module(
+        *("benchmark", "--artifacts", artifacts, "--format", "tflite-int8", "--quick"),
+        *(*GATE, *limit),
+    )
+    assert done.code == 1, done.out + done.err
+    (row,) = json.loads((artifacts / "benchmark.json").read_text())["results"]
+    assert row["verdict"] in ("fail", "inconclusive")
+    assert words in row["reasons"][0]
 
 
 def test_exports_are_four_times_smaller_as_int8(results: dict[str, Any]) -> None:

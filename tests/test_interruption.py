@@ -1,5 +1,7 @@
 """Interrupted or killed at any moment, the commands leave every earlier artifact whole."""
 
+import json
+import os
 import signal
 import subprocess
 import sys
@@ -8,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.partial import FOLDER
 from export.formats import FORMATS
 from export.manifest import check_file, read_manifest
-from tests.conftest import GATE, REPOSITORY, run_module
+from tests.conftest import GATE, REPOSITORY, assert_one_line_error, run_module
 from train.artifact import file_sha256
 
 pytestmark = pytest.mark.slow
@@ -62,18 +65,67 @@ def test_an_interrupted_training_leaves_the_earlier_model(artifacts: Path) -> No
     assert exported.code == 0, exported.err
 
 
-def test_an_interrupted_benchmark_keeps_the_earlier_results(
+@pytest.mark.parametrize(
+    ("moment", "number"),
+    [
+        ("tflite-int8+xnnpack+1t: 10,000 images", signal.SIGINT),
+        ("timing, round 3", signal.SIGTERM),
+        ("tflite-int8+xnnpack+1t: loading", signal.SIGKILL),
+        ("timing, round 2", signal.SIGKILL),
+    ],
+)
+def test_a_benchmark_that_is_cut_off_keeps_the_earlier_results_and_goes_on(
+    artifacts: Path, moment: str, number: signal.Signals
+) -> None:
+    arguments = ("--artifacts", artifacts, "--format", "tflite-float32,tflite-int8", *GATE)
+    run_module("benchmark", *arguments, "--quick")
+    before = file_sha256(artifacts / "benchmark.json")
+    process = start("benchmark", *arguments)
+    wait_for(process, moment)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    if number != signal.SIGKILL:
+        assert process.returncode == 130
+        (line,) = err.splitlines()
+        assert line.startswith("interrupted: nothing half-written, earlier artifacts untouched; ")
+        assert "`python -m benchmark --resume` goes on" in line
+    assert file_sha256(artifacts / "benchmark.json") == before
+    assert not list(artifacts.glob(".staging-*")) or number == signal.SIGKILL
+
+    other = run_module("benchmark", *arguments, "--resume", "--samples", "2000")
+    assert_one_line_error(other, "cannot resume", "another settings", "without --resume")
+    kept = {path.name: path.read_bytes() for path in (artifacts / FOLDER).glob("*+1t.*")}
+    rounds = {path.name: path.read_bytes() for path in (artifacts / FOLDER).glob("round-*")}
+    assert "loading" in moment or "images" in moment or rounds
+    resumed = run_module("benchmark", *arguments, "--resume")
+    assert resumed.code == 0, resumed.err
+    for name in kept:
+        if name.endswith(".npy"):
+            assert f"{name.removesuffix('.npy')}: 10,000 images" not in resumed.out
+    for name in rounds:
+        number_of = int(name.removeprefix("round-").removesuffix(".json"))
+        assert f"timing, round {number_of + 1}\n" not in resumed.out
+    rows = json.loads((artifacts / "benchmark.json").read_text())["results"]
+    assert [row["verdict"] for row in rows] == ["pass", "pass"]
+    assert all(sum(map(len, row["rounds_ns"])) >= 10_000 for row in rows)
+    assert not (artifacts / FOLDER).exists()
+
+
+def test_a_row_whose_process_dies_while_timed_is_an_error_and_the_others_go_on(
     artifacts: Path,
 ) -> None:
-    run_module("benchmark", "--artifacts", artifacts, "--samples", "1000", *GATE)
-    before = file_sha256(artifacts / "benchmark.json")
-    process = start("benchmark", "--artifacts", artifacts, "--samples", "1000000")
-    wait_for(process, "tflite-float16")
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert err.splitlines() == ["interrupted: nothing half-written, earlier artifacts untouched"]
-    assert file_sha256(artifacts / "benchmark.json") == before
+    arguments = ("--artifacts", artifacts, "--format", "tflite-float32,tflite-int8", *GATE)
+    process = start("benchmark", *arguments)
+    wait_for(process, "tflite-int8+xnnpack+1t: timing, round 3")
+    workers = subprocess.run(
+        ["pgrep", "--parent", str(process.pid)], capture_output=True, text=True, check=True
+    )
+    os.kill(int(workers.stdout.split()[-1]), signal.SIGKILL)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 1, out + err
+    rows = json.loads((artifacts / "benchmark.json").read_text())["results"]
+    assert [row["verdict"] for row in rows] == ["pass", "error"]
+    assert "its process ended by signal 9" in rows[1]["reasons"][0]
 
 
 def start(module: str, *arguments: str | Path) -> subprocess.Popen[str]:

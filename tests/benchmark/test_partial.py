@@ -15,7 +15,7 @@ def fill(raw: PartialResults) -> None:
     raw.add_row("tflite-int8+1t", {"load_ms": 5.0}, scratch)
     raw.add_round(0, {"tflite-int8+1t": {"durations_ns": [1, 2, 3]}})
     raw.add_round(7, {"tflite-int8+1t": {"durations_ns": [4]}})
-    raw.add_throughput("tflite-int8+1t", {"images_per_second": 9.5})
+    raw.add_answer("tflite-int8+1t", "throughput", {"images_per_second": 9.5})
 
 
 def test_what_was_kept_is_there_when_resumed(tmp_path: Path) -> None:
@@ -25,9 +25,9 @@ def test_what_was_kept_is_there_when_resumed(tmp_path: Path) -> None:
     assert np.array_equal(raw.outputs("tflite-int8+1t"), np.eye(3))
     assert list(raw.rounds(range(10))) == [0, 7]
     assert raw.rounds(range(1)) == {0: {"tflite-int8+1t": {"durations_ns": [1, 2, 3]}}}
-    assert raw.throughput("tflite-int8+1t") == {"images_per_second": 9.5}
+    assert raw.answer("tflite-int8+1t", "throughput") == {"images_per_second": 9.5}
     assert raw.row("onnx-int8+1t") is None
-    assert raw.throughput("onnx-int8+1t") is None
+    assert raw.answer("onnx-int8+1t", "throughput") is None
 
 
 def test_a_new_run_starts_with_nothing(tmp_path: Path) -> None:

@@ -1,13 +1,16 @@
-"""Every fault that the benchmark must catch, planted in a real export whose manifest is sealed anew.
+"""Every fault that the benchmark must catch, planted in a real export and sealed to hide it.
 
-No hash gives a fault away unless its row says so: what is left is what the export does. Each fault
-is a row of one folder, and the benchmark runs once over all of them.
+Files come out of the real converters, or are real files with a few bytes changed, and their
+manifests fit them in hash, size and tensors: all that is left to notice is what an export does.
+Each fault is a row of one folder, and the benchmark runs once over all of them.
 """
 
 import gzip
 import json
+import re
+import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,218 +21,326 @@ import onnx
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from export.calibration import RepresentativeDataset, representative_dataset
+from export.calibration import representative_dataset
 from export.converters.flatbuffer import FILE_IDENTIFIER
 from export.formats import FORMATS
 from export.manifest import sealed
-from export.pipeline import convert, expectation, make
+from export.pipeline import ExportConfig, convert, export_formats
 from export.runners import open_runner
 from export.settings import ExportOptions, resolve
 from export.source import SourceModel
+from tests.conftest import GATE, run_module
 from train import data as dataset
 from train.artifact import file_sha256, write_json
-from train.data import PREPROCESSING
-from train.record import MODEL_FILE, read_model_record
+from train.data import PREPROCESSING, LabelledImages
+from train.progress import progress
+from train.record import MODEL_FILE
 
 pytestmark = pytest.mark.slow
 
-HONEST = ("tflite-float32", "tflite-int8", "tflite-int8-pruned", "onnx-float32")
-SWAPPED = [0, 1, 4, 3, 2, 5, 6, 7, 8, 9]  # Pullover and Coat
-OTHER_WEIGHTS = "other weights"
-Content = dict[str, Any]
+FLOAT, INT8, PRUNED, ONNX = "tflite-float32", "tflite-int8", "tflite-int8-pruned", "onnx-float32"
+PULLOVER_AND_COAT_SWAPPED = [0, 1, 4, 3, 2, 5, 6, 7, 8, 9]
 
 
-class Forge:
-    """Where faults are made, by the real converters, of a folder of honest exports."""
+@dataclass(frozen=True, kw_only=True)
+class Folders:
+    """Honest exports; a copy in which another model was trained since; a place to work in."""
 
-    def __init__(self, honest: Path, older: Path, folder: Path, work: Path) -> None:
-        self.honest, self.older, self.folder, self._work = honest, older, folder, work
-        self._training = dataset.load_train(None)
-        self.test = dataset.load_test(None)
-        self._serial = 0
+    honest: Path
+    stale: Path
+    work: Path
+    training: LabelledImages
+
+    def file(self, like: str) -> bytes:
+        return (self.honest / f"{like}{FORMATS[like].suffix}").read_bytes()
 
     def model(self, folder: Path | None = None) -> Any:
         return keras.saving.load_model((folder or self.honest) / MODEL_FILE, compile=False)
 
-    def source(self, model: Any, calibration: RepresentativeDataset | None = None) -> SourceModel:
-        self._serial += 1
-        work = self._work / str(self._serial)
-        work.mkdir()
-        model.save(work / MODEL_FILE)
-        parts = dataset.split(self._training.labels)
-        return SourceModel(
-            work / MODEL_FILE,
-            representative=calibration
-            or representative_dataset(self._training, parts, PREPROCESSING),
-            training=self._training,
+    def convert(self, like: str, model: Any, calibration: "Change" = np.array) -> bytes:
+        """Converts a model as `python -m export` does, without verifying what comes out."""
+        folder = Path(self.work, str(len(list(self.work.iterdir()))))
+        folder.mkdir()
+        model.save(folder / MODEL_FILE)
+        parts = dataset.split(self.training.labels)
+        honest = representative_dataset(self.training, parts, PREPROCESSING)
+        inputs = calibration(honest.inputs).astype(np.float32)
+        source = SourceModel(
+            folder / MODEL_FILE,
+            representative=replace(honest, inputs=inputs),
+            training=self.training,
             preprocessing=PREPROCESSING,
-            folder=work,
+            folder=folder,
         )
-
-    def convert(
-        self, like: str, model: Any, calibration: RepresentativeDataset | None = None
-    ) -> bytes:
-        entry = FORMATS[like]
-        settings = resolve([entry], ExportOptions())[like]
-        method = (*settings.calibration_methods, None)[0]
-        return convert(entry, settings, method, self.source(model, calibration))
-
-    def plant(self, name: str, fault: "Fault") -> None:
-        """Writes a fault's file and its manifest, which fits it in every hash and size."""
-        original = json.loads((self.honest / f"{fault.like}.json").read_text())
-        path = self.folder / f"{name}{FORMATS[fault.like].suffix}"
-        path.write_bytes(fault.file(self, fault.like))
-        with open_runner(original["runtime"], path, threads=1) as runner:
-            declared = {"inputs": [asdict(runner.input)], "outputs": [asdict(runner.output)]}
-        manifest = sealed(
-            {
-                **original,
-                **(declared if fault.is_declared else {}),
-                "format": name,
-                "file": path.name,
-                "sha256": file_sha256(path),
-                "size_bytes": path.stat().st_size,
-                "gzip_bytes": len(gzip.compress(path.read_bytes(), mtime=0)),
-            }
-        )
-        fault.manifest(self, manifest)
-        content = sealed(manifest) if fault.is_sealed else manifest
-        write_json(self.folder / f"{name}.json", content)
+        settings = resolve([FORMATS[like]], ExportOptions())[like]
+        method = settings.calibration_methods[0] if settings.calibration_methods else None
+        return convert(FORMATS[like], settings, method, source)
 
 
-def untouched_file(forge: Forge, like: str) -> bytes:
-    return (forge.honest / f"{like}{FORMATS[like].suffix}").read_bytes()
+Change = Callable[[np.ndarray], np.ndarray]
+MakeFile = Callable[[str, Folders], bytes]
+Edit = Callable[[dict[str, Any]], None]
 
 
-def untouched_manifest(forge: Forge, manifest: Content) -> None:
-    pass
-
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Fault:
-    """An export's format, what is wrong with file or manifest, and a pattern of the reasons."""
+    """What is wrong with exports.
 
-    like: str
+    Attributes:
+        likes: the formats whose files, or at least whose manifests, it is planted in.
+        symptom: a pattern that one of the reasons must match.
+        file: makes the file.
+        edit: changes the manifest.
+        declared: whether the manifest states the file's own tensors, or the honest file's.
+        sealed: whether the manifest is sealed after the edit.
+    """
+
+    likes: tuple[str, ...]
     symptom: str
-    file: Callable[[Forge, str], bytes] = untouched_file
-    manifest: Callable[[Forge, Content], None] = untouched_manifest
-    is_declared: bool = True
-    is_sealed: bool = True
+    file: MakeFile = lambda like, folders: folders.file(like)
+    edit: Edit = lambda manifest: None
+    declared: bool = True
+    sealed: bool = True
 
 
-def older_model(forge: Forge, like: str) -> bytes:
-    return forge.convert(like, forge.model(forge.older))
+def other_weights(like: str, folders: Folders) -> bytes:
+    return folders.convert(INT8 if like == PRUNED else like, folders.model(folders.stale))
 
 
-def classes(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Forge, str], bytes]:
-    """Changes the last layer's kernel, (units, 10), and bias, (10,)."""
+def last_layer(change: Change) -> MakeFile:
+    """Changes the last kernel, (units, 10), and the last bias, (10,)."""
 
-    def file(forge: Forge, like: str) -> bytes:
-        model = forge.model()
-        layer = model.layers[-1]
-        layer.set_weights([change(weights) for weights in layer.get_weights()])
-        return forge.convert(like, model)
+    def make(like: str, folders: Folders) -> bytes:
+        model = folders.model()
+        model.layers[-1].set_weights([change(old) for old in model.layers[-1].get_weights()])
+        return folders.convert(like, model)
 
-    return file
+    return make
 
 
-def in_front(layer: Any) -> Callable[[Forge, str], bytes]:
+def in_front(layer: Any) -> MakeFile:
     """Puts a layer between the input and the model."""
 
-    def file(forge: Forge, like: str) -> bytes:
-        image = keras.Input((28, 28), name="image")
-        return forge.convert(like, keras.Model(image, forge.model()(layer(image))))
+    def make(like: str, folders: Folders) -> bytes:
+        image = keras.Input(dataset.IMAGE_SHAPE, name="image")
+        model = folders.model()
+        return folders.convert(like, keras.Model(image, model(layer(image))))
 
-    return file
-
-
-def calibrated_on(inputs: np.ndarray) -> Callable[[Forge, str], bytes]:
-    """Takes the ranges from these inputs, (N, 28, 28) float32."""
-    garbage = RepresentativeDataset(inputs=inputs.astype(np.float32), sha256="", images=())
-    return lambda forge, like: forge.convert(like, forge.model(), garbage)
+    return make
 
 
-def edited_tflite(change: Callable[[Any], None]) -> Callable[[Forge, str], bytes]:
-    """Changes the flatbuffer's tree."""
+def calibrated_on(change: Change) -> MakeFile:
+    """Changes the inputs, (N, 28, 28), that the ranges are taken from."""
+    return lambda like, folders: folders.convert(like, folders.model(), change)
 
-    def file(forge: Forge, like: str) -> bytes:
-        content = untouched_file(forge, like)
-        tree = schema.ModelT.InitFromPackedBuf(bytearray(content))
+
+def flatbuffer(change: Callable[[Any], None]) -> MakeFile:
+    """Changes the tree of a `.tflite` file."""
+
+    def make(like: str, folders: Folders) -> bytes:
+        tree = schema.ModelT.InitFromPackedBuf(bytearray(folders.file(like)))
         change(tree)
-        builder = flatbuffers.Builder(len(content))
+        builder = flatbuffers.Builder(0)
         builder.Finish(tree.Pack(builder), file_identifier=FILE_IDENTIFIER)
         return bytes(builder.Output())
 
-    return file
+    return make
 
 
-def input_quantization(*, factor: float = 1, shift: int = 0) -> Callable[[Forge, str], bytes]:
+def input_quantization(*, factor: float = 1, shift: int = 0) -> MakeFile:
     def change(tree: Any) -> None:
         graph = tree.subgraphs[0]
         found = graph.tensors[graph.inputs[0]].quantization
-        found.scale = [found.scale[0] * factor]
-        found.zeroPoint = [found.zeroPoint[0] + shift]
+        found.scale, found.zeroPoint = [found.scale[0] * factor], [found.zeroPoint[0] + shift]
 
-    return edited_tflite(change)
+    return flatbuffer(change)
 
 
 def nan_in_tflite(tree: Any) -> None:
-    graph = tree.subgraphs[0]
-    (bias,) = (tensor for tensor in graph.tensors if list(tensor.shape) == [10])
-    values = np.asarray(tree.buffers[bias.buffer].data, np.uint8).view(np.float32).copy()
-    values[0] = np.nan
-    tree.buffers[bias.buffer].data = values.view(np.uint8)
+    (bias,) = (tensor for tensor in tree.subgraphs[0].tensors if list(tensor.shape) == [10])
+    values = np.array(tree.buffers[bias.buffer].data, np.uint8)
+    values.view(np.float32)[0] = np.nan
+    tree.buffers[bias.buffer].data = values
 
 
-def nan_in_onnx(forge: Forge, like: str) -> bytes:
-    model = onnx.load_from_string(untouched_file(forge, like))
-    (bias,) = (item for item in model.graph.initializer if list(item.dims) == [10])
-    values = onnx.numpy_helper.to_array(bias).copy()
+def nan_in_onnx(like: str, folders: Folders) -> bytes:
+    model = onnx.load_from_string(folders.file(like))
+    (bias,) = (found for found in model.graph.initializer if list(found.dims) == [10])
+    values = np.array(onnx.numpy_helper.to_array(bias))
     values[0] = np.nan
     bias.CopyFrom(onnx.numpy_helper.from_array(values, bias.name))
     return bytes(model.SerializeToString())
 
 
-def normalized_by(scale: float) -> Callable[[Forge, Content], None]:
-    def change(forge: Forge, manifest: Content) -> None:
-        manifest["preprocessing"]["scale"] = scale
-
-    return change
+def normalized_by(scale: float) -> Edit:
+    return lambda manifest: manifest["preprocessing"].update(scale=scale)
 
 
-def shifted_labels(forge: Forge, manifest: Content) -> None:
-    manifest["labels"] = [*manifest["labels"][1:], manifest["labels"][0]]
+def shifted_names(manifest: dict[str, Any]) -> None:
+    manifest["labels"] = np.roll(manifest["labels"], 1).tolist()
 
 
-def better_check(forge: Forge, manifest: Content) -> None:
-    (check,) = (check for check in manifest["checks"] if check["name"] == "agreement")
-    check["value"] = 0.5
+def perfect_check(manifest: dict[str, Any]) -> None:
+    manifest["checks"][-1]["value"] = 0.0
 
 
-def better_accuracy(forge: Forge, manifest: Content) -> None:
-    manifest["source"]["accuracy"] = 0.9
+def perfect_accuracy(manifest: dict[str, Any]) -> None:
+    manifest["source"]["accuracy"] = 1.0
 
 
-def some_test_images(forge: Forge, manifest: Content) -> None:
-    manifest["calibration"]["images"][:3] = dataset.image_hashes(forge.test.images[:3])
+def some_test_images(manifest: dict[str, Any]) -> None:
+    found = dataset.image_hashes(dataset.load_test(None).images[:3])
+    manifest["calibration"]["images"][:3] = found
 
 
-def calibrated_on_test_images(forge: Forge, manifest: Content) -> None:
-    """A real export, verified and audited, that was given the test images to calibrate on."""
-    entry = FORMATS["tflite-int8"]
-    parts = dataset.split(forge.test.labels)
-    images = representative_dataset(forge.test, parts, PREPROCESSING)
-    source = forge.source(forge.model(), images)
-    expected = expectation(
-        source, forge.test.take(parts.validation), read_model_record(forge.honest)
-    )
-    settings = resolve([entry], ExportOptions())[entry.name]
-    made = make(entry, settings, source, expected, source.folder)
-    assert made.calibration is not None
-    made.path.replace(forge.folder / manifest["file"])
-    path = forge.folder / manifest["file"]
+def noise(inputs: np.ndarray) -> np.ndarray:
+    return np.random.RandomState(0).uniform(0, 50, inputs.shape)
+
+
+UNDECLARED = r"got input .*, expected image \(1, 28, 28\) int8 scale 0\.00392157 zero -128"
+OVERLAP = "overlaps the calibration set: 3 of its 500"
+SWAPPED = last_layer(lambda old: old[..., PULLOVER_AND_COAT_SWAPPED])
+SHIFTED = last_layer(lambda old: np.roll(old, 1, axis=-1))
+ONLY_BIAS = last_layer(lambda old: old * (old.ndim == 1))
+TWICE, UNDONE = (in_front(keras.layers.Rescaling(scale)) for scale in (1 / 255, 255))
+TRANSPOSED = in_front(keras.layers.Permute((2, 1)))
+SCALE_OFF, ZERO_OFF = input_quantization(factor=2), input_quantization(shift=20)
+FAULTS = {
+    "other-weights": Fault((FLOAT, INT8, PRUNED, ONNX), "other weights", other_weights),
+    "swapped": Fault((FLOAT, INT8), "Coat comes out as Pullover", SWAPPED),
+    "scale": Fault((INT8,), "input quantization", SCALE_OFF),
+    "zero-point": Fault((INT8,), "wrong input quantization", ZERO_OFF),
+    "undeclared-scale": Fault((INT8,), UNDECLARED, SCALE_OFF, declared=False),
+    "undeclared-zero-point": Fault((INT8,), UNDECLARED, ZERO_OFF, declared=False),
+    "declared-raw": Fault((FLOAT,), "normalization is not", edit=normalized_by(1)),
+    "declared-twice": Fault((INT8,), "normalization is not", edit=normalized_by(1 / 255**2)),
+    "normalized-twice": Fault((FLOAT, ONNX), "normalization doubled", TWICE),
+    "unnormalized": Fault((FLOAT, ONNX), "normalization missing", UNDONE),
+    # an input that holds 0…1 and no more cannot be given what would show the cause
+    "integer-normalized-twice": Fault((INT8,), "nearly constant", TWICE),
+    "integer-unnormalized": Fault((INT8,), "are saturated", UNDONE),
+    "axes": Fault((FLOAT, INT8, ONNX), "axis order changed", TRANSPOSED),
+    "calibrated-on-noise": Fault((INT8,), "input quantization", calibrated_on(noise)),
+    "calibrated-on-raw": Fault((INT8,), "input quantization", calibrated_on(lambda x: x * 255)),
+    "calibrated-on-zeros": Fault((INT8,), "outside the range", calibrated_on(np.zeros_like)),
+    "saturated": Fault((FLOAT, INT8), "are saturated", last_layer(lambda old: old * 50)),
+    "constant": Fault((FLOAT, INT8), "output is constant", ONLY_BIAS),
+    "nan": Fault((FLOAT,), "NaN", flatbuffer(nan_in_tflite)),
+    "nan-in": Fault((ONNX,), "NaN", nan_in_onnx),
+    "shifted": Fault((FLOAT, INT8), "all shifted by 1", SHIFTED),
+    "shifted-names": Fault((INT8,), "in another order: got Ankle boot, T-sh", edit=shifted_names),
+    "edited-check": Fault((INT8,), "was edited", edit=perfect_check, sealed=False),
+    "edited-accuracy": Fault((INT8,), "was edited", edit=perfect_accuracy, sealed=False),
+    "overlap": Fault((INT8,), OVERLAP, edit=some_test_images),
+}
+CONTROLS = {
+    "converted": Fault((FLOAT, INT8, ONNX), "", last_layer(np.array)),
+    "packed": Fault((FLOAT, INT8), "", flatbuffer(lambda tree: None)),
+}
+
+
+def plant(name: str, like: str, fault: Fault, folders: Folders, rows: Path) -> None:
+    """Writes a row's file, and a manifest that fits it as far as the fault allows."""
+    path = rows / f"{name}{FORMATS[like].suffix}"
+    path.write_bytes(fault.file(like, folders))
+    manifest = json.loads((folders.honest / f"{like}.json").read_text())
     manifest |= {
+        "format": name,
+        "file": path.name,
         "sha256": file_sha256(path),
         "size_bytes": path.stat().st_size,
-        "calibration": asdict(made.calibration),
+        "gzip_bytes": len(gzip.compress(path.read_bytes(), mtime=0)),
     }
+    if fault.declared:
+        with open_runner(manifest["runtime"], path, threads=1) as runner:
+            manifest |= {"inputs": [asdict(runner.input)], "outputs": [asdict(runner.output)]}
+    manifest = sealed(manifest)
+    fault.edit(manifest)
+    write_json(rows / f"{name}.json", sealed(manifest) if fault.sealed else manifest)
+
+
+def rows_of(faults: dict[str, Fault]) -> dict[str, tuple[str, Fault]]:
+    """Returns each row's format and fault."""
+    return {
+        f"{name}-{like}": (like, found) for name, found in faults.items() for like in found.likes
+    }
+
+
+def benchmark(artifacts: Path, *arguments: str) -> tuple[int, dict[str, dict[str, Any]]]:
+    """Returns the exit code and the rows by their format."""
+    done = run_module("benchmark", "--artifacts", artifacts, "--quick", *GATE, *arguments)
+    results = json.loads((artifacts / "benchmark.json").read_text())["results"]
+    return done.code, {row["format"]: row for row in results}
+
+
+@pytest.fixture(scope="module")
+def folders(trained_artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Folders:
+    parent = tmp_path_factory.mktemp("faults")
+    stale, work = Path(shutil.copytree(trained_artifacts, parent / "stale")), parent / "work"
+    work.mkdir()
+    small = ("--units", "32", "--learning-rate", "1e-3", "--epochs", "3")
+    trained = run_module("train", *small, "--seed", "9", "--artifacts", stale)
+    assert trained.code == 0, trained.err
+    return Folders(
+        honest=trained_artifacts, stale=stale, work=work, training=dataset.load_train(None)
+    )
+
+
+@pytest.fixture(scope="module")
+def results(folders: Folders, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    rows = tmp_path_factory.mktemp("rows")
+    for model in folders.honest.glob("model.*"):
+        shutil.copy(model, rows)
+    planted = rows_of(CONTROLS | FAULTS)
+    for name, (like, fault) in planted.items():
+        plant(name, like, fault, folders, rows)
+    code, found = benchmark(rows)
+    assert code == 1
+    assert found.keys() == planted.keys()
+    return found
+
+
+def test_untouched_exports_pass(artifacts: Path) -> None:
+    code, found = benchmark(artifacts, "--format", ",".join((FLOAT, INT8, PRUNED, ONNX)))
+    assert (code, [row["verdict"] for row in found.values()]) == (0, ["pass"] * 4)
+
+
+@pytest.mark.parametrize("row", rows_of(CONTROLS))
+def test_planting_alone_breaks_nothing(row: str, results: dict[str, Any]) -> None:
+    assert (results[row]["verdict"], results[row]["reasons"]) == ("pass", [])
+
+
+@pytest.mark.parametrize(("row", "fault"), [(x, y) for x, (_, y) in rows_of(FAULTS).items()])
+def test_a_fault_is_caught_and_named(row: str, fault: Fault, results: dict[str, Any]) -> None:
+    reasons = "\n".join(results[row]["reasons"])
+    assert results[row]["verdict"] in ("fail", "error"), reasons
+    assert re.search(fault.symptom, reasons), reasons
+
+
+@pytest.mark.parametrize("name", ["other-weights", "swapped", "saturated", "calibrated-on-noise"])
+def test_sound_inputs_are_not_blamed(name: str, results: dict[str, Any]) -> None:
+    for row in rows_of({name: FAULTS[name]}):
+        assert "with its inputs" not in "\n".join(results[row]["reasons"])
+
+
+def test_exports_of_an_older_model_are_errors(folders: Folders) -> None:
+    code, found = benchmark(folders.stale)
+    assert code == 1
+    assert list(found) == list(FORMATS)
+    for row in found.values():
+        assert row["verdict"] == "error"
+        assert "was made from another model: got source" in row["reasons"][0]
+
+
+def test_a_real_export_calibrated_on_test_images_is_an_error(
+    artifacts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dataset, "load_train", dataset.load_test)
+    formats = [FORMATS[INT8]]
+    settings = resolve(formats, ExportOptions())
+    with progress() as report:
+        config = ExportConfig(artifacts=artifacts, data=None, formats=formats, settings=settings)
+        assert export_formats(config, report) == {}
+    code, found = benchmark(artifacts, "--format", INT8)
+    assert (code, found[INT8]["verdict"]) == (1, "error")
+    assert "test data overlaps the calibration set: 500 of its 500" in found[INT8]["reasons"][0]
