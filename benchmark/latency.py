@@ -160,12 +160,12 @@ class Round:
     """One slice of timed calls.
 
     Attributes:
-        durations_ns: of each call.
+        durations_ns: (samples,) int64, of each call.
         warm_up: what went before.
         quiet: whether a fixed piece of Python, timed before and after, ran at its full speed.
     """
 
-    durations_ns: tuple[int, ...]
+    durations_ns: np.ndarray
     warm_up: WarmUp
     quiet: bool
 

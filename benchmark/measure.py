@@ -21,7 +21,7 @@ from benchmark.config import BenchmarkConfig
 from benchmark.partial import PartialResults
 from benchmark.process import WorkerProcess
 from benchmark.subjects import Subject
-from benchmark.symptoms import EXPERIMENT_IMAGES, RESTORED_AGREEMENT
+from benchmark.symptoms import EXPERIMENT_BELOW, EXPERIMENT_IMAGES
 from train.environment import read_environment
 from train.errors import ArtifactError
 from train.record import ReferenceOutputs
@@ -174,10 +174,10 @@ class Measurement:
                     self._measured.problems[loaded.key] = str(error)
 
     def _experiments(self, worker: WorkerProcess, outputs: Path) -> dict[str, float]:
-        """Returns the agreement with changed inputs, of a row that hardly agrees with Keras."""
+        """Returns the agreement with changed inputs, of a row that does not agree."""
         expected = self._reference.outputs.argmax(axis=1)
         agreement = float(np.mean(np.load(outputs).argmax(axis=1) == expected))
-        if agreement >= RESTORED_AGREEMENT:
+        if agreement >= EXPERIMENT_BELOW:
             return {}
         return {
             name: float(np.mean(np.array(classes) == expected[:EXPERIMENT_IMAGES]))

@@ -83,11 +83,12 @@ class PartialResults:
         self._write(self._folder / f"{key}.json", scalars)
 
     def rounds(self, numbers: range) -> dict[int, dict[str, Any]]:
-        """Returns those of some rounds that are finished: answers of the workers by row."""
+        """Returns those of some rounds that are finished: answers of the workers by row.
+
+        Their `durations_ns` are arrays, (samples,) int64.
+        """
         paths = {number: self._round_path(number) for number in numbers}
-        return {
-            number: json.loads(path.read_text()) for number, path in paths.items() if path.is_file()
-        }
+        return {number: _round(path) for number, path in paths.items() if path.is_file()}
 
     def add_round(self, number: int, answers: Mapping[str, Any]) -> None:
         """Keeps a finished round."""
@@ -113,6 +114,14 @@ class PartialResults:
         temporary = path.with_name(path.name + ".tmp")
         write_json(temporary, content)
         temporary.replace(path)
+
+
+def _round(path: Path) -> dict[str, Any]:
+    answers: dict[str, Any] = json.loads(path.read_text())
+    for answer in answers.values():
+        if "durations_ns" in answer:
+            answer["durations_ns"] = np.array(answer["durations_ns"], np.int64)
+    return answers
 
 
 def _short(value: object) -> str:

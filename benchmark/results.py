@@ -51,7 +51,7 @@ class Result:
     throughput: dict[str, Any] | None = None
     profile: dict[str, Any] | None = None
     predicted: np.ndarray | None = None
-    rounds_ns: tuple[tuple[int, ...], ...] = ()
+    rounds_ns: tuple[np.ndarray, ...] = ()
     rounds_quiet: tuple[bool, ...] = ()
     verdict: Verdict
     reasons: tuple[str, ...] = ()
@@ -73,10 +73,13 @@ class Result:
             "delta_vs_baseline": found and found.overall.accuracy - gate.baseline,
             "distance": None if self.distance is None else asdict(self.distance),
             "latency_us": self.latency and self.latency.as_json(),
-            **{name: scalars.get(name) for name in (*LOADING, "call", "clipped_share")},
+            **{
+                name: scalars.get(name)
+                for name in (*LOADING, "call", "clipped_share", "input_range_use")
+            },
             "throughput": self.throughput,
             "profile": self.profile,
-            "predicted": None if self.predicted is None else self.predicted.tolist(),
+            "predicted": self.predicted,
             "rounds_ns": self.rounds_ns,
             "rounds_quiet": self.rounds_quiet,
         }
@@ -138,7 +141,7 @@ def conclude(
         evidence = _evidence(subject, outputs, reference, labels, latency, scalars)
         verdict, reasons = judge(evidence, gate)
         if verdict == "fail":
-            reasons = (*reasons, *_symptoms(outputs, reference, labels, scalars))
+            reasons = (*_symptoms(outputs, reference, labels, scalars, evidence), *reasons)
         results.append(
             Result(
                 subject=subject,
@@ -150,7 +153,7 @@ def conclude(
                 scalars=scalars,
                 throughput=raw.answer(subject.key, "throughput"),
                 profile=raw.answer(subject.key, "profile"),
-                predicted=outputs.argmax(axis=1),
+                predicted=outputs.argmax(axis=1).astype(np.int32),
                 rounds_ns=tuple(found.durations_ns for found in own),
                 rounds_quiet=tuple(found.quiet for found in own),
                 verdict=verdict,
@@ -176,7 +179,7 @@ def _rounds_of(key: str, rounds: dict[int, dict[str, Any]], measured: Measured) 
         warmed = WarmUp(calls=answer["warm_up_calls"], stable=answer["stable"])
         found.append(
             Round(
-                durations_ns=tuple(answer["durations_ns"]),
+                durations_ns=answer["durations_ns"],
                 warm_up=warmed,
                 quiet=answer["probe_ns"] <= MAX_QUIET * fastest,
             )
@@ -216,7 +219,7 @@ def _evidence(
         size_bytes=manifest.size_bytes if manifest else subject.path.stat().st_size,
         p50_us=None if latency.p50 is None else (latency.p50, *latency.p50_ci95),
         class_names=reference.labels,
-        symptoms=tuple(input_symptoms(scalars["clipped_share"])),
+        symptoms=tuple(input_symptoms(scalars["clipped_share"], scalars["input_range_use"])),
     )
 
 
@@ -225,9 +228,10 @@ def _symptoms(
     reference: ReferenceOutputs,
     labels: np.ndarray | None,
     scalars: dict[str, Any],
+    evidence: Evidence,
 ) -> list[str]:
-    unchanged = float(np.mean(outputs.argmax(axis=1) == reference.outputs.argmax(axis=1)))
+    unchanged, verified = evidence.distance.agreement, evidence.verified.get("agreement", 1.0)
     return [
         *output_symptoms(outputs, reference.outputs, labels, reference.labels),
-        *experiment_symptoms(scalars["experiments"], unchanged),
+        *experiment_symptoms(scalars["experiments"], unchanged, verified),
     ]

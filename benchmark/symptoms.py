@@ -13,18 +13,34 @@ MAX_CLIPPED_SHARE = 0.001
 CONSTANT_SHARE = 0.98  # of images in one class, while the Keras model says so of far fewer
 SATURATED_SHARE = 0.2  # of images at full confidence, while the Keras model hesitates
 CONFIDENT, HESITANT = 0.99, 0.9
-RESTORED_AGREEMENT = 0.9  # a change of classes or inputs that explains a failure
+MIN_INPUT_USE = 0.5  # of the range that the input can hold
+EXPLAINED_SHARE = 0.8  # of the images, by a permutation of the classes
 EXPERIMENT_IMAGES = 500
+EXPERIMENT_BELOW = 0.99  # agreement under which other inputs are tried
+# Inputs that bring back about the agreement that the file had when it was verified explain it.
+EXPERIMENT_FLIPS_FACTOR = 1.5
+EXPERIMENT_FLIPS_SLACK = 0.02
 
 
-def input_symptoms(clipped_share: float) -> list[str]:
-    """Returns what is wrong with how inputs were quantized, given the share that was clipped."""
-    if clipped_share <= MAX_CLIPPED_SHARE:
-        return []
-    return [
-        f"{clipped_share:.1%} of the input values lie outside the range that the input's scale "
-        "and zero point can hold: wrong input quantization, or normalization missing"
-    ]
+def input_symptoms(clipped_share: float, use: float) -> list[str]:
+    """Returns what is wrong with how inputs were quantized.
+
+    Args:
+        clipped_share: share of the input values that the input's scale and zero point clip, 0…1.
+        use: how much of the range that they can hold the inputs take up, 0…1.
+    """
+    found = []
+    if clipped_share > MAX_CLIPPED_SHARE:
+        found.append(
+            f"{clipped_share:.1%} of the input values lie outside the range that the input's scale "
+            "and zero point can hold: wrong input quantization, or normalization missing"
+        )
+    if use < MIN_INPUT_USE:
+        found.append(
+            f"the inputs take up {use:.0%} of the range that the input's scale and zero point can "
+            "hold: wrong input quantization, calibrated on other data, or normalization doubled"
+        )
+    return found
 
 
 def output_symptoms(
@@ -84,6 +100,7 @@ def experiments(inputs: np.ndarray) -> dict[str, np.ndarray]:
     changed = {
         "divided by 255 (normalization missing)": inputs / span,
         "multiplied by 255 (normalization doubled, or in the graph already)": inputs * span,
+        "stretched from 0…1 to −1…1": inputs * 2 - 1,
         "inverted (black and white swapped)": inputs.max() + inputs.min() - inputs,
     }
     if inputs.ndim >= 3 and inputs.shape[1] == inputs.shape[2]:
@@ -93,17 +110,21 @@ def experiments(inputs: np.ndarray) -> dict[str, np.ndarray]:
     return {name: np.ascontiguousarray(values, np.float32) for name, values in changed.items()}
 
 
-def experiment_symptoms(agreement: Mapping[str, float], unchanged: float) -> list[str]:
+def experiment_symptoms(
+    agreement: Mapping[str, float], unchanged: float, verified: float
+) -> list[str]:
     """Returns the change of inputs, if any, with which an export agrees with the Keras model.
 
     Args:
         agreement: share of images with the Keras model's prediction, 0…1, by the change.
         unchanged: the same for the inputs as they are.
+        verified: the same when the file was verified.
     """
     if not agreement:
         return []
     best = max(agreement, key=lambda name: agreement[name])
-    if agreement[best] < RESTORED_AGREEMENT or agreement[best] < unchanged + 0.01:
+    least = 1 - (1 - verified) * EXPERIMENT_FLIPS_FACTOR - EXPERIMENT_FLIPS_SLACK
+    if agreement[best] < max(least, unchanged + 0.01):
         return []
     return [
         f"with its inputs {best} it agrees with the Keras model on {agreement[best]:.1%} of "
@@ -119,7 +140,7 @@ def _permutation(found: np.ndarray, expected: np.ndarray, classes: int) -> np.nd
     explained = table[np.arange(classes), mapped].sum() / found.size
     if len(set(mapped)) < classes or (mapped == np.arange(classes)).all():
         return None
-    return mapped if explained >= RESTORED_AGREEMENT - 0.1 else None
+    return mapped if explained >= EXPLAINED_SHARE else None
 
 
 def _describe(mapped: np.ndarray, class_names: tuple[str, ...]) -> str:

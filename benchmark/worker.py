@@ -24,7 +24,7 @@ from benchmark.memory import resident_peak
 from benchmark.profilers import profile
 from benchmark.symptoms import EXPERIMENT_IMAGES, experiments
 from export.manifest import TensorSpec
-from export.runners import clipped, decode, encode, open_runner
+from export.runners import clipped, decode, encode, open_runner, range_use
 from export.runners.keras import KerasRunner
 from export.runners.runner import Runner
 from train.data import Preprocessing
@@ -183,13 +183,14 @@ class Session:
     def do_outputs(self, path: str, core: int | None) -> dict[str, Any]:
         """Runs every image one by one; writes the outputs, (N, classes) float32, to `path`."""
         self._pin(core)
-        chunks, clipped_values = [], 0
+        chunks, clipped_values, used = [], 0, 0.0
         for start in range(0, len(self._images), CHUNK_IMAGES):
             inputs = self._inputs(start, start + CHUNK_IMAGES)
             clipped_values += clipped(inputs, self._runner.input)
+            used = max(used, range_use(inputs, self._runner.input))
             chunks.append(self._outputs(inputs))
         np.save(path, np.concatenate(chunks))
-        return {"clipped_share": clipped_values / self._images.size}
+        return {"clipped_share": clipped_values / self._images.size, "input_range_use": used}
 
     def do_experiments(self) -> dict[str, Any]:
         """Returns the predicted classes of some images, and with their inputs changed."""

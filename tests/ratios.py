@@ -10,17 +10,23 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from benchmark.config import BenchmarkConfig
+from benchmark.gate import Gate
 from benchmark.latency import time_calls
+from benchmark.pipeline import run_benchmark
+from benchmark.results import Result
 from export.formats import FORMATS
 from export.manifest import read_manifest
 from export.runners import encode, open_runner
 from train import data as dataset
+from train.artifact import file_sha256, write_json
 from train.cli import Parser, run_command
 from train.native_output import captured_native_output
 from train.record import read_model_record
@@ -29,8 +35,7 @@ ROUNDS = 10
 CALLS_A_ROUND = 1_000
 PROCESS_RUNS = 5
 STAGES = ("train", "export", "benchmark")
-BARE_LOOP = "bare loop"
-Call = Callable[[np.ndarray], np.ndarray]
+KERAS_DEFAULT = "keras-default"
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
@@ -42,7 +47,8 @@ def main(arguments: Sequence[str]) -> int:
     read_model_record(options.artifacts)
     images = dataset.load_test(options.data).images[:CALLS_A_ROUND]
     process_ratios(options.artifacts)
-    latency_ratios(options.artifacts, images)
+    bare_loop_ratio(options.artifacts, images)
+    latency_ratios(options.artifacts, options.data)
     export_ratio(options.artifacts)
     return 0
 
@@ -60,8 +66,10 @@ def process_ratios(artifacts: Path) -> None:
     for name in seconds:
         median = statistics.median(seconds[name])
         show(name, f"{median * 1000:.0f} ms", median / statistics.median(seconds["python -c pass"]))
-    whole = wall_seconds(["-m", "benchmark", "--artifacts", str(artifacts)])
-    print(f"python -m benchmark: {whole:.1f} s for every export in {artifacts}")
+    for options in ((), ("--quick",)):
+        whole = wall_seconds(["-m", "benchmark", "--artifacts", str(artifacts), *options])
+        name = " ".join(("python -m benchmark", *options))
+        print(f"{name}: {whole:.1f} s for every export in {artifacts}")
 
 
 def wall_seconds(arguments: Sequence[str]) -> float:
@@ -71,91 +79,102 @@ def wall_seconds(arguments: Sequence[str]) -> float:
     return time.perf_counter() - started
 
 
-def latency_ratios(artifacts: Path, images: np.ndarray) -> None:
-    """Prints p50 ratios between exports, Keras's own default export among them."""
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        default = folder / "default.tflite"
-        export_as_keras_does(artifacts / "model.keras", default)
-        calls: dict[str, tuple[Call, np.ndarray]] = {}
-        files = {"keras default litert": ("litert", default)}
-        for name, entry in FORMATS.items():
-            files[name] = (entry.runtime, read_manifest(artifacts / f"{name}.json").artifact_path)
-        for name, (runtime, path) in files.items():
-            runner = stack.enter_context(open_runner(runtime, path, threads=1))
-            inputs = encode(dataset.PREPROCESSING.apply(images), runner.input)[:, np.newaxis]
-            calls[name] = (runner.invoke, inputs)
-        p50 = interleaved_p50(calls, bare_call(files["tflite-int8"][1]), calls["tflite-int8"][1])
+def latency_ratios(artifacts: Path, data: Path | None) -> None:
+    """Prints p50 ratios of one run of the harness, Keras's own default export among its rows.
+
+    A second run shows how well the harness repeats itself.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(shutil.copytree(artifacts, Path(folder, "artifacts")))
+        add_keras_default(copy)
+        config = BenchmarkConfig(
+            artifacts=copy,
+            data=data,
+            formats=None,
+            gate=Gate(baseline=0, tolerance=1),
+            samples=10_000,
+            rounds=20,
+            launches=4,
+            max_seconds=5,
+        )
+        first, second = (
+            {found.subject.format: found for found in run_benchmark(config).results}
+            for _ in range(2)
+        )
     for above, below in (
-        ("tflite-int8", "keras default litert"),
-        ("tflite-float32", "keras default litert"),
+        ("tflite-int8", KERAS_DEFAULT),
+        ("tflite-float32", KERAS_DEFAULT),
         ("tflite-int8", "tflite-float32"),
         ("tflite-int4", "tflite-int8"),
         ("tflite-int8-qat", "tflite-int8"),
         ("tflite-int8-pruned-clustered", "tflite-int8"),
         ("onnx-int8", "onnx-float32"),
         ("tflite-int8", "onnx-int8"),
-        ("tflite-int8", BARE_LOOP),
     ):
-        figures = f"{p50[above]:.2f} / {p50[below]:.2f} µs"
-        show(f"p50 {above} / {below}", figures, p50[above] / p50[below])
+        if above in first and below in first:
+            p50 = [first[name].latency for name in (above, below)]
+            figures = " / ".join(f"{found.p50:.2f}" for found in p50 if found and found.p50)
+            show(f"p50 {above} / {below}", f"{figures} µs", ratio(first[above], first[below]))
+    for name in first:
+        again, before = (ratio(run[name], run["tflite-float32"]) for run in (second, first))
+        show(f"p50 {name} / tflite-float32, second run / first", "", again / before)
 
 
-def export_as_keras_does(model_path: Path, destination: Path) -> None:
-    """Writes what a user gets from Keras's own exporter without options."""
+def add_keras_default(artifacts: Path) -> None:
+    """Adds what a user gets from Keras's own exporter without options, as one more row."""
+    twin = read_manifest(artifacts / "tflite-float32.json")
+    path = artifacts / f"{KERAS_DEFAULT}.tflite"
     with captured_native_output():
         import keras
 
-        model = keras.saving.load_model(model_path, compile=False)
-        model.export(str(destination), format="litert", verbose=False)
+        model = keras.saving.load_model(artifacts / "model.keras", compile=False)
+        model.export(str(path), format="litert", verbose=False)
+    with open_runner("litert", path, threads=1) as runner:
+        manifest = replace(
+            twin,
+            path=path.with_suffix(".json"),
+            format=KERAS_DEFAULT,
+            file=path.name,
+            sha256=file_sha256(path),
+            size_bytes=path.stat().st_size,
+            inputs=(runner.input,),
+            outputs=(runner.output,),
+        )
+    write_json(manifest.path, manifest.as_json())
 
 
-def interleaved_p50(
-    calls: dict[str, tuple[Call, np.ndarray]], bare: Call, bare_inputs: np.ndarray
-) -> dict[str, float]:
-    """Returns the median microseconds of each call, taken in turns, and of a bare loop."""
-    rounds: dict[str, list[np.ndarray]] = {name: [] for name in (*calls, BARE_LOOP)}
-    for _ in range(ROUNDS):
-        for name, (invoke, inputs) in calls.items():
-            found = time_calls(
-                invoke,
-                list(inputs),
-                samples=CALLS_A_ROUND,
-                clock_ns=time.perf_counter_ns,
-                limit_ns=10**9,
+def ratio(above: Result, below: Result) -> float:
+    """Returns the median over the rounds of one row's median over another's."""
+    rounds = zip(
+        *(above.rounds_ns, below.rounds_ns, above.rounds_quiet, below.rounds_quiet), strict=True
+    )
+    pairs = [(np.median(a) / np.median(b), calm and quiet) for a, b, calm, quiet in rounds]
+    calm_pairs = [found for found, quiet in pairs if quiet]
+    return float(np.median(calm_pairs if len(calm_pairs) >= 5 else [found for found, _ in pairs]))
+
+
+def bare_loop_ratio(artifacts: Path, images: np.ndarray) -> None:
+    """Prints the harness's p50 over that of the simplest loop, on the same interpreter."""
+    manifest = read_manifest(artifacts / "tflite-int8.json")
+    with open_runner("litert", manifest.artifact_path, threads=1) as runner:
+        inputs = list(encode(dataset.PREPROCESSING.apply(images), runner.input)[:, np.newaxis])
+        interpreter: Any = vars(runner)["_interpreter"]
+        given = interpreter.get_input_details()[0]["index"]
+        wanted = interpreter.get_output_details()[0]["index"]
+        harness, bare = [], []
+        for _ in range(ROUNDS):
+            clock = time.perf_counter_ns
+            harness += time_calls(
+                runner.invoke, inputs, samples=len(inputs), clock_ns=clock, limit_ns=10**9
             )
-            rounds[name].append(np.array(found))
-        rounds[BARE_LOOP].append(bare_loop(bare, bare_inputs))
-    return {name: float(np.median(np.concatenate(found))) / 1e3 for name, found in rounds.items()}
-
-
-def bare_call(path: Path) -> Call:
-    """Returns an inference as a user writes it on LiteRT's interpreter."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    with captured_native_output():
-        interpreter = Interpreter(model_path=str(path), num_threads=1)
-        interpreter.allocate_tensors()
-    given = interpreter.get_input_details()[0]["index"]
-    wanted = interpreter.get_output_details()[0]["index"]
-
-    def call(value: np.ndarray) -> np.ndarray:
-        interpreter.set_tensor(given, value)
-        interpreter.invoke()
-        result: np.ndarray = interpreter.get_tensor(wanted)
-        return result
-
-    return call
-
-
-def bare_loop(call: Call, inputs: np.ndarray) -> np.ndarray:
-    """Returns the nanoseconds of each call in the simplest loop that can be written."""
-    durations = []
-    for value in inputs:
-        started = time.perf_counter_ns()
-        call(value)
-        durations.append(time.perf_counter_ns() - started)
-    return np.array(durations)
+            for value in inputs:
+                started = clock()
+                interpreter.set_tensor(given, value)
+                interpreter.invoke()
+                interpreter.get_tensor(wanted)
+                bare.append(clock() - started)
+    above, below = (float(np.median(found)) / 1_000 for found in (harness, bare))
+    show("p50 tflite-int8, harness / bare loop", f"{above:.2f} / {below:.2f} µs", above / below)
 
 
 def export_ratio(artifacts: Path) -> None:

@@ -87,9 +87,11 @@ def publish(staged: list[Path], artifacts: Path) -> None:
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Writes an object as indented JSON; numbers must be finite (`null` says unknown).
 
-    A list of plain values takes one line, so that raw samples stay readable.
+    A list or an array of plain values takes one line, so that raw samples stay readable.
     """
-    path.write_text(_render(content, "\n") + "\n")
+    with path.open("w") as file:
+        file.writelines(_rendered(content, "\n"))
+        file.write("\n")
 
 
 def content_sha256(content: Mapping[str, Any]) -> str:
@@ -102,16 +104,23 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON number")
 
 
-def _render(value: Any, line: str) -> str:
+def _rendered(value: Any, line: str) -> Iterator[str]:
+    """Yields the text piece by piece; `line` ends a line and indents the next."""
+    nested = (Mapping, list, tuple, np.ndarray)
     inner = line + "  "
     if isinstance(value, Mapping) and value:
-        fields = (f"{json.dumps(key)}: {_render(item, inner)}" for key, item in value.items())
-        return "{" + inner + ("," + inner).join(fields) + line + "}"
-    if isinstance(value, list | tuple) and any(
-        isinstance(x, Mapping | list | tuple) for x in value
-    ):
-        return "[" + inner + ("," + inner).join(_render(x, inner) for x in value) + line + "]"
-    return json.dumps(value, allow_nan=False, ensure_ascii=False)
+        for number, (key, item) in enumerate(value.items()):
+            yield f"{',' if number else '{'}{inner}{json.dumps(key)}: "
+            yield from _rendered(item, inner)
+        yield line + "}"
+    elif isinstance(value, list | tuple) and any(isinstance(item, nested) for item in value):
+        for number, item in enumerate(value):
+            yield f"{',' if number else '['}{inner}"
+            yield from _rendered(item, inner)
+        yield line + "]"
+    else:
+        plain = value.tolist() if isinstance(value, np.ndarray) else value
+        yield json.dumps(plain, allow_nan=False, ensure_ascii=False)
 
 
 def read_json(path: Path, *, schema_version: int, remedy: str) -> dict[str, Any]:

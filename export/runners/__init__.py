@@ -75,6 +75,27 @@ def clipped(values: np.ndarray, spec: TensorSpec) -> int:
     return int(np.count_nonzero((values < low - slack) | (values > high + slack)))
 
 
+def range_use(values: np.ndarray, spec: TensorSpec) -> float:
+    """Returns how much of the range that a tensor can hold some values take up, 0…1 or more.
+
+    Args:
+        values: any shape, float32, real values.
+        spec: the tensor; 1 for a float tensor.
+
+    Returns:
+        The larger of the values' ends over the range's, on the sides that the range has.
+    """
+    if spec.scale is None or spec.zero_point is None:
+        return 1.0
+    limits = np.iinfo(spec.dtype)
+    ends = ((limits.min, values.min()), (limits.max, values.max()))
+    return max(
+        float(value) / ((limit - spec.zero_point) * spec.scale)
+        for limit, value in ends
+        if limit != spec.zero_point
+    )
+
+
 def decode(stored: np.ndarray, spec: TensorSpec) -> np.ndarray:
     """Returns the real values, float32, of what a tensor of `spec` holds."""
     if spec.scale is None or spec.zero_point is None:

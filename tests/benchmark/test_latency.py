@@ -116,7 +116,7 @@ def test_a_slow_model_is_not_called_forever() -> None:
 def rounds(*durations_us: list[float], quiet: bool = True) -> list[Round]:
     warmed = WarmUp(calls=10, stable=True)
     return [
-        Round(durations_ns=tuple(int(x * 1_000) for x in found), warm_up=warmed, quiet=quiet)
+        Round(durations_ns=np.array([int(x * 1_000) for x in found]), warm_up=warmed, quiet=quiet)
         for found in durations_us
     ]
 

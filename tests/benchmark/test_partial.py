@@ -24,7 +24,7 @@ def test_what_was_kept_is_there_when_resumed(tmp_path: Path) -> None:
     assert raw.row("tflite-int8+1t") == {"load_ms": 5.0}
     assert np.array_equal(raw.outputs("tflite-int8+1t"), np.eye(3))
     assert list(raw.rounds(range(10))) == [0, 7]
-    assert raw.rounds(range(1)) == {0: {"tflite-int8+1t": {"durations_ns": [1, 2, 3]}}}
+    assert raw.rounds(range(1))[0]["tflite-int8+1t"]["durations_ns"].tolist() == [1, 2, 3]
     assert raw.answer("tflite-int8+1t", "throughput") == {"images_per_second": 9.5}
     assert raw.row("onnx-int8+1t") is None
     assert raw.answer("onnx-int8+1t", "throughput") is None

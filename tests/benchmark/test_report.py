@@ -2,6 +2,7 @@ import io
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -32,7 +33,7 @@ def latency(p50: float, *, moody: bool = False, quiet: int = 10) -> Latency:
     warmed = WarmUp(calls=9, stable=True)
     speeds = [p50 * (1.5 if moody and number % 3 == 0 else 1) for number in range(10)]
     rounds = [
-        Round(durations_ns=(round(speed * 1e3),) * 50, warm_up=warmed, quiet=number < quiet)
+        Round(durations_ns=np.full(50, round(speed * 1e3)), warm_up=warmed, quiet=number < quiet)
         for number, speed in enumerate(speeds)
     ]
     return summarize(rounds, timer_ns=60, reference=None, quiet_only=False)

@@ -66,15 +66,22 @@ def test_nan_is_the_gates_to_say() -> None:
 
 
 def test_clipped_inputs() -> None:
-    assert input_symptoms(0.001) == []
-    assert "12.0% of the input values" in input_symptoms(0.12)[0]
+    assert input_symptoms(0.001, 1.0) == []
+    assert "12.0% of the input values" in input_symptoms(0.12, 1.0)[0]
+
+
+def test_inputs_that_hardly_use_their_range() -> None:
+    assert input_symptoms(0, 0.5) == []
+    (found,) = input_symptoms(0, 0.02)
+    assert found.startswith("the inputs take up 2% of the range")
+    assert "calibrated on other data" in found
 
 
 def test_experiments_on_pictures() -> None:
     grey = RANDOM.rand(5, 8, 8).astype(np.float32)
     found = experiments(grey)
     assert np.array_equal(found["transposed (axis order changed)"], grey.swapaxes(1, 2))
-    assert len(found) == 4
+    assert len(found) == 5
     color = RANDOM.rand(5, 8, 6, 3).astype(np.float32)
     found = experiments(color)
     assert np.array_equal(
@@ -85,8 +92,9 @@ def test_experiments_on_pictures() -> None:
 
 
 def test_only_a_change_that_explains_the_failure_is_named() -> None:
-    (found,) = experiment_symptoms({"transposed": 0.99, "inverted": 0.2}, 0.3)
+    (found,) = experiment_symptoms({"transposed": 0.99, "inverted": 0.2}, 0.3, 0.99)
     assert found.startswith("with its inputs transposed it agrees with the Keras model on 99.0%")
-    assert experiment_symptoms({"transposed": 0.8}, 0.3) == []
-    assert experiment_symptoms({"transposed": 0.95}, 0.945) == []
-    assert experiment_symptoms({}, 0.3) == []
+    assert experiment_symptoms({"transposed": 0.94}, 0.3, 0.99) == []
+    assert experiment_symptoms({"transposed": 0.975}, 0.97, 0.99) == []
+    assert experiment_symptoms({"transposed": 0.94}, 0.3, 0.97)
+    assert experiment_symptoms({}, 0.3, 0.99) == []

@@ -61,6 +61,7 @@ def test_every_image_is_run_and_decoded(tmp_path: Path) -> None:
     assert outputs.argmax(axis=1).tolist() == (IMAGES[:, 0, 0] % 3).tolist()
     assert outputs.max() == pytest.approx(255 / 256)
     assert found["clipped_share"] == 0
+    assert found["input_range_use"] == pytest.approx(IMAGES.max() / 255)
 
 
 def test_values_that_the_input_cannot_hold_are_counted(tmp_path: Path) -> None:

@@ -1,11 +1,20 @@
+import json
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from train.artifact import array_sha256, publish, read_json, staging, write_json
+from train.artifact import (
+    array_sha256,
+    content_sha256,
+    publish,
+    read_json,
+    staging,
+    write_json,
+)
 from train.errors import ArtifactError
 
 
@@ -96,3 +105,27 @@ def test_json_round_trip_and_no_nan(tmp_path: Path) -> None:
     assert read_json(path, schema_version=1, remedy="")["name"] == "µ"
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(path, {"value": float("nan")})
+
+
+def test_json_keeps_plain_lists_on_a_line_and_arrays_too(tmp_path: Path) -> None:
+    content: dict[str, Any] = {
+        "a": [1, 2.5, None, "µ"],
+        "b": {"c": [], "d": {}, "e": True},
+        "f": [{"g": 1}, [2, 3]],
+        "h": (np.array([4, 5]), np.array([6])),
+    }
+    write_json(tmp_path / "x.json", content)
+    text = (tmp_path / "x.json").read_text()
+    assert json.loads(text) == {**content, "h": [[4, 5], [6]]}
+    assert '  "a": [1, 2.5, null, "µ"],\n' in text
+    assert "    [4, 5],\n" in text
+
+
+def test_json_has_no_number_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "x.json", {"a": float("nan")})
+
+
+def test_the_hash_of_content_is_that_of_its_meaning() -> None:
+    assert content_sha256({"a": [1], "b": 2.5}) == content_sha256({"b": 2.5, "a": (1,)})
+    assert content_sha256({"a": [1]}) != content_sha256({"a": [2]})
