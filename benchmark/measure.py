@@ -1,6 +1,7 @@
 """Workers → raw results: every row loaded, run over all images, and timed in turns. Light."""
 
 import os
+import random
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -18,6 +19,7 @@ from benchmark.conditions import (
     summarize_conditions,
 )
 from benchmark.config import BenchmarkConfig
+from benchmark.latency import MIN_ROUNDS
 from benchmark.partial import PartialResults
 from benchmark.process import WorkerProcess
 from benchmark.subjects import Subject
@@ -74,6 +76,15 @@ def group_size(memory_bytes: int) -> int:
     return max(2, min(MAX_WORKERS, memory_bytes // 2 // WORKER_BYTES))
 
 
+def shuffled(workers: Sequence[Loaded], number: int) -> list[Loaded]:
+    """Returns the workers in an order of this round's own, the same whenever it is asked for.
+
+    At random, lest a disturbance that comes and goes regularly always meet the same rows.
+    """
+    order = random.Random(number).sample(range(len(workers)), len(workers))  # noqa: S311
+    return [workers[index] for index in order]
+
+
 class Measurement:
     """One run of all rows, a group of them at a time."""
 
@@ -108,7 +119,7 @@ class Measurement:
         size = group_size(read_environment().memory_bytes)
         for start in range(0, len(sound), size):
             group = sound[start : start + size]
-            # room for as many again, where the machine was disturbed
+            # room for half as many more, where the machine was disturbed
             first = start // size * rounds * 2
             numbers = range(first, first + rounds * 2)
             exports = [subject.key for subject in group if subject.manifest is not None]
@@ -116,27 +127,29 @@ class Measurement:
                 measured.rounds[subject.key] = numbers
                 if exports:
                     measured.reference[subject.key] = exports[0]
-            for launch in range(launches):
-                low, high = (end * rounds // launches * 2 for end in (launch, launch + 1))
-                self._launch(group, numbers[low:high], last=launch == launches - 1)
+            for launch in range(launches + launches // 2):
+                low, high = (end * rounds // launches for end in (launch, launch + 1))
+                if launch >= launches and self._enough_quiet(group, numbers):
+                    break
+                self._launch(group, numbers[low:high], first=launch == 0)
         if self._conditions:
             measured.conditions = summarize_conditions(self._conditions, self._probes_ns)
         return measured
 
-    def _launch(self, group: Sequence[Subject], numbers: range, *, last: bool) -> None:
+    def _launch(self, group: Sequence[Subject], numbers: range, *, first: bool) -> None:
         """Runs some rounds with new processes: where a process's memory lies moves its speed."""
         done = self._raw.rounds(numbers)
         for answers in done.values():
             self._note_errors(answers)
         rows = [self._raw.row(s.key) for s in group]
-        if self._enough(done, numbers) and all(rows) and not (last and self._config.extras):
+        if len(done) == len(numbers) and all(rows) and not (first and self._config.extras):
             self._done += len(group) * (LOAD_COST + len(done) * SLICE_COST)
             return
         with ExitStack() as stack:
             workers = self._load(group, stack)
             self._run_images(workers)
             self._time(workers, numbers, done)
-            if last:
+            if first:
                 self._ask_extras(workers)
 
     def _load(self, group: Sequence[Subject], stack: ExitStack) -> list[Loaded]:
@@ -184,30 +197,30 @@ class Measurement:
             for name, classes in worker.ask("experiments")["predicted"].items()
         }
 
-    def _enough(self, done: dict[int, dict[str, Any]], numbers: range) -> bool:
-        """Whether the rounds asked for are there, and at most half of their slices disturbed."""
-        if len(done) < len(numbers) // 2:
-            return False
-        slices = [answer for answers in done.values() for answer in answers.values()]
-        probes = [answer["probe_ns"] for answer in slices if "probe_ns" in answer]
-        quiet = sum(probe <= MAX_QUIET * min(self._probes_ns or probes) for probe in probes)
-        return len(done) == len(numbers) or 2 * quiet >= len(probes)
+    def _enough_quiet(self, group: Sequence[Subject], numbers: range) -> bool:
+        """Whether every row of a group has the quiet rounds that can carry its statistics."""
+        done = self._raw.rounds(numbers)
+        for subject in group:
+            answers = [found[subject.key] for found in done.values() if subject.key in found]
+            probes = [answer["probe_ns"] for answer in answers if "probe_ns" in answer]
+            fastest = min([*self._probes_ns, *probes], default=0)
+            quiet = sum(probe <= MAX_QUIET * fastest for probe in probes)
+            if subject.key not in self._measured.problems and quiet < MIN_ROUNDS:
+                return False
+        return True
 
     def _time(self, workers: list[Loaded], numbers: range, done: dict[int, dict[str, Any]]) -> None:
-        """Times the rows in turns: a slice of each in every round, each round another first."""
+        """Times the rows in turns: a slice of each in every round, each round in another order."""
         problems = self._measured.problems
         before, started = read_counters(), time.monotonic()
         probe = probe_ns(self._cores[-1])
         workers_s = self._workers_s
         skipped = len(done)
         for number in numbers[skipped:]:
-            if self._enough(done, numbers):
-                break
             # what loading took goes with the first round of its process
             is_first = number == numbers[skipped]
             answers: dict[str, Any] = {}
-            first = number % len(workers) if workers else 0
-            for loaded in workers[first:] + workers[:first]:
+            for loaded in shuffled(workers, number):
                 if loaded.key in problems:
                     continue
                 self._progress(f"{loaded.key}: timing, round {number + 1}", SLICE_COST)

@@ -50,6 +50,7 @@ class FakeRunner(Runner):
 
     def __init__(self) -> None:
         self.input, self.output = INPUT, OUTPUT
+        self.invoke = self.run
         self.now_ns = 0
         self.calls = 0
 
@@ -69,7 +70,8 @@ class FakeRunner(Runner):
         """The time in nanoseconds, which passes only while the runner works."""
         return self.now_ns
 
-    def invoke(self, value: np.ndarray) -> np.ndarray:
+    def run(self, value: np.ndarray) -> np.ndarray:
+        """One inference."""
         assert value.dtype == np.int8
         assert value.shape == (1, 2, 2)
         self.now_ns += 3_000 if self.calls else 70_000

@@ -31,7 +31,7 @@ from train.cli import Parser, run_command
 from train.native_output import captured_native_output
 from train.record import read_model_record
 
-ROUNDS = 10
+BARE_ROUNDS = 50
 CALLS_A_ROUND = 1_000
 PROCESS_RUNS = 5
 STAGES = ("train", "export", "benchmark")
@@ -162,19 +162,24 @@ def bare_loop_ratio(artifacts: Path, images: np.ndarray) -> None:
         given = interpreter.get_input_details()[0]["index"]
         wanted = interpreter.get_output_details()[0]["index"]
         harness, bare = [], []
-        for _ in range(ROUNDS):
+        for _ in range(BARE_ROUNDS):
             clock = time.perf_counter_ns
-            harness += time_calls(
+            timed = time_calls(
                 runner.invoke, inputs, samples=len(inputs), clock_ns=clock, limit_ns=10**9
             )
+            harness.append(float(np.median(timed)) / 1_000)
+            durations = []
             for value in inputs:
                 started = clock()
                 interpreter.set_tensor(given, value)
                 interpreter.invoke()
                 interpreter.get_tensor(wanted)
-                bare.append(clock() - started)
-    above, below = (float(np.median(found)) / 1_000 for found in (harness, bare))
-    show("p50 tflite-int8, harness / bare loop", f"{above:.2f} / {below:.2f} µs", above / below)
+                durations.append(clock() - started)
+            bare.append(float(np.median(durations)) / 1_000)
+    figures = f"{np.median(harness):.2f} / {np.median(bare):.2f} µs"
+    show(
+        "p50 tflite-int8, harness / bare loop", figures, float(np.median(np.divide(harness, bare)))
+    )
 
 
 def export_ratio(artifacts: Path) -> None:

@@ -54,7 +54,7 @@ class KerasRunner(Runner):
         value = np.zeros((1, *self._model.input_shape[1:]), np.float32)
         ways = {"model(x)": self._called, "model.predict(x)": self._predicted}
         self.call = min(ways, key=lambda name: _seconds_a_call(ways[name], value))
-        self._invoke = ways[self.call]
+        self.invoke = ways[self.call]
         return self
 
     def __exit__(
@@ -63,11 +63,7 @@ class KerasRunner(Runner):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        del self._model, self._invoke
-
-    def invoke(self, value: np.ndarray) -> np.ndarray:
-        """Runs one inference."""
-        return self._invoke(value)
+        del self._model, self.invoke
 
     def invoke_each(self, values: np.ndarray) -> np.ndarray:
         """Returns all outputs, computed in batches: one by one would take a minute."""

@@ -45,8 +45,21 @@ class LiteRTRunner(Runner):
         self.input = _tensor_spec(input_details)
         self.output = _tensor_spec(output_details)
         self._interpreter = interpreter
-        self._input_index = input_details["index"]
-        self._output_index = output_details["index"]
+        self._input_index = given = input_details["index"]
+        wanted = output_details["index"]
+        set_tensor, get_tensor, run = (
+            interpreter.set_tensor,
+            interpreter.get_tensor,
+            interpreter.invoke,
+        )
+
+        def invoke(value: np.ndarray) -> np.ndarray:
+            set_tensor(given, value)
+            run()
+            result: np.ndarray = get_tensor(wanted)
+            return result
+
+        self.invoke = invoke
         return self
 
     def __exit__(
@@ -55,15 +68,7 @@ class LiteRTRunner(Runner):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        del self._interpreter
-
-    def invoke(self, value: np.ndarray) -> np.ndarray:
-        """Runs one inference."""
-        interpreter = self._interpreter
-        interpreter.set_tensor(self._input_index, value)
-        interpreter.invoke()
-        result: np.ndarray = interpreter.get_tensor(self._output_index)
-        return result
+        del self._interpreter, self.invoke
 
     def resize(self, batch: int) -> None:
         """Makes an open batch dimension `batch` wide."""

@@ -52,8 +52,13 @@ class ONNXRuntimeRunner(Runner):
             raise ArtifactError(f"ONNX Runtime cannot load {self._path}: {error}") from error
         self.input = _tensor_spec(single("input", self._session.get_inputs(), self._path))
         self.output = _tensor_spec(single("output", self._session.get_outputs(), self._path))
-        self._output_names = [self.output.name]
-        self._input_name = self.input.name
+        run, wanted, given = self._session.run, [self.output.name], self.input.name
+
+        def invoke(value: np.ndarray) -> np.ndarray:
+            result: np.ndarray = run(wanted, {given: value})[0]
+            return result
+
+        self.invoke = invoke
         return self
 
     def __exit__(
@@ -62,12 +67,7 @@ class ONNXRuntimeRunner(Runner):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        del self._session
-
-    def invoke(self, value: np.ndarray) -> np.ndarray:
-        """Runs one inference."""
-        result: np.ndarray = self._session.run(self._output_names, {self._input_name: value})[0]
-        return result
+        del self._session, self.invoke
 
 
 def _tensor_spec(details: Any) -> TensorSpec:

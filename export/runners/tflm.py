@@ -33,6 +33,7 @@ class TFLMRunner(Runner):
         except (RuntimeError, ValueError) as error:
             reason = (output.text.strip().splitlines() or [str(error)])[0]
             raise ArtifactError(f"TFLM cannot load {self._path}: {reason}") from error
+        self.invoke = self._run
         return self
 
     def __exit__(
@@ -41,10 +42,9 @@ class TFLMRunner(Runner):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        del self._interpreter
+        del self._interpreter, self.invoke
 
-    def invoke(self, value: np.ndarray) -> np.ndarray:
-        """Runs one inference."""
+    def _run(self, value: np.ndarray) -> np.ndarray:
         self._interpreter.set_input(value, 0)
         self._interpreter.invoke()
         result: np.ndarray = self._interpreter.get_output(0)

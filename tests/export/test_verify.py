@@ -123,8 +123,8 @@ def test_runtimes_that_disagree_are_caught(
     tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = tiny.make(INT8, tmp_path).path.read_bytes()
-    invoke = TFLMRunner.invoke
-    monkeypatch.setattr(TFLMRunner, "invoke", lambda self, value: invoke(self, value)[:, ::-1])
+    run = TFLMRunner._run
+    monkeypatch.setattr(TFLMRunner, "_run", lambda self, value: run(self, value)[:, ::-1])
     assert failed(INT8, content, tiny, tmp_path) == ["tflm_flips", "tflm_max_lsb"]
 
 
