@@ -58,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
     )
     with progress() as report:
         benchmark = run_benchmark(config, on_progress=report.step)
-    render(benchmark, config.gate, read_environment(), Console())
+    render(benchmark, config.gate, read_environment(), Console(), details=options.details)
     return 0 if all(result.verdict == "pass" for result in benchmark.results) else 1
 
 
@@ -163,6 +163,7 @@ def parser() -> Parser:
         metavar="S",
         help="longest time for a row's timed calls; fewer samples then (default: %(default)s)",
     )
+    add("--details", action="store_true", help="a second table: start-up, memory, tails, classes")
     add("--profile", action="store_true", help="time per operator by the runtimes' own profilers")
     add("--quick", action="store_true", help="fewer timed calls: same verdict, rougher latency")
     add("--include-keras", action="store_true", help="a row for the Keras model (TensorFlow)")

@@ -4,11 +4,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from benchmark.details import LEGEND, details_table
 from benchmark.gate import Gate
 from benchmark.latency import MIN_ROUNDS
 from benchmark.pipeline import Benchmark
 from benchmark.results import Result
 from benchmark.statistics import paired_drop_interval
+from benchmark.subjects import KERAS
 from export.runners import MODES
 from train.environment import Environment
 
@@ -17,8 +19,23 @@ STYLES = {"pass": "green", "fail": "red", "inconclusive": "yellow", "error": "re
 SHORT = {"inconclusive": "inconcl."}
 
 
-def render(benchmark: Benchmark, gate: Gate, environment: Environment, console: Console) -> None:
-    """Prints the table, what its columns mean, the reasons, the fastest and the smallest."""
+def render(
+    benchmark: Benchmark,
+    gate: Gate,
+    environment: Environment,
+    console: Console,
+    *,
+    details: bool = False,
+) -> None:
+    """Prints the table, what its columns mean, the reasons, the fastest and the smallest.
+
+    Args:
+        benchmark: what was found.
+        gate: the limits of the verdict.
+        environment: the machine.
+        console: where to.
+        details: whether to print a second table, of start-up, memory, tails and classes.
+    """
     passing = [result for result in benchmark.results if result.verdict == "pass"]
     exports = [result for result in passing if result.subject.manifest is not None]
     fastest = min(exports, key=_p50, default=None)
@@ -33,6 +50,9 @@ def render(benchmark: Benchmark, gate: Gate, environment: Environment, console: 
         shown = f"[{STYLES[result.verdict]}]{verdict}[/]{marks}"
         table.add_row(_name(result), *_cells(result), shown)
     console.print(table)
+    if details:
+        console.print(details_table(benchmark.results, tuple(map(_name, benchmark.results))))
+        _line(console, LEGEND)
     _legend(benchmark, gate, environment, console)
     if fastest is not None and smallest is not None:
         _line(console, f"* fastest passing: {_name(fastest)}")
@@ -61,6 +81,9 @@ def _legend(benchmark: Benchmark, gate: Gate, environment: Environment, console:
     timers = [result.latency.timer for result in benchmark.results if result.latency]
     if timers:
         _line(console, f"Each timing includes {1000 * max(timers):.0f} ns of reading the clock.")
+    for result in benchmark.results:
+        if result.subject.format == KERAS and result.scalars:
+            _line(console, f"{_name(result)}: timed by {result.scalars['call']}, the faster way")
     _line(console, f"{environment.cpu}, {environment.cores} cores, {environment.architecture}")
     _line(console, ", ".join(environment.cpu_features))
 

@@ -168,9 +168,11 @@ def test_a_row_for_every_setting_and_for_keras(artifacts: Path) -> None:
     done = run_module(
         *("benchmark", "--artifacts", artifacts, "--format", "tflite-int8,onnx-float32", "--quick"),
         *("--include-keras", "--threads", "1,2", "--xnnpack", "on,off", "--profile"),
-        *("--onnx-optimization", "disabled", "--batch", "16", *GATE),
+        *("--onnx-optimization", "disabled", "--batch", "16", "--details", *GATE),
     )
     assert done.code == 0, done.out + done.err
+    assert "the faster way" in done.out
+    assert "expected calibration error" in " ".join(done.out.split())
     rows = json.loads((artifacts / "benchmark.json").read_text())["results"]
     assert [(row["format"], row["mode"], row["threads"]) for row in rows] == [
         *(("keras", None, 1), ("keras", None, 2)),
