@@ -4,6 +4,7 @@ import gzip
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -14,10 +15,11 @@ from export import calibration
 from export.compare import distance
 from export.converters import onnx, tflite
 from export.current import versions
-from export.formats import Family, Format
+from export.formats import FORMATS, Family, Format
 from export.manifest import Calibration, Manifest, Source, TensorSpec
+from export.refusal import reason_of, with_advice
 from export.runners import open_runner, predict
-from export.settings import Settings
+from export.settings import ExportOptions, Settings, resolve
 from export.source import SourceModel
 from export.verify import Expectation, Verification, verify
 from train import data as dataset
@@ -94,12 +96,18 @@ def export_formats(
             folder=work,
         )
         expected = expectation(source, training.take(parts.validation), record)
+
+        @cache
+        def trial(name: str) -> bool:
+            return can_be_made(FORMATS[name], source, expected, work)
+
         for entry in config.formats:
             report.step(f"{entry.name}: converting")
             try:
                 made = make(entry, config.settings[entry.name], source, expected, staged)
             except ToolkitError as error:
-                failures[entry.name] = error
+                report.step(f"{entry.name}: failed, looking for a format that can be made")
+                failures[entry.name] = with_advice(error, entry, trial)
                 report.milestone(f"{entry.name:<28} FAILED")
                 continue
             manifest = manifest_of(made, entry, config.settings[entry.name], record, now())
@@ -107,6 +115,16 @@ def export_formats(
             publish([made.path, staged / manifest.path.name], config.artifacts)
             report.milestone(summary(manifest))
     return failures
+
+
+def can_be_made(entry: Format, source: SourceModel, expected: Expectation, folder: Path) -> bool:
+    """Returns whether a format, at its default options, can be made and passes its checks."""
+    settings = resolve([entry], ExportOptions())[entry.name]
+    try:
+        make(entry, settings, source, expected, folder)
+    except ToolkitError:
+        return False
+    return True
 
 
 def expectation(
@@ -173,11 +191,8 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
         with captured_native_output():
             content: bytes = CONVERTERS[entry.family].convert(entry, settings, method, source)
     except CONVERSION_ERRORS as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        exact = f"{entry.family}-float32"
-        advice = "" if entry.name == exact else f"; {exact} does without quantization"
         raise ToolkitError(
-            f"{entry.name}: the converter refused the model: {reason}{advice}"
+            f"{entry.name}: the converter refused the model: {reason_of(error)}"
         ) from error
     return content
 

@@ -53,6 +53,12 @@ class SourceModel:
                 f"{path} is not a Keras model that can be loaded ({reason}); "
                 "run `python -m train` again"
             ) from error
+        found, wanted = representative.inputs.shape[1:], tuple(self.model.input_shape[1:])
+        if found != wanted:
+            raise ArtifactError(
+                f"{path}: got calibration images of shape {found}, expected {wanted}, the model's "
+                "input; give data of that shape, or train the model on these images"
+            )
         for weight in self.model.weights:
             if not np.isfinite(np.asarray(weight)).all():
                 raise ArtifactError(

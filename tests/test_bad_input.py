@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import pytest
 
 from export.manifest import sealed
@@ -159,6 +160,46 @@ def test_a_file_that_is_no_model_but_has_the_recorded_hash(artifacts: Path) -> N
     assert done.err.startswith("error: ")
     assert len(done.err.splitlines()) == 1
     assert "is not a Keras model that can be loaded" in done.err
+
+
+def replace_model(artifacts: Path, model: keras.Model) -> None:
+    """Puts another model in the folder, with a record that describes it."""
+    path, record = artifacts / "model.keras", artifacts / "model.json"
+    model.save(path)
+    fields = json.loads(record.read_text())
+    fields["model"]["sha256"] = file_sha256(path)
+    record.write_text(json.dumps(fields))
+
+
+@pytest.mark.slow
+def test_an_operator_that_a_scheme_cannot_quantize_is_named_with_the_format_that_can(
+    artifacts: Path,
+) -> None:
+    trained = keras.saving.load_model(artifacts / "model.keras")
+    flatten, hidden, _, last = trained.layers[1:]
+    image = keras.Input((28, 28), name="image")
+    x = hidden(flatten(image))
+    replace_model(artifacts, keras.Model(image, last(x * keras.ops.sign(x))))
+    before = file_sha256(artifacts / "tflite-int16x8.tflite")
+    done = run_module(
+        *("export", "--format", "tflite-int16x8,tflite-float32", "--artifacts", artifacts)
+    )
+    assert done.code == 2, done.out + done.err
+    (line,) = done.err.splitlines()
+    assert line.startswith("error: tflite-int16x8: the converter refused the model: it has no way")
+    assert line.endswith("operator SIGN; tflite-dynamic can be made of this model")
+    assert "tflite-float32" in done.out
+    assert "accuracy drop" in done.out
+    assert file_sha256(artifacts / "tflite-int16x8.tflite") == before
+
+
+@pytest.mark.slow
+def test_images_that_do_not_fit_the_model_are_refused(artifacts: Path) -> None:
+    image = keras.Input((32, 32), name="image")
+    x = keras.layers.Dense(10, activation="softmax")(keras.layers.Flatten()(image))
+    replace_model(artifacts, keras.Model(image, x))
+    done = run_module("export", "--format", "tflite-int8", "--artifacts", artifacts)
+    assert_one_line_error(done, "calibration images of shape (28, 28), expected (32, 32)")
 
 
 @pytest.mark.slow

@@ -66,18 +66,29 @@ def to_onnx(settings: Settings, source: SourceModel) -> onnx.ModelProto:
     """Returns the float32 model.
 
     `from_function`, because tf2onnx's `from_keras` fails on Keras 3 models with a KeyError.
+
+    Raises:
+        ValueError: the model has an operator that ONNX lacks; it is named.
     """
     signature = [source.signature(settings.batch)]
     serve = tf.function(source.serve, input_signature=signature)
     tf2onnx.utils.INTERNAL_NAME = 1  # a counter of this process, part of the nodes' names
     model: onnx.ModelProto
     model, _ = tf2onnx.convert.from_function(serve, input_signature=signature, opset=settings.opset)
+    _check_operators(model)
     model.graph.name = "model"  # tf2onnx puts a counter of TensorFlow into it
     model.graph.doc_string = ""
     if settings.batch is None:
         for value in (*model.graph.input, *model.graph.output):
             value.type.tensor_type.shape.dim[0].dim_param = "batch"
     return model
+
+
+def _check_operators(model: onnx.ModelProto) -> None:
+    """tf2onnx passes operators that it does not know on as they are, such as Erfc."""
+    for node in model.graph.node:
+        if not node.domain and not onnx.defs.has(node.op_type):
+            raise ValueError(f"op {node.op_type} is not supported by ONNX")
 
 
 class _Samples(CalibrationDataReader):

@@ -1,0 +1,77 @@
+"""Models with operators that a scheme cannot quantize, through the real converters."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import pytest
+
+from export.formats import FORMATS
+from export.pipeline import convert
+from export.refusal import reason_of, with_advice
+from tests.export.conftest import load_source, settings_of
+from train.errors import CheckError, ToolkitError
+
+
+def converted(name: str, operator: Callable[[Any], Any], folder: Path) -> bytes:
+    """Converts a small model that applies `operator` between its layers."""
+    image = keras.Input((28, 28), name="image")
+    x = keras.layers.Dense(16)(keras.layers.Flatten()(image))
+    x = operator(x)
+    probabilities = keras.layers.Dense(10, activation="softmax", name="probabilities")(x)
+    path = folder / "model.keras"
+    keras.Model(image, probabilities).save(path)
+    entry = FORMATS[name]
+    settings = settings_of(entry)
+    method = settings.calibration_methods[0] if settings.calibration_methods else None
+    return convert(entry, settings, method, load_source(path, folder))
+
+
+@pytest.mark.parametrize(
+    ("name", "operator", "named"),
+    [
+        ("tflite-int16x8", keras.ops.sign, "operator SIGN"),
+        ("tflite-float32", keras.ops.erf, "operator Erf"),
+        ("tflite-int8", keras.ops.erf, "operator Erf"),
+        ("onnx-float32", keras.ops.erfinv, "operator Erfinv"),
+        ("onnx-int8", keras.ops.erfinv, "operator Erfinv"),
+    ],
+)
+def test_the_operator_is_named(
+    name: str, operator: Callable[[Any], Any], named: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ToolkitError, match=f"{name}: the converter refused .* {named}$"):
+        converted(name, operator, tmp_path)
+
+
+def test_the_first_simpler_format_that_can_be_made_is_named() -> None:
+    tried: list[str] = []
+
+    def makes(name: str) -> bool:
+        tried.append(name)
+        return name == "tflite-float16"
+
+    error = CheckError("tflite-int8 was not written: check agreement")
+    found = with_advice(error, FORMATS["tflite-int8"], makes)
+    assert type(found) is CheckError
+    assert str(found).endswith("check agreement; tflite-float16 can be made of this model")
+    assert tried == ["tflite-dynamic", "tflite-float16"]
+
+
+def test_no_format_is_promised_that_cannot_be_made() -> None:
+    tried: list[str] = []
+
+    def makes(name: str) -> bool:
+        tried.append(name)
+        return False
+
+    found = with_advice(ToolkitError("no"), FORMATS["onnx-float32"], makes)
+    assert str(found) == "no; no simpler format can be made of this model either"
+    assert "onnx-float32" not in tried
+
+
+def test_a_reason_without_an_operator_is_the_first_line_and_not_a_page() -> None:
+    assert reason_of(ValueError("it is broken\nhere\nand there")) == "it is broken"
+    assert len(reason_of(ValueError("x" * 5_000))) == 200
+    assert reason_of(ValueError()) == "ValueError"
