@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 UV     ?= uv
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix bench lock clean
+.PHONY: help run test check fix dashboard bench lock clean
 
 help: ## show these targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -27,6 +27,9 @@ check: $(VENV)/dev ## lint, strict typing and the fast tests; changes nothing
 fix: $(VENV)/dev ## mend what the linter and the formatter can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+dashboard: $(VENV)/host ## show every trial of the searches in TensorBoard, on this machine only
+	$(BIN)/tensorboard --logdir artifacts/logs --host 127.0.0.1
 
 bench: $(VENV)/dev ## print the speed ratios that the README claims (needs `make run` once)
 	$(BIN)/python -m tests.ratios

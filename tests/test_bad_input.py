@@ -44,6 +44,10 @@ from train.artifact import file_sha256, write_json
         ("export", ["--format", "all", "--opset", "99"], "expected an integer in 13…18"),
         ("export", ["--format", "all", "--batch", "2"], "invalid choice: '2'"),
         ("train", ["--units", "x"], "got 'x', expected an integer in 1…"),
+        ("train", ["--tuner", "luck"], "invalid choice: 'luck'"),
+        ("train", ["--trials", "5"], "got --trials with --tuner hyperband, expected one of random"),
+        ("train", ["--recipe", "cake"], "invalid choice: 'cake'"),
+        ("train", ["--cross-validate", "1"], "got '1', expected an integer in 2…"),
         ("train", ["--nonsense"], "unrecognized arguments: --nonsense"),
     ],
 )

@@ -8,8 +8,10 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 HEAVY = {
+    "train.crossvalidate",
     "train.model",
     "train.pipeline",
+    "train.plots",
     "train.tune",
     "export.finetune",
     "export.pipeline",

@@ -86,6 +86,13 @@ class CosineAnnealing(keras.callbacks.Callback):
         self.model.optimizer.learning_rate.assign(cosine_rate(self.peak, done))
 
 
+def schedule_callbacks(hyperparameters: Hyperparameters) -> list[keras.callbacks.Callback]:
+    """Returns what a fit needs for its learning-rate schedule."""
+    if hyperparameters.schedule == "cosine":
+        return [CosineAnnealing(hyperparameters.learning_rate)]
+    return []
+
+
 def build_model(hyperparameters: Hyperparameters) -> keras.Model:
     """Returns the compiled network: (N, 28, 28) float32 in 0…1 → (N, 10) float32 softmax.
 
@@ -98,8 +105,10 @@ def build_model(hyperparameters: Hyperparameters) -> keras.Model:
     x = keras.layers.Dropout(hyperparameters.dropout)(x)
     probabilities = keras.layers.Dense(len(LABELS), activation="softmax", name=OUTPUT_NAME)(x)
     model = keras.Model(image, probabilities, name="classifier")
+    optimizer = keras.optimizers.get(hyperparameters.optimizer)
+    optimizer.learning_rate = hyperparameters.learning_rate
     model.compile(
-        optimizer=keras.optimizers.Adam(hyperparameters.learning_rate),
+        optimizer=optimizer,
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
         steps_per_execution=STEPS_PER_EXECUTION,

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -18,9 +18,10 @@ from train.artifact import (
     staging,
     write_json,
 )
-from train.config import Hyperparameters, TrainConfig
+from train.config import RECIPES, Hyperparameters, TrainConfig
+from train.crossvalidate import CrossValidation, cross_validate
 from train.environment import read_environment
-from train.model import CosineAnnealing, FitData, accuracy_of, build_model, outputs_of
+from train.model import FitData, accuracy_of, build_model, outputs_of, schedule_callbacks
 from train.progress import Progress
 from train.record import (
     MODEL_FILE,
@@ -30,20 +31,23 @@ from train.record import (
     as_model_json,
     save_outputs,
 )
-from train.tune import SEARCH_SHARE, search
+from train.tune import SEARCH_SHARE, Search, search
 
+PLOTS_FOLDER = "plots"
 VERSIONED_PACKAGES = ("tensorflow", "keras", "keras-tuner", "numpy")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainResult:
-    """What a run found: accuracies in 0…1, times in seconds."""
+    """What a run found: accuracies in 0…1, times in seconds, the pictures drawn."""
 
     hyperparameters: Hyperparameters
     validation_accuracy: float
     test_accuracy: float
     search_seconds: float
     fit_seconds: float
+    cross_validation: CrossValidation | None
+    plots: tuple[Path, ...]
 
 
 class ReportEpochs(keras.callbacks.Callback):
@@ -82,13 +86,24 @@ def train_and_evaluate(
         parts = dataset.split(training.labels)
         data = FitData.of(training.take(parts.train), training.take(parts.validation))
 
+        epochs = config.epochs or RECIPES[config.recipe].epochs
         keras.utils.set_random_seed(config.seed)
         started = time.perf_counter()
-        hyperparameters, trials = _choose(config, data, report)
+        hyperparameters, found = _choose(config, data, report, training.sha256())
         searched = time.perf_counter()
         keras.utils.set_random_seed(config.seed)
-        model, history = fit(hyperparameters, config.epochs, data, report)
+        model, history = fit(hyperparameters, epochs, data, report)
         fitted = time.perf_counter()
+        folds = None
+        if config.cross_validate is not None:
+            folds = cross_validate(
+                hyperparameters,
+                training,
+                folds=config.cross_validate,
+                epochs=epochs,
+                seed=config.seed,
+                report=report,
+            )
 
         model_path = staged / MODEL_FILE
         model.save(model_path)
@@ -104,6 +119,8 @@ def train_and_evaluate(
             test_accuracy=accuracy_of(outputs, test.labels),
             search_seconds=round(searched - started, 2),
             fit_seconds=round(fitted - searched, 2),
+            cross_validation=folds,
+            plots=_draw(staged, training, history, found, outputs, test) if config.plots else (),
         )
         save_outputs(
             staged / OUTPUTS_FILE,
@@ -130,15 +147,17 @@ def train_and_evaluate(
                     "test": result.test_accuracy,
                 },
                 "hyperparameters": asdict(hyperparameters),
-                "epochs": {"limit": config.epochs, "run": len(history["loss"])},
+                "recipe": {"name": config.recipe, **asdict(RECIPES[config.recipe])},
+                "epochs": {"limit": epochs, "run": len(history["loss"])},
                 "seed": config.seed,
                 "search": {
-                    "tuner": "hyperband",
+                    "tuner": config.tuner,
                     "training_images": int(parts.train.size * SEARCH_SHARE),
-                    "trials": trials,
+                    "trials": found.trials,
                 }
-                if trials
+                if found
                 else None,
+                "cross_validation": folds and folds.as_json(),
                 "history": history,
                 "split": parts.record(),
                 "data": {"train_sha256": training.sha256(), "test_sha256": test.sha256()},
@@ -151,6 +170,10 @@ def train_and_evaluate(
         )
         write_json(staged / RECORD_FILE, record)
         publish([staged / OUTPUTS_FILE, model_path, staged / RECORD_FILE], config.artifacts)
+        if result.plots:
+            folder = config.artifacts / PLOTS_FOLDER
+            folder.mkdir(exist_ok=True)
+            publish(list(result.plots), folder)
     return result
 
 
@@ -167,7 +190,7 @@ def fit(
         **data.fit_arguments(hyperparameters.batch_size),
         epochs=epochs,
         callbacks=[
-            CosineAnnealing(hyperparameters.learning_rate),
+            *schedule_callbacks(hyperparameters),
             keras.callbacks.EarlyStopping(
                 monitor="val_accuracy",
                 patience=max(3, epochs // 3),
@@ -182,14 +205,40 @@ def fit(
 
 
 def _choose(
-    config: TrainConfig, data: FitData, report: Progress
-) -> tuple[Hyperparameters, list[dict[str, Any]]]:
+    config: TrainConfig, data: FitData, report: Progress, data_sha256: str
+) -> tuple[Hyperparameters, Search | None]:
     """Returns the user's hyperparameters if both were given, else the search's best."""
-    if config.units is not None and config.learning_rate is not None:
-        return Hyperparameters(units=config.units, learning_rate=config.learning_rate), []
-    chosen, trials = search(config, data, report)
+    recipe = RECIPES[config.recipe]
+    if config.tuner == "none" or (config.units and config.learning_rate):
+        return Hyperparameters.of(
+            recipe,
+            units=config.units or recipe.units,
+            learning_rate=config.learning_rate or recipe.learning_rate,
+        ), None
+    found = search(config, data, report, data_sha256=data_sha256)
     report.milestone(
-        f"search: {len(trials)} trials, best {chosen.units} units, "
-        f"learning rate {chosen.learning_rate:g}"
+        f"search: {len(found.trials)} trials{', done earlier' if found.reused else ''}, best "
+        f"{found.best.units} units, learning rate {found.best.learning_rate:g}"
     )
-    return chosen, trials
+    return found.best, found
+
+
+def _draw(
+    folder: Path,
+    training: dataset.LabelledImages,
+    history: dict[str, list[float]],
+    found: Search | None,
+    outputs: np.ndarray,
+    test: dataset.LabelledImages,
+) -> tuple[Path, ...]:
+    """Draws the pictures of a run into a folder."""
+    from train import plots  # matplotlib takes half a second, and most runs draw nothing
+
+    figures = {
+        "articles": plots.articles(training, dataset.LABELS),
+        "learning-curves": plots.learning_curves(history),
+        "confusion": plots.confusion(outputs, test.labels, dataset.LABELS),
+    }
+    if found is not None:
+        figures["trials"] = plots.trials(found.trials)
+    return tuple(plots.save(figures, folder))

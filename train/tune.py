@@ -1,20 +1,47 @@
-"""The search for hidden units and learning rate, by keras-tuner's Hyperband. Heavy."""
+"""The search for hidden units and learning rate, by keras-tuner. Heavy.
 
-import tempfile
+The state of a search is kept on disk, a folder for each search that differs in anything, so that
+one that was cut off can go on and one that is finished is not repeated.
+"""
+
+import json
+import shutil
 import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
 import keras_tuner
 
-from train.config import LEARNING_RATE_CHOICES, UNITS_CHOICES, Hyperparameters, TrainConfig
+from train.artifact import content_sha256, write_json
+from train.config import (
+    DEFAULT_TRIALS,
+    LEARNING_RATE_CHOICES,
+    RECIPES,
+    UNITS_CHOICES,
+    Hyperparameters,
+    TrainConfig,
+)
 from train.errors import ToolkitError
-from train.model import CosineAnnealing, FitData, build_model
+from train.model import FitData, build_model, schedule_callbacks
 from train.progress import Progress
 
+TUNING_FOLDER = "tuning"
+LOGS_FOLDER = "logs"
+FINISHED_FILE = "finished.json"
 PATIENCE_EPOCHS = 3
 # Trials see this share of the training images: they are there to be compared, not deployed.
 SEARCH_SHARE = 0.6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """What a search found: the best hyperparameters and every trial; `reused` if done earlier."""
+
+    best: Hyperparameters
+    trials: list[dict[str, Any]]
+    reused: bool
 
 
 class RecipeModel(keras_tuner.HyperModel):
@@ -27,7 +54,8 @@ class RecipeModel(keras_tuner.HyperModel):
     def hyperparameters(self, hp: keras_tuner.HyperParameters) -> Hyperparameters:
         """Returns a trial's hyperparameters; one that the user gave is not searched."""
         units, rate = self._config.units, self._config.learning_rate
-        return Hyperparameters(
+        return Hyperparameters.of(
+            RECIPES[self._config.recipe],
             units=hp.Int("units", UNITS_CHOICES[0], UNITS_CHOICES[-1], step=UNITS_CHOICES[0])
             if units is None
             else hp.Fixed("units", units),
@@ -54,18 +82,19 @@ class RecipeModel(keras_tuner.HyperModel):
         callbacks: list[keras.callbacks.Callback],
         **kwargs: Any,
     ) -> Any:
-        """Fits a trial for the epochs that Hyperband grants it, annealed over them."""
-        annealing = CosineAnnealing(self.hyperparameters(hp).learning_rate)
-        return model.fit(*args, callbacks=[*callbacks, annealing], **kwargs)
+        """Fits a trial for the epochs that its tuner grants it, annealed over them."""
+        schedule = schedule_callbacks(self.hyperparameters(hp))
+        return model.fit(*args, callbacks=[*callbacks, *schedule], **kwargs)
 
 
 class ReportTrials(keras.callbacks.Callback):
     """Says which trial runs and how it does."""
 
-    def __init__(self, report: Progress, tuner: "ReportingHyperband") -> None:
+    def __init__(self, report: Progress, tuner: "Reporting", epochs: int) -> None:
         super().__init__()
         self._report = report
         self._tuner = tuner
+        self._epochs = epochs
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "ReportTrials":
         return self  # keras-tuner copies its callbacks for every trial; this one is shared
@@ -73,79 +102,149 @@ class ReportTrials(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Reports one epoch of the running trial."""
         trial = self._tuner.running
+        values = trial.hyperparameters.values
         self._report.step(
             f"search: trial {int(trial.trial_id) + 1}, "
-            f"{trial.hyperparameters.values['units']} units, "
-            f"learning rate {trial.hyperparameters.values['learning_rate']:g}, "
-            f"epoch {epoch + 1}/{trial.hyperparameters.values['tuner/epochs']}: "
+            f"{values['units']} units, "
+            f"learning rate {values['learning_rate']:g}, "
+            f"epoch {epoch + 1}/{values.get('tuner/epochs', self._epochs)}: "
             f"validation accuracy {(logs or {})['val_accuracy']:.2%}"
         )
 
 
-class ReportingHyperband(keras_tuner.Hyperband):
-    """Hyperband that remembers its running trial and how long each trial took."""
+class Reporting:
+    """A tuner that remembers its running trial and how long each trial took."""
 
     running: Any
     seconds: dict[str, float]
 
     def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
-        """Runs a trial as its base does."""
+        """Runs a trial as the tuner does."""
         self.running = trial
         started = time.perf_counter()
-        result = super().run_trial(trial, *args, **kwargs)
+        result = super().run_trial(trial, *args, **kwargs)  # type: ignore[misc]
         self.seconds[trial.trial_id] = round(time.perf_counter() - started, 2)
         return result
 
 
-def search(
-    config: TrainConfig, data: FitData, report: Progress
-) -> tuple[Hyperparameters, list[dict[str, Any]]]:
-    """Searches what the user left open; returns the best hyperparameters and every trial.
+class Hyperband(Reporting, keras_tuner.Hyperband):
+    """Many short trials, the best third of each round goes on for three times as long.
 
-    Hyperband (Li et al. 2018, https://arxiv.org/abs/1603.06560): many short trials, the best
-    third of each round goes on for three times as long. Decided by validation accuracy, on a
-    share of the training images.
+    Li et al. 2018, https://arxiv.org/abs/1603.06560.
+    """
+
+
+class RandomSearch(Reporting, keras_tuner.RandomSearch):
+    """Trials at random, each for all epochs (Bergstra & Bengio 2012, JMLR 13:281-305)."""
+
+
+class BayesianOptimization(Reporting, keras_tuner.BayesianOptimization):
+    """Trials where a Gaussian process expects most (Snoek et al. 2012, arXiv:1206.2944)."""
+
+
+class GridSearch(Reporting, keras_tuner.GridSearch):
+    """Every combination in turn, each for all epochs."""
+
+
+def search(config: TrainConfig, data: FitData, report: Progress, *, data_sha256: str) -> Search:
+    """Searches what the user left open, by validation accuracy on a share of the training images.
+
+    Args:
+        config: the tuner and what is given.
+        data: what trials are fitted to and judged by.
+        report: told of every epoch.
+        data_sha256: the hash of the training images; a search on others is another search.
 
     Raises:
         ToolkitError: several trials in a row failed, such as on a full disk.
     """
-    recipe = RecipeModel(config)
-    with tempfile.TemporaryDirectory(prefix="tuning-") as folder:
-        tuner = ReportingHyperband(
-            recipe,
-            objective=keras_tuner.Objective("val_accuracy", "max"),
-            max_epochs=config.search_epochs,
-            factor=3,
-            seed=config.seed,
-            directory=folder,
-            project_name="hyperband",
+    name = f"{config.tuner}-{_identity(config, data_sha256)[:12]}"
+    folder = config.artifacts / TUNING_FOLDER / name
+    logs = config.artifacts / LOGS_FOLDER / name
+    finished = folder / FINISHED_FILE
+    if finished.is_file() and not config.overwrite:
+        content = json.loads(finished.read_text())
+        return Search(
+            best=Hyperparameters(**content["best"]), trials=content["trials"], reused=True
         )
-        tuner.seconds = {}
-        stopping = keras.callbacks.EarlyStopping(monitor="val_accuracy", patience=PATIENCE_EPOCHS)
-        try:
-            tuner.search(
-                **data.first(SEARCH_SHARE).fit_arguments(Hyperparameters.batch_size),
-                callbacks=[stopping, ReportTrials(report, tuner)],
-            )
-        except RuntimeError as error:  # too many trials failed; the last line says of what
-            reason = str(error).strip().splitlines()[-1]
-            raise ToolkitError(
-                f"the search stopped because its trials failed ({reason}); mend that, or give "
-                "--units and --learning-rate to do without it"
-            ) from error
-        best = recipe.hyperparameters(tuner.get_best_hyperparameters()[0])
-        trials = [_trial_record(trial, tuner.seconds) for trial in tuner.oracle.trials.values()]
-    return best, trials
+    if not config.resume or config.overwrite:
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(logs, ignore_errors=True)
+    recipe = RecipeModel(config)
+    tuner = _tuner(config, recipe, folder)
+    tuner.seconds = {}
+    callbacks = [
+        keras.callbacks.EarlyStopping(monitor="val_accuracy", patience=PATIENCE_EPOCHS),
+        keras.callbacks.TensorBoard(logs, write_graph=False),
+        ReportTrials(report, tuner, config.search_epochs),
+    ]
+    arguments = data.first(SEARCH_SHARE).fit_arguments(RECIPES[config.recipe].batch_size)
+    if config.tuner != "hyperband":  # which grants its trials their epochs itself
+        arguments["epochs"] = config.search_epochs
+    try:
+        tuner.search(**arguments, callbacks=callbacks)
+    except RuntimeError as error:  # too many trials failed; the last line says of what
+        reason = str(error).strip().splitlines()[-1]
+        raise ToolkitError(
+            f"the search stopped because its trials failed ({reason}); mend that, or give "
+            "--units and --learning-rate to do without it"
+        ) from error
+    best = recipe.hyperparameters(tuner.get_best_hyperparameters()[0])
+    trials = [
+        _trial_record(trial, tuner.seconds, config.search_epochs)
+        for trial in sorted(tuner.oracle.trials.values(), key=lambda trial: int(trial.trial_id))
+    ]
+    _finish(finished, best, trials)
+    return Search(best=best, trials=trials, reused=False)
 
 
-def _trial_record(trial: Any, seconds: dict[str, float]) -> dict[str, Any]:
+def _identity(config: TrainConfig, data_sha256: str) -> str:
+    return content_sha256(
+        {
+            "recipe": asdict(RECIPES[config.recipe]),
+            "tuner": config.tuner,
+            "trials": config.trials,
+            "search_epochs": config.search_epochs,
+            "units": config.units,
+            "learning_rate": config.learning_rate,
+            "seed": config.seed,
+            "share": SEARCH_SHARE,
+            "data": data_sha256,
+        }
+    )
+
+
+def _tuner(config: TrainConfig, recipe: RecipeModel, folder: Path) -> Any:
+    shared: dict[str, Any] = {
+        "objective": keras_tuner.Objective("val_accuracy", "max"),
+        "seed": config.seed,
+        "directory": folder.parent,
+        "project_name": folder.name,
+    }
+    if config.tuner == "hyperband":
+        return Hyperband(recipe, max_epochs=config.search_epochs, factor=3, **shared)
+    trials = config.trials or (None if config.tuner == "grid" else DEFAULT_TRIALS)
+    kinds = {"random": RandomSearch, "bayesian": BayesianOptimization, "grid": GridSearch}
+    return kinds[config.tuner](recipe, max_trials=trials, **shared)
+
+
+def _finish(finished: Path, best: Hyperparameters, trials: list[dict[str, Any]]) -> None:
+    """Marks a search as finished, then removes its trials' weights, which nobody needs more."""
+    temporary = finished.with_suffix(".tmp")
+    write_json(temporary, {"best": asdict(best), "trials": trials})
+    temporary.replace(finished)
+    for trial in finished.parent.glob("trial_*"):
+        shutil.rmtree(trial, ignore_errors=True)
+
+
+def _trial_record(trial: Any, seconds: dict[str, float], epochs: int) -> dict[str, Any]:
     values = trial.hyperparameters.values
     return {
         "trial": int(trial.trial_id) + 1,
         "units": values["units"],
         "learning_rate": values["learning_rate"],
-        "epochs": values["tuner/epochs"],
-        "initial_epoch": values["tuner/initial_epoch"],
+        "epochs": values.get("tuner/epochs", epochs),
+        "initial_epoch": values.get("tuner/initial_epoch", 0),
         "validation_accuracy": trial.score,
         "status": trial.status,
         "seconds": seconds.get(trial.trial_id),

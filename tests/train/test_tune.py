@@ -1,15 +1,27 @@
 """Search and fit on synthetic data: that what the user fixed stays fixed, and what is recorded."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from tests.conftest import synthetic
-from train.config import LEARNING_RATE_CHOICES, UNITS_CHOICES, Hyperparameters, TrainConfig
+from train import plots
+from train.config import (
+    LEARNING_RATE_CHOICES,
+    RECIPES,
+    UNITS_CHOICES,
+    Hyperparameters,
+    TrainConfig,
+)
+from train.crossvalidate import CrossValidation, cross_validate
 from train.data import LabelledImages
-from train.model import CosineAnnealing, FitData, build_model, outputs_of
+from train.model import CosineAnnealing, FitData, build_model, outputs_of, schedule_callbacks
 from train.pipeline import fit
 from train.tune import search
 
@@ -39,20 +51,119 @@ def test_the_search_space_is_the_seeds() -> None:
     assert LEARNING_RATE_CHOICES == (1e-2, 1e-3, 1e-4)
 
 
-def test_search_finds_the_best_of_its_trials_and_keeps_what_was_given(
-    data: FitData, tmp_path: Path
+@pytest.mark.parametrize(
+    ("tuner", "trials"), [("hyperband", None), ("random", 4), ("bayesian", 4), ("grid", None)]
+)
+def test_every_tuner_finds_the_best_of_its_trials_and_keeps_what_was_given(
+    tuner: str, trials: int | None, data: FitData, tmp_path: Path
 ) -> None:
-    config = TrainConfig(artifacts=tmp_path, learning_rate=1e-3, seed=3, search_epochs=3)
+    config = TrainConfig(
+        artifacts=tmp_path,
+        tuner=tuner,
+        trials=trials,
+        learning_rate=1e-3,
+        seed=3,
+        search_epochs=3 if tuner == "hyperband" else 1,
+    )
     report = Silent()
-    best, trials = search(config, data, report)
-    assert {trial["learning_rate"] for trial in trials} == {1e-3}
-    assert {trial["units"] for trial in trials} <= set(UNITS_CHOICES)
-    assert len({trial["units"] for trial in trials}) > 1
-    assert {trial["status"] for trial in trials} == {"COMPLETED"}
-    accuracies = {trial["units"]: trial["validation_accuracy"] for trial in trials}
-    assert accuracies[best.units] == max(accuracies.values())
-    assert best.learning_rate == 1e-3
+    found = search(config, data, report, data_sha256="d")
+    assert {trial["learning_rate"] for trial in found.trials} == {1e-3}
+    assert {trial["units"] for trial in found.trials} <= set(UNITS_CHOICES)
+    assert len({trial["units"] for trial in found.trials}) > 1
+    assert {trial["status"] for trial in found.trials} == {"COMPLETED"}
+    if tuner != "hyperband":
+        assert len(found.trials) == (trials or len(UNITS_CHOICES))
+        assert {trial["epochs"] for trial in found.trials} == {1}
+    accuracies = {trial["units"]: trial["validation_accuracy"] for trial in found.trials}
+    assert accuracies[found.best.units] == max(accuracies.values())
+    assert found.best.learning_rate == 1e-3
     assert report.steps[0].startswith("search: trial 1, ")
+    assert not list(tmp_path.glob("tuning/*/trial_*"))
+
+
+def quick(folder: Path, **changes: Any) -> TrainConfig:
+    plain = TrainConfig(
+        artifacts=folder, tuner="random", trials=2, learning_rate=1e-3, search_epochs=1
+    )
+    return replace(plain, **changes)
+
+
+def test_a_finished_search_is_not_repeated_unless_asked(data: FitData, tmp_path: Path) -> None:
+    first = search(quick(tmp_path), data, Silent(), data_sha256="d")
+    again, report = search(quick(tmp_path), data, silent := Silent(), data_sha256="d"), silent
+    assert (again.best, again.trials) == (first.best, first.trials)
+    assert (first.reused, again.reused, report.steps) == (False, True, [])
+    anew = search(quick(tmp_path, overwrite=True), data, silent := Silent(), data_sha256="d")
+    assert not anew.reused
+    assert silent.steps
+
+
+@pytest.mark.parametrize("changes", [{"seed": 2}, {"trials": 3}, {"search_epochs": 2}])
+def test_another_search_is_another_search(
+    changes: dict[str, int], data: FitData, tmp_path: Path
+) -> None:
+    search(quick(tmp_path), data, Silent(), data_sha256="d")
+    assert not search(quick(tmp_path, **changes), data, Silent(), data_sha256="d").reused
+    assert not search(quick(tmp_path), data, Silent(), data_sha256="other").reused
+
+
+def test_every_trial_is_in_the_hparams_dashboards_files(data: FitData, tmp_path: Path) -> None:
+    found = search(quick(tmp_path), data, Silent(), data_sha256="d")
+    (logs,) = (tmp_path / "logs").iterdir()
+    logged = {}
+    for folder in logs.iterdir():
+        events = EventAccumulator(str(folder / "execution0"))
+        events.Reload()
+        content = events.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+        info = HParamsPluginData.FromString(content).session_start_info
+        logged[int(folder.name) + 1] = info.hparams["units"].number_value
+    assert logged == {trial["trial"]: trial["units"] for trial in found.trials}
+
+
+def test_cross_validation_is_stratified_and_repeats_itself() -> None:
+    sample = synthetic(300, seed=1)
+    training = LabelledImages(images=sample.images, labels=sample.labels.astype(np.uint8))
+    hyperparameters = Hyperparameters(units=16, learning_rate=3e-3)
+
+    def run(seed: int) -> CrossValidation:
+        return cross_validate(
+            hyperparameters, training, folds=3, epochs=4, seed=seed, report=Silent()
+        )
+
+    found = run(1)
+    assert len(found.accuracies) == 3
+    assert found.mean == pytest.approx(np.mean(found.accuracies))
+    assert found.deviation == pytest.approx(np.std(found.accuracies, ddof=1))
+    assert found.mean > 0.3
+    assert run(1) == found
+    assert run(2) != found
+
+
+def test_plots_are_pictures(tmp_path: Path) -> None:
+    sample = synthetic(200, seed=1)
+    images = LabelledImages(images=sample.images, labels=sample.labels)
+    names = [str(label) for label in range(10)]
+    history = {name: [0.5, 0.6] for name in ("accuracy", "loss", "val_accuracy", "val_loss")}
+    record = {"units": 32, "learning_rate": 1e-3, "epochs": 3, "validation_accuracy": 0.8}
+    figures = {
+        "articles": plots.articles(images, names),
+        "learning-curves": plots.learning_curves(history),
+        "trials": plots.trials([record, {**record, "validation_accuracy": None}]),
+        "confusion": plots.confusion(np.eye(10, dtype=np.float32), np.arange(10), names),
+    }
+    for path in plots.save(figures, tmp_path):
+        assert path.read_bytes().startswith(b"\x89PNG")
+        assert path.stat().st_size > 5_000
+    assert {path.stem for path in tmp_path.iterdir()} == set(figures)
+
+
+def test_recipes_are_what_they_say() -> None:
+    notebook = Hyperparameters.of(RECIPES["notebook"], units=8, learning_rate=1e-3)
+    assert schedule_callbacks(notebook) == []
+    assert (notebook.batch_size, notebook.dropout) == (32, 0)
+    (annealing,) = schedule_callbacks(Hyperparameters(units=8, learning_rate=0.5))
+    assert isinstance(annealing, CosineAnnealing)
+    assert annealing.peak == 0.5
 
 
 def test_annealing_falls_from_the_peak_towards_zero() -> None:

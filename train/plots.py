@@ -1,0 +1,106 @@
+"""Pictures of the data, the search, the fit and the result. Heavy: imports matplotlib."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+
+from train.data import LabelledImages
+
+mpl.use("Agg")
+
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+ARTICLES_A_CLASS = 10
+DPI = 120
+
+
+def articles(sample: LabelledImages, names: Sequence[str]) -> Figure:
+    """Draws the first images of each class, a row a class.
+
+    Args:
+        sample: images (N, 28, 28) uint8 and labels (N,), at least ten of each class.
+        names: the classes' names.
+    """
+    figure, axes = plt.subplots(len(names), ARTICLES_A_CLASS, figsize=(9, 9))
+    for label, name in enumerate(names):
+        chosen = np.flatnonzero(sample.labels == label)[:ARTICLES_A_CLASS]
+        for axis, index in zip(axes[label], chosen, strict=True):
+            axis.imshow(255 - sample.images[index], cmap="gray", vmin=0, vmax=255)
+            axis.set_axis_off()
+        axes[label][0].set_title(name, loc="left", fontsize=9)
+    figure.tight_layout()
+    return figure
+
+
+def learning_curves(history: Mapping[str, Sequence[float]]) -> Figure:
+    """Draws accuracy and loss over the epochs, of training and held-out images."""
+    figure, axes = plt.subplots(1, 2, figsize=(10, 4))
+    for axis, name in zip(axes, ("accuracy", "loss"), strict=True):
+        epochs = range(1, len(history[name]) + 1)
+        axis.plot(epochs, history[name], label="training (with dropout)")
+        axis.plot(epochs, history[f"val_{name}"], label="held out")
+        axis.set(xlabel="epoch", ylabel=name)
+        axis.grid(alpha=0.3)
+        axis.legend()
+    figure.tight_layout()
+    return figure
+
+
+def trials(records: Sequence[Mapping[str, Any]]) -> Figure:
+    """Draws every trial of a search: hidden units, learning rate, epochs and accuracy."""
+    figure, axis = plt.subplots(figsize=(8, 5))
+    scored = [record for record in records if record["validation_accuracy"] is not None]
+    for rate in sorted({record["learning_rate"] for record in scored}):
+        chosen = [record for record in scored if record["learning_rate"] == rate]
+        axis.scatter(
+            [record["units"] for record in chosen],
+            [record["validation_accuracy"] * 100 for record in chosen],
+            s=[20 * record["epochs"] for record in chosen],
+            alpha=0.6,
+            label=f"learning rate {rate:g}",
+        )
+    axis.set(xlabel="hidden units", ylabel="validation accuracy, %", title="area: epochs")
+    axis.grid(alpha=0.3)
+    axis.legend()
+    figure.tight_layout()
+    return figure
+
+
+def confusion(outputs: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> Figure:
+    """Draws which class images of each class are taken for, in percent of the class.
+
+    Args:
+        outputs: (N, classes) float32.
+        labels: (N,) integer classes.
+        names: the classes' names.
+    """
+    counts = np.zeros((len(names), len(names)))
+    np.add.at(counts, (labels, outputs.argmax(axis=1)), 1)
+    shares = 100 * counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    figure, axis = plt.subplots(figsize=(8, 7))
+    axis.imshow(shares, cmap="Blues", vmin=0, vmax=100)
+    for row, column in np.ndindex(*shares.shape):
+        if shares[row, column] >= 0.05:
+            color = "white" if shares[row, column] > 50 else "black"
+            text = f"{shares[row, column]:.1f}"
+            axis.text(column, row, text, ha="center", va="center", color=color, fontsize=8)
+    ticks = range(len(names))
+    axis.set_xticks(ticks, names, rotation=45, ha="right")
+    axis.set_yticks(ticks, names)
+    axis.set(xlabel="predicted", ylabel="is", title="% of the class")
+    figure.tight_layout()
+    return figure
+
+
+def save(figures: Mapping[str, Figure], folder: Path) -> list[Path]:
+    """Writes each figure as `<name>.png` into a folder and returns the files."""
+    paths = []
+    for name, figure in figures.items():
+        paths.append(folder / f"{name}.png")
+        figure.savefig(paths[-1], dpi=DPI)
+        plt.close(figure)
+    return paths
