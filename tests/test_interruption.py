@@ -66,6 +66,32 @@ def test_an_interrupted_training_leaves_the_earlier_model(artifacts: Path) -> No
 
 
 @pytest.mark.parametrize(
+    "options",
+    [
+        ("--tuner", "grid", "--search-epochs", "1", "--units", "32"),
+        ("--tuner", "hyperband", "--search-epochs", "2", "--units", "32"),
+    ],
+)
+def test_a_killed_search_goes_on_with_the_running_trial(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    arguments: tuple[str | Path, ...] = (*options, "--epochs", "1", "--artifacts", tmp_path)
+    process = start("train", *arguments)
+    wait_for(process, "search: trial 2")
+    process.kill()
+    process.communicate(timeout=60)
+    assert not (tmp_path / "model.keras").exists()
+    done = run_module("train", *arguments, "--resume")
+    assert done.code == 0, done.err
+    assert done.err == ""
+    assert "search: trial 1," not in done.out
+    assert "search: trial 2," in done.out
+    trials = json.loads((tmp_path / "model.json").read_text())["search"]["trials"]
+    assert [trial["trial"] for trial in trials] == list(range(1, len(trials) + 1))
+    assert {trial["status"] for trial in trials} == {"COMPLETED"}
+
+
+@pytest.mark.parametrize(
     ("moment", "number"),
     [
         ("tflite-int8+xnnpack+1t: 10,000 images", signal.SIGINT),

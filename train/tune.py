@@ -4,15 +4,18 @@ The state of a search is kept on disk, a folder for each search that differs in 
 one that was cut off can go on and one that is finished is not repeated.
 """
 
+import io
 import json
 import shutil
 import time
+from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 import keras_tuner
+import tensorflow as tf
 
 from train.artifact import content_sha256, write_json
 from train.config import (
@@ -26,6 +29,8 @@ from train.config import (
 from train.errors import ToolkitError
 from train.model import FitData, build_model, schedule_callbacks
 from train.progress import Progress
+
+tf.get_logger().setLevel("ERROR")  # it warns of retracing, but every trial is a new model
 
 TUNING_FOLDER = "tuning"
 LOGS_FOLDER = "logs"
@@ -145,6 +150,19 @@ class BayesianOptimization(Reporting, keras_tuner.BayesianOptimization):
 class GridSearch(Reporting, keras_tuner.GridSearch):
     """Every combination in turn, each for all epochs."""
 
+    def reload(self) -> None:
+        """Goes on where an earlier process was cut off.
+
+        keras-tuner 1.4.8 forgets the order of the trials, without which it cannot tell the next
+        combination, and ends in a KeyError.
+        """
+        super().reload()
+        trials = sorted(self.oracle.trials, key=int)
+        for trial in trials:
+            self.oracle._ordered_ids.insert(trial)
+        if trials and not self.oracle._retry_queue:
+            self.oracle._populate_next.append(trials[-1])
+
 
 def search(config: TrainConfig, data: FitData, report: Progress, *, data_sha256: str) -> Search:
     """Searches what the user left open, by validation accuracy on a share of the training images.
@@ -171,7 +189,8 @@ def search(config: TrainConfig, data: FitData, report: Progress, *, data_sha256:
         shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(logs, ignore_errors=True)
     recipe = RecipeModel(config)
-    tuner = _tuner(config, recipe, folder)
+    with redirect_stdout(io.StringIO()):  # it says where it reloads from
+        tuner = _tuner(config, recipe, folder)
     tuner.seconds = {}
     callbacks = [
         keras.callbacks.EarlyStopping(monitor="val_accuracy", patience=PATIENCE_EPOCHS),
