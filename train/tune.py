@@ -176,7 +176,7 @@ def search(config: TrainConfig, data: FitData, report: Progress, *, data_sha256:
     Raises:
         ToolkitError: several trials in a row failed, such as on a full disk.
     """
-    name = f"{config.tuner}-{_identity(config, data_sha256)[:12]}"
+    name = search_name(config, data_sha256)
     folder = config.artifacts / TUNING_FOLDER / name
     logs = config.artifacts / LOGS_FOLDER / name
     finished = folder / FINISHED_FILE
@@ -217,8 +217,9 @@ def search(config: TrainConfig, data: FitData, report: Progress, *, data_sha256:
     return Search(best=best, trials=trials, reused=False)
 
 
-def _identity(config: TrainConfig, data_sha256: str) -> str:
-    return content_sha256(
+def search_name(config: TrainConfig, data_sha256: str) -> str:
+    """Returns a name for a search that no search bears which differs in anything."""
+    identity = content_sha256(
         {
             "recipe": asdict(RECIPES[config.recipe]),
             "tuner": config.tuner,
@@ -231,6 +232,7 @@ def _identity(config: TrainConfig, data_sha256: str) -> str:
             "data": data_sha256,
         }
     )
+    return f"{config.tuner}-{identity[:12]}"
 
 
 def _tuner(config: TrainConfig, recipe: RecipeModel, folder: Path) -> Any:

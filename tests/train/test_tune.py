@@ -23,7 +23,7 @@ from train.crossvalidate import CrossValidation, cross_validate
 from train.data import LabelledImages
 from train.model import CosineAnnealing, FitData, build_model, outputs_of, schedule_callbacks
 from train.pipeline import fit
-from train.tune import search
+from train.tune import search, search_name
 
 
 class Silent:
@@ -52,7 +52,7 @@ def test_the_search_space_is_the_seeds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tuner", "trials"), [("hyperband", None), ("random", 4), ("bayesian", 4), ("grid", None)]
+    ("tuner", "trials"), [("hyperband", None), ("random", 4), ("bayesian", 4), ("grid", 4)]
 )
 def test_every_tuner_finds_the_best_of_its_trials_and_keeps_what_was_given(
     tuner: str, trials: int | None, data: FitData, tmp_path: Path
@@ -72,7 +72,7 @@ def test_every_tuner_finds_the_best_of_its_trials_and_keeps_what_was_given(
     assert len({trial["units"] for trial in found.trials}) > 1
     assert {trial["status"] for trial in found.trials} == {"COMPLETED"}
     if tuner != "hyperband":
-        assert len(found.trials) == (trials or len(UNITS_CHOICES))
+        assert len(found.trials) == trials
         assert {trial["epochs"] for trial in found.trials} == {1}
     accuracies = {trial["units"]: trial["validation_accuracy"] for trial in found.trials}
     assert accuracies[found.best.units] == max(accuracies.values())
@@ -98,13 +98,15 @@ def test_a_finished_search_is_not_repeated_unless_asked(data: FitData, tmp_path:
     assert silent.steps
 
 
-@pytest.mark.parametrize("changes", [{"seed": 2}, {"trials": 3}, {"search_epochs": 2}])
-def test_another_search_is_another_search(
-    changes: dict[str, int], data: FitData, tmp_path: Path
-) -> None:
-    search(quick(tmp_path), data, Silent(), data_sha256="d")
-    assert not search(quick(tmp_path, **changes), data, Silent(), data_sha256="d").reused
-    assert not search(quick(tmp_path), data, Silent(), data_sha256="other").reused
+@pytest.mark.parametrize(
+    "changes",
+    [{"seed": 2}, {"trials": 3}, {"search_epochs": 2}, {"units": 32}, {"recipe": "notebook"}],
+)
+def test_another_search_is_another_search(changes: dict[str, Any], tmp_path: Path) -> None:
+    plain = search_name(quick(tmp_path), "d")
+    assert search_name(quick(tmp_path / "elsewhere", epochs=7, plots=True), "d") == plain
+    assert search_name(quick(tmp_path, **changes), "d") != plain
+    assert search_name(quick(tmp_path), "other") != plain
 
 
 def test_every_trial_is_in_the_hparams_dashboards_files(data: FitData, tmp_path: Path) -> None:
