@@ -45,7 +45,7 @@ class Recipe:
 # `notebook` is what the notebook did that this reference job comes from: Keras's defaults.
 RECIPES = {
     DEFAULT_RECIPE: Recipe(
-        epochs=45,
+        epochs=100,
         batch_size=128,
         dropout=0.3,
         optimizer="adam",
