@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from train.environment import available_cores, pin
+
 CPU_FOLDER = Path("/sys/devices/system/cpu")
 PROC_STAT = Path("/proc/stat")
 MAX_STEAL_SHARE = 0.01
@@ -91,8 +93,8 @@ def probe_ns(core: int) -> int:
 
     Always of the same process, so that when it changes, the machine's speed does.
     """
-    allowed = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+    allowed = available_cores()
+    pin({core})
     try:
         readings = []
         for _ in range(PROBE_READINGS):
@@ -102,7 +104,7 @@ def probe_ns(core: int) -> int:
                 total += number
             readings.append(time.perf_counter_ns() - started)
     finally:
-        os.sched_setaffinity(0, allowed)
+        pin(allowed)
     return int(np.median(readings))
 
 

@@ -1,6 +1,5 @@
 """Workers → raw results: every row loaded, run over all images, and timed in turns. Light."""
 
-import os
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -24,7 +23,7 @@ from benchmark.partial import PartialResults
 from benchmark.process import WorkerProcess
 from benchmark.subjects import Subject
 from benchmark.symptoms import EXPERIMENT_BELOW, EXPERIMENT_IMAGES
-from train.environment import read_environment
+from train.environment import available_cores, read_environment
 from train.errors import ArtifactError
 from train.record import ReferenceOutputs
 
@@ -102,7 +101,7 @@ class Measurement:
         self._images = images
         self._reference = reference
         self._on_progress = on_progress
-        self._cores = sorted(os.sched_getaffinity(0))
+        self._cores = available_cores()
         self._probes_ns: list[int] = []
         self._workers_s = 0.0
         self._done = self._total = 0.0

@@ -75,7 +75,7 @@ class Result:
             "latency_us": self.latency and self.latency.as_json(),
             **{
                 name: scalars.get(name)
-                for name in (*LOADING, "call", "clipped_share", "input_range_use")
+                for name in (*LOADING, "call", "pinned", "clipped_share", "input_range_use")
             },
             "throughput": self.throughput,
             "profile": self.profile,
@@ -131,6 +131,10 @@ def conclude(
             continue
         outputs = raw.outputs(subject.key)
         scalars |= _medians(subject.key, rounds, measured)
+        slices = [
+            rounds.get(number, {}).get(subject.key) for number in measured.rounds[subject.key]
+        ]
+        scalars["pinned"] = all(answer["pinned"] for answer in slices if answer)
         own = timed[subject.key]
         latency = summarize(
             own,
@@ -187,13 +191,14 @@ def _rounds_of(key: str, rounds: dict[int, dict[str, Any]], measured: Measured) 
     return found
 
 
-def _medians(key: str, rounds: dict[int, dict[str, Any]], measured: Measured) -> dict[str, float]:
-    """Returns what loading took, the median of the row's processes."""
+def _medians(key: str, rounds: dict[int, dict[str, Any]], measured: Measured) -> dict[str, Any]:
+    """Returns what loading took, the median of the row's processes, and if all were pinned."""
     answers = [rounds.get(number, {}).get(key, {}) for number in measured.rounds[key]]
-    return {
+    medians = {
         name: float(np.median([answer[name] for answer in answers if name in answer]))
         for name in LOADING
     }
+    return {**medians, "pinned": all(answer.get("pinned", True) for answer in answers)}
 
 
 def _evidence(

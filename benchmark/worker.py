@@ -28,6 +28,7 @@ from export.runners import clipped, decode, encode, open_runner, range_use
 from export.runners.keras import KerasRunner
 from export.runners.runner import Runner
 from train.data import Preprocessing
+from train.environment import pin
 from train.errors import ArtifactError, MissingPackageError, ToolkitError
 
 TIMED_IMAGES = 1_000
@@ -172,6 +173,7 @@ class Session:
         self._images = images
         self._clock_ns = clock_ns
         self._timed: list[np.ndarray] = []
+        self.pinned = False
 
     def first_inference_us(self) -> float:
         """Runs the very first inference and returns how long it took, in microseconds."""
@@ -219,6 +221,7 @@ class Session:
             "durations_ns": durations,
             "warm_up_calls": warmed.calls,
             "stable": warmed.stable,
+            "pinned": self.pinned,
             "cpu_s": time.process_time() - cpu_started,
             "preemptions": after.ru_nivcsw - before.ru_nivcsw,
         }
@@ -269,7 +272,7 @@ class Session:
     def _pin(self, core: int | None) -> None:
         """Keeps a single-threaded runtime on one core; the pools of others are left alone."""
         if core is not None and self._job.threads == 1 and self._job.runtime != "keras":
-            os.sched_setaffinity(0, {core})
+            self.pinned = pin({core})
 
 
 if __name__ == "__main__":

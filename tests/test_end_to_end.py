@@ -121,6 +121,7 @@ def test_every_latency_is_measured(results: dict[str, Any]) -> None:
         assert row["peak_rss_bytes"] > 10_000_000
         assert 0 < row["peak_rss_over_empty_bytes"] < row["peak_rss_bytes"]
         assert row["threads"] == 1
+        assert row["pinned"]
 
 
 def test_statistics_follow_from_the_raw_samples(results: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,27 @@ VECTOR_FEATURES = (
 )
 
 
+def available_cores() -> tuple[int, ...]:
+    """Returns the numbers of the cores that this process may run on, ascending."""
+    if hasattr(os, "sched_getaffinity"):
+        return tuple(sorted(os.sched_getaffinity(0)))
+    return tuple(range(os.cpu_count() or 1))
+
+
+def pin(cores: Collection[int]) -> bool:
+    """Keeps this thread on some cores where the system allows it, and says whether it does.
+
+    macOS has no such call, and a container may refuse it.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        return False
+    try:
+        os.sched_setaffinity(0, cores)
+    except OSError:
+        return False
+    return True
+
+
 def read_environment(cpuinfo: Path = Path("/proc/cpuinfo")) -> Environment:
     """Returns this machine's description; the processor is "unknown" where Linux's is absent."""
     fields: dict[str, str] = {}
@@ -43,7 +65,7 @@ def read_environment(cpuinfo: Path = Path("/proc/cpuinfo")) -> Environment:
         cpu=fields.get("model name") or fields.get("Model") or platform.processor() or "unknown",
         architecture=platform.machine(),
         cpu_features=tuple(name for name in VECTOR_FEATURES if name in features),
-        cores=len(os.sched_getaffinity(0)),
+        cores=len(available_cores()),
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         system=platform.platform(),
         python=platform.python_version(),

@@ -1,6 +1,9 @@
+import os
 from pathlib import Path
 
-from train.environment import read_environment
+import pytest
+
+from train.environment import available_cores, pin, read_environment
 
 
 def test_x86_and_arm_descriptions(tmp_path: Path) -> None:
@@ -18,3 +21,16 @@ def test_a_machine_without_cpuinfo_is_described_too(tmp_path: Path) -> None:
     assert found.cpu
     assert found.cores >= 1
     assert found.memory_bytes > 2**20
+
+
+def test_a_process_is_pinned_where_the_system_allows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = available_cores()
+    assert pin({before[-1]})
+    assert available_cores() == before[-1:]
+    assert pin(before)
+    assert available_cores() == before
+    assert not pin({10_000})  # no such core: refused, as a container may refuse any
+    monkeypatch.delattr(os, "sched_setaffinity")
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert not pin(before)
+    assert len(available_cores()) == os.cpu_count()
