@@ -97,7 +97,9 @@ def _unstable(benchmark: Benchmark, console: Console) -> None:
         _line(
             console,
             f"In {disturbed} of {rounds} slices of timed calls the machine ran below its best; "
-            + ("they are left out." if left_out else "too many to leave them out."),
+            + (
+                "they are left out." if left_out else "too few are left without them, so all count."
+            ),
         )
     unstable = [latency for latency in timed if latency.unstable]
     if not unstable:

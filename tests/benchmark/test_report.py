@@ -180,7 +180,7 @@ def test_an_unstable_run_says_so_and_why() -> None:
     assert "differ by up to 50%; other load: the hypervisor took 20% of the time" in flat
 
 
-@pytest.mark.parametrize(("quiet", "words"), [(6, "they are left out"), (3, "too many to leave")])
+@pytest.mark.parametrize(("quiet", "words"), [(6, "they are left out"), (3, "too few are left")])
 def test_disturbed_slices_are_counted(quiet: int, words: str) -> None:
     rows = (result(subject("a"), size=1, timed=latency(3.0, quiet=quiet), verdict="pass"),)
     flat = " ".join(shown(replace(BENCHMARK, results=rows)).split())
