@@ -18,6 +18,7 @@ from train.errors import ArtifactError
 
 FOLDER = "benchmark.partial"
 SCHEMA_VERSION = 1
+ANEW = "run without --resume to start anew"
 
 
 class PartialResults:
@@ -38,9 +39,7 @@ class PartialResults:
         self._folder = artifacts / FOLDER
         run = self._folder / "run.json"
         if resume and run.is_file():
-            found = read_json(
-                run, schema_version=SCHEMA_VERSION, remedy="run without --resume to start anew"
-            )
+            found = read_json(run, schema_version=SCHEMA_VERSION, remedy=ANEW)
             self._check(found["identity"], json.loads(json.dumps(identity)))
             return
         self.delete()
@@ -65,8 +64,7 @@ class PartialResults:
         path = self._folder / f"{key}.json"
         if not path.is_file() or not self.outputs_path(key).is_file():
             return None
-        content: dict[str, Any] = json.loads(path.read_text())
-        return content
+        return _load(path)
 
     def outputs_path(self, key: str) -> Path:
         """Returns where a row's outputs, (N, classes) float32, are."""
@@ -74,7 +72,11 @@ class PartialResults:
 
     def outputs(self, key: str) -> np.ndarray:
         """Returns a row's outputs, (N, classes) float32."""
-        found: np.ndarray = np.load(self.outputs_path(key))
+        path = self.outputs_path(key)
+        try:
+            found: np.ndarray = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise ArtifactError(f"{path} is corrupt ({error}); {ANEW}") from error
         return found
 
     def add_row(self, key: str, scalars: Mapping[str, Any], outputs: Path) -> None:
@@ -97,7 +99,7 @@ class PartialResults:
     def answer(self, key: str, name: str) -> dict[str, Any] | None:
         """Returns what else was asked of a row, as `throughput`; None if it was not."""
         path = self._folder / f"{key}.{name}.json"
-        return dict(json.loads(path.read_text())) if path.is_file() else None
+        return _load(path) if path.is_file() else None
 
     def add_answer(self, key: str, name: str, answer: Mapping[str, Any]) -> None:
         """Keeps what else a row gave."""
@@ -116,8 +118,15 @@ class PartialResults:
         temporary.replace(path)
 
 
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise ArtifactError(f"{path} is corrupt ({error}); {ANEW}") from error
+
+
 def _round(path: Path) -> dict[str, Any]:
-    answers: dict[str, Any] = json.loads(path.read_text())
+    answers = _load(path)
     for answer in answers.values():
         if "durations_ns" in answer:
             answer["durations_ns"] = np.array(answer["durations_ns"], np.int64)

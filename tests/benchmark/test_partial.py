@@ -74,6 +74,21 @@ def test_a_garbled_run_is_one_clear_error(tmp_path: Path, content: str) -> None:
         PartialResults(tmp_path, IDENTITY, resume=True)
 
 
+@pytest.mark.parametrize("name", ["tflite-int8+1t.json", "round-000.json", "tflite-int8+1t.npy"])
+def test_a_garbled_result_is_one_clear_error(tmp_path: Path, name: str) -> None:
+    fill(PartialResults(tmp_path, IDENTITY, resume=False))
+    (tmp_path / FOLDER / name).write_text("[1")
+    raw = PartialResults(tmp_path, IDENTITY, resume=True)
+    with pytest.raises(ArtifactError, match=r"is corrupt .* without --resume to start anew"):
+        read_all(raw)
+
+
+def read_all(raw: PartialResults) -> None:
+    raw.row("tflite-int8+1t")
+    raw.outputs("tflite-int8+1t")
+    raw.rounds(range(10))
+
+
 def test_deleted(tmp_path: Path) -> None:
     raw = PartialResults(tmp_path, IDENTITY, resume=False)
     fill(raw)
