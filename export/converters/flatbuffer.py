@@ -1,4 +1,4 @@
-"""Edits a `.tflite` flatbuffer after conversion: tensor names, buffer alignment."""
+"""Edits a `.tflite` flatbuffer after conversion: tensor names, a needless operator, alignment."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -33,17 +33,28 @@ class AlignedBuffer(schema.BufferT):
         return schema.BufferEnd(builder)
 
 
-def name_tensors(model: bytes, *, inputs: Sequence[str], outputs: Sequence[str]) -> bytes:
-    """Returns the model with its input and output tensors named as asked, buffers aligned.
+def finish(
+    model: bytes, *, inputs: Sequence[str], outputs: Sequence[str], flatten: bool = False
+) -> bytes:
+    """Returns the model with its tensors named as asked, buffers aligned, no needless flattening.
 
     The converter keeps the names of the signature apart and calls the tensors themselves
     `serving_default_image:0` and `StatefulPartitionedCall_1:0`.
+
+    Args:
+        model: the file's bytes.
+        inputs: the names of the inputs, in order.
+        outputs: the names of the outputs.
+        flatten: whether to leave a needless flattening be, for a file that is to be quantized:
+            ai-edge-quantizer reads every tensor, those that no operator writes too.
     """
     tree = schema.ModelT.InitFromPackedBuf(bytearray(model))
     graph = tree.subgraphs[0]
     for indices, names in ((graph.inputs, inputs), (graph.outputs, outputs)):
         for index, name in zip(indices, names, strict=True):
             graph.tensors[index].name = name
+    if not flatten:
+        _drop_flattening(tree)
     for buffer in tree.buffers:
         if buffer.offset > 1:  # ai-edge-quantizer puts large data behind the flatbuffer
             buffer.data = np.frombuffer(model, np.uint8, buffer.size, buffer.offset)
@@ -52,3 +63,22 @@ def name_tensors(model: bytes, *, inputs: Sequence[str], outputs: Sequence[str])
     builder = flatbuffers.Builder(len(model))
     builder.Finish(tree.Pack(builder), file_identifier=FILE_IDENTIFIER)
     return bytes(builder.Output())
+
+
+def _drop_flattening(tree: Any) -> None:
+    """Removes a RESHAPE of the input that only a FULLY_CONNECTED reads.
+
+    That operator flattens its input by itself (TFLite's reference kernel, fully_connected.cc). A
+    microcontroller saves a copy of the input in the arena, and an operator to link.
+    """
+    graph = tree.subgraphs[0]
+    codes = [tree.operatorCodes[op.opcodeIndex].builtinCode for op in graph.operators]
+    if codes[:2] != [schema.BuiltinOperator.RESHAPE, schema.BuiltinOperator.FULLY_CONNECTED]:
+        return
+    flatten, dense, *rest = graph.operators
+    flattened = flatten.outputs[0]
+    read_elsewhere = any(flattened in op.inputs for op in rest) or flattened in graph.outputs
+    from_input = flatten.inputs[0] in graph.inputs
+    if from_input and not read_elsewhere and not dense.builtinOptions.keepNumDims:
+        dense.inputs[0] = flatten.inputs[0]
+        graph.operators = [dense, *rest]

@@ -7,7 +7,7 @@ import numpy as np
 from ai_edge_quantizer import qtyping, quantizer, recipe_manager
 from ai_edge_quantizer.algorithm_manager import AlgorithmName
 
-from export.converters.flatbuffer import name_tensors
+from export.converters.flatbuffer import finish
 from export.formats import Weights
 from train.model import INPUT_NAME, OUTPUT_NAME
 
@@ -54,4 +54,4 @@ def quantize_static(model: bytes, weights: Weights, inputs: np.ndarray) -> bytes
     for name, value in (("min", inputs.min()), ("max", inputs.max())):
         ranges[INPUT_NAME][name] = np.full_like(ranges[INPUT_NAME][name], value)
     quantized = bytes(worker.quantize(ranges).quantized_model)
-    return name_tensors(quantized, inputs=[INPUT_NAME], outputs=[OUTPUT_NAME])
+    return finish(quantized, inputs=[INPUT_NAME], outputs=[OUTPUT_NAME])

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from export.converters.flatbuffer import name_tensors
+from export.converters.flatbuffer import finish
 from export.formats import FORMATS, Format
 from export.settings import ExportOptions, Settings, resolve
 from export.source import SourceModel
@@ -52,11 +52,19 @@ def float_twin(source: SourceModel, batch: int | None) -> bytes:
     if batch not in source.float_twins:
         options = ExportOptions(batch="dynamic" if batch is None else str(batch))
         settings = resolve([FLOAT], options)[FLOAT.name]
-        source.float_twins[batch] = _convert(FLOAT, settings, source, source.saved_model(batch))
+        saved_model = source.saved_model(batch)
+        source.float_twins[batch] = _convert(FLOAT, settings, source, saved_model, flatten=True)
     return source.float_twins[batch]
 
 
-def _convert(entry: Format, settings: Settings, source: SourceModel, saved_model: Path) -> bytes:
+def _convert(
+    entry: Format,
+    settings: Settings,
+    source: SourceModel,
+    saved_model: Path,
+    *,
+    flatten: bool = False,
+) -> bytes:
     converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model))
     if entry.weights != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -69,7 +77,8 @@ def _convert(entry: Format, settings: Settings, source: SourceModel, saved_model
         converter.inference_output_type = tf.as_dtype(settings.io_dtype)
     if "clustered" in entry.recipes:
         converter._experimental_disable_per_channel_quantization_for_dense_layers = True
-    return name_tensors(converter.convert(), inputs=[INPUT_NAME], outputs=[OUTPUT_NAME])
+    content = converter.convert()
+    return finish(content, inputs=[INPUT_NAME], outputs=[OUTPUT_NAME], flatten=flatten)
 
 
 def _samples(inputs: np.ndarray) -> Iterator[dict[str, np.ndarray]]:

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from export import pipeline
 from export.compare import MAX_SNR_DB, distance
-from export.converters.flatbuffer import name_tensors
+from export.converters.flatbuffer import finish
 from export.formats import FORMATS, Format
 from export.inspection import inspect
 from export.pipeline import make
@@ -46,7 +46,7 @@ def test_unfrozen_variables_are_caught_by_size(tiny: Tiny, tmp_path: Path) -> No
     """The documented trap: converting a Keras 3 model's concrete function succeeds, emptily."""
     function = tf.function(tiny.source.serve).get_concrete_function(tiny.source.signature(1))
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function], tiny.source.model)
-    content = name_tensors(converter.convert(), inputs=["image"], outputs=["probabilities"])
+    content = finish(converter.convert(), inputs=["image"], outputs=["probabilities"])
     assert failed(FLOAT, content, tiny, tmp_path) == ["size_bytes"]
 
 
@@ -62,7 +62,7 @@ def test_a_default_name_is_caught(tiny: Tiny, tmp_path: Path) -> None:
 
 def test_an_open_batch_is_caught(tiny: Tiny, tmp_path: Path) -> None:
     converter = tf.lite.TFLiteConverter.from_saved_model(str(tiny.source.saved_model(None)))
-    content = name_tensors(converter.convert(), inputs=["image"], outputs=["probabilities"])
+    content = finish(converter.convert(), inputs=["image"], outputs=["probabilities"])
     assert failed(FLOAT, content, tiny, tmp_path) == ["input", "output", "shape_operators"]
 
 
