@@ -60,7 +60,9 @@ def test_an_interrupted_training_leaves_the_earlier_model(artifacts: Path) -> No
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
+    assert err.splitlines() == ["interrupted: nothing half-written, earlier artifacts untouched"]
     assert file_sha256(artifacts / "model.keras") == before
+    assert not list(artifacts.glob(".staging-*"))
     exported = run_module("export", "--format", "tflite-int8", "--force", "--artifacts", artifacts)
     assert exported.code == 0, exported.err
 

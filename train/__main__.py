@@ -145,4 +145,4 @@ def parse(arguments: Sequence[str]) -> TrainConfig:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(main, sys.argv[1:]))
+    sys.exit(run_command(main, sys.argv[1:], leave_at_once=True))

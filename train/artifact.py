@@ -20,6 +20,7 @@ import numpy as np
 from train.errors import ArtifactError
 
 STAGING_PREFIX = ".staging-"
+_open_staging: set[str] = set()
 
 
 def file_sha256(path: Path) -> str:
@@ -64,9 +65,17 @@ def staging(artifacts: Path) -> Iterator[Path]:
             f"cannot write to the artifacts folder {artifacts}: {error.strerror}; "
             "give a writable one with --artifacts"
         ) from error
+    _open_staging.add(folder)
     try:
         yield Path(folder)
     finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        _open_staging.discard(folder)
+
+
+def remove_open_staging() -> None:
+    """Removes what `staging` has open, for a process that is about to end abruptly."""
+    for folder in _open_staging:
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -90,16 +90,26 @@ def names(*known: str) -> Callable[[str], tuple[str, ...]]:
     return parse
 
 
-def run_command(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
+def run_command(
+    command: Callable[[Sequence[str]], int],
+    arguments: Sequence[str],
+    *,
+    leave_at_once: bool = False,
+) -> int:
     """Runs a command and turns what it raises into the contract's exit codes.
 
     Returns 0 or 1 as the command says, 2 after `error: …` on stderr for bad usage or bad
     input (a full disk or an unwritable folder included), 130 after an interrupt.
+
+    With `leave_at_once` an interrupt ends the process where it stands, its staging folder
+    removed: an exception that passes through TensorFlow while it trains can crash it.
     """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # an ASCII terminal gets '?' for 'µ', no traceback
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, _leave if leave_at_once else _interrupt)
+    if leave_at_once:
+        signal.signal(signal.SIGINT, _leave)
     try:
         code = command(arguments)
         sys.stdout.flush()
@@ -121,6 +131,14 @@ def run_command(command: Callable[[Sequence[str]], int], arguments: Sequence[str
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         return _fail(f"{error.strerror or error}{where}; free the disk or change --artifacts", 2)
+
+
+def _leave(signum: int, frame: object) -> NoReturn:
+    from train.artifact import remove_open_staging
+
+    remove_open_staging()
+    os.write(2, b"interrupted: nothing half-written, earlier artifacts untouched\n")
+    os._exit(EXIT_INTERRUPTED)
 
 
 def _interrupt(signum: int, frame: object) -> NoReturn:
