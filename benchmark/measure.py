@@ -1,6 +1,5 @@
 """Workers → raw results: every row loaded, run over all images, and timed in turns. Light."""
 
-import random
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -80,8 +79,7 @@ def shuffled(workers: Sequence[Loaded], number: int) -> list[Loaded]:
 
     At random, lest a disturbance that comes and goes regularly always meet the same rows.
     """
-    order = random.Random(number).sample(range(len(workers)), len(workers))  # noqa: S311
-    return [workers[index] for index in order]
+    return [workers[index] for index in np.random.RandomState(number).permutation(len(workers))]
 
 
 class Measurement:

@@ -131,10 +131,6 @@ def conclude(
             continue
         outputs = raw.outputs(subject.key)
         scalars |= _medians(subject.key, rounds, measured)
-        slices = [
-            rounds.get(number, {}).get(subject.key) for number in measured.rounds[subject.key]
-        ]
-        scalars["pinned"] = all(answer["pinned"] for answer in slices if answer)
         own = timed[subject.key]
         latency = summarize(
             own,

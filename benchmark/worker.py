@@ -7,6 +7,7 @@ standard input; each has one answer, on what was standard output: the runtimes' 
 standard error.
 """
 
+import importlib
 import json
 import os
 import resource
@@ -33,6 +34,11 @@ from train.errors import ArtifactError, MissingPackageError, ToolkitError
 
 TIMED_IMAGES = 1_000
 CHUNK_IMAGES = 1_000
+RUNTIME_MODULES = {
+    "litert": "ai_edge_litert.interpreter",
+    "onnxruntime": "onnxruntime",
+    "keras": "keras",
+}
 Clock = Callable[[], int]
 
 
@@ -144,10 +150,8 @@ def serve(
 
 def import_runtime(runtime: str) -> None:
     """Imports a runtime's package, so that its own memory can be told from a model's."""
-    if runtime == "litert":
-        import ai_edge_litert.interpreter  # noqa: F401
-    elif runtime == "onnxruntime":
-        import onnxruntime  # noqa: F401
+    if runtime in RUNTIME_MODULES:
+        importlib.import_module(RUNTIME_MODULES[runtime])
 
 
 class Session:

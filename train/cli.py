@@ -137,6 +137,8 @@ def _leave(signum: int, frame: object) -> NoReturn:
     from train.artifact import remove_open_staging
 
     remove_open_staging()
+    if os.isatty(1):
+        os.write(1, b"\x1b[?25h\n")  # the progress bar has hidden the cursor
     os.write(2, b"interrupted: nothing half-written, earlier artifacts untouched\n")
     os._exit(EXIT_INTERRUPTED)
 

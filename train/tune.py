@@ -117,7 +117,7 @@ class ReportTrials(keras.callbacks.Callback):
         )
 
 
-class Reporting:
+class Reporting(keras_tuner.Tuner):
     """A tuner that remembers its running trial and how long each trial took."""
 
     running: Any
@@ -127,7 +127,7 @@ class Reporting:
         """Runs a trial as the tuner does."""
         self.running = trial
         started = time.perf_counter()
-        result = super().run_trial(trial, *args, **kwargs)  # type: ignore[misc]
+        result = super().run_trial(trial, *args, **kwargs)
         self.seconds[trial.trial_id] = round(time.perf_counter() - started, 2)
         return result
 

@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ IMAGES = np.random.RandomState(0).randint(0, 256, (6, 2, 2)).astype(np.uint8)
 LABELS = np.arange(6, dtype=np.uint8) % 3
 
 
-def config(folder: Path, **changes: object) -> BenchmarkConfig:
+def config(folder: Path, **changes: Any) -> BenchmarkConfig:
     plain = BenchmarkConfig(
         artifacts=folder,
         data=None,
@@ -38,7 +39,7 @@ def config(folder: Path, **changes: object) -> BenchmarkConfig:
         launches=1,
         max_seconds=1,
     )
-    return replace(plain, **changes)  # type: ignore[arg-type]
+    return replace(plain, **changes)
 
 
 def write_export(folder: Path, name: str, runtime: str) -> Manifest:
@@ -117,10 +118,10 @@ def test_a_broken_manifest_is_a_row_with_a_problem(tmp_path: Path) -> None:
         ({"labels": ("b", "a", "c")}, "labels are not the Keras model's, or in another order"),
     ],
 )
-def test_an_export_of_another_model_is_refused(changes: dict[str, object], words: str) -> None:
+def test_an_export_of_another_model_is_refused(changes: dict[str, Any], words: str) -> None:
     check_source(MANIFEST, REFERENCE)
     with pytest.raises(ArtifactError, match=f"{words}.*--format fake` again"):
-        check_source(replace(MANIFEST, **changes), REFERENCE)  # type: ignore[arg-type]
+        check_source(replace(MANIFEST, **changes), REFERENCE)
 
 
 def test_test_images_that_calibrated_an_export_are_refused() -> None:
