@@ -66,7 +66,7 @@ def trained_artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     artifacts = tmp_path_factory.mktemp("artifacts")
     trained = run_module(
         "train",
-        *("--units", "32", "--learning-rate", "1e-3", "--epochs", "3", "--artifacts", artifacts),
+        *("--recipe", "notebook", "--units", "32", "--epochs", "3", "--artifacts", artifacts),
     )
     assert trained.code == 0, trained.err
     exported = run_module("export", *EXPORT_ALL, "--artifacts", artifacts)

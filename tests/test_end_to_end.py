@@ -216,7 +216,7 @@ def test_what_is_up_to_date_is_left_alone(artifacts: Path) -> None:
 
 def test_an_export_of_an_older_model_is_made_again(artifacts: Path) -> None:
     trained = run_module(
-        *("train", "--units", "32", "--learning-rate", "1e-3", "--epochs", "1", "--seed", "9"),
+        *("train", "--recipe", "notebook", "--units", "32", "--epochs", "1", "--seed", "9"),
         *("--artifacts", artifacts),
     )
     assert trained.code == 0, trained.err
@@ -231,7 +231,8 @@ def test_an_export_of_an_older_model_is_made_again(artifacts: Path) -> None:
 def test_search_at_small_settings(tmp_path: Path) -> None:
     """The search itself, through the command: only the learning rate is given."""
     done = run_module(
-        *("train", "--learning-rate", "1e-3", "--search-epochs", "3"),
+        *("train", "--recipe", "notebook", "--tuner", "hyperband"),
+        *("--learning-rate", "1e-3", "--search-epochs", "3"),
         *("--epochs", "1", "--artifacts", tmp_path),
     )
     assert done.code == 0, done.err

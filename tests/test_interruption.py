@@ -55,7 +55,7 @@ def test_a_killed_export_leaves_every_artifact_whole(artifacts: Path, delay_s: f
 
 def test_an_interrupted_training_leaves_the_earlier_model(artifacts: Path) -> None:
     before = file_sha256(artifacts / "model.keras")
-    process = start("train", "--units", "32", "--learning-rate", "1e-3", "--artifacts", artifacts)
+    process = start("train", "--recipe", "notebook", "--units", "32", "--artifacts", artifacts)
     wait_for(process, "epoch 2/")
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
@@ -77,7 +77,8 @@ def test_an_interrupted_training_leaves_the_earlier_model(artifacts: Path) -> No
 def test_a_killed_search_goes_on_with_the_running_trial(
     tmp_path: Path, options: tuple[str, ...]
 ) -> None:
-    arguments: tuple[str | Path, ...] = (*options, "--epochs", "1", "--artifacts", tmp_path)
+    plain = ("--recipe", "notebook", "--epochs", "1")
+    arguments: tuple[str | Path, ...] = (*options, *plain, "--artifacts", tmp_path)
     process = start("train", *arguments)
     wait_for(process, "search: trial 2")
     process.kill()

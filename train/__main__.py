@@ -2,24 +2,45 @@
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from train.cli import Parser, integer_between, number_between, run_command
 from train.config import (
+    ARCHITECTURES,
     COUNTED_TUNERS,
-    DEFAULT_RECIPE,
+    DEFAULT_ARCHITECTURE,
     DEFAULT_SEARCH_EPOCHS,
     DEFAULT_SEED,
     DEFAULT_TRIALS,
+    DEFAULT_TUNER,
     MAX_EPOCHS,
     MAX_FOLDS,
+    MAX_SEED,
     MAX_TRIALS,
     MAX_UNITS,
+    MAX_WORKERS,
     NOTEBOOK_ACCURACY,
     RECIPES,
     TUNERS,
     TrainConfig,
 )
 from train.errors import ToolkitError
+from train.repeat import recorded_options
+
+# What `--from` takes from the record, and what makes no sense beside it.
+DECIDED_BY_RECORD = (
+    "architecture",
+    "recipe",
+    "tuner",
+    "trials",
+    "search_epochs",
+    "units",
+    "learning_rate",
+    "epochs",
+    "seed",
+    "workers",
+)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -29,9 +50,14 @@ def main(arguments: Sequence[str]) -> int:
     from train.progress import progress
 
     with captured_native_output():  # TensorFlow greets from C++ when it is imported
-        from train.pipeline import train_and_evaluate
+        from train.distribute import is_worker
+        from train.pipeline import train_and_evaluate, work
 
     with progress() as report:
+        if is_worker():
+            work(config, report)
+            report.milestone("the search is finished; its chief fits the model")
+            return 0
         result = train_and_evaluate(config, report)
     chosen = result.hyperparameters
     print(
@@ -41,7 +67,10 @@ def main(arguments: Sequence[str]) -> int:
         f"test accuracy {result.test_accuracy:.2%} "
         f"(search {result.search_seconds:.0f} s, fit {result.fit_seconds:.0f} s)"
     )
-    if config.recipe == "notebook":
+    if result.repeats is not None:
+        same = "the weights are those of" if result.repeats else "the weights are not those of"
+        print(f"{same} {config.repeated and config.repeated.path}")
+    if config.recipe.name == "notebook":
         noted = NOTEBOOK_ACCURACY
         print(
             f"the notebook: validation accuracy {noted['validation']:.2%}, "
@@ -69,11 +98,23 @@ def parse(arguments: Sequence[str]) -> TrainConfig:
     parser.add_shared_arguments()
     add = parser.add_argument
     add(
+        "--architecture",
+        choices=tuple(ARCHITECTURES),
+        help="mlp: Flatten → Dense → Dense; cnn: a stem and depthwise-separable blocks, smaller "
+        f"and more accurate (default: {DEFAULT_ARCHITECTURE})",
+    )
+    add(
         "--recipe",
         choices=tuple(RECIPES),
-        default=DEFAULT_RECIPE,
         help="how networks are fitted; notebook: Keras's defaults, 416 units and 35 epochs unless "
-        "given, as the seed of this project did (default: %(default)s)",
+        "given, as the seed of this project did (default: that of the architecture)",
+    )
+    add(
+        "--from",
+        type=Path,
+        dest="record",
+        metavar="MODEL.JSON",
+        help="repeat the run that wrote this record, without its search",
     )
     add(
         "--tuner",
@@ -90,15 +131,14 @@ def parse(arguments: Sequence[str]) -> TrainConfig:
     add(
         "--search-epochs",
         type=integer_between(1, MAX_EPOCHS),
-        default=DEFAULT_SEARCH_EPOCHS,
         metavar="N",
-        help="most epochs of one trial of the search (default: %(default)s)",
+        help=f"most epochs of one trial of the search (default: {DEFAULT_SEARCH_EPOCHS})",
     )
     add(
         "--units",
         type=integer_between(1, MAX_UNITS),
         metavar="N",
-        help="hidden units; not searched if given",
+        help="hidden units of the mlp, filters of the cnn's stem; not searched if given",
     )
     add(
         "--learning-rate",
@@ -114,10 +154,9 @@ def parse(arguments: Sequence[str]) -> TrainConfig:
     )
     add(
         "--seed",
-        type=integer_between(0, 2**32 - 1),
-        default=DEFAULT_SEED,
+        type=integer_between(0, MAX_SEED),
         metavar="N",
-        help="random seed of search, weights, shuffling and dropout (default: %(default)s)",
+        help=f"random seed of search, weights, shuffling and dropout (default: {DEFAULT_SEED})",
     )
     add(
         "--cross-validate",
@@ -129,19 +168,72 @@ def parse(arguments: Sequence[str]) -> TrainConfig:
     add(
         "--plots",
         action="store_true",
+        default=None,
         help="draw articles, learning curves, trials and a confusion matrix",
     )
-    add("--resume", action="store_true", help="go on with a search that was cut off")
-    add("--overwrite", action="store_true", help="search again although that search is finished")
-    options = vars(parser.parse_args(arguments))
-    if options["tuner"] is None:
-        options["tuner"] = "none" if options["recipe"] == "notebook" else "hyperband"
-    if options["trials"] is not None and options["tuner"] not in COUNTED_TUNERS:
+    add(
+        "--workers",
+        type=integer_between(1, MAX_WORKERS),
+        metavar="N",
+        help="share the trials of the search among so many processes",
+    )
+    add(
+        "--resume",
+        action="store_true",
+        default=None,
+        help="go on with a search or a fit that was cut off",
+    )
+    add(
+        "--overwrite",
+        action="store_true",
+        default=None,
+        help="search again, and fit the teacher again, although that is done",
+    )
+    given = vars(parser.parse_args(arguments))
+    options = {name: value for name, value in given.items() if value is not None}
+    record = options.pop("record", None)
+    if record is not None:
+        return TrainConfig(**_repeating(options), **recorded_options(record))
+    return TrainConfig(**_complete(options))
+
+
+def _repeating(options: dict[str, Any]) -> dict[str, Any]:
+    """Returns the options, none of which may decide what the record decides."""
+    for name in DECIDED_BY_RECORD:
+        if name in options:
+            given = "--" + name.replace("_", "-")
+            raise ToolkitError(
+                f"got {given} with --from, expected the record alone to say; leave {given} out, or "
+                "--from"
+            )
+    return options
+
+
+def _complete(options: dict[str, Any]) -> dict[str, Any]:
+    """Returns the options with what follows from them."""
+    architecture = options.pop("architecture", None)
+    recipe = RECIPES[options.pop("recipe", ARCHITECTURES[architecture or DEFAULT_ARCHITECTURE])]
+    if architecture not in (None, recipe.architecture):
+        raise ToolkitError(
+            f"got --recipe {recipe.name} with --architecture {architecture}, expected "
+            f"{recipe.architecture}; leave one of them out"
+        )
+    options["recipe"] = recipe
+    options.setdefault("tuner", "none" if recipe.name == "notebook" else DEFAULT_TUNER)
+    if "trials" in options and options["tuner"] not in COUNTED_TUNERS:
         raise ToolkitError(
             f"got --trials with --tuner {options['tuner']}, expected one of "
             f"{', '.join(COUNTED_TUNERS)}; leave --trials out"
         )
-    return TrainConfig(**options)
+    searches = options["tuner"] != "none" and not {"units", "learning_rate"} <= options.keys()
+    for name in ("workers", "search_epochs"):
+        if name in options and not searches:
+            given = "--" + name.replace("_", "-")
+            raise ToolkitError(
+                f"got {given} where nothing is searched, expected a tuner, and units or learning "
+                f"rate left open; leave {given} out"
+            )
+    return options
 
 
 if __name__ == "__main__":

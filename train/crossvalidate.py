@@ -9,8 +9,10 @@ from sklearn.model_selection import StratifiedKFold
 
 from train.config import Hyperparameters
 from train.data import LabelledImages
-from train.model import FitData, accuracy_of, build_model, outputs_of, schedule_callbacks
+from train.fit import FitData, fit
+from train.model import accuracy_of, build_model, outputs_of
 from train.progress import Progress
+from train.teacher import learn, taught
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,15 +68,11 @@ def cross_validate(
         keras.utils.set_random_seed(seed)
         held_out = training.take(fold)
         data = FitData.of(training.take(others), held_out)
+        if (teacher := hyperparameters.recipe.teacher) is not None:  # may not see the fold either
+            data = taught(data, learn(teacher, data, seed=seed, report=report))
+            keras.utils.set_random_seed(seed)
         model = build_model(hyperparameters)
-        model.fit(
-            x=data.images,
-            y=data.labels,
-            batch_size=hyperparameters.batch_size,
-            epochs=epochs,
-            callbacks=schedule_callbacks(hyperparameters),
-            verbose=0,
-        )
+        fit(model, hyperparameters, data, epochs=epochs, seed=seed, keep_last=True)
         accuracies.append(accuracy_of(outputs_of(model, held_out.images), held_out.labels))
         report.step(f"cross-validation: fold {number + 1}/{folds}: accuracy {accuracies[-1]:.2%}")
     return CrossValidation(accuracies=tuple(accuracies))

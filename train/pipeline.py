@@ -1,5 +1,6 @@
 """Data → search → fit → one evaluation on the test images → artifacts. Heavy."""
 
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -12,16 +13,19 @@ import numpy as np
 from train import data as dataset
 from train.artifact import (
     array_sha256,
+    content_sha256,
     file_sha256,
     package_versions,
     publish,
     staging,
     write_json,
 )
-from train.config import RECIPES, Hyperparameters, TrainConfig
+from train.config import Hyperparameters, TrainConfig
 from train.crossvalidate import CrossValidation, cross_validate
 from train.environment import read_environment
-from train.model import FitData, accuracy_of, build_model, outputs_of, schedule_callbacks
+from train.errors import DataError
+from train.fit import FitData, ReportEpochs, fit
+from train.model import accuracy_of, build_model, outputs_of
 from train.progress import Progress
 from train.record import (
     MODEL_FILE,
@@ -31,7 +35,9 @@ from train.record import (
     as_model_json,
     save_outputs,
 )
-from train.tune import SEARCH_SHARE, Search, search
+from train.teacher import STATE_FILE, Lesson, learn_once, taught
+from train.tune import SEARCH_SHARE, TUNING_FOLDER, Search, search
+from train.tune import work as run_trials
 
 PLOTS_FOLDER = "plots"
 VERSIONED_PACKAGES = ("tensorflow", "keras", "keras-tuner", "numpy")
@@ -39,32 +45,20 @@ VERSIONED_PACKAGES = ("tensorflow", "keras", "keras-tuner", "numpy")
 
 @dataclass(frozen=True, kw_only=True)
 class TrainResult:
-    """What a run found: accuracies in 0…1, times in seconds, the pictures drawn."""
+    """What a run found: accuracies in 0…1, times in seconds, the pictures drawn.
+
+    `fit_seconds` hold the teacher's, unless that was fitted earlier. `repeats` says whether the
+    weights are those of the record that was to be repeated, None if there was none.
+    """
 
     hyperparameters: Hyperparameters
     validation_accuracy: float
     test_accuracy: float
     search_seconds: float
     fit_seconds: float
+    repeats: bool | None
     cross_validation: CrossValidation | None
     plots: tuple[Path, ...]
-
-
-class ReportEpochs(keras.callbacks.Callback):
-    """Says how the final fit goes, an epoch a line."""
-
-    def __init__(self, report: Progress) -> None:
-        super().__init__()
-        self._report = report
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Reports one epoch."""
-        values = logs or {}
-        self._report.step(
-            f"fit: epoch {epoch + 1}/{self.params['epochs']}: "
-            f"training accuracy {values['accuracy']:.2%}, "
-            f"validation accuracy {values['val_accuracy']:.2%}"
-        )
 
 
 def train_and_evaluate(
@@ -86,13 +80,23 @@ def train_and_evaluate(
         parts = dataset.split(training.labels)
         data = FitData.of(training.take(parts.train), training.take(parts.validation))
 
-        epochs = config.epochs or RECIPES[config.recipe].epochs
-        keras.utils.set_random_seed(config.seed)
+        data_sha256 = training.sha256()
+        _check_repeats(config, data_sha256)
+
+        epochs = config.epochs or config.recipe.epochs
         started = time.perf_counter()
-        hyperparameters, found = _choose(config, data, report, training.sha256())
+        hyperparameters, found = _choose(config, data, report, data_sha256)
         searched = time.perf_counter()
-        keras.utils.set_random_seed(config.seed)
-        model, history = fit(hyperparameters, epochs, data, report)
+        state = _state_folder(config, hyperparameters, epochs, data_sha256)
+        lesson = _learn(config, data, report, data_sha256)
+        model, history = _fit(
+            hyperparameters,
+            taught(data, lesson) if lesson else data,
+            epochs=epochs,
+            seed=config.seed,
+            report=report,
+            backup=state / STATE_FILE,
+        )
         fitted = time.perf_counter()
         folds = None
         if config.cross_validate is not None:
@@ -108,6 +112,7 @@ def train_and_evaluate(
         model_path = staged / MODEL_FILE
         model.save(model_path)
         model_sha256 = file_sha256(model_path)
+        weights_sha256 = array_sha256(*model.get_weights())
         test = dataset.load_test(config.data)
         outputs = outputs_of(model, test.images)
         validation = training.take(parts.validation)
@@ -119,6 +124,9 @@ def train_and_evaluate(
             test_accuracy=accuracy_of(outputs, test.labels),
             search_seconds=round(searched - started, 2),
             fit_seconds=round(fitted - searched, 2),
+            repeats=None
+            if config.repeated is None
+            else config.repeated.weights_sha256 == weights_sha256,
             cross_validation=folds,
             plots=_draw(staged, training, history, found, outputs, test) if config.plots else (),
         )
@@ -141,13 +149,17 @@ def train_and_evaluate(
                     "sha256": model_sha256,
                     "size_bytes": model_path.stat().st_size,
                     "parameters": model.count_params(),
+                    "weights_sha256": weights_sha256,
                 },
                 "accuracy": {
                     "validation": result.validation_accuracy,
                     "test": result.test_accuracy,
                 },
-                "hyperparameters": asdict(hyperparameters),
-                "recipe": {"name": config.recipe, **asdict(RECIPES[config.recipe])},
+                "hyperparameters": {
+                    "units": hyperparameters.units,
+                    "learning_rate": hyperparameters.learning_rate,
+                },
+                "recipe": asdict(config.recipe),
                 "epochs": {"limit": epochs, "run": len(history["loss"])},
                 "seed": config.seed,
                 "search": {
@@ -160,10 +172,15 @@ def train_and_evaluate(
                 "cross_validation": folds and folds.as_json(),
                 "history": history,
                 "split": parts.record(),
-                "data": {"train_sha256": training.sha256(), "test_sha256": test.sha256()},
+                "data": {"train_sha256": data_sha256, "test_sha256": test.sha256()},
                 "preprocessing": asdict(dataset.PREPROCESSING),
                 "labels": list(dataset.LABELS),
-                "seconds": {"search": result.search_seconds, "fit": result.fit_seconds},
+                "teacher": lesson and {"validation_accuracy": lesson.validation_accuracy},
+                "seconds": {
+                    "search": result.search_seconds,
+                    "fit": result.fit_seconds,
+                    "teacher": lesson and lesson.seconds,
+                },
                 "versions": package_versions(*VERSIONED_PACKAGES),
                 "environment": read_environment().as_json(),
             }
@@ -174,44 +191,102 @@ def train_and_evaluate(
             folder = config.artifacts / PLOTS_FOLDER
             folder.mkdir(exist_ok=True)
             publish(list(result.plots), folder)
+        shutil.rmtree(state)
     return result
 
 
-def fit(
-    hyperparameters: Hyperparameters, epochs: int, data: FitData, report: Progress
-) -> tuple[keras.Model, dict[str, list[float]]]:
-    """Fits a new model with early stopping; returns it with its best weights, and its history.
+def work(config: TrainConfig, report: Progress) -> None:
+    """Runs trials of a shared search for its chief, as `config` says, and writes no model.
 
-    The weights kept are those of the epoch with the best validation accuracy. Patience is a
-    third of the epochs, since accuracy stalls while the learning rate is still high.
+    Raises:
+        DataError: the data set cannot be had.
+        ToolkitError: the chief does another search, or is gone.
     """
-    model = build_model(hyperparameters)
-    history = model.fit(
-        **data.fit_arguments(hyperparameters.batch_size),
-        epochs=epochs,
-        callbacks=[
-            *schedule_callbacks(hyperparameters),
-            keras.callbacks.EarlyStopping(
-                monitor="val_accuracy",
-                patience=max(3, epochs // 3),
-                restore_best_weights=True,
-                start_from_epoch=0,
-            ),
-            ReportEpochs(report),
-        ],
+    training, data, _ = _load(config)
+    run_trials(config, data, report, data_sha256=training.sha256())
+
+
+def _load(config: TrainConfig) -> tuple[dataset.LabelledImages, FitData, dataset.Split]:
+    training = dataset.load_train(config.data)
+    parts = dataset.split(training.labels)
+    data = FitData.of(training.take(parts.train), training.take(parts.validation))
+    return training, data, parts
+
+
+def _state_folder(
+    config: TrainConfig, hyperparameters: Hyperparameters, epochs: int, data_sha256: str
+) -> Path:
+    """Returns the folder of a fit's state, empty unless an earlier one is to go on."""
+    identity = content_sha256(
+        {**asdict(hyperparameters), "epochs": epochs, "seed": config.seed, "data": data_sha256}
     )
-    curves = {name: np.asarray(values).tolist() for name, values in history.history.items()}
-    return model, curves
+    folder = config.artifacts / TUNING_FOLDER / f"fit-{identity[:12]}"
+    if not config.resume:
+        shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _learn(config: TrainConfig, data: FitData, report: Progress, data_sha256: str) -> Lesson | None:
+    """Returns what the recipe's teacher says of the training images, if it has one."""
+    teacher = config.recipe.teacher
+    if teacher is None:
+        return None
+    identity = content_sha256({**asdict(teacher), "seed": config.seed, "data": data_sha256})
+    folder = config.artifacts / TUNING_FOLDER / f"teacher-{identity[:12]}"
+    if config.overwrite:
+        shutil.rmtree(folder, ignore_errors=True)
+    lesson = learn_once(
+        teacher, data, seed=config.seed, report=report, folder=folder, resume=config.resume
+    )
+    report.milestone(
+        f"teacher: validation accuracy {lesson.validation_accuracy:.2%}"
+        + (", fitted earlier" if lesson.reused else f" ({lesson.seconds:.0f} s)")
+    )
+    return lesson
+
+
+def _fit(
+    hyperparameters: Hyperparameters,
+    data: FitData,
+    *,
+    epochs: int,
+    seed: int,
+    report: Progress,
+    backup: Path,
+) -> tuple[keras.Model, dict[str, list[float]]]:
+    """Fits a new model; returns it with its best epoch's weights, and its curves."""
+    keras.utils.set_random_seed(seed)
+    model = build_model(hyperparameters)
+    history = fit(
+        model,
+        hyperparameters,
+        data,
+        epochs=epochs,
+        seed=seed,
+        callbacks=[ReportEpochs(report)],
+        backup=backup,
+    )
+    return model, history
+
+
+def _check_repeats(config: TrainConfig, data_sha256: str) -> None:
+    repeated = config.repeated
+    if repeated is not None and repeated.data_sha256 != data_sha256:
+        raise DataError(
+            f"{repeated.path} was trained on other images: got SHA-256 {data_sha256[:12]}…, "
+            f"expected {repeated.data_sha256[:12]}…; give --data the folder that it was trained on"
+        )
 
 
 def _choose(
     config: TrainConfig, data: FitData, report: Progress, data_sha256: str
 ) -> tuple[Hyperparameters, Search | None]:
     """Returns the user's hyperparameters if both were given, else the search's best."""
-    recipe = RECIPES[config.recipe]
+    recipe = config.recipe
     if config.tuner == "none" or (config.units and config.learning_rate):
-        return Hyperparameters.of(
-            recipe,
+        return Hyperparameters(
+            recipe=recipe,
             units=config.units or recipe.units,
             learning_rate=config.learning_rate or recipe.learning_rate,
         ), None

@@ -15,7 +15,7 @@ from export.settings import ExportOptions, Settings, resolve
 from export.source import SourceModel
 from export.verify import Expectation
 from tests.conftest import synthetic
-from train.config import Hyperparameters
+from train.config import RECIPES, Hyperparameters
 from train.data import PREPROCESSING, LabelledImages
 from train.model import build_model
 
@@ -37,7 +37,7 @@ def settings_of(entry: Format, options: ExportOptions | None = None) -> Settings
 def fitted_model() -> keras.Model:
     keras.utils.set_random_seed(1)
     data = synthetic(600, seed=1)
-    model = build_model(Hyperparameters(units=16, learning_rate=3e-3, dropout=0.0))
+    model = build_model(Hyperparameters(units=16, learning_rate=3e-3, recipe=RECIPES["notebook"]))
     model.fit(PREPROCESSING.apply(data.images), data.labels, epochs=15, verbose=0)
     return model
 

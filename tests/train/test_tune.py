@@ -1,6 +1,5 @@
 """Search and fit on synthetic data: that what the user fixed stays fixed, and what is recorded."""
 
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,11 @@ from train.config import (
 )
 from train.crossvalidate import CrossValidation, cross_validate
 from train.data import LabelledImages
-from train.model import CosineAnnealing, FitData, build_model, outputs_of, schedule_callbacks
-from train.pipeline import fit
+from train.fit import FitData
+from train.model import build_model, outputs_of
 from train.tune import search, search_name
+
+PLAIN = replace(RECIPES["notebook"], schedule="cosine")
 
 
 class Silent:
@@ -47,7 +48,7 @@ def data() -> FitData:
 
 
 def test_the_search_space_is_the_seeds() -> None:
-    assert (*range(32, 513, 32),) == UNITS_CHOICES
+    assert (*range(32, 513, 32),) == UNITS_CHOICES["mlp"]
     assert LEARNING_RATE_CHOICES == (1e-2, 1e-3, 1e-4)
 
 
@@ -59,6 +60,7 @@ def test_every_tuner_finds_the_best_of_its_trials_and_keeps_what_was_given(
 ) -> None:
     config = TrainConfig(
         artifacts=tmp_path,
+        recipe=PLAIN,
         tuner=tuner,
         trials=trials,
         learning_rate=1e-3,
@@ -68,7 +70,7 @@ def test_every_tuner_finds_the_best_of_its_trials_and_keeps_what_was_given(
     report = Silent()
     found = search(config, data, report, data_sha256="d")
     assert {trial["learning_rate"] for trial in found.trials} == {1e-3}
-    assert {trial["units"] for trial in found.trials} <= set(UNITS_CHOICES)
+    assert {trial["units"] for trial in found.trials} <= set(UNITS_CHOICES["mlp"])
     assert len({trial["units"] for trial in found.trials}) > 1
     assert {trial["status"] for trial in found.trials} == {"COMPLETED"}
     if tuner != "hyperband":
@@ -83,7 +85,12 @@ def test_every_tuner_finds_the_best_of_its_trials_and_keeps_what_was_given(
 
 def quick(folder: Path, **changes: Any) -> TrainConfig:
     plain = TrainConfig(
-        artifacts=folder, tuner="random", trials=2, learning_rate=1e-3, search_epochs=1
+        artifacts=folder,
+        recipe=PLAIN,
+        tuner="random",
+        trials=2,
+        learning_rate=1e-3,
+        search_epochs=1,
     )
     return replace(plain, **changes)
 
@@ -100,7 +107,14 @@ def test_a_finished_search_is_not_repeated_unless_asked(data: FitData, tmp_path:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"seed": 2}, {"trials": 3}, {"search_epochs": 2}, {"units": 32}, {"recipe": "notebook"}],
+    [
+        {"seed": 2},
+        {"trials": 3},
+        {"search_epochs": 2},
+        {"units": 32},
+        {"recipe": RECIPES["notebook"]},
+        {"workers": 2},
+    ],
 )
 def test_another_search_is_another_search(changes: dict[str, Any], tmp_path: Path) -> None:
     plain = search_name(quick(tmp_path), "d")
@@ -125,7 +139,7 @@ def test_every_trial_is_in_the_hparams_dashboards_files(data: FitData, tmp_path:
 def test_cross_validation_is_stratified_and_repeats_itself() -> None:
     sample = synthetic(300, seed=1)
     training = LabelledImages(images=sample.images, labels=sample.labels.astype(np.uint8))
-    hyperparameters = Hyperparameters(units=16, learning_rate=3e-3)
+    hyperparameters = Hyperparameters(units=16, learning_rate=3e-3, recipe=PLAIN)
 
     def run(seed: int) -> CrossValidation:
         return cross_validate(
@@ -159,42 +173,8 @@ def test_plots_are_pictures(tmp_path: Path) -> None:
     assert {path.stem for path in tmp_path.iterdir()} == set(figures)
 
 
-def test_recipes_are_what_they_say() -> None:
-    notebook = Hyperparameters.of(RECIPES["notebook"], units=8, learning_rate=1e-3)
-    assert schedule_callbacks(notebook) == []
-    assert (notebook.batch_size, notebook.dropout) == (32, 0)
-    (annealing,) = schedule_callbacks(Hyperparameters(units=8, learning_rate=0.5))
-    assert isinstance(annealing, CosineAnnealing)
-    assert annealing.peak == 0.5
-
-
-def test_annealing_falls_from_the_peak_towards_zero() -> None:
-    callback = CosineAnnealing(0.5)
-    model = build_model(Hyperparameters(units=2, learning_rate=0.1))
-    callback.set_model(model)
-    callback.set_params({"epochs": 4, "steps": 10})
-    rates = []
-    for epoch in range(4):
-        callback.on_epoch_begin(epoch)
-        for batch in range(0, 10, 5):
-            callback.on_train_batch_begin(batch)
-            rates.append(float(model.optimizer.learning_rate))
-    expected = [0.25 * (1 + math.cos(math.pi * step / 8)) for step in range(8)]
-    assert np.allclose(rates, expected)
-
-
-def test_fit_learns_keeps_its_best_weights_and_reports(data: FitData) -> None:
-    report = Silent()
-    model, history = fit(Hyperparameters(units=32, learning_rate=1e-3), 4, data, report)
-    assert [step.split(":")[1] for step in report.steps] == [f" epoch {n}/4" for n in range(1, 5)]
-    validation = synthetic(100, seed=2)
-    found = (outputs_of(model, validation.images).argmax(axis=1) == validation.labels).mean()
-    assert found == pytest.approx(max(history["val_accuracy"]), abs=1e-6)
-    assert found > 0.5
-
-
 def test_the_deployed_network_is_the_seeds() -> None:
-    model = build_model(Hyperparameters(units=416, learning_rate=1e-3))
+    model = build_model(Hyperparameters(units=416, learning_rate=1e-3, recipe=RECIPES["default"]))
     assert model.count_params() == 784 * 416 + 416 + 416 * 10 + 10
     outputs = outputs_of(model, synthetic(3, seed=1).images)
     assert outputs.shape == (3, 10)

@@ -1,0 +1,242 @@
+"""One fit on synthetic data: schedule, targets, best weights, and that it can be cut off."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.conftest import synthetic
+from train.config import RECIPES, TEACHER, Hyperparameters
+from train.data import LabelledImages
+from train.errors import ArtifactError
+from train.fit import VIEWS, FitData, ReportEpochs, fit, learning_rates, logits_of, seen
+from train.model import build_model, outputs_of
+from train.teacher import learn, learn_once, taught
+
+RECIPE = replace(RECIPES["default"], batch_size=50, teacher=None)
+SMALL = Hyperparameters(units=24, learning_rate=3e-3, recipe=RECIPE)
+SMALL_TEACHER = replace(TEACHER, units=4, epochs=2, batch_size=100)
+VALIDATION = synthetic(100, seed=2)
+
+
+class Heard:
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+
+    def step(self, text: str, share: float | None = None) -> None:
+        self.steps.append(text)
+
+    def milestone(self, text: str) -> None:
+        self.steps.append(text)
+
+
+class CutOffError(Exception):
+    pass
+
+
+class CutOff(keras.callbacks.Callback):
+    def __init__(self, epoch: int) -> None:
+        super().__init__()
+        self._epoch = epoch
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        if epoch == self._epoch:
+            raise CutOffError
+
+
+def images(count: int, seed: int) -> LabelledImages:
+    found = synthetic(count, seed)
+    return LabelledImages(images=found.images, labels=found.labels.astype(np.uint8))
+
+
+@pytest.fixture(scope="module")
+def data() -> FitData:
+    return FitData.of(images(400, seed=1), images(100, seed=2))
+
+
+def built(hyperparameters: Hyperparameters = SMALL, seed: int = 1) -> keras.Model:
+    keras.utils.set_random_seed(seed)
+    return build_model(hyperparameters)
+
+
+def run(data: FitData, **options: Any) -> tuple[list[np.ndarray], dict[str, list[float]]]:
+    model = built()
+    history = fit(model, SMALL, data, **{"epochs": 5, "seed": 1, **options})
+    return model.get_weights(), history
+
+
+def test_the_learning_rate_warms_up_and_falls_to_zero() -> None:
+    recipe = replace(RECIPE, warm_up=0.1)
+    chosen = replace(SMALL, learning_rate=0.5, recipe=recipe)
+    rates = learning_rates(chosen, steps=50, epochs=4)
+    assert rates.shape == (4, 50)
+    assert np.allclose(rates[0, :20], 0.5 * (np.arange(20) + 0.5) / 20)
+    rest = np.arange(20, 200) + 0.5
+    assert np.allclose(rates.ravel()[20:], 0.25 * (1 + np.cos(np.pi * (rest - 20) / 180)))
+    assert rates[-1, -1] < 1e-4
+    constant = replace(chosen, recipe=RECIPES["notebook"])
+    assert set(learning_rates(constant, steps=3, epochs=2).ravel()) == {np.float32(0.5)}
+
+
+def test_the_notebooks_recipe_is_what_the_notebook_did() -> None:
+    recipe = RECIPES["notebook"]
+    assert (recipe.units, recipe.epochs, recipe.batch_size) == (416, 35, 32)
+    assert (recipe.dropout, recipe.shifted, recipe.mirrored, recipe.teacher) == (0, 0, 0, None)
+
+
+def test_a_fit_learns_keeps_its_best_weights_and_reports(data: FitData) -> None:
+    heard = Heard()
+    model = built()
+    history = fit(model, SMALL, data, epochs=6, seed=1, callbacks=[ReportEpochs(heard)])
+    assert [step.split(":")[1] for step in heard.steps] == [f" epoch {n}/6" for n in range(1, 7)]
+    found = (outputs_of(model, VALIDATION.images).argmax(axis=1) == VALIDATION.labels).mean()
+    assert found == pytest.approx(max(history["val_accuracy"]), abs=1e-6)
+    assert found > 0.8
+    assert history["loss"][-1] < history["loss"][0]
+
+
+def test_a_fit_stops_when_nothing_gets_better(data: FitData) -> None:
+    model = built()
+    stopped = replace(SMALL, learning_rate=1e-12)
+    assert len(fit(model, stopped, data, epochs=20, seed=1)["loss"]) == 1 + 7
+    assert len(fit(model, stopped, data, epochs=9, seed=1, patience=2)["loss"]) == 3
+    assert len(fit(model, stopped, data, epochs=9, seed=1, keep_last=True)["loss"]) == 9
+
+
+def test_the_last_weights_are_kept_if_asked(data: FitData) -> None:
+    weights, _ = run(data, keep_last=True)
+    other = built()
+    fit(other, SMALL, data, epochs=5, seed=1, callbacks=[last := Last()], keep_last=True)
+    assert all(np.array_equal(a, b) for a, b in zip(weights, last.weights, strict=True))
+
+
+class Last(keras.callbacks.Callback):
+    weights: list[np.ndarray]
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self.weights = self.model.get_weights()
+
+
+def test_the_same_seed_gives_the_same_weights(data: FitData) -> None:
+    first, history = run(data)
+    again, history_again = run(data)
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert history == history_again
+    other, _ = run(data, seed=2)
+    assert not np.array_equal(first[0], other[0])
+
+
+def test_a_fit_that_was_cut_off_goes_on_and_ends_as_if_it_had_not(
+    data: FitData, tmp_path: Path
+) -> None:
+    wanted, history = run(data)
+    backup = tmp_path / "state.npz"
+    with pytest.raises(CutOffError):
+        run(data, backup=backup, callbacks=[CutOff(2)])
+    heard = Heard()
+    found, history_found = run(data, backup=backup, callbacks=[ReportEpochs(heard)])
+    assert [step.split(":")[1] for step in heard.steps] == [" epoch 4/5", " epoch 5/5"]
+    assert history_found == history
+    assert all(np.array_equal(a, b) for a, b in zip(found, wanted, strict=True))
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"no archive at all"])
+def test_a_corrupt_state_is_named(content: bytes, data: FitData, tmp_path: Path) -> None:
+    backup = tmp_path / "state.npz"
+    backup.write_bytes(content)
+    with pytest.raises(ArtifactError, match=r"state\.npz, the state of the fit .* is corrupt"):
+        run(data, backup=backup)
+
+
+def test_a_truncated_state_or_another_networks_is_named(data: FitData, tmp_path: Path) -> None:
+    backup = tmp_path / "state.npz"
+    with pytest.raises(CutOffError):
+        run(data, backup=backup, callbacks=[CutOff(0)])
+    whole = backup.read_bytes()
+    wider = replace(SMALL, units=25)
+    with pytest.raises(ArtifactError, match="is corrupt"):
+        fit(built(wider), wider, data, epochs=5, seed=1, backup=backup)
+    backup.write_bytes(whole[:-100])
+    with pytest.raises(ArtifactError, match="leave --resume out"):
+        run(data, backup=backup)
+
+
+@pytest.mark.parametrize("view", range(len(VIEWS)))
+def test_views_move_by_a_pixel_at_most(view: int) -> None:
+    image = np.zeros((1, 28, 28), np.uint8)
+    image[0, 10, 10] = 200
+    moved = seen(tf.constant(image), tf.constant(view)).numpy()
+    (row,), (column,) = np.nonzero(moved[0])
+    down, right = 1 - VIEWS[view]
+    assert (row, column) == (10 + down, 10 + right)
+    assert abs(down) + abs(right) == (view > 0)
+
+
+def test_a_view_is_black_where_nothing_is() -> None:
+    moved = seen(tf.constant(np.full((1, 28, 28), 9, np.uint8)), tf.constant(1)).numpy()[0]
+    assert (moved[0] == 0).all()
+    assert (moved[1:] == 9).all()
+
+
+def test_logits_are_the_outputs_before_the_softmax() -> None:
+    model = built()
+    pixels = VALIDATION.images
+    found = tf.nn.softmax(logits_of(model, tf.constant(pixels))).numpy()
+    assert np.allclose(found, outputs_of(model, pixels), atol=1e-6)
+
+
+def test_a_network_learns_what_its_teacher_says_even_where_the_labels_differ(
+    data: FitData,
+) -> None:
+    """With the teacher alone in the loss, the labels have no say."""
+    says = np.zeros((len(VIEWS), 400, 10), np.float32)
+    wrong = (data.labels.numpy() + 1) % 10
+    says[:, np.arange(400), wrong] = 10
+    chosen = replace(SMALL, recipe=replace(RECIPE, soft_share=1.0, temperature=2.0))
+    model = built(chosen)
+    fit(
+        model,
+        chosen,
+        replace(data, soft_targets=tf.constant(says)),
+        epochs=9,
+        seed=1,
+        patience=9,
+        keep_last=True,
+    )
+    found = outputs_of(model, VALIDATION.images).argmax(axis=1)
+    assert (found == (VALIDATION.labels + 1) % 10).mean() > 0.8
+
+
+def test_a_teacher_is_fitted_once_and_its_lesson_kept(data: FitData, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"seed": 1, "folder": tmp_path / "teacher", "resume": False}
+    first = learn_once(SMALL_TEACHER, data, report=Heard(), **options)
+    heard = Heard()
+    again = learn_once(SMALL_TEACHER, data, report=heard, **options)
+    assert (first.reused, again.reused, heard.steps) == (False, True, [])
+    assert np.array_equal(first.logits, again.logits)
+    assert first.logits.shape == (len(VIEWS), 400, 10)
+    assert np.array_equal(learn(SMALL_TEACHER, data, seed=1, report=heard).logits, first.logits)
+    half = taught(data, first).first(0.5).soft_targets
+    assert np.array_equal(half, first.logits[:, :200])
+    (tmp_path / "teacher" / "logits.npy").write_bytes(b"\x93NUMPY")
+    with pytest.raises(ArtifactError, match="the teacher's outputs, is corrupt"):
+        learn_once(SMALL_TEACHER, data, report=heard, **options)
+
+
+def test_the_small_network_is_separable_and_small() -> None:
+    chosen = Hyperparameters(units=12, learning_rate=1e-3, recipe=RECIPES["cnn"])
+    model = built(chosen)
+    assert outputs_of(model, VALIDATION.images).shape == (100, 10)
+    kinds = {type(layer).__name__ for layer in model.layers}
+    assert {"DepthwiseConv2D", "BatchNormalization", "GlobalAveragePooling2D"} <= kinds
+    assert model.count_params() < 6_000
+
+
+def test_narrow_networks_get_no_dropout() -> None:
+    recipe = RECIPES["default"]
+    assert recipe.dropout_of(416) == 0.3
+    assert recipe.dropout_of(64) == 0

@@ -1,0 +1,40 @@
+"""A run as an earlier one's record tells it, to repeat that. Light."""
+
+from pathlib import Path
+from typing import Any
+
+from train.artifact import read_json
+from train.config import Recipe, Repeated
+from train.errors import ArtifactError
+from train.record import SCHEMA_VERSION
+
+REMEDY = "give the model.json that `python -m train` wrote"
+
+
+def recorded_options(path: Path) -> dict[str, Any]:
+    """Returns the fields of `TrainConfig` that make a run end in the model of a record.
+
+    What its search found is taken from the record, so that nothing is searched.
+
+    Raises:
+        ArtifactError: the file is no such record.
+    """
+    content = read_json(path, schema_version=SCHEMA_VERSION, remedy=REMEDY)
+    try:
+        recipe = dict(content["recipe"])
+        teacher = recipe.pop("teacher")
+        return {
+            "recipe": Recipe(**recipe, teacher=None if teacher is None else Recipe(**teacher)),
+            "tuner": "none",
+            "units": int(content["hyperparameters"]["units"]),
+            "learning_rate": float(content["hyperparameters"]["learning_rate"]),
+            "epochs": int(content["epochs"]["limit"]),
+            "seed": int(content["seed"]),
+            "repeated": Repeated(
+                path=path,
+                data_sha256=str(content["data"]["train_sha256"]),
+                weights_sha256=str(content["model"]["weights_sha256"]),
+            ),
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(f"{path} lacks or garbles {error}; {REMEDY}") from error
