@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 import tf_keras
@@ -35,10 +36,20 @@ PRUNING_START = 0.3  # sparsity at the first step
 PRUNING_SHARE = 0.6  # of the steps, after which the sparsity is final
 PRUNING_INTERVAL_STEPS = 20
 # The layers that tf-keras rebuilds, and the fields of their configuration that both know.
+CONVOLUTION = ("kernel_size", "strides", "padding", "dilation_rate", "activation", "use_bias")
 REBUILT_LAYERS = {
     "Flatten": (),
+    "Reshape": ("target_shape",),
     "Dropout": ("rate",),
     "Dense": ("units", "activation", "use_bias"),
+    "Conv2D": ("filters", "groups", *CONVOLUTION),
+    "DepthwiseConv2D": ("depth_multiplier", *CONVOLUTION),
+    "BatchNormalization": ("axis", "momentum", "epsilon", "center", "scale"),
+    "Activation": ("activation",),
+    "ReLU": ("max_value", "negative_slope", "threshold"),
+    "MaxPooling2D": ("pool_size", "strides", "padding"),
+    "AveragePooling2D": ("pool_size", "strides", "padding"),
+    "GlobalAveragePooling2D": ("keepdims",),
 }
 
 
@@ -64,13 +75,18 @@ def fine_tune(source: SourceModel, recipes: Sequence[Recipe], settings: Settings
 def rebuild(model: keras.Model) -> Any:
     """Returns a tf-keras copy of a chain of layers, with its weights.
 
+    A batch normalization right after a convolution becomes part of its weights, as in every
+    converter: else it would scale what was clustered apart again.
+
     Raises:
         ToolkitError: a layer is of a kind that tensorflow-model-optimization is not fed here;
             it is named.
     """
     x = image = tf_keras.Input(model.input_shape[1:], name=INPUT_NAME)
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.InputLayer):
+    layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
+    folded = None
+    for layer, following in zip(layers, [*layers[1:], None], strict=True):
+        if layer is folded:
             continue
         kind = type(layer).__name__
         if kind not in REBUILT_LAYERS:
@@ -80,10 +96,40 @@ def rebuild(model: keras.Model) -> Any:
             )
         config = layer.get_config()
         fields = {name: config[name] for name in REBUILT_LAYERS[kind]}
+        weights = layer.get_weights()
+        if _folds(layer, following):
+            folded = following
+            fields["use_bias"] = True
+            weights = _fold(layer, following)
         copy = getattr(tf_keras.layers, kind)(name=layer.name, **fields)
         x = copy(x)
-        copy.set_weights(layer.get_weights())
+        copy.set_weights(weights)
     return tf_keras.Model(image, x)
+
+
+def _folds(layer: keras.Layer, following: keras.Layer | None) -> bool:
+    return (
+        isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D)
+        and isinstance(following, keras.layers.BatchNormalization)
+        and layer.get_config()["activation"] == "linear"
+    )
+
+
+def _fold(layer: keras.Layer, normalization: keras.Layer) -> list[np.ndarray]:
+    """Returns kernel and bias of a convolution and the batch normalization after it."""
+    kernel, *bias = layer.get_weights()
+    mean, variance = (
+        np.asarray(v) for v in (normalization.moving_mean, normalization.moving_variance)
+    )
+    gain = 1 / np.sqrt(variance + normalization.epsilon)
+    if normalization.scale:
+        gain = gain * np.asarray(normalization.gamma)
+    offset = ((bias[0] if bias else 0) - mean) * gain
+    if normalization.center:
+        offset = offset + np.asarray(normalization.beta)
+    # a depthwise kernel ends in input channels and multiplier, others in output channels
+    depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
+    return [kernel * gain.reshape(kernel.shape[-2:] if depthwise else -1), offset]
 
 
 class _Annealing(tf_keras.callbacks.Callback):
@@ -125,12 +171,13 @@ def _fit(
 
 
 def _pruned(model: Any, source: SourceModel, epochs: int, sparsity: float) -> Any:
-    """Sets the smallest weights of all Dense layers but the last to zero, gradually.
+    """Sets the smallest weights of all Dense and Conv2D layers but the last to zero, gradually.
 
     Zhu & Gupta 2017, https://arxiv.org/abs/1710.01878. The output layer has few weights, and
-    each matters.
+    each matters; so has a depthwise convolution.
     """
-    dense = [layer.name for layer in model.layers if isinstance(layer, tf_keras.layers.Dense)]
+    kinds = (tf_keras.layers.Dense, tf_keras.layers.Conv2D)
+    prunable = [layer.name for layer in model.layers if isinstance(layer, kinds)]
     steps = epochs * math.ceil(source.training_count() / BATCH_SIZE)
     pruned_steps = max(1, int(steps * PRUNING_SHARE))
     interval = min(PRUNING_INTERVAL_STEPS, max(1, pruned_steps // PRUNING_INTERVAL_STEPS))
@@ -143,7 +190,7 @@ def _pruned(model: Any, source: SourceModel, epochs: int, sparsity: float) -> An
     )
 
     def wrap(layer: Any) -> Any:
-        if layer.name not in dense[:-1]:
+        if layer.name not in prunable[:-1]:
             return layer.__class__.from_config(layer.get_config())
         return tfmot.sparsity.keras.prune_low_magnitude(layer, pruning_schedule=schedule)
 
@@ -151,7 +198,7 @@ def _pruned(model: Any, source: SourceModel, epochs: int, sparsity: float) -> An
     for layer in wrapped.layers:
         inner = getattr(layer, "layer", layer)
         for variable, value in zip(
-            inner.trainable_weights, model.get_layer(inner.name).get_weights(), strict=True
+            inner.weights, model.get_layer(inner.name).get_weights(), strict=True
         ):
             variable.assign(value)  # cloning made new ones
     _fit(
@@ -196,18 +243,27 @@ def _quantization_aware(model: Any, source: SourceModel, epochs: int) -> Any:
         variables = {
             v.name.split("/")[-1]: v for v in aware.get_layer(f"quant_{layer.name}").weights
         }
-        if isinstance(layer, tf_keras.layers.Dense):
-            kernel, *bias = layer.weights
-            before = tf.matmul(x, kernel) + (bias[0] if bias else 0.0)
-            x = layer.activation(before)
-            for when, values in (("pre", before), ("post", x)):
-                if f"{when}_activation_min:0" in variables:
-                    variables[f"{when}_activation_min:0"].assign(tf.reduce_min(values))
-                    variables[f"{when}_activation_max:0"].assign(tf.reduce_max(values))
-        else:
-            x = layer(x)
+        before = _before_activation(layer, x)
+        x = layer(x)
+        for when, values in (("pre", before), ("post", x), ("output", x)):
+            for name in (f"{when}_activation", when):
+                if f"{name}_min:0" in variables:
+                    variables[f"{name}_min:0"].assign(tf.reduce_min(values))
+                    variables[f"{name}_max:0"].assign(tf.reduce_max(values))
     _fit(aware, source, epochs, PEAK_LEARNING_RATE["qat"])
     return aware
+
+
+def _before_activation(layer: Any, x: tf.Tensor) -> tf.Tensor:
+    """Returns what a layer computes before its activation function, if it has one."""
+    activation = getattr(layer, "activation", None)
+    if activation is None:
+        return layer(x)
+    try:
+        layer.activation = tf_keras.activations.linear
+        return layer(x)
+    finally:
+        layer.activation = activation
 
 
 def _save(model: Any, source: SourceModel, batch: int | None, name: str) -> Path:

@@ -62,7 +62,7 @@ def _inspect_tflite(path: Path) -> Graph:
         used = [graph.tensors[i] for i in (*operator.inputs, *operator.outputs) if i >= 0]
         if name not in CONVERSIONS and any(t.type == schema.TensorType.FLOAT32 for t in used):
             floats.append(name)
-        if name == "FULLY_CONNECTED":
+        if name in ("FULLY_CONNECTED", "CONV_2D"):
             tensor = graph.tensors[operator.inputs[1]]
             data = model.buffers[tensor.buffer].data
             if data is not None:  # float16 weights pass through an operator of their own

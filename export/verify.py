@@ -25,6 +25,7 @@ from train.errors import ArtifactError
 # Graph, names and quantization parameters on top of the weights.
 SIZE_OVERHEAD_SHARE = 0.10
 SIZE_OVERHEAD_BYTES = 16_384
+SIZE_OVERHEAD_BYTES_AN_OPERATOR = 512
 # How many images are run on the other, slower runtimes, and how far those may be apart.
 CROSS_RUNTIME_IMAGES = 500
 MAX_FLIPS = 0.004
@@ -80,7 +81,7 @@ def verify(entry: Format, settings: Settings, path: Path, expected: Expectation)
             _check_format(path),
             _check_tensor("input", found_input, expected.input, settings),
             _check_tensor("output", found_output, expected.output, settings),
-            _check_size(path.stat().st_size, expected.weights, entry),
+            _check_size(path.stat().st_size, expected.weights, len(graph.operators), entry),
             *_check_graph(graph, entry, settings),
         ]
         if all(check.passed for check in checks):
@@ -117,9 +118,10 @@ def _check_tensor(name: str, found: TensorSpec, expected: TensorSpec, settings: 
     )
 
 
-def _check_size(size_bytes: int, weights: int, entry: Format) -> Check:
+def _check_size(size_bytes: int, weights: int, operators: int, entry: Format) -> Check:
     low = weights * BITS_PER_WEIGHT[entry.weights] // 8
-    high = round(low * (1 + SIZE_OVERHEAD_SHARE)) + SIZE_OVERHEAD_BYTES
+    overhead = SIZE_OVERHEAD_BYTES + SIZE_OVERHEAD_BYTES_AN_OPERATOR * operators
+    high = round(low * (1 + SIZE_OVERHEAD_SHARE)) + overhead
     return Check(
         name="size_bytes",
         value=size_bytes,

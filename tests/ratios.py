@@ -50,6 +50,7 @@ def main(arguments: Sequence[str]) -> int:
     bare_loop_ratio(options.artifacts, images)
     latency_ratios(options.artifacts, options.data)
     export_ratio(options.artifacts)
+    search_ratio()
     return 0
 
 
@@ -197,6 +198,31 @@ def export_ratio(artifacts: Path) -> None:
         f"{whole:.1f} / {bare:.1f} s",
         whole / bare,
     )
+
+
+def search_ratio() -> None:
+    """Prints what our search takes against the loop of Keras's tutorial, and what both found."""
+    seconds, found = {}, {}
+    for kind in ("ours", "tutorial"):
+        with tempfile.TemporaryDirectory() as folder:
+            started = time.perf_counter()
+            done = subprocess.run(
+                [sys.executable, "-m", "tests.searches", kind, folder],
+                cwd=REPOSITORY,
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            seconds[kind] = time.perf_counter() - started
+        trials, best = done.stdout.splitlines()[-1].split()
+        found[kind] = f"{trials} trials, best validation accuracy {float(best):.2%}"
+    show(
+        "search / Keras tutorial's loop",
+        f"{seconds['ours']:.1f} / {seconds['tutorial']:.1f} s",
+        seconds["ours"] / seconds["tutorial"],
+    )
+    for kind, text in found.items():
+        print(f"  {kind}: {text}")
 
 
 def show(name: str, figures: str, ratio: float) -> None:

@@ -8,11 +8,19 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 HEAVY = {
+    "train.backup",
     "train.crossvalidate",
+    "train.distribute",
+    "train.final",
+    "train.fit",
+    "train.fit_data",
+    "train.forward",
     "train.model",
     "train.pipeline",
     "train.plots",
+    "train.teacher",
     "train.tune",
+    "train.tuners",
     "export.finetune",
     "export.pipeline",
     "export.source",

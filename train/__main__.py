@@ -26,7 +26,6 @@ from train.config import (
     TrainConfig,
 )
 from train.errors import ToolkitError
-from train.repeat import recorded_options
 
 # What `--from` takes from the record, and what makes no sense beside it.
 DECIDED_BY_RECORD = (
@@ -193,6 +192,8 @@ def parse(arguments: Sequence[str]) -> TrainConfig:
     options = {name: value for name, value in given.items() if value is not None}
     record = options.pop("record", None)
     if record is not None:
+        from train.repeat import recorded_options  # with numpy, which --help does without
+
         return TrainConfig(**_repeating(options), **recorded_options(record))
     return TrainConfig(**_complete(options))
 
@@ -219,15 +220,27 @@ def _complete(options: dict[str, Any]) -> dict[str, Any]:
             f"{recipe.architecture}; leave one of them out"
         )
     options["recipe"] = recipe
-    options.setdefault("tuner", "none" if recipe.name == "notebook" else DEFAULT_TUNER)
-    if "trials" in options and options["tuner"] not in COUNTED_TUNERS:
+    fixed = {"units", "learning_rate"} <= options.keys()
+    if fixed and options.get("tuner", "none") != "none":
         raise ToolkitError(
-            f"got --trials with --tuner {options['tuner']}, expected one of "
-            f"{', '.join(COUNTED_TUNERS)}; leave --trials out"
+            f"got --tuner {options['tuner']} with --units and --learning-rate, expected something "
+            "left to search; leave one of the three out"
         )
-    searches = options["tuner"] != "none" and not {"units", "learning_rate"} <= options.keys()
+    if fixed or recipe.name == "notebook":
+        options.setdefault("tuner", "none")
+    tuner = options.setdefault("tuner", DEFAULT_TUNER)
+    if "trials" in options and tuner not in COUNTED_TUNERS:
+        raise ToolkitError(
+            f"got --trials with --tuner {tuner}, expected one of {', '.join(COUNTED_TUNERS)}; "
+            "leave --trials out"
+        )
+    if {"resume", "overwrite"} <= options.keys():
+        raise ToolkitError(
+            "got --resume, which goes on with what is there, and --overwrite, which starts anew, "
+            "expected one of them; leave the other out"
+        )
     for name in ("workers", "search_epochs"):
-        if name in options and not searches:
+        if name in options and tuner == "none":
             given = "--" + name.replace("_", "-")
             raise ToolkitError(
                 f"got {given} where nothing is searched, expected a tuner, and units or learning "

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 UNITS_CHOICES = {"mlp": tuple(range(32, 513, 32)), "cnn": tuple(range(8, 49, 4))}
-LEARNING_RATE_CHOICES = (1e-2, 1e-3, 1e-4)
+LEARNING_RATE_CHOICES = (1e-2, 1e-3, 1e-4)  # the seed's; a recipe may have its own
 MAX_UNITS = 65_536
 MAX_EPOCHS = 100_000
 MAX_TRIALS = 10_000
@@ -29,6 +29,7 @@ class Recipe:
         architecture: one of `ARCHITECTURES`, or `teacher`.
         units: how wide the network is where nothing is searched and no width is given.
         learning_rate: the same of the peak learning rate.
+        learning_rates: among which a search chooses.
         epochs: the most epochs of the final fit.
         batch_size: images a step; what remains of an epoch is left for the next, shuffled anew.
         optimizer: Keras's name of it, at its defaults but for the learning rate.
@@ -51,6 +52,7 @@ class Recipe:
     epochs: int
     batch_size: int
     optimizer: str = "adam"
+    learning_rates: tuple[float, ...] = LEARNING_RATE_CHOICES
     schedule: str = "cosine"
     warm_up: float = 0.0
     dropout: float = 0.0
@@ -87,6 +89,7 @@ RECIPES = {
             architecture="mlp",
             units=416,
             learning_rate=3e-3,
+            learning_rates=(1e-2, 3e-3, 1e-3),
             epochs=100,
             batch_size=256,
             warm_up=0.05,
@@ -102,6 +105,7 @@ RECIPES = {
             architecture="cnn",
             units=16,
             learning_rate=8e-3,
+            learning_rates=(2e-2, 8e-3, 3e-3),
             epochs=20,
             batch_size=128,
             warm_up=0.05,
@@ -144,7 +148,7 @@ class TrainConfig:
         trials: how many trials; None for the tuner's default, Hyperband's own number.
         search_epochs: the most epochs of one trial.
         units: how wide the network is; None to search `UNITS_CHOICES`.
-        learning_rate: the peak learning rate; None to search `LEARNING_RATE_CHOICES`.
+        learning_rate: the peak learning rate; None to search the recipe's.
         epochs: the most epochs of the final fit; None for the recipe's.
         seed: seeds the search, the weights, the shuffling and the dropout.
         cross_validate: into how many folds the training images are split to estimate how much

@@ -9,7 +9,8 @@ from sklearn.model_selection import StratifiedKFold
 
 from train.config import Hyperparameters
 from train.data import LabelledImages
-from train.fit import FitData, fit
+from train.fit import fit
+from train.fit_data import FitData
 from train.model import accuracy_of, build_model, outputs_of
 from train.progress import Progress
 from train.teacher import learn, taught

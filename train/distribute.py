@@ -27,6 +27,7 @@ from keras_tuner.src.distribute import oracle_chief
 from train.config import TrainConfig
 from train.environment import available_cores
 from train.errors import ToolkitError
+from train.native_output import captured_native_output
 from train.progress import Progress
 
 ID, ADDRESS, PORT = "KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT"
@@ -81,7 +82,8 @@ def serve(oracle: Any, supervise: Callable[[], None]) -> None:
     servicer = oracle_chief.OracleServicer(oracle)
     protos.get_service_grpc().add_OracleServicer_to_server(servicer, server)
     try:
-        server.add_insecure_port(where)
+        with captured_native_output():  # it says so itself, in its own words
+            server.add_insecure_port(where)
     except RuntimeError as error:
         raise ToolkitError(
             f"the chief cannot listen on {where}, expected a free port of this machine; "

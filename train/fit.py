@@ -7,80 +7,21 @@ weights), so that a fit which was cut off and goes on ends as one that was not.
 """
 
 import math
-import zipfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from train import forward
+from train.backup import Progression, restore, save
 from train.config import Hyperparameters, Recipe
-from train.data import PREPROCESSING, LabelledImages
-from train.errors import ArtifactError
+from train.fit_data import EVALUATION_BATCH, VIEWS, FitData, preprocessed, seen
 from train.progress import Progress
 
-EVALUATION_BATCH = 2_000
 PATIENCE_SHARE = 1 / 3  # of the epochs: accuracy stalls while the learning rate is still high
 MIN_PATIENCE_EPOCHS = 3
-# Where an image is looked at: as it is, and moved by one pixel up, down, left, right.
-VIEWS = np.array([[1, 1], [0, 1], [2, 1], [1, 0], [1, 2]], np.int32)
-
-
-@dataclass(frozen=True, kw_only=True)
-class FitData:
-    """Training and validation data, placed once and shared by every fit.
-
-    `images` (N, 28, 28) uint8, `labels` (N,) int32, the same held out, and `soft_targets`
-    (views, N, 10) float32, a teacher's logits of the training images in each of `VIEWS`.
-    """
-
-    images: tf.Tensor
-    labels: tf.Tensor
-    validation_images: tf.Tensor
-    validation_labels: tf.Tensor
-    soft_targets: tf.Tensor | None = None
-
-    @classmethod
-    def of(cls, train: LabelledImages, validation: LabelledImages) -> "FitData":
-        """Places both parts."""
-        return cls(
-            images=tf.constant(train.images),
-            labels=tf.constant(train.labels.astype(np.int32)),
-            validation_images=tf.constant(validation.images),
-            validation_labels=tf.constant(validation.labels.astype(np.int32)),
-        )
-
-    def first(self, share: float) -> "FitData":
-        """Returns the first share of the training images, 0…1, and all held-out ones."""
-        count = int(len(self.images) * share)
-        soft = self.soft_targets
-        return replace(
-            self,
-            images=self.images[:count],
-            labels=self.labels[:count],
-            soft_targets=None if soft is None else soft[:, :count],
-        )
-
-
-@dataclass(kw_only=True)
-class Progression:
-    """How far a fit is: its curves by epoch, and the weights of the best epoch."""
-
-    history: dict[str, list[float]] = field(default_factory=dict)
-    best_weights: list[np.ndarray] = field(default_factory=list)
-
-    @property
-    def epochs(self) -> int:
-        """How many epochs are done."""
-        return len(self.history.get("val_accuracy", ()))
-
-    @property
-    def stale_epochs(self) -> int:
-        """How many epochs ago validation accuracy was best for the first time."""
-        return self.epochs and self.epochs - 1 - int(np.argmax(self.history["val_accuracy"]))
 
 
 class ReportEpochs(keras.callbacks.Callback):
@@ -161,7 +102,7 @@ def fit(
     rates = learning_rates(hyperparameters, trainer.steps, epochs)
     done = Progression()
     if backup is not None and backup.exists():
-        done = _restore(backup, model)
+        done = restore(backup, model)
     patience = patience or max(MIN_PATIENCE_EPOCHS, math.ceil(epochs * PATIENCE_SHARE))
     told = keras.callbacks.CallbackList(list(callbacks), model=model)
     told.set_params({"epochs": epochs, "steps": trainer.steps, "verbose": 0})
@@ -178,7 +119,7 @@ def fit(
         if done.stale_epochs == 0 or keep_last:
             done.best_weights = model.get_weights()
         if backup is not None:
-            _save(backup, model, done)
+            save(backup, model, done)
         told.on_epoch_end(epoch, logs)
         if model.stop_training:
             break
@@ -198,7 +139,6 @@ class _Trainer:
         self._model = model
         if data.soft_targets is not None:
             self._soft = tf.reshape(data.soft_targets, (-1, data.soft_targets.shape[-1]))
-        self._with_logits = _with_logits(model)
         self._run = tf.function(self._steps)
         self._evaluate = tf.function(self._evaluation)
 
@@ -220,8 +160,8 @@ class _Trainer:
     def _steps(
         self, order: tf.Tensor, rates: tf.Tensor, views: tf.Tensor, mirrored: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        data, batch = self._data, self._batch
-        optimizer, weights = self._model.optimizer, self._model.trainable_variables
+        model, data, batch = self._model, self._data, self._batch
+        optimizer, weights = model.optimizer, model.trainable_variables
         total = tf.zeros(2)
         for step in tf.range(self.steps):
             chosen = order[step * batch : (step + 1) * batch]
@@ -233,7 +173,7 @@ class _Trainer:
                 images = seen(images, views[step])
             labels = tf.gather(data.labels, chosen)
             with tf.GradientTape() as tape:
-                logits = self._with_logits(preprocessed(images), training=True)
+                logits = forward.logits(model, preprocessed(images), training=True)
                 loss = tf.reduce_mean(
                     tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
                 )
@@ -263,7 +203,9 @@ class _Trainer:
         data = self._data
         logits = tf.concat(
             [
-                self._with_logits(preprocessed(data.validation_images[at : at + EVALUATION_BATCH]))
+                forward.logits(
+                    self._model, preprocessed(data.validation_images[at : at + EVALUATION_BATCH])
+                )
                 for at in range(0, len(data.validation_images), EVALUATION_BATCH)
             ],
             axis=0,
@@ -273,85 +215,6 @@ class _Trainer:
         return tf.reduce_mean(loss), _accuracy(labels, logits)
 
 
-def preprocessed(images: tf.Tensor) -> tf.Tensor:
-    """Returns the model's input of raw images, as `data.PREPROCESSING` does."""
-    return tf.cast(images, tf.float32) * PREPROCESSING.scale + PREPROCESSING.offset
-
-
-def seen(images: tf.Tensor, view: tf.Tensor) -> tf.Tensor:
-    """Returns images (N, 28, 28) as they are seen in one of `VIEWS`, black where nothing is."""
-    padded = tf.pad(images, [[0, 0], [1, 1], [1, 1]])
-    top, left = tf.unstack(tf.constant(VIEWS)[view])
-    height, width = images.shape[1:]
-    moved = padded[:, top : top + height, left : left + width]
-    return tf.ensure_shape(moved, images.shape)
-
-
-def logits_of(model: keras.Model, images: tf.Tensor, view: int = 0) -> tf.Tensor:
-    """Returns a network's outputs before its softmax, (N, 10) float32, of raw images."""
-    network = _with_logits(model)
-
-    @tf.function
-    def run(part: tf.Tensor) -> tf.Tensor:
-        return network(preprocessed(seen(part, tf.constant(view))))
-
-    parts = range(0, len(images), EVALUATION_BATCH)
-    return tf.concat([run(images[at : at + EVALUATION_BATCH]) for at in parts], axis=0)
-
-
-def _with_logits(model: keras.Model) -> Callable[..., tf.Tensor]:
-    """Returns the model without its last softmax, on the same weights.
-
-    A loss needs logits: those of a saturated softmax cannot be had back from its output.
-    """
-    last = model.layers[-1]
-    features = keras.Model(model.input, last.input)
-
-    def run(images: tf.Tensor, training: bool = False) -> tf.Tensor:
-        x = features(images, training=training)
-        return tf.matmul(x, tf.convert_to_tensor(last.kernel)) + last.bias
-
-    return run
-
-
 def _accuracy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     found = tf.argmax(logits, axis=1, output_type=tf.int32)
     return tf.reduce_mean(tf.cast(found == labels, tf.float32))
-
-
-def _state(model: keras.Model) -> list[Any]:
-    """Returns every variable that the next epoch depends on, the dropout's seed among them."""
-    return [*model.variables, *model.optimizer.variables]
-
-
-def _save(backup: Path, model: keras.Model, done: Progression) -> None:
-    temporary = backup.with_suffix(".tmp")
-    arrays: dict[str, Any] = {
-        **{f"state{n}": np.asarray(value) for n, value in enumerate(_state(model))},
-        **{f"best{n}": value for n, value in enumerate(done.best_weights)},
-        **{f"history-{name}": np.array(values) for name, values in done.history.items()},
-    }
-    with temporary.open("wb") as file:
-        np.savez(file, **arrays)
-    temporary.replace(backup)
-
-
-def _restore(backup: Path, model: keras.Model) -> Progression:
-    state = _state(model)
-    try:
-        with backup.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            values = [archive[f"state{n}"] for n in range(len(state))]
-            best = [archive[f"best{n}"] for n in range(len(model.weights))]
-            curves = {
-                name.removeprefix("history-"): archive[name].tolist()
-                for name in archive.files
-                if name.startswith("history-")
-            }
-        for variable, value in zip(state, values, strict=True):
-            variable.assign(value)
-    except (OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile) as error:
-        raise ArtifactError(
-            f"{backup}, the state of the fit that was cut off, is corrupt ({error}); "
-            "delete it, or leave --resume out to fit from the start"
-        ) from error
-    return Progression(history=curves, best_weights=best)

@@ -6,10 +6,10 @@ import tensorflow as tf
 
 from train.config import Hyperparameters
 from train.data import IMAGE_SHAPE, LABELS, PREPROCESSING
+from train.fit_data import EVALUATION_BATCH
 
 INPUT_NAME = "image"
 OUTPUT_NAME = "probabilities"
-EVALUATION_BATCH = 2_000
 
 tf.config.list_logical_devices()  # looks for devices now, while the import's chatter is held back
 

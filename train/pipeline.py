@@ -1,19 +1,16 @@
 """Data → search → fit → one evaluation on the test images → artifacts. Heavy."""
 
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from train import data as dataset
 from train.artifact import (
     array_sha256,
-    content_sha256,
     file_sha256,
     package_versions,
     publish,
@@ -24,8 +21,9 @@ from train.config import Hyperparameters, TrainConfig
 from train.crossvalidate import CrossValidation, cross_validate
 from train.environment import read_environment
 from train.errors import DataError
-from train.fit import FitData, ReportEpochs, fit
-from train.model import accuracy_of, build_model, outputs_of
+from train.final import fit_final
+from train.fit_data import FitData
+from train.model import accuracy_of, outputs_of
 from train.progress import Progress
 from train.record import (
     MODEL_FILE,
@@ -35,8 +33,7 @@ from train.record import (
     as_model_json,
     save_outputs,
 )
-from train.teacher import STATE_FILE, Lesson, learn_once, taught
-from train.tune import SEARCH_SHARE, TUNING_FOLDER, Search, search
+from train.tune import SEARCH_SHARE, Search, search
 from train.tune import work as run_trials
 
 PLOTS_FOLDER = "plots"
@@ -87,16 +84,10 @@ def train_and_evaluate(
         started = time.perf_counter()
         hyperparameters, found = _choose(config, data, report, data_sha256)
         searched = time.perf_counter()
-        state = _state_folder(config, hyperparameters, epochs, data_sha256)
-        lesson = _learn(config, data, report, data_sha256)
-        model, history = _fit(
-            hyperparameters,
-            taught(data, lesson) if lesson else data,
-            epochs=epochs,
-            seed=config.seed,
-            report=report,
-            backup=state / STATE_FILE,
+        final = fit_final(
+            config, hyperparameters, data, report, epochs=epochs, data_sha256=data_sha256
         )
+        model, history, lesson = final.model, final.history, final.lesson
         fitted = time.perf_counter()
         folds = None
         if config.cross_validate is not None:
@@ -191,7 +182,7 @@ def train_and_evaluate(
             folder = config.artifacts / PLOTS_FOLDER
             folder.mkdir(exist_ok=True)
             publish(list(result.plots), folder)
-        shutil.rmtree(state)
+        final.forget()
     return result
 
 
@@ -213,63 +204,6 @@ def _load(config: TrainConfig) -> tuple[dataset.LabelledImages, FitData, dataset
     return training, data, parts
 
 
-def _state_folder(
-    config: TrainConfig, hyperparameters: Hyperparameters, epochs: int, data_sha256: str
-) -> Path:
-    """Returns the folder of a fit's state, empty unless an earlier one is to go on."""
-    identity = content_sha256(
-        {**asdict(hyperparameters), "epochs": epochs, "seed": config.seed, "data": data_sha256}
-    )
-    folder = config.artifacts / TUNING_FOLDER / f"fit-{identity[:12]}"
-    if not config.resume:
-        shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def _learn(config: TrainConfig, data: FitData, report: Progress, data_sha256: str) -> Lesson | None:
-    """Returns what the recipe's teacher says of the training images, if it has one."""
-    teacher = config.recipe.teacher
-    if teacher is None:
-        return None
-    identity = content_sha256({**asdict(teacher), "seed": config.seed, "data": data_sha256})
-    folder = config.artifacts / TUNING_FOLDER / f"teacher-{identity[:12]}"
-    if config.overwrite:
-        shutil.rmtree(folder, ignore_errors=True)
-    lesson = learn_once(
-        teacher, data, seed=config.seed, report=report, folder=folder, resume=config.resume
-    )
-    report.milestone(
-        f"teacher: validation accuracy {lesson.validation_accuracy:.2%}"
-        + (", fitted earlier" if lesson.reused else f" ({lesson.seconds:.0f} s)")
-    )
-    return lesson
-
-
-def _fit(
-    hyperparameters: Hyperparameters,
-    data: FitData,
-    *,
-    epochs: int,
-    seed: int,
-    report: Progress,
-    backup: Path,
-) -> tuple[keras.Model, dict[str, list[float]]]:
-    """Fits a new model; returns it with its best epoch's weights, and its curves."""
-    keras.utils.set_random_seed(seed)
-    model = build_model(hyperparameters)
-    history = fit(
-        model,
-        hyperparameters,
-        data,
-        epochs=epochs,
-        seed=seed,
-        callbacks=[ReportEpochs(report)],
-        backup=backup,
-    )
-    return model, history
-
-
 def _check_repeats(config: TrainConfig, data_sha256: str) -> None:
     repeated = config.repeated
     if repeated is not None and repeated.data_sha256 != data_sha256:
@@ -284,7 +218,7 @@ def _choose(
 ) -> tuple[Hyperparameters, Search | None]:
     """Returns the user's hyperparameters if both were given, else the search's best."""
     recipe = config.recipe
-    if config.tuner == "none" or (config.units and config.learning_rate):
+    if config.tuner == "none":
         return Hyperparameters(
             recipe=recipe,
             units=config.units or recipe.units,

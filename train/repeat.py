@@ -20,11 +20,16 @@ def recorded_options(path: Path) -> dict[str, Any]:
         ArtifactError: the file is no such record.
     """
     content = read_json(path, schema_version=SCHEMA_VERSION, remedy=REMEDY)
+
+    def _recipe(fields: dict[str, Any], **others: Any) -> Recipe:
+        rates = tuple(map(float, fields.pop("learning_rates")))
+        return Recipe(**{**fields, "learning_rates": rates, **others})
+
     try:
         recipe = dict(content["recipe"])
         teacher = recipe.pop("teacher")
         return {
-            "recipe": Recipe(**recipe, teacher=None if teacher is None else Recipe(**teacher)),
+            "recipe": _recipe(recipe, teacher=None if teacher is None else _recipe(teacher)),
             "tuner": "none",
             "units": int(content["hyperparameters"]["units"]),
             "learning_rate": float(content["hyperparameters"]["learning_rate"]),

@@ -16,7 +16,9 @@ import tensorflow as tf
 from train.artifact import read_json, write_json
 from train.config import Hyperparameters, Recipe
 from train.errors import ArtifactError
-from train.fit import VIEWS, FitData, ReportEpochs, fit, logits_of
+from train.fit import ReportEpochs, fit
+from train.fit_data import VIEWS, FitData
+from train.forward import logits_of
 from train.model import build_model
 from train.progress import Progress
 

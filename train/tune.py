@@ -7,7 +7,6 @@ one that was cut off can go on and one that is finished is not repeated.
 import io
 import json
 import shutil
-import time
 from contextlib import ExitStack, redirect_stdout
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,31 +15,34 @@ from typing import Any
 import grpc
 import keras
 import keras_tuner
-import numpy as np
 import tensorflow as tf
 
 from train import distribute
 from train.artifact import content_sha256, write_json
 from train.config import (
     DEFAULT_TRIALS,
-    LEARNING_RATE_CHOICES,
     MAX_SEED,
-    UNITS_CHOICES,
+    TUNERS,
     Hyperparameters,
     TrainConfig,
 )
 from train.errors import ArtifactError, ToolkitError
-from train.fit import FitData, fit
-from train.model import build_model
+from train.fit_data import FitData
 from train.progress import Progress
+from train.tuners import (
+    BayesianOptimization,
+    GridSearch,
+    Hyperband,
+    RandomSearch,
+    RecipeModel,
+    ReportTrials,
+)
 
 tf.get_logger().setLevel("ERROR")  # it warns of retracing, but every trial is a new model
 
 TUNING_FOLDER = "tuning"
 LOGS_FOLDER = "logs"
 FINISHED_FILE = "finished.json"
-PATIENCE_EPOCHS = 3
-WORKER_PAUSE_S = 0.05
 # Trials see this share of the training images: they are there to be compared, not deployed.
 SEARCH_SHARE = 0.6
 
@@ -52,145 +54,6 @@ class Search:
     best: Hyperparameters
     trials: list[dict[str, Any]]
     reused: bool
-
-
-class RecipeModel(keras_tuner.HyperModel):
-    """Builds and fits a trial with the same recipe as the final fit."""
-
-    def __init__(self, config: TrainConfig) -> None:
-        super().__init__()
-        self._config = config
-
-    def hyperparameters(self, hp: keras_tuner.HyperParameters) -> Hyperparameters:
-        """Returns a trial's hyperparameters; one that the user gave is not searched."""
-        units, rate = self._config.units, self._config.learning_rate
-        choices = UNITS_CHOICES[self._config.recipe.architecture]
-        return Hyperparameters(
-            recipe=self._config.recipe,
-            units=hp.Int("units", choices[0], choices[-1], step=choices[1] - choices[0])
-            if units is None
-            else hp.Fixed("units", units),
-            learning_rate=hp.Choice("learning_rate", list(LEARNING_RATE_CHOICES))
-            if rate is None
-            else hp.Fixed("learning_rate", rate),
-        )
-
-    def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
-        """Returns the compiled model of a trial; the same weights for the same hyperparameters."""
-        keras.utils.set_random_seed(self._config.seed)
-        return build_model(self.hyperparameters(hp))
-
-    def fit(
-        self,
-        hp: keras_tuner.HyperParameters,
-        model: keras.Model,
-        data: FitData,
-        *,
-        epochs: int,
-        callbacks: list[keras.callbacks.Callback],
-        initial_epoch: int = 0,
-    ) -> dict[str, float]:
-        """Fits a trial for the epochs that its tuner grants it, annealed over them."""
-        chosen = self.hyperparameters(hp)
-        history = fit(
-            model,
-            chosen,
-            data,
-            epochs=epochs,
-            seed=self._config.seed,
-            first_epoch=initial_epoch,
-            callbacks=callbacks,
-            patience=PATIENCE_EPOCHS,
-        )
-        best = int(np.argmax(history["val_accuracy"]))
-        return {name: values[best] for name, values in history.items()}
-
-
-class ReportTrials(keras.callbacks.Callback):
-    """Says which trial runs and how it does."""
-
-    def __init__(self, report: Progress, tuner: "Reporting", epochs: int) -> None:
-        super().__init__()
-        self._report = report
-        self._tuner = tuner
-        self._epochs = epochs
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> "ReportTrials":
-        return self  # keras-tuner copies its callbacks for every trial; this one is shared
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Reports one epoch of the running trial."""
-        trial = self._tuner.running
-        values = trial.hyperparameters.values
-        self._report.step(
-            f"search: trial {int(trial.trial_id) + 1}, "
-            f"{values['units']} units, "
-            f"learning rate {values['learning_rate']:g}, "
-            f"epoch {epoch + 1}/{values.get('tuner/epochs', self._epochs)}: "
-            f"validation accuracy {(logs or {})['val_accuracy']:.2%}"
-        )
-
-
-class Reporting(keras_tuner.Tuner):
-    """A tuner that remembers its running trial and how long each trial took."""
-
-    running: Any
-    seconds: dict[str, float]
-
-    def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
-        """Runs a trial as the tuner does."""
-        self.running = trial
-        started = time.perf_counter()
-        result = super().run_trial(trial, *args, **kwargs)
-        self.seconds[trial.trial_id] = round(time.perf_counter() - started, 2)
-        return result
-
-    def pre_create_trial(self) -> None:
-        """Waits a little before a worker asks again; keras-tuner asks without a pause."""
-        if distribute.is_worker():
-            time.sleep(WORKER_PAUSE_S)
-
-    def serve(self, workers: distribute.Workers | None) -> None:
-        """Hands out trials as the chief, to its own workers or to those of other machines."""
-        self.save()
-        if workers is None:
-            distribute.serve(self.oracle, supervise=lambda: None)
-            return
-        for name in set(self.oracle.ongoing_trials) - set(workers.names):
-            self.oracle._retry_queue.append(self.oracle.ongoing_trials.pop(name).trial_id)
-        distribute.serve(self.oracle, workers.supervise)
-
-
-class Hyperband(Reporting, keras_tuner.Hyperband):
-    """Many short trials, the best third of each round goes on for three times as long.
-
-    Li et al. 2018, https://arxiv.org/abs/1603.06560.
-    """
-
-
-class RandomSearch(Reporting, keras_tuner.RandomSearch):
-    """Trials at random, each for all epochs (Bergstra & Bengio 2012, JMLR 13:281-305)."""
-
-
-class BayesianOptimization(Reporting, keras_tuner.BayesianOptimization):
-    """Trials where a Gaussian process expects most (Snoek et al. 2012, arXiv:1206.2944)."""
-
-
-class GridSearch(Reporting, keras_tuner.GridSearch):
-    """Every combination in turn, each for all epochs."""
-
-    def reload(self) -> None:
-        """Goes on where an earlier process was cut off.
-
-        keras-tuner 1.4.8 forgets the order of the trials, without which it cannot tell the next
-        combination, and ends in a KeyError.
-        """
-        super().reload()
-        trials = sorted(self.oracle.trials, key=int)
-        for trial in trials:
-            self.oracle._ordered_ids.insert(trial)
-        if trials and not self.oracle._retry_queue:
-            self.oracle._populate_next.append(trials[-1])
 
 
 def search(config: TrainConfig, data: FitData, report: Progress, *, data_sha256: str) -> Search:
@@ -210,13 +73,10 @@ def search(config: TrainConfig, data: FitData, report: Progress, *, data_sha256:
     logs = config.artifacts / LOGS_FOLDER / name
     finished = folder / FINISHED_FILE
     if finished.is_file() and not config.overwrite:
-        content = json.loads(finished.read_text())
-        return Search(
-            best=Hyperparameters(**content["best"], recipe=config.recipe),
-            trials=content["trials"],
-            reused=True,
-        )
-    if not config.resume or config.overwrite:
+        return _read(finished, config)
+    if config.resume:
+        _check_resumes(folder)
+    else:
         shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(logs, ignore_errors=True)
     with ExitStack() as stack:
@@ -238,6 +98,33 @@ def search(config: TrainConfig, data: FitData, report: Progress, *, data_sha256:
     ]
     _finish(finished, best, trials)
     return Search(best=best, trials=trials, reused=False)
+
+
+def _read(finished: Path, config: TrainConfig) -> Search:
+    try:
+        content = json.loads(finished.read_text())
+        best = Hyperparameters(**content["best"], recipe=config.recipe)
+        return Search(best=best, trials=content["trials"], reused=True)
+    except (ValueError, LookupError, TypeError) as error:
+        raise ArtifactError(
+            f"{finished}, what an earlier search found, is corrupt ({error!r}); search again with "
+            "--overwrite"
+        ) from error
+
+
+def _check_resumes(folder: Path) -> None:
+    """Refuses to go on with a search where another one was cut off."""
+    kinds = tuple(f"{tuner}-" for tuner in TUNERS)
+    others = [
+        other.name
+        for other in folder.parent.glob("*-*")
+        if other.name.startswith(kinds) and not (other / FINISHED_FILE).is_file()
+    ]
+    if others and not folder.is_dir():
+        raise ToolkitError(
+            f"got --resume, but what was cut off in {folder.parent} is another search "
+            f"({', '.join(sorted(others))}); give the options that it had, or leave --resume out"
+        )
 
 
 def work(config: TrainConfig, data: FitData, report: Progress, *, data_sha256: str) -> None:
@@ -290,11 +177,12 @@ def _prepare(
     try:
         with redirect_stdout(io.StringIO()):  # it says where it reloads from
             tuner = _tuner(config, RecipeModel(config), folder)
-    except (ValueError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, RuntimeError) as error:
         raise ArtifactError(
             f"{folder}, the state of the search that was cut off, is corrupt ({error!r}); "
             "leave --resume out to search from the start"
         ) from error
+    tuner.oracle.verbose = 0  # it prints tables
     tuner.seconds = {}
     callbacks = [
         keras.callbacks.TensorBoard(logs, write_graph=False),

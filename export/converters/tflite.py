@@ -76,7 +76,7 @@ def _convert(
         converter.inference_input_type = tf.as_dtype(settings.io_dtype)
         converter.inference_output_type = tf.as_dtype(settings.io_dtype)
     if "clustered" in entry.recipes:
-        converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+        converter._experimental_disable_per_channel = True
     content = converter.convert()
     return finish(content, inputs=[INPUT_NAME], outputs=[OUTPUT_NAME], flatten=flatten)
 

@@ -10,10 +10,13 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import synthetic
+from train import forward
 from train.config import RECIPES, TEACHER, Hyperparameters
 from train.data import LabelledImages
 from train.errors import ArtifactError
-from train.fit import VIEWS, FitData, ReportEpochs, fit, learning_rates, logits_of, seen
+from train.fit import ReportEpochs, fit, learning_rates
+from train.fit_data import VIEWS, FitData, preprocessed, seen
+from train.forward import logits_of
 from train.model import build_model, outputs_of
 from train.teacher import learn, learn_once, taught
 
@@ -220,7 +223,7 @@ def test_a_teacher_is_fitted_once_and_its_lesson_kept(data: FitData, tmp_path: P
     assert np.array_equal(first.logits, again.logits)
     assert first.logits.shape == (len(VIEWS), 400, 10)
     assert np.array_equal(learn(SMALL_TEACHER, data, seed=1, report=heard).logits, first.logits)
-    half = taught(data, first).first(0.5).soft_targets
+    half: Any = taught(data, first).first(0.5).soft_targets
     assert np.array_equal(half, first.logits[:, :200])
     (tmp_path / "teacher" / "logits.npy").write_bytes(b"\x93NUMPY")
     with pytest.raises(ArtifactError, match="the teacher's outputs, is corrupt"):
@@ -234,6 +237,18 @@ def test_the_small_network_is_separable_and_small() -> None:
     kinds = {type(layer).__name__ for layer in model.layers}
     assert {"DepthwiseConv2D", "BatchNormalization", "GlobalAveragePooling2D"} <= kinds
     assert model.count_params() < 6_000
+
+
+def test_batch_normalization_is_that_of_keras() -> None:
+    """All but the running variance, which is of a sample."""
+    images = preprocessed(tf.constant(VALIDATION.images))
+    chosen = Hyperparameters(units=4, learning_rate=1e-3, recipe=RECIPES["cnn"])
+    ours, theirs = built(chosen), built(chosen)
+    found = forward.logits(ours, images, training=True).numpy()
+    assert np.allclose(tf.nn.softmax(found), theirs(images, training=True), atol=1e-5)
+    for mine, other in zip(ours.weights, theirs.weights, strict=True):
+        few = 100 * 7 * 7
+        assert np.allclose(mine, other, rtol=1e-3 + 1 / few, atol=1e-5), mine.path
 
 
 def test_narrow_networks_get_no_dropout() -> None:

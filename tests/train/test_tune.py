@@ -12,7 +12,6 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from tests.conftest import synthetic
 from train import plots
 from train.config import (
-    LEARNING_RATE_CHOICES,
     RECIPES,
     UNITS_CHOICES,
     Hyperparameters,
@@ -20,7 +19,8 @@ from train.config import (
 )
 from train.crossvalidate import CrossValidation, cross_validate
 from train.data import LabelledImages
-from train.fit import FitData
+from train.errors import ArtifactError, ToolkitError
+from train.fit_data import FitData
 from train.model import build_model, outputs_of
 from train.tune import search, search_name
 
@@ -49,7 +49,7 @@ def data() -> FitData:
 
 def test_the_search_space_is_the_seeds() -> None:
     assert (*range(32, 513, 32),) == UNITS_CHOICES["mlp"]
-    assert LEARNING_RATE_CHOICES == (1e-2, 1e-3, 1e-4)
+    assert RECIPES["notebook"].learning_rates == (1e-2, 1e-3, 1e-4)
 
 
 @pytest.mark.parametrize(
@@ -103,6 +103,35 @@ def test_a_finished_search_is_not_repeated_unless_asked(data: FitData, tmp_path:
     anew = search(quick(tmp_path, overwrite=True), data, silent := Silent(), data_sha256="d")
     assert not anew.reused
     assert silent.steps
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"best": {}, "trials": []}'])
+def test_a_corrupt_result_of_a_search_is_named(content: str, data: FitData, tmp_path: Path) -> None:
+    folder = tmp_path / "tuning" / search_name(quick(tmp_path), "d")
+    folder.mkdir(parents=True)
+    (folder / "finished.json").write_text(content)
+    with pytest.raises(ArtifactError, match="search again with --overwrite"):
+        search(quick(tmp_path), data, Silent(), data_sha256="d")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}"])
+def test_a_corrupt_state_of_a_search_is_named(content: str, data: FitData, tmp_path: Path) -> None:
+    folder = tmp_path / "tuning" / search_name(quick(tmp_path), "d")
+    folder.mkdir(parents=True)
+    (folder / "tuner0.json").write_text("{}")
+    (folder / "oracle.json").write_text(content)
+    with pytest.raises(ArtifactError, match="leave --resume out to search from the start"):
+        search(quick(tmp_path, resume=True), data, Silent(), data_sha256="d")
+    assert (folder / "oracle.json").read_text() == content
+
+
+def test_another_search_that_was_cut_off_is_not_gone_on_with(data: FitData, tmp_path: Path) -> None:
+    other = tmp_path / "tuning" / search_name(quick(tmp_path, seed=9), "d")
+    other.mkdir(parents=True)
+    with pytest.raises(ToolkitError, match=f"is another search .{other.name}."):
+        search(quick(tmp_path, resume=True), data, Silent(), data_sha256="d")
+    assert search(quick(tmp_path), data, Silent(), data_sha256="d").trials
+    assert other.is_dir()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,134 @@
+"""A search shared by real processes on loopback, some of them killed."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import REPOSITORY, Completed, assert_one_line_error, run_module
+from tests.test_interruption import start, wait_for
+
+pytestmark = pytest.mark.slow
+SEARCH = ("--recipe", "notebook", "--tuner", "random", "--learning-rate", "1e-3")
+SMALL = (*SEARCH, "--trials", "5", "--search-epochs", "2", "--epochs", "1")
+
+
+def trials_of(artifacts: Path) -> list[dict[str, Any]]:
+    record = json.loads((artifacts / "model.json").read_text())
+    found: list[dict[str, Any]] = record["search"]["trials"]
+    best = max(found, key=lambda trial: float(trial["validation_accuracy"]))
+    assert record["hyperparameters"]["units"] == best["units"]
+    return found
+
+
+def workers_of(pid: int) -> list[int]:
+    done = subprocess.run(
+        ["pgrep", "--parent", str(pid), "--full", "train.worker"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return list(map(int, done.stdout.split()))
+
+
+def test_a_worker_that_dies_in_its_trial_is_started_again(tmp_path: Path) -> None:
+    process = start("train", *SMALL, "--workers", "2", "--artifacts", tmp_path)
+    wait_for(process, "search: trial 2")
+    os.kill(workers_of(process.pid)[0], signal.SIGKILL)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert err == ""
+    assert "died by signal 9; started again" in out
+    trials = trials_of(tmp_path)
+    assert [trial["trial"] for trial in trials] == [1, 2, 3, 4, 5]
+    assert {trial["status"] for trial in trials} == {"COMPLETED"}
+
+
+def test_a_chief_that_is_killed_takes_its_workers_along_and_goes_on_with_fewer(
+    tmp_path: Path,
+) -> None:
+    process = start("train", *SMALL, "--workers", "2", "--artifacts", tmp_path)
+    wait_for(process, "search: trial 3")
+    workers = workers_of(process.pid)
+    process.kill()
+    process.communicate(timeout=60)
+    assert len(workers) == 2
+    until = time.monotonic() + 30
+    while any(Path("/proc", str(pid)).exists() for pid in workers):
+        assert time.monotonic() < until, "a worker outlived its chief"
+    done = run_module("train", *SMALL, "--workers", "1", "--resume", "--artifacts", tmp_path)
+    assert done.code == 0, done.err
+    assert "search: trial 1," not in done.out
+    trials = trials_of(tmp_path)
+    assert [trial["trial"] for trial in trials] == [1, 2, 3, 4, 5]
+    assert {trial["status"] for trial in trials} == {"COMPLETED"}
+
+
+@pytest.fixture
+def address() -> dict[str, str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    return {"KERASTUNER_ORACLE_IP": "127.0.0.1", "KERASTUNER_ORACLE_PORT": str(port)}
+
+
+def started_as(name: str, address: dict[str, str], *arguments: str | Path) -> Any:
+    return subprocess.Popen(
+        [sys.executable, "-m", "train", *map(str, arguments)],
+        cwd=REPOSITORY,
+        env={**os.environ, **address, "KERASTUNER_TUNER_ID": name},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_machines_share_a_search_by_environment_variables(
+    tmp_path: Path, address: dict[str, str]
+) -> None:
+    arguments = (*SMALL, "--artifacts", tmp_path)
+    chief = started_as("chief", address, *arguments)
+    stranger = started_as("worker-9", address, *SMALL, "--seed", "7", "--artifacts", tmp_path)
+    out, err = stranger.communicate(timeout=300)
+    assert_one_line_error(
+        Completed(code=stranger.returncode, out=out, err=err), "the chief does another search"
+    )
+    second = started_as("chief", address, *SMALL, "--artifacts", tmp_path / "other")
+    out, err = second.communicate(timeout=300)
+    assert_one_line_error(
+        Completed(code=second.returncode, out=out, err=err), "cannot listen on 127.0.0.1"
+    )
+    worker = started_as("worker-1", address, *arguments)
+    out, err = worker.communicate(timeout=300)
+    assert worker.returncode == 0, err
+    assert "the search is finished; its chief fits the model" in out
+    out, err = chief.communicate(timeout=300)
+    assert chief.returncode == 0, err
+    assert len(trials_of(tmp_path)) == 5
+
+
+def test_a_worker_whose_chief_dies_says_so(tmp_path: Path, address: dict[str, str]) -> None:
+    arguments = (*SMALL, "--artifacts", tmp_path)
+    chief = started_as("chief", address, *arguments)
+    worker = started_as("worker-1", address, *arguments)
+    wait_for(worker, "search: trial 1,")
+    chief.kill()
+    chief.communicate(timeout=60)
+    again = started_as("chief", address, *arguments, "--resume")
+    out, err = worker.communicate(timeout=300)
+    done = Completed(code=worker.returncode, out=out, err=err)
+    if done.code != 0:  # it may also have waited for the new chief, and gone on
+        assert_one_line_error(done, "the chief of the search is gone")
+        more = started_as("worker-1", address, *arguments)
+        out, err = more.communicate(timeout=300)
+        assert more.returncode == 0, err
+    out, err = again.communicate(timeout=300)
+    assert again.returncode == 0, err
+    assert len(trials_of(tmp_path)) == 5

@@ -1,0 +1,62 @@
+"""What networks are fitted to: images kept as bytes, and how they are seen. Heavy."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import tensorflow as tf
+
+from train.data import PREPROCESSING, LabelledImages
+
+EVALUATION_BATCH = 2_000
+# Where an image is looked at: as it is, and moved by one pixel up, down, left, right.
+VIEWS = np.array([[1, 1], [0, 1], [2, 1], [1, 0], [1, 2]], np.int32)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitData:
+    """Training and validation data, placed once and shared by every fit.
+
+    `images` (N, 28, 28) uint8, `labels` (N,) int32, the same held out, and `soft_targets`
+    (views, N, 10) float32, a teacher's logits of the training images in each of `VIEWS`.
+    """
+
+    images: tf.Tensor
+    labels: tf.Tensor
+    validation_images: tf.Tensor
+    validation_labels: tf.Tensor
+    soft_targets: tf.Tensor | None = None
+
+    @classmethod
+    def of(cls, train: LabelledImages, validation: LabelledImages) -> "FitData":
+        """Places both parts."""
+        return cls(
+            images=tf.constant(train.images),
+            labels=tf.constant(train.labels.astype(np.int32)),
+            validation_images=tf.constant(validation.images),
+            validation_labels=tf.constant(validation.labels.astype(np.int32)),
+        )
+
+    def first(self, share: float) -> "FitData":
+        """Returns the first share of the training images, 0…1, and all held-out ones."""
+        count = int(len(self.images) * share)
+        soft = self.soft_targets
+        return replace(
+            self,
+            images=self.images[:count],
+            labels=self.labels[:count],
+            soft_targets=None if soft is None else soft[:, :count],
+        )
+
+
+def preprocessed(images: tf.Tensor) -> tf.Tensor:
+    """Returns the model's input of raw images, as `data.PREPROCESSING` does."""
+    return tf.cast(images, tf.float32) * PREPROCESSING.scale + PREPROCESSING.offset
+
+
+def seen(images: tf.Tensor, view: tf.Tensor) -> tf.Tensor:
+    """Returns images (N, 28, 28) as they are seen in one of `VIEWS`, black where nothing is."""
+    padded = tf.pad(images, [[0, 0], [1, 1], [1, 1]])
+    top, left = tf.unstack(tf.constant(VIEWS)[view])
+    height, width = images.shape[1:]
+    moved = padded[:, top : top + height, left : left + width]
+    return tf.ensure_shape(moved, images.shape)

@@ -1,0 +1,59 @@
+"""A network's layers one after another, as it is fitted and before its softmax. Heavy."""
+
+import keras
+import tensorflow as tf
+
+from train.fit_data import EVALUATION_BATCH, preprocessed, seen
+
+
+def logits(model: keras.Model, inputs: tf.Tensor, *, training: bool = False) -> tf.Tensor:
+    """Returns what a chain of layers computes before the softmax of its last, a Dense layer.
+
+    A loss needs logits: those of a saturated softmax cannot be had back from its output.
+
+    Args:
+        model: the network.
+        inputs: (N, …) float32, preprocessed.
+        training: whether dropout is on and batch normalization goes by the batch.
+
+    Returns:
+        (N, classes) float32.
+    """
+    x = inputs
+    *hidden, last = model.layers[1:]
+    for layer in hidden:
+        if training and isinstance(layer, keras.layers.BatchNormalization):
+            x = _normalized(layer, x)
+        else:
+            x = layer(x, training=training)
+    return tf.matmul(x, tf.convert_to_tensor(last.kernel)) + last.bias
+
+
+def _normalized(layer: keras.layers.BatchNormalization, x: tf.Tensor) -> tf.Tensor:
+    """Batch normalization by TensorFlow's one kernel for it; Keras's many take half an epoch.
+
+    The running variance is of a sample here (divided by N - 1), Keras's of a population.
+    """
+    x, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+        x=x,
+        scale=tf.convert_to_tensor(layer.gamma),
+        offset=tf.convert_to_tensor(layer.beta),
+        mean=tf.zeros(0),
+        variance=tf.zeros(0),
+        epsilon=layer.epsilon,
+        is_training=True,
+    )
+    for running, found in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
+        running.assign(running * layer.momentum + found * (1 - layer.momentum))
+    return x
+
+
+def logits_of(model: keras.Model, images: tf.Tensor, view: int = 0) -> tf.Tensor:
+    """Returns a network's logits, (N, classes) float32, of raw images in one of `VIEWS`."""
+
+    @tf.function
+    def run(part: tf.Tensor) -> tf.Tensor:
+        return logits(model, preprocessed(seen(part, tf.constant(view))))
+
+    parts = range(0, len(images), EVALUATION_BATCH)
+    return tf.concat([run(images[at : at + EVALUATION_BATCH]) for at in parts], axis=0)
