@@ -94,6 +94,47 @@ def test_a_killed_search_goes_on_with_the_running_trial(
     assert {trial["status"] for trial in trials} == {"COMPLETED"}
 
 
+def test_a_killed_fit_goes_on_after_its_last_epoch(tmp_path: Path) -> None:
+    options = ("--recipe", "notebook", "--units", "32", "--epochs", "6", "--artifacts")
+    whole = run_module("train", *options, tmp_path / "whole")
+    assert whole.code == 0, whole.err
+    process = start("train", *options, tmp_path / "killed")
+    wait_for(process, "fit: epoch 3/6")
+    process.kill()
+    process.communicate(timeout=60)
+    done = run_module("train", *options, tmp_path / "killed", "--resume")
+    assert done.code == 0, done.err
+    assert "epoch 3/6" not in done.out
+    assert "epoch 6/6" in done.out
+    records = [
+        json.loads((tmp_path / name / "model.json").read_text()) for name in ("whole", "killed")
+    ]
+    assert records[0]["model"]["weights_sha256"] == records[1]["model"]["weights_sha256"]
+    assert records[0]["history"] == records[1]["history"]
+    assert not list((tmp_path / "killed" / "tuning").glob("fit-*"))
+
+
+def test_a_record_is_repeated_and_only_on_its_data(tmp_path: Path) -> None:
+    first = run_module(
+        *("train", "--recipe", "notebook", "--units", "32", "--epochs", "2", "--seed", "0"),
+        *("--artifacts", tmp_path / "first"),
+    )
+    assert first.code == 0, first.err
+    record = tmp_path / "first" / "model.json"
+    again = run_module("train", "--from", record, "--artifacts", tmp_path / "again")
+    assert again.code == 0, again.err
+    assert f"the weights are those of {record}" in again.out
+    content = json.loads(record.read_text())
+    content["data"]["train_sha256"] = "0" * 64
+    (tmp_path / "other.json").write_text(json.dumps(content))
+    other = run_module("train", "--from", tmp_path / "other.json", "--artifacts", tmp_path / "no")
+    assert_one_line_error(other, "was trained on other images", "give --data")
+    del content["recipe"]
+    (tmp_path / "other.json").write_text(json.dumps(content))
+    garbled = run_module("train", "--from", tmp_path / "other.json")
+    assert_one_line_error(garbled, "other.json lacks or garbles 'recipe'")
+
+
 @pytest.mark.parametrize(
     ("moment", "number"),
     [

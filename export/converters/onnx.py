@@ -105,7 +105,9 @@ def _quantize(model: onnx.ModelProto, source: SourceModel, method: str | None) -
         Path(source.folder, f"{name}.onnx") for name in ("float32", "prepared", "int8")
     )
     onnx.save(model, original)
-    quant_pre_process(original, prepared)
+    # Without symbolic shape inference: on a valid operator that it lacks it raises a bare Exception
+    # and leaves its model in the current folder; ONNX's own inference suffices.
+    quant_pre_process(original, prepared, skip_symbolic_shape=True)
     if method is None:
         quantize_dynamic(prepared, quantized, per_channel=True, weight_type=QuantType.QInt8)
     else:

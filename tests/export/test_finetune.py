@@ -15,8 +15,8 @@ def test_the_copy_computes_what_the_model_does(tiny: Tiny) -> None:
 
 def test_a_layer_that_cannot_be_rebuilt_is_named() -> None:
     image = keras.Input((8, 8, 1), name="image")
-    model = keras.Model(image, keras.layers.Conv2D(2, 3, name="stem")(image))
-    with pytest.raises(ToolkitError, match=r"layer 'stem' \(Conv2D\) cannot be rebuilt"):
+    model = keras.Model(image, keras.layers.Conv2DTranspose(2, 3, name="stem")(image))
+    with pytest.raises(ToolkitError, match=r"layer 'stem' \(Conv2DTranspose\) cannot be rebuilt"):
         rebuild(model)
 
 
