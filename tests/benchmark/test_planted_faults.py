@@ -233,7 +233,7 @@ def benchmark(artifacts: Path, *arguments: str) -> tuple[int, dict[str, dict[str
 def folders(trained_artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Folders:
     stale = tmp_path_factory.mktemp("faults") / "stale"
     shutil.copytree(trained_artifacts, stale)
-    small = ("--units", "32", "--learning-rate", "1e-3", "--epochs", "3")
+    small = ("--recipe", "notebook", "--units", "32", "--epochs", "3")
     trained = run_module("train", *small, "--seed", "9", "--artifacts", stale)
     assert trained.code == 0, trained.err
     return Folders(honest=trained_artifacts, stale=stale, training=dataset.load_train(None))
