@@ -252,10 +252,15 @@ def test_broken_reference_outputs_are_refused(artifacts: Path, damage: str) -> N
     assert_one_line_error(done, "model.outputs.npz", "run `python -m train`")
 
 
+def hashes(folder: Path) -> dict[Path, str]:
+    """Every file below ``folder`` with the hash of its bytes."""
+    return {path: file_sha256(path) for path in folder.rglob("*") if path.is_file()}
+
+
 @pytest.mark.slow
 def test_a_full_disk_leaves_the_earlier_artifacts(artifacts: Path, tmp_path: Path) -> None:
     """A real limit on file sizes stands in for the disk: every larger write fails."""
-    before = {path.name: file_sha256(path) for path in artifacts.iterdir()}
+    before = hashes(artifacts)
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
@@ -273,4 +278,4 @@ def test_a_full_disk_leaves_the_earlier_artifacts(artifacts: Path, tmp_path: Pat
     assert done.returncode == 2, done.stderr
     assert done.stderr.startswith("error: ")
     assert len(done.stderr.splitlines()) == 1, done.stderr
-    assert {path.name: file_sha256(path) for path in artifacts.iterdir()} == before
+    assert hashes(artifacts) == before
