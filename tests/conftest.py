@@ -60,6 +60,19 @@ def synthetic(count: int, seed: int) -> Synthetic:
     return Synthetic(images=np.clip(noisy, 0, 255).astype(np.uint8), labels=labels)
 
 
+class Heard:
+    """A `Progress` that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+
+    def step(self, text: str, share: float | None = None) -> None:
+        self.steps.append(text)
+
+    def milestone(self, text: str) -> None:
+        self.steps.append(text)
+
+
 @pytest.fixture(scope="session")
 def trained_artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small model trained on the real data and exported to every format, by the commands."""

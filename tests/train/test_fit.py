@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.conftest import synthetic
+from tests.conftest import Heard, synthetic
 from train import forward
 from train.config import RECIPES, TEACHER, Hyperparameters
 from train.data import LabelledImages
@@ -24,17 +24,6 @@ RECIPE = replace(RECIPES["default"], batch_size=50, teacher=None)
 SMALL = Hyperparameters(units=24, learning_rate=3e-3, recipe=RECIPE)
 SMALL_TEACHER = replace(TEACHER, units=4, epochs=2, batch_size=100)
 VALIDATION = synthetic(100, seed=2)
-
-
-class Heard:
-    def __init__(self) -> None:
-        self.steps: list[str] = []
-
-    def step(self, text: str, share: float | None = None) -> None:
-        self.steps.append(text)
-
-    def milestone(self, text: str) -> None:
-        self.steps.append(text)
 
 
 class CutOffError(Exception):

@@ -9,7 +9,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
-from tests.conftest import synthetic
+from tests.conftest import Heard, synthetic
 from train import plots
 from train.config import (
     RECIPES,
@@ -25,17 +25,6 @@ from train.model import build_model, outputs_of
 from train.tune import search, search_name
 
 PLAIN = replace(RECIPES["notebook"], schedule="cosine")
-
-
-class Silent:
-    def __init__(self) -> None:
-        self.steps: list[str] = []
-
-    def step(self, text: str, share: float | None = None) -> None:
-        self.steps.append(text)
-
-    def milestone(self, text: str) -> None:
-        self.steps.append(text)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +56,7 @@ def test_every_tuner_finds_the_best_of_its_trials_and_keeps_what_was_given(
         seed=3,
         search_epochs=3 if tuner == "hyperband" else 1,
     )
-    report = Silent()
+    report = Heard()
     found = search(config, data, report, data_sha256="d")
     assert {trial["learning_rate"] for trial in found.trials} == {1e-3}
     assert {trial["units"] for trial in found.trials} <= set(UNITS_CHOICES["mlp"])
@@ -96,11 +85,11 @@ def quick(folder: Path, **changes: Any) -> TrainConfig:
 
 
 def test_a_finished_search_is_not_repeated_unless_asked(data: FitData, tmp_path: Path) -> None:
-    first = search(quick(tmp_path), data, Silent(), data_sha256="d")
-    again, report = search(quick(tmp_path), data, silent := Silent(), data_sha256="d"), silent
+    first = search(quick(tmp_path), data, Heard(), data_sha256="d")
+    again, report = search(quick(tmp_path), data, silent := Heard(), data_sha256="d"), silent
     assert (again.best, again.trials) == (first.best, first.trials)
     assert (first.reused, again.reused, report.steps) == (False, True, [])
-    anew = search(quick(tmp_path, overwrite=True), data, silent := Silent(), data_sha256="d")
+    anew = search(quick(tmp_path, overwrite=True), data, silent := Heard(), data_sha256="d")
     assert not anew.reused
     assert silent.steps
 
@@ -111,7 +100,7 @@ def test_a_corrupt_result_of_a_search_is_named(content: str, data: FitData, tmp_
     folder.mkdir(parents=True)
     (folder / "finished.json").write_text(content)
     with pytest.raises(ArtifactError, match="search again with --overwrite"):
-        search(quick(tmp_path), data, Silent(), data_sha256="d")
+        search(quick(tmp_path), data, Heard(), data_sha256="d")
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}"])
@@ -121,7 +110,7 @@ def test_a_corrupt_state_of_a_search_is_named(content: str, data: FitData, tmp_p
     (folder / "tuner0.json").write_text("{}")
     (folder / "oracle.json").write_text(content)
     with pytest.raises(ArtifactError, match="leave --resume out to search from the start"):
-        search(quick(tmp_path, resume=True), data, Silent(), data_sha256="d")
+        search(quick(tmp_path, resume=True), data, Heard(), data_sha256="d")
     assert (folder / "oracle.json").read_text() == content
 
 
@@ -129,8 +118,8 @@ def test_another_search_that_was_cut_off_is_not_gone_on_with(data: FitData, tmp_
     other = tmp_path / "tuning" / search_name(quick(tmp_path, seed=9), "d")
     other.mkdir(parents=True)
     with pytest.raises(ToolkitError, match=f"is another search .{other.name}."):
-        search(quick(tmp_path, resume=True), data, Silent(), data_sha256="d")
-    assert search(quick(tmp_path), data, Silent(), data_sha256="d").trials
+        search(quick(tmp_path, resume=True), data, Heard(), data_sha256="d")
+    assert search(quick(tmp_path), data, Heard(), data_sha256="d").trials
     assert other.is_dir()
 
 
@@ -153,7 +142,7 @@ def test_another_search_is_another_search(changes: dict[str, Any], tmp_path: Pat
 
 
 def test_every_trial_is_in_the_hparams_dashboards_files(data: FitData, tmp_path: Path) -> None:
-    found = search(quick(tmp_path), data, Silent(), data_sha256="d")
+    found = search(quick(tmp_path), data, Heard(), data_sha256="d")
     (logs,) = (tmp_path / "logs").iterdir()
     logged = {}
     for folder in logs.iterdir():
@@ -172,7 +161,7 @@ def test_cross_validation_is_stratified_and_repeats_itself() -> None:
 
     def run(seed: int) -> CrossValidation:
         return cross_validate(
-            hyperparameters, training, folds=3, epochs=4, seed=seed, report=Silent()
+            hyperparameters, training, folds=3, epochs=4, seed=seed, report=Heard()
         )
 
     found = run(1)
