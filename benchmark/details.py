@@ -18,14 +18,15 @@ LEGEND = (
 )
 
 
-def details_table(results: tuple[Result, ...], names: tuple[str, ...]) -> Table:
-    """Returns a table with a row for each result that was measured, named as given."""
+def details_table(results: tuple[Result, ...]) -> Table:
+    """Returns a table with a row for each result that was measured."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
     table.add_column("format", overflow="fold")
     for column in COLUMNS:
         table.add_column(column, justify="right", no_wrap=True)
-    for result, name in zip(results, names, strict=True):
+    for result in results:
         if result.scalars is not None:
+            name = result.subject.name
             table.add_row(name, *_startup(result.scalars), *_latency(result), *_accuracy(result))
     return table
 

@@ -88,7 +88,8 @@ def run_benchmark(
             total=len(test.images),
             conditions=measured.conditions,
         )
-        write_json(staged / RESULTS_FILE, as_json(benchmark, config, reference, now()))
+        content = as_json(benchmark, config, reference, test.labels, now())
+        write_json(staged / RESULTS_FILE, content)
         publish([staged / RESULTS_FILE], config.artifacts)
         raw.delete()
     return benchmark
@@ -108,7 +109,11 @@ def identity(
 
 
 def as_json(
-    benchmark: Benchmark, config: BenchmarkConfig, reference: ReferenceOutputs, now: datetime
+    benchmark: Benchmark,
+    config: BenchmarkConfig,
+    reference: ReferenceOutputs,
+    labels: np.ndarray | None,
+    now: datetime,
 ) -> dict[str, Any]:
     """Returns the content of `benchmark.json`."""
     ran = {found.subject.runtime for found in benchmark.results if found.latency is not None}
@@ -122,8 +127,13 @@ def as_json(
         "conditions": benchmark.conditions and benchmark.conditions.as_json(),
         "source": {
             "sha256": reference.model_sha256,
-            "data_sha256": reference.data_sha256,
             "accuracy": benchmark.source_accuracy,
+            "predicted": reference.outputs.argmax(axis=1).astype(np.int32),
+        },
+        "data": {
+            "sha256": reference.data_sha256,
+            "classes": list(reference.labels),
+            "labels": labels,
         },
         "results": [found.as_json(config.gate) for found in benchmark.results],
     }

@@ -11,7 +11,6 @@ from benchmark.pipeline import Benchmark
 from benchmark.results import Result
 from benchmark.statistics import paired_drop_interval
 from benchmark.subjects import KERAS
-from export.runners import MODES
 from train.environment import Environment
 
 COLUMNS = ("kB", "gzip", "acc %", "drop 95 %", "agree", "p50", "p99", "verdict")
@@ -48,21 +47,21 @@ def render(
         marks = "*" * (result is fastest) + "†" * (result is smallest)
         verdict = SHORT.get(result.verdict, result.verdict)
         shown = f"[{STYLES[result.verdict]}]{verdict}[/]{marks}"
-        table.add_row(_name(result), *_cells(result), shown)
+        table.add_row(result.subject.name, *_cells(result), shown)
     console.print(table)
     if details:
-        console.print(details_table(benchmark.results, tuple(map(_name, benchmark.results))))
+        console.print(details_table(benchmark.results))
         _line(console, LEGEND)
     _legend(benchmark, gate, environment, console)
     if fastest is not None and smallest is not None:
-        _line(console, f"* fastest passing: {_name(fastest)}")
-        _line(console, f"† smallest passing: {_name(smallest)}")
+        _line(console, f"* fastest passing: {fastest.subject.name}")
+        _line(console, f"† smallest passing: {smallest.subject.name}")
     _unstable(benchmark, console)
     _throughput(benchmark, console)
     _profiles(benchmark, console)
     for result in benchmark.results:
         for reason in result.reasons:
-            _line(console, f"{_name(result)}: {result.verdict}: {reason}")
+            _line(console, f"{result.subject.name}: {result.verdict}: {reason}")
 
 
 def _legend(benchmark: Benchmark, gate: Gate, environment: Environment, console: Console) -> None:
@@ -83,7 +82,8 @@ def _legend(benchmark: Benchmark, gate: Gate, environment: Environment, console:
         _line(console, f"Each timing includes {1000 * max(timers):.0f} ns of reading the clock.")
     for result in benchmark.results:
         if result.subject.format == KERAS and result.scalars:
-            _line(console, f"{_name(result)}: timed by {result.scalars['call']}, the faster way")
+            call = result.scalars["call"]
+            _line(console, f"{result.subject.name}: timed by {call}, the faster way")
     _line(console, f"{environment.cpu}, {environment.cores} cores, {environment.architecture}")
     _line(console, ", ".join(environment.cpu_features))
 
@@ -120,12 +120,12 @@ def _throughput(benchmark: Benchmark, console: Console) -> None:
         if found is None:
             continue
         if "error" in found:
-            _line(console, f"{_name(result)}: no throughput: {found['error']}")
+            _line(console, f"{result.subject.name}: no throughput: {found['error']}")
             continue
         how = f"in batches of {found['batch']}"
         if found["calls"] != "batched":
             how = f"{found['calls']}, its batch is fixed"
-        _line(console, f"{_name(result)}: {found['images_per_second']:,.0f} images/s {how}")
+        _line(console, f"{result.subject.name}: {found['images_per_second']:,.0f} images/s {how}")
 
 
 def _profiles(benchmark: Benchmark, console: Console) -> None:
@@ -139,22 +139,11 @@ def _profiles(benchmark: Benchmark, console: Console) -> None:
     )
     for result in profiled:
         found = result.profile or {}
-        _line(console, f"{_name(result)}{': ' + found['error'] if 'error' in found else ''}")
+        _line(console, f"{result.subject.name}{': ' + found['error'] if 'error' in found else ''}")
         for operator in found.get("operators", ()):
             mean = f"{operator['mean_us']:.1f}" if operator["mean_us"] >= 0.05 else "<1"
             name = f"{operator['name']} ({operator['source']})"
             _line(console, f"  {mean:>8}  {name}")
-
-
-def _name(result: Result) -> str:
-    """The format, and how it was run where that is not the default."""
-    subject = result.subject
-    parts = [subject.format]
-    if subject.mode not in (None, *MODES.get(subject.runtime or "", ())[:1]):
-        parts.append(str(subject.mode))
-    if subject.threads != 1:
-        parts.append(f"{subject.threads} threads")
-    return " ".join(parts)
 
 
 def _cells(result: Result) -> list[str]:

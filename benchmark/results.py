@@ -61,6 +61,7 @@ class Result:
         found, scalars = self.accuracy, self.scalars or {}
         names = ("correct", "total", "accuracy", "drop_vs_source", "drop_ci95", "agreement")
         return {
+            "name": self.subject.name,
             "format": self.subject.format,
             "runtime": self.subject.runtime,
             "mode": self.subject.mode,

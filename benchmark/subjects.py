@@ -44,6 +44,16 @@ class Subject:
     problem: str | None = None
 
     @property
+    def name(self) -> str:
+        """The format, and how it is run where that is not the default."""
+        parts = [self.format]
+        if self.mode not in (None, *MODES.get(self.runtime or "", ())[:1]):
+            parts.append(str(self.mode))
+        if self.threads != 1:
+            parts.append(f"{self.threads} threads")
+        return " ".join(parts)
+
+    @property
     def key(self) -> str:
         """A name for the row that no other has, fit for a file."""
         return "+".join(filter(None, (self.format, self.mode, f"{self.threads}t")))
