@@ -57,9 +57,8 @@ def main(arguments: Sequence[str]) -> int:
 def measure(artifacts: Path, options: Sequence[str]) -> dict[str, Any]:
     """Returns a model's accuracies, 0…1, its size as int8 in bytes and the seconds of its fit."""
     common = ("--artifacts", str(artifacts))
-    # alone in its folder, so that its teacher is fitted and timed too
     for command in (
-        ("train", *options, "--overwrite", *common),
+        ("train", *options, *common),
         ("export", "--format", INT8, *common),
         ("benchmark", "--quick", "--format", INT8, *common),
     ):

@@ -18,7 +18,6 @@ HEAVY = {
     "train.model",
     "train.pipeline",
     "train.plots",
-    "train.teacher",
     "train.tune",
     "train.tuners",
     "export.finetune",

@@ -186,7 +186,7 @@ def parse(arguments: Sequence[str]) -> TrainConfig:
         "--overwrite",
         action="store_true",
         default=None,
-        help="search again, and fit the teacher again, although that is done",
+        help="search again although that is done",
     )
     given = vars(parser.parse_args(arguments))
     options = {name: value for name, value in given.items() if value is not None}

@@ -13,7 +13,6 @@ from train.fit import fit
 from train.fit_data import FitData
 from train.model import accuracy_of, build_model, outputs_of
 from train.progress import Progress
-from train.teacher import learn, taught
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +68,6 @@ def cross_validate(
         keras.utils.set_random_seed(seed)
         held_out = training.take(fold)
         data = FitData.of(training.take(others), held_out)
-        if (teacher := hyperparameters.recipe.teacher) is not None:  # may not see the fold either
-            data = taught(data, learn(teacher, data, seed=seed, report=report))
-            keras.utils.set_random_seed(seed)
         model = build_model(hyperparameters)
         fit(model, hyperparameters, data, epochs=epochs, seed=seed, keep_last=True)
         accuracies.append(accuracy_of(outputs_of(model, held_out.images), held_out.labels))

@@ -1,4 +1,4 @@
-"""The fit of the network that was chosen, with its teacher, if it has one. Heavy."""
+"""The fit of the network that was chosen. Heavy."""
 
 import shutil
 from dataclasses import asdict, dataclass
@@ -12,17 +12,17 @@ from train.fit import ReportEpochs, fit
 from train.fit_data import FitData
 from train.model import build_model
 from train.progress import Progress
-from train.teacher import STATE_FILE, Lesson, learn_once, taught
 from train.tune import TUNING_FOLDER
+
+STATE_FILE = "state.npz"
 
 
 @dataclass(frozen=True, kw_only=True)
 class FinalFit:
-    """A fitted model, its curves by epoch, and what its teacher said."""
+    """A fitted model and its curves by epoch."""
 
     model: keras.Model
     history: dict[str, list[float]]
-    lesson: Lesson | None
     state: Path
 
     def forget(self) -> None:
@@ -39,7 +39,7 @@ def fit_final(
     epochs: int,
     data_sha256: str,
 ) -> FinalFit:
-    """Fits a network, its teacher before it; each can be cut off and gone on with.
+    """Fits a network; that can be cut off and gone on with.
 
     Args:
         config: of the run.
@@ -59,35 +59,15 @@ def fit_final(
     if not config.resume:
         shutil.rmtree(state, ignore_errors=True)
     state.mkdir(parents=True, exist_ok=True)
-    lesson = _learn(config, data, report, data_sha256)
     keras.utils.set_random_seed(config.seed)
     model = build_model(hyperparameters)
     history = fit(
         model,
         hyperparameters,
-        taught(data, lesson) if lesson else data,
+        data,
         epochs=epochs,
         seed=config.seed,
         callbacks=[ReportEpochs(report)],
         backup=state / STATE_FILE,
     )
-    return FinalFit(model=model, history=history, lesson=lesson, state=state)
-
-
-def _learn(config: TrainConfig, data: FitData, report: Progress, data_sha256: str) -> Lesson | None:
-    """Returns what the recipe's teacher says of the training images, if it has one."""
-    teacher = config.recipe.teacher
-    if teacher is None:
-        return None
-    identity = content_sha256({**asdict(teacher), "seed": config.seed, "data": data_sha256})
-    folder = config.artifacts / TUNING_FOLDER / f"teacher-{identity[:12]}"
-    if config.overwrite:
-        shutil.rmtree(folder, ignore_errors=True)
-    lesson = learn_once(
-        teacher, data, seed=config.seed, report=report, folder=folder, resume=config.resume
-    )
-    report.milestone(
-        f"teacher: validation accuracy {lesson.validation_accuracy:.2%}"
-        + (", fitted earlier" if lesson.reused else f" ({lesson.seconds:.0f} s)")
-    )
-    return lesson
+    return FinalFit(model=model, history=history, state=state)

@@ -137,8 +137,6 @@ class _Trainer:
         self._recipe = recipe
         self._data = data
         self._model = model
-        if data.soft_targets is not None:
-            self._soft = tf.reshape(data.soft_targets, (-1, data.soft_targets.shape[-1]))
         self._run = tf.function(self._steps)
         self._evaluate = tf.function(self._evaluation)
 
@@ -177,27 +175,12 @@ class _Trainer:
                 loss = tf.reduce_mean(
                     tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
                 )
-                if data.soft_targets is not None:
-                    soft = tf.gather(self._soft, chosen + views[step] * len(data.images))
-                    loss = self._distilled(loss, soft, logits)
             gradients = tape.gradient(loss, [variable.value for variable in weights])
             optimizer.learning_rate.assign(rates[step])
             optimizer.apply(gradients, weights)
             total += tf.stack([loss, _accuracy(labels, logits)])
         means = total / self.steps
         return means[0], means[1]
-
-    def _distilled(self, loss: tf.Tensor, soft: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-        """Mixes in the teacher, softened by a temperature (Hinton et al. 2015, arXiv:1503.02531).
-
-        The gradients of softened targets shrink with the temperature's square, so its part grows
-        with it.
-        """
-        share, temperature = self._recipe.soft_share, self._recipe.temperature
-        taught = tf.nn.softmax_cross_entropy_with_logits(
-            tf.nn.softmax(soft / temperature), logits / temperature
-        )
-        return (1 - share) * loss + share * temperature**2 * tf.reduce_mean(taught)
 
     def _evaluation(self) -> tuple[tf.Tensor, tf.Tensor]:
         data = self._data

@@ -16,15 +16,13 @@ VIEWS = np.array([[1, 1], [0, 1], [2, 1], [1, 0], [1, 2]], np.int32)
 class FitData:
     """Training and validation data, placed once and shared by every fit.
 
-    `images` (N, 28, 28) uint8, `labels` (N,) int32, the same held out, and `soft_targets`
-    (views, N, 10) float32, a teacher's logits of the training images in each of `VIEWS`.
+    `images` (N, 28, 28) uint8, `labels` (N,) int32, and the same held out.
     """
 
     images: tf.Tensor
     labels: tf.Tensor
     validation_images: tf.Tensor
     validation_labels: tf.Tensor
-    soft_targets: tf.Tensor | None = None
 
     @classmethod
     def of(cls, train: LabelledImages, validation: LabelledImages) -> "FitData":
@@ -39,12 +37,10 @@ class FitData:
     def first(self, share: float) -> "FitData":
         """Returns the first share of the training images, 0…1, and all held-out ones."""
         count = int(len(self.images) * share)
-        soft = self.soft_targets
         return replace(
             self,
             images=self.images[:count],
             labels=self.labels[:count],
-            soft_targets=None if soft is None else soft[:, :count],
         )
 
 

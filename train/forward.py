@@ -3,8 +3,6 @@
 import keras
 import tensorflow as tf
 
-from train.fit_data import EVALUATION_BATCH, preprocessed, seen
-
 
 def logits(model: keras.Model, inputs: tf.Tensor, *, training: bool = False) -> tf.Tensor:
     """Returns what a chain of layers computes before the softmax of its last, a Dense layer.
@@ -46,14 +44,3 @@ def _normalized(layer: keras.layers.BatchNormalization, x: tf.Tensor) -> tf.Tens
     for running, found in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
         running.assign(running * layer.momentum + found * (1 - layer.momentum))
     return x
-
-
-def logits_of(model: keras.Model, images: tf.Tensor, view: int = 0) -> tf.Tensor:
-    """Returns a network's logits, (N, classes) float32, of raw images in one of `VIEWS`."""
-
-    @tf.function
-    def run(part: tf.Tensor) -> tf.Tensor:
-        return logits(model, preprocessed(seen(part, tf.constant(view))))
-
-    parts = range(0, len(images), EVALUATION_BATCH)
-    return tf.concat([run(images[at : at + EVALUATION_BATCH]) for at in parts], axis=0)

@@ -24,7 +24,7 @@ def build_model(hyperparameters: Hyperparameters) -> keras.Model:
     """
     recipe, units = hyperparameters.recipe, hyperparameters.units
     image = keras.Input(IMAGE_SHAPE, name=INPUT_NAME)
-    hidden = {"mlp": _dense, "cnn": _separable, "teacher": _convolutional}[recipe.architecture]
+    hidden = {"mlp": _dense, "cnn": _separable}[recipe.architecture]
     x = hidden(image, units, recipe.dropout_of(units))
     probabilities = keras.layers.Dense(len(LABELS), activation="softmax", name=OUTPUT_NAME)(x)
     model = keras.Model(image, probabilities, name="classifier")
@@ -57,15 +57,6 @@ def _separable(image: keras.KerasTensor, filters: int, dropout: float) -> keras.
         x = _normalized(keras.layers.DepthwiseConv2D(3, stride, "same", use_bias=False)(x))
         x = _normalized(keras.layers.Conv2D(factor * filters, 1, use_bias=False)(x))
     x = keras.layers.GlobalAveragePooling2D()(x)
-    return keras.layers.Dropout(dropout)(x)
-
-
-def _convolutional(image: keras.KerasTensor, filters: int, dropout: float) -> keras.KerasTensor:
-    x = keras.layers.Reshape((*IMAGE_SHAPE, 1))(image)
-    for factor in (1, 2, 3):
-        x = _normalized(keras.layers.Conv2D(factor * filters, 3, 2, "same", use_bias=False)(x))
-    x = keras.layers.Dropout(dropout)(keras.layers.Flatten()(x))
-    x = keras.layers.Dense(4 * filters, activation="relu")(x)
     return keras.layers.Dropout(dropout)(x)
 
 

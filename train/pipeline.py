@@ -44,8 +44,8 @@ VERSIONED_PACKAGES = ("tensorflow", "keras", "keras-tuner", "numpy")
 class TrainResult:
     """What a run found: accuracies in 0…1, times in seconds, the pictures drawn.
 
-    `fit_seconds` hold the teacher's, unless that was fitted earlier. `repeats` says whether the
-    weights are those of the record that was to be repeated, None if there was none.
+    `repeats` says whether the weights are those of the record that was to be repeated, None if
+    there was none.
     """
 
     hyperparameters: Hyperparameters
@@ -73,10 +73,7 @@ def train_and_evaluate(
         ArtifactError: the artifacts folder cannot be written.
     """
     with staging(config.artifacts) as staged:
-        training = dataset.load_train(config.data)
-        parts = dataset.split(training.labels)
-        data = FitData.of(training.take(parts.train), training.take(parts.validation))
-
+        training, data, parts = _load(config)
         data_sha256 = training.sha256()
         _check_repeats(config, data_sha256)
 
@@ -87,7 +84,7 @@ def train_and_evaluate(
         final = fit_final(
             config, hyperparameters, data, report, epochs=epochs, data_sha256=data_sha256
         )
-        model, history, lesson = final.model, final.history, final.lesson
+        model, history = final.model, final.history
         fitted = time.perf_counter()
         folds = None
         if config.cross_validate is not None:
@@ -166,12 +163,7 @@ def train_and_evaluate(
                 "data": {"train_sha256": data_sha256, "test_sha256": test.sha256()},
                 "preprocessing": asdict(dataset.PREPROCESSING),
                 "labels": list(dataset.LABELS),
-                "teacher": lesson and {"validation_accuracy": lesson.validation_accuracy},
-                "seconds": {
-                    "search": result.search_seconds,
-                    "fit": result.fit_seconds,
-                    "teacher": lesson and lesson.seconds,
-                },
+                "seconds": {"search": result.search_seconds, "fit": result.fit_seconds},
                 "versions": package_versions(*VERSIONED_PACKAGES),
                 "environment": read_environment().as_json(),
             }

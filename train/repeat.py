@@ -20,16 +20,11 @@ def recorded_options(path: Path) -> dict[str, Any]:
         ArtifactError: the file is no such record.
     """
     content = read_json(path, schema_version=SCHEMA_VERSION, remedy=REMEDY)
-
-    def _recipe(fields: dict[str, Any], **others: Any) -> Recipe:
-        rates = tuple(map(float, fields.pop("learning_rates")))
-        return Recipe(**{**fields, "learning_rates": rates, **others})
-
     try:
-        recipe = dict(content["recipe"])
-        teacher = recipe.pop("teacher")
+        recipe = content["recipe"]
+        rates = tuple(map(float, recipe["learning_rates"]))
         return {
-            "recipe": _recipe(recipe, teacher=None if teacher is None else _recipe(teacher)),
+            "recipe": Recipe(**{**recipe, "learning_rates": rates}),
             "tuner": "none",
             "units": int(content["hyperparameters"]["units"]),
             "learning_rate": float(content["hyperparameters"]["learning_rate"]),

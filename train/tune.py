@@ -8,7 +8,7 @@ import io
 import json
 import shutil
 from contextlib import ExitStack, redirect_stdout
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +155,7 @@ def search_name(config: TrainConfig, data_sha256: str) -> str:
     """Returns a name for a search that no search bears which differs in anything."""
     identity = content_sha256(
         {
-            "recipe": asdict(replace(config.recipe, teacher=None)),
+            "recipe": asdict(config.recipe),
             "tuner": config.tuner,
             "trials": config.trials,
             "search_epochs": config.search_epochs,
