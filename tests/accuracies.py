@@ -27,8 +27,8 @@ ROWS: tuple[tuple[str, tuple[str, ...], tuple[int, ...]], ...] = (
     ("mlp, 128 units", (*MLP, "--units", "128"), (1,)),
     ("mlp, 64 units", (*MLP, "--units", "64"), (1,)),
     ("mlp, 32 units", (*MLP, "--units", "32"), (1,)),
-    ("cnn, 12 filters", (*CNN, "--units", "12"), (1,)),
-    ("cnn, 18 filters", (*CNN, "--units", "18"), (1,)),
+    ("cnn, 16 filters", (*CNN, "--units", "16"), (1,)),
+    ("cnn, 20 filters", (*CNN, "--units", "20", "--epochs", "18"), (1,)),
     ("cnn, 56 filters", (*CNN, *LARGE), (1,)),
 )
 
