@@ -45,7 +45,7 @@ class ClassMap:
 
 def class_map(content: Json) -> ClassMap | None:
     """Returns the map; None if no row was measured or the data has no labels."""
-    rows = [row for row in content["results"] if row.get("classes")]
+    rows = [row for row in content["results"] if row["classes"]]
     if not rows:
         return None
     names = content["data"]["classes"]

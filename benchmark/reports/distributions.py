@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmark.reports.axes import Axis, log_axis
-from benchmark.reports.words import Json, number
+from benchmark.reports.words import Json, microseconds, number
 
 WIDTH = 960
 LEFT, RIGHT, TOP = 200.0, 830.0, 14.0
@@ -84,7 +84,8 @@ def _strip(row: Json, samples: np.ndarray, quantiles: np.ndarray, x: Axis, y: fl
     latency = row["latency_us"]
     return Strip(
         name=row["name"],
-        text=f"{number(latency['p50'], 1)} µs  (p99 {number(latency['p99'], 1)})",
+        text=f"{microseconds(latency['p50'], unstable=latency['unstable'])} µs, "
+        f"p99 {microseconds(latency['p99'], unstable=False)}",
         title=f"{row['name']}: median {number(quantiles[2], 2)} µs, half of the {len(samples):,} "
         f"calls in {number(quantiles[1], 2)}…{number(quantiles[3], 2)} µs, 98 % in {low}…{high} µs",
         runtime=row["runtime"],

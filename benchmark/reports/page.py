@@ -22,6 +22,7 @@ from benchmark.reports.words import (
     pareto_names,
     verdict_counts,
 )
+from train.errors import ArtifactError
 
 TEMPLATES = Path(__file__).parent / "templates"
 MARKS = {"pass": "✓", "inconclusive": "?", "fail": "✗", "error": "!"}
@@ -60,8 +61,14 @@ def page_html(content: Json, images: np.ndarray) -> str:
 
 
 def plot_svg(content: Json) -> str:
-    """Returns the picture of all rows as an SVG file of its own, empty if none was measured."""
+    """Returns the picture of all rows as an SVG file of its own.
+
+    Raises:
+        ArtifactError: no row was measured.
+    """
     plot = accuracy_plot(content)
+    if plot is None:
+        raise ArtifactError("no row was measured, so there is no plot; run `python -m benchmark`")
     return _templates().get_template("plot.svg").render(plot=plot, standalone=True)
 
 

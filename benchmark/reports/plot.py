@@ -105,7 +105,7 @@ def accuracy_plot(content: Json) -> Plot | None:
             y=disc.y,
             radius=disc.radius,
             x_bar=_bar(x, row["latency_us"]["p50_ci95"], 1),
-            y_bar=_bar(y, row.get("accuracy_ci95"), 100),
+            y_bar=_bar(y, row["accuracy_ci95"], 100),
             pareto=row["name"] in pareto,
             label=label,
             text=disc.text,
@@ -133,7 +133,7 @@ def accuracy_plot(content: Json) -> Plot | None:
 def _quality_axis(rows: list[Json]) -> Axis:
     best = max(map(quality, rows))
     shown = [row for row in rows if quality(row) >= best - MAX_DEPTH]
-    ends = [end for row in shown for end in row.get("accuracy_ci95") or [quality(row)]]
+    ends = [end for row in shown for end in row["accuracy_ci95"] or [quality(row)]]
     margin = max(max(ends) - min(ends), LEAST_SPAN) * 0.08
     return linear_axis(
         (min(ends) - margin) * 100,
@@ -153,7 +153,7 @@ def _title(row: Json) -> str:
     """The figures of a row in words, for whoever points at it."""
     latency = row["latency_us"]
     figures = [f"accuracy {number(row['accuracy'], 2, 100)} %"]
-    if row.get("accuracy_ci95"):
+    if row["accuracy_ci95"]:
         figures[0] += f" ({interval(row['accuracy_ci95'], 2, 100)})"
     return "\n".join(
         (

@@ -40,14 +40,14 @@ def _columns(row: Json) -> Iterator[tuple[str, Any]]:
     yield "size_bytes", row["size_bytes"]
     yield "gzip_bytes", row["gzip_bytes"]
     for name in ("correct", "total", "lost", "gained"):
-        yield f"{name}_images", row.get(name)
+        yield f"{name}_images", row[name]
     yield "accuracy_share", row["accuracy"]
-    yield from _ends("accuracy_ci95_share", row.get("accuracy_ci95"))
+    yield from _ends("accuracy_ci95_share", row["accuracy_ci95"])
     yield "drop_vs_source_share", row["drop_vs_source"]
     yield from _ends("drop_ci95_share", row["drop_ci95"])
     yield "delta_vs_baseline_share", row["delta_vs_baseline"]
-    yield "mcnemar_p", row.get("mcnemar_p")
-    yield "ece_share", row.get("ece")
+    yield "mcnemar_p", row["mcnemar_p"]
+    yield "ece_share", row["ece"]
     distance, latency = row["distance"] or {}, row["latency_us"] or {}
     yield "agreement_share", distance.get("agreement")
     yield "snr_db", distance.get("snr_db")
