@@ -11,7 +11,7 @@ from benchmark.conditions import Conditions
 from benchmark.config import BenchmarkConfig
 from benchmark.measure import Measurement
 from benchmark.partial import PartialResults
-from benchmark.reports import write_reports
+from benchmark.reports import check_places, write_reports
 from benchmark.results import Result, conclude
 from benchmark.subjects import (
     KERAS,
@@ -70,6 +70,7 @@ def run_benchmark(
     check_reference(reference, test)
     subjects = find_subjects(config, reference, test.images)
     reports = config.reports or config.artifacts
+    check_places(reports)
     with staging(config.artifacts) as staged, staging(reports, "--reports") as staged_reports:
         images = staged / "images.npy"
         np.save(images, test.images)

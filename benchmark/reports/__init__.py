@@ -7,8 +7,19 @@ import numpy as np
 from benchmark.reports.page import page_html
 from benchmark.reports.tables import csv_text, markdown_text
 from benchmark.reports.words import Json
+from train.errors import ArtifactError
 
-PAGE_FILE = "benchmark.html"
+CSV_FILE, MARKDOWN_FILE, PAGE_FILE = "benchmark.csv", "benchmark.md", "benchmark.html"
+
+
+def check_places(folder: Path) -> None:
+    """Raises ArtifactError if the reports' names in a folder are taken by something else."""
+    for name in (CSV_FILE, MARKDOWN_FILE, PAGE_FILE):
+        if (folder / name).is_dir():
+            raise ArtifactError(
+                f"got a folder at {folder / name}, expected a file or nothing; "
+                "move it, or give another folder with --reports"
+            )
 
 
 def write_reports(content: Json, images: np.ndarray, folder: Path) -> list[Path]:
@@ -20,8 +31,8 @@ def write_reports(content: Json, images: np.ndarray, folder: Path) -> list[Path]
         folder: an existing one.
     """
     texts = {
-        "benchmark.csv": csv_text(content),
-        "benchmark.md": markdown_text(content),
+        CSV_FILE: csv_text(content),
+        MARKDOWN_FILE: markdown_text(content),
         PAGE_FILE: page_html(content, images),
     }
     for name, text in texts.items():

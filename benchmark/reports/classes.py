@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from benchmark.reports.words import Json, interval, number
 
 LEVELS = 4  # of colour on either side
-LEAST_LIMIT = 0.02  # the difference of full colour is at least this
+LEAST_LIMIT, MOST_LIMIT = 0.02, 0.10  # of the difference that has the full colour
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ def class_map(content: Json) -> ClassMap | None:
         return None
     names = content["data"]["classes"]
     drops = [abs(found["drop"]) for row in rows for found in row["classes"].values()]
-    limit = max(LEAST_LIMIT, *drops)
+    limit = min(max(LEAST_LIMIT, *drops), MOST_LIMIT)
     keys = sorted(rows[0]["classes"], key=int)
     return ClassMap(
         classes=[names[int(key)] if int(key) < len(names) else key for key in keys],
@@ -74,8 +74,14 @@ def _cell(found: Json | None, limit: float) -> Cell | None:
     return Cell(
         accuracy=number(found["correct"] / found["total"], 1, 100),
         difference="0" if drop == 0 else f"{-drop * 100:+.1f}".replace("-", "−"),
-        level=0 if drop == 0 else round(-drop / limit * LEVELS) or (1 if drop < 0 else -1),
+        level=_level(-drop / limit),
         sure=low > 0 or high < 0,
         title=f"{found['correct']:,} of {found['total']:,} right; {found['lost']} lost, "
         f"{found['gained']} gained; drop {interval((low, high), 1, 100)} points (95 %)",
     )
+
+
+def _level(share: float) -> int:
+    """Returns the level of a difference, a share of the one of full colour; 0 for none only."""
+    strength = min(LEVELS, max(1, round(abs(share) * LEVELS)))
+    return 0 if share == 0 else strength if share > 0 else -strength

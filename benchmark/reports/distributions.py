@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmark.reports.axes import Axis, log_axis
-from benchmark.reports.words import Json, microseconds, number
+from benchmark.reports.labels import CHARACTER
+from benchmark.reports.words import Json, microseconds, number, short
 
 WIDTH = 960
-LEFT, RIGHT, TOP = 200.0, 830.0, 14.0
+RIGHT, TOP = 808.0, 14.0
 ROW_HEIGHT, DENSITY_HEIGHT, BELOW = 34.0, 20.0, 46.0
 BINS = 180
 SHARES = (0.01, 0.25, 0.5, 0.75, 0.99)
@@ -54,7 +55,8 @@ def latency_distributions(content: Json) -> Distributions | None:
     if not samples:
         return None
     quantiles = {name: np.quantile(found, SHARES) for name, (_, found) in samples.items()}
-    x = log_axis(np.concatenate(list(quantiles.values())).tolist(), LEFT, RIGHT, margin=1.05)
+    left = CHARACTER * max(len(short(name)) for name in samples) + 16
+    x = log_axis(np.concatenate(list(quantiles.values())).tolist(), left, RIGHT, margin=1.05)
     bottom = TOP + ROW_HEIGHT * len(samples)
     order = sorted(samples, key=lambda name: quantiles[name][2])
     return Distributions(
@@ -83,7 +85,7 @@ def _strip(row: Json, samples: np.ndarray, quantiles: np.ndarray, x: Axis, y: fl
     low, *_, high = (number(value, 2) for value in quantiles)
     latency = row["latency_us"]
     return Strip(
-        name=row["name"],
+        name=short(row["name"]),
         text=f"{microseconds(latency['p50'], unstable=latency['unstable'])} µs, "
         f"p99 {microseconds(latency['p99'], unstable=False)}",
         title=f"{row['name']}: median {number(quantiles[2], 2)} µs, half of the {len(samples):,} "

@@ -13,6 +13,7 @@ from benchmark.reports.words import (
     p50,
     pareto_names,
     quality,
+    short,
 )
 
 WIDTH, HEIGHT = 960, 560
@@ -146,7 +147,7 @@ def _quality_axis(rows: list[Json]) -> Axis:
 
 def _text(row: Json, y: Axis) -> str:
     below = quality(row) * 100 < y.low
-    return f"{row['name']} ↓ {quality(row):.1%}" if below else str(row["name"])
+    return f"{short(row['name'])} ↓ {quality(row):.1%}" if below else short(row["name"])
 
 
 def _title(row: Json) -> str:
@@ -209,5 +210,6 @@ def _size_legend(largest: float) -> list[tuple[float, str]]:
     for size in (largest / 4, largest):
         power = 10.0 ** math.floor(math.log10(size))
         round_size = max(step * power for step in (1, 2, 5) if step * power <= size)
-        found.append((_radius(round_size, largest), f"{round_size / 1000:,.10g} kB"))
+        shown = f"{round_size / 1e3:g} kB" if round_size < 1e6 else f"{round_size / 1e6:g} MB"
+        found.append((_radius(round_size, largest), shown))
     return found

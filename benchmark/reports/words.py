@@ -10,6 +10,7 @@ from benchmark.subjects import KERAS
 
 Json = Mapping[str, Any]
 MISSING = "–"
+MAX_NAME = 48  # characters
 COLUMNS = {
     "kB": "size of the file, units of 1000 bytes",
     "gzip": "the same, compressed",
@@ -58,6 +59,11 @@ def microseconds(value: float | None, *, unstable: bool) -> str:
     else:
         shown = f"{value:.1f}" if value < (9.95 if unstable else 99.95) else f"{value:,.0f}"
     return f"~{shown}" if unstable else shown
+
+
+def short(name: str) -> str:
+    """Returns a row's name as a chart has room for it."""
+    return name if len(name) <= MAX_NAME else name[: MAX_NAME - 1] + "…"
 
 
 def p50(row: Json) -> float | None:

@@ -150,6 +150,9 @@ EXTREMES = {
     "far apart": content_of(
         measured("a", p50_us=0.2, size_bytes=1), measured("b", p50_us=9e6, size_bytes=10**9)
     ),
+    "long names": content_of(
+        measured("tflite-int8-pruned-clustered " * 3), measured(HOSTILE * 9, p50_us=9.0)
+    ),
     "many rows": content_of(
         *(measured(f"tflite-int8-clustered {n} threads", p50_us=3 + n / 50) for n in range(60))
     ),

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from benchmark.reports import write_reports
+from benchmark.reports import check_places, write_reports
 from benchmark.reports.page import page_html, plot_svg
 from tests.benchmark.reports.contents import (
     CLASSES,
@@ -50,6 +50,14 @@ def test_three_files_are_written(tmp_path: Path) -> None:
         *("benchmark.csv", "benchmark.md", "benchmark.html"),
     ]
     assert all(path.stat().st_size > 500 for path in written)
+
+
+def test_a_folder_in_a_reports_place_is_refused(tmp_path: Path) -> None:
+    check_places(tmp_path / "absent")
+    check_places(tmp_path)
+    (tmp_path / "benchmark.md").mkdir()
+    with pytest.raises(ArtifactError, match=r"got a folder at .*benchmark\.md"):
+        check_places(tmp_path)
 
 
 def test_the_same_content_gives_the_same_page() -> None:
