@@ -24,9 +24,9 @@ return [...document.querySelectorAll("svg.chart")].map(svg => {
              frame.top - box.top, box.bottom - frame.bottom))];
 });
 """
-# Pairs of names in the plot that cover each other.
+# Pairs of texts in the plot that cover each other.
 COVERED = """
-const names = [...document.querySelectorAll("#plot .name")].map(item => [
+const names = [...document.querySelectorAll("#plot .name, #plot .legend text")].map(item => [
   item.textContent, item.getBoundingClientRect()]);
 return names.flatMap(([one, a], index) => names.slice(index + 1).filter(([, b]) =>
   a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 3 && b.top < a.bottom - 3

@@ -32,7 +32,7 @@ class Axis:
 
     def ticks(self) -> list[tuple[float, str]]:
         """Returns where the round values on the axis lie, and their names."""
-        return [(self.at(value), f"{value:,.10g}") for value in self._round_values()]
+        return [(self.at(value), _name(value)) for value in self._round_values()]
 
     def _round_values(self) -> list[float]:
         if self.log:
@@ -57,6 +57,13 @@ def linear_axis(low: float, high: float, start: float, end: float, least: float)
     """Returns a linear axis from `low` to `high`, widened to a span of at least `least`."""
     widen = max(0.0, least - (high - low)) / 2
     return Axis(low=low - widen, high=high + widen, start=start, end=end, log=False)
+
+
+def _name(value: float) -> str:
+    for size, letter in ((1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:.10g}{letter}"
+    return f"{value:.10g}"
 
 
 def _round_step(least: float) -> float:

@@ -143,6 +143,11 @@ VARIED = content_of(
 )
 EXTREMES = {
     "one row": content_of(measured("a")),
+    "Keras too": content_of(
+        measured("keras", p50_us=900.0, runtime="keras"),
+        measured("a"),
+        measured("b", p50_us=9.0, runtime="onnxruntime"),
+    ),
     "identical points": content_of(*(measured(name) for name in "abcdefgh")),
     "errors only": content_of(broken("a"), broken("b")),
     "no labels": content_of(measured("a", flips=LOST, labelled=False), broken("b"), labelled=False),

@@ -33,6 +33,12 @@ def test_a_logarithmic_axis_gives_equal_ratios_equal_room() -> None:
     assert [text for _, text in axis.ticks()] == ["1", "2", "5", "10", "20", "50", "100"]
 
 
+def test_large_ticks_have_short_names() -> None:
+    axis = Axis(low=500, high=2e6, start=0, end=1, log=True)
+    assert [text for _, text in axis.ticks()][::3] == ["500", "5k", "50k", "500k"]
+    assert axis.ticks()[-1][1] == "2M"
+
+
 def test_a_linear_axis_may_run_upwards() -> None:
     axis = linear_axis(86.4, 88.2, 100, 0, least=0.5)
     assert [text for _, text in axis.ticks()] == ["86.5", "87", "87.5", "88"]
