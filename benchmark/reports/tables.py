@@ -17,7 +17,7 @@ from benchmark.reports.words import (
     p50,
 )
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet runs a cell that starts with these
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # a spreadsheet runs a cell that starts with these
 MARKDOWN = re.compile(r"([\\`*_\[\]<>|~&#!])")
 PERCENTILES = ("p50", "p90", "p99", "p999")
 

@@ -34,9 +34,8 @@ def test_a_logarithmic_axis_gives_equal_ratios_equal_room() -> None:
 
 
 def test_large_ticks_have_short_names() -> None:
-    axis = Axis(low=500, high=2e6, start=0, end=1, log=True)
-    assert [text for _, text in axis.ticks()][::3] == ["500", "5k", "50k", "500k"]
-    assert axis.ticks()[-1][1] == "2M"
+    axis = Axis(low=5e5, high=2e6, start=0, end=1, log=True)
+    assert [text for _, text in axis.ticks()] == ["500k", "1M", "2M"]
 
 
 def test_a_linear_axis_may_run_upwards() -> None:
