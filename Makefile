@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 UV     ?= uv
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix dashboard bench accuracies lock clean
+.PHONY: help run test check fix dashboard bench accuracies pictures lock clean
 
 help: ## show these targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -36,6 +36,9 @@ bench: $(VENV)/dev ## print the speed ratios that the README claims (needs `make
 
 accuracies: $(VENV)/dev ## print what training reaches at several widths and seeds (half an hour)
 	$(BIN)/python -m tests.accuracies
+
+pictures: $(VENV)/dev ## make the README's two pictures in pictures/ (needs `make run` once)
+	$(BIN)/python -m tests.pictures
 
 lock: ## resolve the dependencies anew (needs uv)
 	$(UV) pip compile $(LOCK) --upgrade --extra dev pyproject.toml -o requirements-dev.txt

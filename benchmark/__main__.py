@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from train.cli import Parser, integer_between, listed, names, number_between, run_command
 
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str]) -> int:
     from benchmark.gate import MIN_SNR_DB, Gate
     from benchmark.pipeline import run_benchmark
     from benchmark.report import render
+    from benchmark.reports import PAGE_FILE
     from export.formats import select_formats
     from train.environment import read_environment
     from train.progress import progress
@@ -55,10 +57,12 @@ def main(arguments: Sequence[str]) -> int:
         profile=options.profile,
         include_keras=options.include_keras,
         resume=options.resume,
+        reports=options.reports,
     )
     with progress() as report:
         benchmark = run_benchmark(config, on_progress=report.step)
     render(benchmark, config.gate, read_environment(), Console(), details=options.details)
+    print(f"The same to forward: {(config.reports or config.artifacts) / PAGE_FILE}")
     return 0 if all(result.verdict == "pass" for result in benchmark.results) else 1
 
 
@@ -67,6 +71,12 @@ def parser() -> Parser:
     found = Parser(prog="python -m benchmark", description=__doc__)
     found.add_shared_arguments()
     add = found.add_argument
+    add(
+        "--reports",
+        type=Path,
+        metavar="DIR",
+        help="folder for benchmark.html, .md and .csv (default: the artifacts folder)",
+    )
     add(
         "--format",
         action="append",

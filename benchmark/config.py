@@ -28,6 +28,8 @@ class BenchmarkConfig:
         profile: whether to ask the runtimes' profilers for the time of each operator.
         include_keras: whether the Keras model itself gets a row.
         resume: whether to go on with a run that was cut off.
+        reports: folder that the CSV, the Markdown and the page are written to; None for
+            `artifacts`.
     """
 
     artifacts: Path
@@ -44,6 +46,7 @@ class BenchmarkConfig:
     profile: bool = False
     include_keras: bool = False
     resume: bool = False
+    reports: Path | None = None
 
     @property
     def extras(self) -> bool:

@@ -1,4 +1,4 @@
-"""Exports → workers → raw results → verdicts → `benchmark.json`. Light."""
+"""Exports → workers → raw results → verdicts → `benchmark.json` and reports. Light."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from benchmark.conditions import Conditions
 from benchmark.config import BenchmarkConfig
 from benchmark.measure import Measurement
 from benchmark.partial import PartialResults
+from benchmark.reports import check_places, write_reports
 from benchmark.results import Result, conclude
 from benchmark.subjects import (
     KERAS,
@@ -52,13 +53,13 @@ def run_benchmark(
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     on_progress: Callable[[str, float], None] = lambda text, share: None,
 ) -> Benchmark:
-    """Measures and judges every export in the folder and writes `benchmark.json` there.
+    """Measures and judges every export in the folder; writes `benchmark.json` and the reports.
 
     A broken export is a row with verdict `error`; it does not end the run. Raw results are on
     disk as soon as they are there; `config.resume` goes on with those of a run cut off.
 
     Raises:
-        ArtifactError: there are no exports, no reference outputs, the folder is unwritable, or
+        ArtifactError: there are no exports, no reference outputs, a folder is unwritable, or
             what is to be resumed is another run.
         DataError: the data set cannot be had.
         KeyboardInterrupt: interrupted; its message says how to go on.
@@ -68,7 +69,9 @@ def run_benchmark(
     test = dataset.load_evaluation(config.data)
     check_reference(reference, test)
     subjects = find_subjects(config, reference, test.images)
-    with staging(config.artifacts) as staged:
+    reports = config.reports or config.artifacts
+    check_places(reports)
+    with staging(config.artifacts) as staged, staging(reports, "--reports") as staged_reports:
         images = staged / "images.npy"
         np.save(images, test.images)
         raw = PartialResults(
@@ -90,7 +93,9 @@ def run_benchmark(
         )
         content = as_json(benchmark, config, reference, test.labels, now())
         write_json(staged / RESULTS_FILE, content)
+        written = write_reports(content, test.images, staged_reports)
         publish([staged / RESULTS_FILE], config.artifacts)
+        publish(written, reports)
         raw.delete()
     return benchmark
 

@@ -1,5 +1,7 @@
 """Renders results as a table in the terminal, plain when piped."""
 
+from collections.abc import Sequence
+
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -8,12 +10,10 @@ from benchmark.details import LEGEND, details_table
 from benchmark.gate import Gate
 from benchmark.latency import MIN_ROUNDS
 from benchmark.pipeline import Benchmark
-from benchmark.results import Result
-from benchmark.statistics import paired_drop_interval
+from benchmark.reports.words import COLUMNS, Json, best_passing, cells
 from benchmark.subjects import KERAS
 from train.environment import Environment
 
-COLUMNS = ("kB", "gzip", "acc %", "drop 95 %", "agree", "p50", "p99", "verdict")
 STYLES = {"pass": "green", "fail": "red", "inconclusive": "yellow", "error": "red"}
 SHORT = {"inconclusive": "inconcl."}
 
@@ -35,33 +35,37 @@ def render(
         console: where to.
         details: whether to print a second table, of start-up, memory, tails and classes.
     """
-    passing = [result for result in benchmark.results if result.verdict == "pass"]
-    exports = [result for result in passing if result.subject.manifest is not None]
-    fastest = min(exports, key=_p50, default=None)
-    smallest = min(exports, key=_size, default=None)
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
-    table.add_column("format", overflow="fold")  # the one to give way in a narrow terminal
-    for name in COLUMNS:
-        table.add_column(name, justify="left" if name == "verdict" else "right", no_wrap=True)
-    for result in benchmark.results:
-        marks = "*" * (result is fastest) + "†" * (result is smallest)
-        verdict = SHORT.get(result.verdict, result.verdict)
-        shown = f"[{STYLES[result.verdict]}]{verdict}[/]{marks}"
-        table.add_row(result.subject.name, *_cells(result), shown)
-    console.print(table)
+    rows = [result.as_json(gate) for result in benchmark.results]
+    fastest, smallest = best_passing(rows)
+    console.print(results_table(rows))
     if details:
         console.print(details_table(benchmark.results))
         _line(console, LEGEND)
     _legend(benchmark, gate, environment, console)
     if fastest is not None and smallest is not None:
-        _line(console, f"* fastest passing: {fastest.subject.name}")
-        _line(console, f"† smallest passing: {smallest.subject.name}")
+        _line(console, f"* fastest passing: {fastest['name']}")
+        _line(console, f"† smallest passing: {smallest['name']}")
     _unstable(benchmark, console)
     _throughput(benchmark, console)
     _profiles(benchmark, console)
     for result in benchmark.results:
         for reason in result.reasons:
             _line(console, f"{result.subject.name}: {result.verdict}: {reason}")
+
+
+def results_table(rows: Sequence[Json]) -> Table:
+    """Returns the table of the rows of `benchmark.json`."""
+    fastest, smallest = best_passing(rows)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
+    table.add_column("format", overflow="fold")  # the one to give way in a narrow terminal
+    for name in COLUMNS:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for row in rows:
+        marks = "*" * (row is fastest) + "†" * (row is smallest)
+        verdict = SHORT.get(row["verdict"], row["verdict"])
+        table.add_row(row["name"], *cells(row), f"[{STYLES[row['verdict']]}]{verdict}[/]{marks}")
+    return table
 
 
 def _legend(benchmark: Benchmark, gate: Gate, environment: Environment, console: Console) -> None:
@@ -146,51 +150,5 @@ def _profiles(benchmark: Benchmark, console: Console) -> None:
             _line(console, f"  {mean:>8}  {name}")
 
 
-def _cells(result: Result) -> list[str]:
-    sizes = [
-        "–" if size is None else f"{size / 1000:.0f}"
-        for size in (result.size_bytes, result.gzip_bytes)
-    ]
-    found, latency = result.accuracy, result.latency
-    if latency is None or result.distance is None:
-        return [*sizes, *["–"] * 5]
-    accuracy = drop = "–"
-    if found is not None:
-        overall = found.overall
-        accuracy = f"{overall.accuracy * 100:.2f}"
-        interval = paired_drop_interval(overall.lost, overall.gained, overall.total)
-        # adding zero makes -0.0 a plain zero
-        drop = "…".join(f"{round(end * 100, 2) + 0:.2f}" for end in interval or ())
-    return [
-        *sizes,
-        accuracy,
-        drop,
-        f"{result.distance.agreement * 100:.1f}",
-        _microseconds(latency.p50, unstable=latency.unstable),
-        _microseconds(latency.p99, unstable=False),
-    ]
-
-
-def _microseconds(value: float | None, *, unstable: bool) -> str:
-    """At most four characters, five where `~` marks it: 3.2, 94.7, 161, 1.2k, 12k."""
-    if value is None:
-        return "–"
-    if value >= 1_000:
-        shown = f"{value / 1_000:.1f}k" if value < 9_950 else f"{value / 1_000:,.0f}k"
-    else:
-        shown = f"{value:.1f}" if value < (9.95 if unstable else 99.95) else f"{value:,.0f}"
-    return f"~{shown}" if unstable else shown
-
-
 def _line(console: Console, text: str) -> None:
     console.print(text, highlight=False, markup=False, soft_wrap=not console.is_terminal)
-
-
-def _p50(result: Result) -> float:
-    if result.latency is None or result.latency.p50 is None:
-        return float("inf")
-    return result.latency.p50
-
-
-def _size(result: Result) -> float:
-    return float("inf") if result.size_bytes is None else result.size_bytes

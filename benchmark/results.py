@@ -16,6 +16,11 @@ from export.compare import Distance, distance
 from train.record import ReferenceOutputs
 
 VERIFIED = ("agreement", "snr_db")
+ACCURACY = (  # what a row with labels knows
+    *("correct", "total", "lost", "gained", "accuracy", "accuracy_ci95"),
+    *("drop_vs_source", "drop_ci95", "mcnemar_p", "agreement", "agreement_ci95"),
+    *("ece", "source_ece", "worst_class_drop", "worst_class", "classes"),
+)
 LOADING = (
     *("start_to_first_result_ms", "load_ms", "first_inference_us"),
     *("peak_rss_bytes", "peak_rss_over_empty_bytes"),
@@ -59,7 +64,6 @@ class Result:
     def as_json(self, gate: Gate) -> dict[str, Any]:
         """Returns the row as a JSON object, raw samples last."""
         found, scalars = self.accuracy, self.scalars or {}
-        names = ("correct", "total", "accuracy", "drop_vs_source", "drop_ci95", "agreement")
         return {
             "name": self.subject.name,
             "format": self.subject.format,
@@ -70,7 +74,7 @@ class Result:
             "gzip_bytes": self.gzip_bytes,
             "verdict": self.verdict,
             "reasons": list(self.reasons),
-            **(found.as_json() if found else dict.fromkeys(names)),
+            **(found.as_json() if found else dict.fromkeys(ACCURACY)),
             "delta_vs_baseline": found and found.overall.accuracy - gate.baseline,
             "distance": None if self.distance is None else asdict(self.distance),
             "latency_us": self.latency and self.latency.as_json(),

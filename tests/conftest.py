@@ -1,19 +1,25 @@
 """Fixtures: a tiny synthetic model for the fast tests, real trained artifacts for the slow ones."""
 
+import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.options import Options
+from selenium.webdriver.chrome.service import Service
 
 # One epoch and half the weights: the small model has less to spare than the reference.
 EXPORT_ALL = ("--format", "all", "--epochs", "1", "--sparsity", "0.5")
 # Three epochs of 32 units are far below the baseline of the real job.
 GATE = ("--baseline", "0.80", "--tolerance", "0.02")
 REPOSITORY = Path(__file__).resolve().parents[1]
+BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
 
 @dataclass(frozen=True)
@@ -92,3 +98,23 @@ def trained_artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def artifacts(trained_artifacts: Path, tmp_path: Path) -> Path:
     """A copy of the trained artifacts that a test may damage."""
     return Path(shutil.copytree(trained_artifacts, tmp_path / "artifacts"))
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
+    """Debian's Chromium without a window; it keeps what a page says on its console."""
+    if BROWSER is None or DRIVER is None:
+        assert "REQUIRE_BROWSER" not in os.environ, "chromium and chromedriver are not installed"
+        pytest.skip("chromium and chromedriver are not installed")
+    options = Options()
+    options.binary_location = BROWSER
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    for argument in (
+        *("headless", "no-sandbox", "disable-gpu", "no-first-run", "window-size=1400,900"),
+        *("disable-background-networking", "disable-component-update", "disable-sync"),
+        f"user-data-dir={tmp_path / 'browser'}",
+    ):
+        options.add_argument(f"--{argument}")
+    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+    yield driver
+    driver.quit()

@@ -108,6 +108,25 @@ def test_an_unwritable_artifacts_folder(command: str, artifacts: Path, tmp_path:
 
 
 @pytest.mark.slow
+def test_an_unwritable_report_path_is_refused_before_anything_is_measured(
+    artifacts: Path, tmp_path: Path
+) -> None:
+    before = hashes(artifacts)
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "taken" / "benchmark.html").mkdir(parents=True)
+    for place, expected in (
+        ("file", "cannot write to the folder"),
+        ("file/below", "give a writable one with --reports"),
+        ("taken", "expected a file or nothing"),
+    ):
+        done = run_module("benchmark", "--artifacts", artifacts, "--reports", tmp_path / place)
+        assert_one_line_error(done, expected)
+        assert done.out == ""
+    assert hashes(artifacts) == before
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "missing", "manifest", "stale"])
 def test_a_broken_artifact_is_an_error_row_and_the_others_are_measured(
     artifacts: Path, damage: str

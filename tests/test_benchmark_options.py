@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.reports.page import page_html
 from tests.conftest import GATE, run_module
+from train import data as dataset
 from train import sources
 
 pytestmark = pytest.mark.slow
@@ -66,6 +68,25 @@ def test_data_without_labels_is_judged_by_its_outputs(artifacts: Path, tmp_path:
     done = run_module(*arguments, "--format", "tflite-int8", "--min-snr-db", "100")
     assert done.code == 1
     assert "below 100 dB (judged by outputs: the data has no labels)" in done.out
+
+
+def test_reports_go_where_they_are_asked_for(artifacts: Path, tmp_path: Path) -> None:
+    names = {"benchmark.csv", "benchmark.md", "benchmark.html"}
+    arguments = ("benchmark", "--artifacts", artifacts, "--format", "tflite-int8", "--quick")
+    elsewhere = tmp_path / "a" / "b"
+    done = run_module(*arguments, *GATE, "--reports", elsewhere)
+    assert done.code == 0, done.out + done.err
+    assert done.out.splitlines()[-1].endswith(str(elsewhere / "benchmark.html"))
+    assert {path.name for path in elsewhere.iterdir()} == names
+    assert not names & {path.name for path in artifacts.iterdir()}
+    done = run_module(*arguments, *GATE)
+    assert done.code == 0, done.out + done.err
+    assert names <= {path.name for path in artifacts.iterdir()}
+    content = json.loads((artifacts / "benchmark.json").read_text())
+    images = dataset.load_test(None).images
+    # nothing is in the page that the JSON does not say
+    assert (artifacts / "benchmark.html").read_text() == page_html(content, images)
+    assert (artifacts / "benchmark.html").stat().st_size < 600_000
 
 
 @pytest.mark.parametrize(

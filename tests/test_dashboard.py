@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -13,13 +12,10 @@ from pathlib import Path
 
 import pytest
 from selenium import webdriver
-from selenium.webdriver.chrome.options import Options
-from selenium.webdriver.chrome.service import Service
 
 from tests.conftest import run_module
 
 pytestmark = pytest.mark.slow
-BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 WAIT_S = 90
 NUMBER = re.compile(r"[0-9.]+([eE][-+]?[0-9]+)?")
 # Reads through shadow roots, which the page is made of.
@@ -34,24 +30,6 @@ const walk = node => {
 walk(document.body);
 return texts.filter(Boolean).join('\\n');
 """
-
-
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
-    if BROWSER is None or DRIVER is None:
-        assert "REQUIRE_BROWSER" not in os.environ, "chromium and chromedriver are not installed"
-        pytest.skip("chromium and chromedriver are not installed")
-    options = Options()
-    options.binary_location = BROWSER
-    for argument in (
-        *("headless", "no-sandbox", "disable-gpu", "no-first-run", "window-size=1400,900"),
-        *("disable-background-networking", "disable-component-update", "disable-sync"),
-        f"user-data-dir={tmp_path / 'browser'}",
-    ):
-        options.add_argument(f"--{argument}")
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture

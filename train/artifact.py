@@ -46,10 +46,11 @@ def package_versions(*names: str) -> dict[str, str]:
 
 
 @contextmanager
-def staging(artifacts: Path) -> Iterator[Path]:
+def staging(artifacts: Path, option: str = "--artifacts") -> Iterator[Path]:
     """Yields an empty folder inside `artifacts`, removed afterwards whatever happens.
 
-    Staging folders that killed processes left behind are removed too.
+    Staging folders that killed processes left behind are removed too. `option` is the one that
+    names the folder.
 
     Raises:
         ArtifactError: `artifacts` cannot be created or written to.
@@ -62,8 +63,8 @@ def staging(artifacts: Path) -> Iterator[Path]:
         folder = tempfile.mkdtemp(prefix=f"{STAGING_PREFIX}{os.getpid()}-", dir=artifacts)
     except OSError as error:
         raise ArtifactError(
-            f"cannot write to the artifacts folder {artifacts}: {error.strerror}; "
-            "give a writable one with --artifacts"
+            f"cannot write to the folder {artifacts}: {error.strerror}; "
+            f"give a writable one with {option}"
         ) from error
     _open_staging.add(folder)
     try:

@@ -7,7 +7,7 @@ ToolkitError                 2  bad usage or bad input
 └── CheckError               1  a file was made, but it does not do what the model does
 """
 
-DEVICE_MODULES = ("numpy", "rich", "ai_edge_litert", "onnxruntime")
+DEVICE_MODULES = ("numpy", "rich", "jinja2", "PIL", "ai_edge_litert", "onnxruntime")
 
 
 class ToolkitError(Exception):

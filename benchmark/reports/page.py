@@ -1,0 +1,86 @@
+"""The page that people forward: one HTML file that needs nothing else. Light."""
+
+import base64
+import hashlib
+from pathlib import Path
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from benchmark.reports.classes import class_map
+from benchmark.reports.distributions import latency_distributions
+from benchmark.reports.flips import MAX_SHOWN, flips, has_pictures
+from benchmark.reports.plot import accuracy_plot
+from benchmark.reports.words import (
+    RUNTIMES,
+    Json,
+    best_passing,
+    facts,
+    interval,
+    microseconds,
+    number,
+    pareto_names,
+    verdict_counts,
+)
+from train.errors import ArtifactError
+
+TEMPLATES = Path(__file__).parent / "templates"
+MARKS = {"pass": "✓", "inconclusive": "?", "fail": "✗", "error": "!"}
+
+
+def page_html(content: Json, images: np.ndarray) -> str:
+    """Returns the page.
+
+    Args:
+        content: of `benchmark.json`.
+        images: (N, …), the test images, in the order of the predictions.
+    """
+    templates = _templates()
+    script = templates.get_template("sort.js").render()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    fastest, smallest = best_passing(content["results"])
+    return templates.get_template("page.html").render(
+        script_sha256=digest,
+        content=content,
+        recommendation=content.get("recommendation"),
+        rows=content["results"],
+        images=len(content["source"]["predicted"]),
+        counts=verdict_counts(content["results"]),
+        marks=MARKS,
+        fastest=fastest,
+        smallest=smallest,
+        pareto=pareto_names(content),
+        facts=facts(content),
+        plot=accuracy_plot(content),
+        distributions=latency_distributions(content),
+        class_map=class_map(content),
+        flips=flips(content, images),
+        has_pictures=has_pictures(images),
+        max_shown=MAX_SHOWN,
+    )
+
+
+def plot_svg(content: Json) -> str:
+    """Returns the picture of all rows as an SVG file of its own.
+
+    Raises:
+        ArtifactError: no row was measured.
+    """
+    plot = accuracy_plot(content)
+    if plot is None:
+        raise ArtifactError("no row was measured, so there is no plot; run `python -m benchmark`")
+    return _templates().get_template("plot.svg").render(plot=plot, standalone=True)
+
+
+def _templates() -> Environment:
+    found = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.globals.update(
+        number=number, interval=interval, microseconds=microseconds, runtimes=RUNTIMES
+    )
+    return found

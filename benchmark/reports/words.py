@@ -1,0 +1,186 @@
+"""What every report says of a row and of the run, from the content of `benchmark.json`. Light."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmark.conditions import Conditions
+from benchmark.subjects import KERAS
+
+Json = Mapping[str, Any]
+MISSING = "–"
+MAX_NAME = 48  # characters
+COLUMNS = {
+    "kB": "size of the file, units of 1000 bytes",
+    "gzip": "the same, compressed",
+    "acc %": "accuracy on the test images",
+    "drop 95 %": "points of accuracy lost against the Keras model, 95 % interval",
+    "agree": "% of the images in the same class as by the Keras model",
+    "p50": "median time of one inference, µs",
+    "p99": "99th percentile of it, µs",
+}
+RUNTIMES = {"litert": "LiteRT", "onnxruntime": "ONNX Runtime", KERAS: "Keras"}
+
+
+def cells(row: Json) -> list[str]:
+    """Returns the figures of a row in the order of `COLUMNS`, short enough for a terminal."""
+    latency, distance = row["latency_us"], row["distance"]
+    sizes = [number(row[name], 0, 1e-3).replace(",", "") for name in ("size_bytes", "gzip_bytes")]
+    if latency is None or distance is None:
+        return [*sizes, *[MISSING] * 5]
+    return [
+        *sizes,
+        number(row["accuracy"], 2, 100),
+        interval(row["drop_ci95"], 2, 100),
+        number(distance["agreement"], 1, 100),
+        microseconds(latency["p50"], unstable=latency["unstable"]),
+        microseconds(latency["p99"], unstable=False),
+    ]
+
+
+def number(value: float | None, digits: int, scale: float = 1) -> str:
+    """Returns a figure times `scale` with so many decimals; a dash for None."""
+    # adding zero makes -0.0 a plain zero
+    return MISSING if value is None else f"{round(value * scale, digits) + 0:,.{digits}f}"
+
+
+def interval(ends: Sequence[float] | None, digits: int, scale: float = 1) -> str:
+    """Returns an interval's ends times `scale`; a dash for None."""
+    return MISSING if ends is None else "…".join(number(end, digits, scale) for end in ends)
+
+
+def microseconds(value: float | None, *, unstable: bool) -> str:
+    """At most four characters, five where `~` marks it: 3.2, 94.7, 161, 1.2k, 12k."""
+    if value is None:
+        return MISSING
+    if value >= 1_000:
+        shown = f"{value / 1_000:.1f}k" if value < 9_950 else f"{value / 1_000:,.0f}k"
+    else:
+        shown = f"{value:.1f}" if value < (9.95 if unstable else 99.95) else f"{value:,.0f}"
+    return f"~{shown}" if unstable else shown
+
+
+def short(name: str) -> str:
+    """Returns a row's name as a chart has room for it."""
+    return name if len(name) <= MAX_NAME else name[: MAX_NAME - 1] + "…"
+
+
+def p50(row: Json) -> float | None:
+    """Returns a row's median latency in microseconds, if there is one."""
+    latency = row["latency_us"]
+    return None if latency is None else latency["p50"]
+
+
+def best_passing(rows: Sequence[Json]) -> tuple[Json | None, Json | None]:
+    """Returns the fastest and the smallest export that passes; None if none does."""
+    passing = [row for row in rows if row["verdict"] == "pass" and row["format"] != KERAS]
+    return (
+        min(passing, key=lambda row: p50(row) or math.inf, default=None),
+        min(passing, key=lambda row: row["size_bytes"], default=None),
+    )
+
+
+def pareto_names(content: Json) -> set[str]:
+    """Returns the names of the rows than which no other is at least as good in everything.
+
+    Of those that pass: in median latency, size, and accuracy (agreement without labels).
+    """
+    if recommended := content.get("recommendation"):
+        return set(recommended["pareto"])
+    points = {
+        row["name"]: (p50(row), row["size_bytes"], -quality(row))
+        for row in content["results"]
+        if row["verdict"] == "pass" and row["format"] != KERAS and p50(row) is not None
+    }
+    return {
+        name
+        for name, own in points.items()
+        if not any(
+            other != own and all(a <= b for a, b in zip(other, own, strict=True))
+            for other in points.values()
+        )
+    }
+
+
+def quality(row: Json) -> float:
+    """Returns the accuracy of a measured row, 0…1; without labels its agreement with Keras."""
+    found = row["accuracy"]
+    return float(row["distance"]["agreement"] if found is None else found)
+
+
+def verdict_counts(rows: Sequence[Json]) -> dict[str, int]:
+    """Returns how many rows have each verdict, those that there are."""
+    counts = Counter(row["verdict"] for row in rows)
+    return {
+        name: counts[name] for name in ("pass", "inconclusive", "fail", "error") if counts[name]
+    }
+
+
+def facts(content: Json) -> dict[str, str]:
+    """Returns what was measured, against what, when, on what and with what, by title."""
+    settings, machine, source = content["settings"], content["environment"], content["source"]
+    rows, images = content["results"], len(source["predicted"])
+    timed = max((sum(map(len, row["rounds_ns"])) for row in rows), default=0)
+    found = {
+        "measured": f"{len(rows)} rows: each classified {images:,} test images one by one, then "
+        f"ran up to {timed:,} timed single inferences, in turns with the others",
+        "Keras model": f"SHA-256 {source['sha256'][:12]}…, "
+        + (
+            "data without labels: judged by outputs"
+            if source["accuracy"] is None
+            else f"accuracy {source['accuracy']:.2%}"
+        ),
+        "limits": "; ".join(_limits(settings, labelled=source["accuracy"] is not None)),
+        "machine": f"{machine['cpu']}, {machine['cores']} cores, {machine['architecture']}, "
+        f"{machine['memory_bytes'] / 1e9:.1f} GB"
+        + "".join(f", {name}" for name in machine["cpu_features"]),
+        "software": ", ".join(
+            (
+                machine["system"],
+                f"Python {machine['python']}",
+                *(f"{name} {version}" for name, version in content["versions"].items()),
+            )
+        ),
+        "when": content["created"].replace("T", " ").replace("+00:00", " UTC"),
+    }
+    disturbances = _disturbances(content)
+    return {**found, "disturbances": disturbances} if disturbances else found
+
+
+def _limits(settings: Json, *, labelled: bool) -> list[str]:
+    baseline, tolerance = settings["baseline"], settings["tolerance"]
+    found = [f"signal-to-noise ratio at least {settings['min_snr_db']:g} dB"]
+    if labelled:
+        found = [
+            f"baseline {baseline:.2%}, tolerance {tolerance * 100:.2f} points: accuracy at least "
+            f"{baseline - tolerance:.2%}, drop against the Keras model at most "
+            f"{tolerance * 100:.2f} points"
+        ]
+    for name, words, scale, unit in (
+        ("max_drop_per_class", "drop in any class at most", 100, " points"),
+        ("min_agreement", "agreement at least", 100, " %"),
+        ("max_latency_us", "median latency at most", 1, " µs"),
+        ("max_size_kb", "file at most", 1, " kB"),
+    ):
+        if settings[name] is not None:
+            found.append(f"{words} {settings[name] * scale:g}{unit}")
+    return found
+
+
+def _disturbances(content: Json) -> str:
+    timed = [row["latency_us"] for row in content["results"] if row["latency_us"]]
+    slices = sum(len(latency["rounds_p50"]) for latency in timed)
+    disturbed = slices - sum(latency["quiet_rounds"] for latency in timed)
+    found = []
+    if disturbed:
+        found.append(
+            f"in {disturbed} of {slices} slices of timed calls the machine ran below its best"
+        )
+    conditions = content["conditions"]
+    if any(latency["unstable"] for latency in timed) and conditions:
+        causes = Conditions(**conditions).causes()
+        found.append(
+            f"~ marks medians that differ between rounds: {'; '.join(causes) or 'unknown'}"
+        )
+    return "; ".join(found)

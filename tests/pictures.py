@@ -1,0 +1,47 @@
+"""Prints the README's two pictures into `pictures/`, from `artifacts/benchmark.json`.
+
+`make pictures` runs it: the page's plot, and the terminal's table as a picture of a terminal.
+"""
+
+import io
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmark.pipeline import SCHEMA_VERSION
+from benchmark.report import results_table
+from benchmark.reports.page import plot_svg
+from benchmark.reports.words import Json, facts
+from train.artifact import publish, read_json, staging
+from train.cli import run_command
+
+SOURCE, TARGET = Path("artifacts/benchmark.json"), Path("pictures")
+SHOWN = ("Keras model", "limits", "machine")
+# rich's picture asks the network for its font; without it, the reader's own is taken
+FONT = re.compile(r"@font-face \{.*?\}", re.DOTALL)
+
+
+def main(arguments: Sequence[str]) -> int:
+    content = read_json(SOURCE, schema_version=SCHEMA_VERSION, remedy="run `python -m benchmark`")
+    with staging(TARGET) as staged:
+        (staged / "plot.svg").write_text(plot_svg(content), encoding="utf-8")
+        (staged / "table.svg").write_text(table_svg(content), encoding="utf-8")
+        publish([staged / "plot.svg", staged / "table.svg"], TARGET)
+    return 0
+
+
+def table_svg(content: Json) -> str:
+    console = Console(record=True, width=80, file=io.StringIO(), force_terminal=True)
+    console.print(results_table(content["results"]))
+    said = facts(content)
+    for title in SHOWN:
+        console.print(f"{title}: {said[title]}", highlight=False, markup=False)
+    svg = console.export_svg(title="python -m benchmark", unique_id="table")
+    return FONT.sub("", svg)
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main, sys.argv[1:]))
