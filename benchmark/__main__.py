@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from train.cli import Parser, integer_between, listed, names, number_between, run_command
+from train.errors import ToolkitError
 
 BASELINE = 0.886  # the seed's test accuracy
 TOLERANCE = 0.01
@@ -15,6 +16,7 @@ MAX_SAMPLES = 10_000_000
 MAX_THREADS = 1024
 MAX_BATCH = 65_536
 XNNPACK = {"on": "xnnpack", "off": "builtin"}
+OBJECTIVES = ("latency", "size", "accuracy")
 OPTIMIZATION = ("all", "extended", "basic", "disabled")
 
 
@@ -26,6 +28,7 @@ def main(arguments: Sequence[str]) -> int:
 
     from benchmark.config import BenchmarkConfig
     from benchmark.gate import MIN_SNR_DB, Gate
+    from benchmark.limits import unmet
     from benchmark.pipeline import run_benchmark
     from benchmark.report import render
     from export.formats import select_formats
@@ -39,6 +42,7 @@ def main(arguments: Sequence[str]) -> int:
         gate=Gate(
             baseline=options.baseline,
             tolerance=options.tolerance,
+            max_drop=options.max_drop,
             max_drop_per_class=options.max_drop_per_class,
             min_agreement=options.min_agreement,
             max_latency_us=options.max_latency_us,
@@ -55,10 +59,14 @@ def main(arguments: Sequence[str]) -> int:
         profile=options.profile,
         include_keras=options.include_keras,
         resume=options.resume,
+        objective=options.objective,
     )
     with progress() as report:
         benchmark = run_benchmark(config, on_progress=report.step)
     render(benchmark, config.gate, read_environment(), Console(), details=options.details)
+    nothing_meets = unmet(benchmark.results, config.gate)
+    if nothing_meets is not None:
+        raise ToolkitError(nothing_meets)
     return 0 if all(result.verdict == "pass" for result in benchmark.results) else 1
 
 
@@ -90,6 +98,12 @@ def parser() -> Parser:
         "(default: %(default)s)",
     )
     add(
+        "--max-drop",
+        type=number_between(0, 1),
+        metavar="SHARE",
+        help="accuracy that may be lost against the Keras model, 0…1, in place of the tolerance",
+    )
+    add(
         "--max-drop-per-class",
         type=number_between(0, 1),
         metavar="SHARE",
@@ -119,6 +133,13 @@ def parser() -> Parser:
         metavar="DB",
         help="least signal-to-noise ratio against the Keras model's outputs where the data has no "
         "labels (default: 15)",
+    )
+    add(
+        "--objective",
+        choices=OBJECTIVES,
+        default=OBJECTIVES[0],
+        help="what the recommended export is the best by, among those that pass; the others decide "
+        "where it can't (default: %(default)s)",
     )
     add(
         "--threads",

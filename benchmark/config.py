@@ -2,10 +2,12 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from benchmark.gate import Gate
 from export.formats import Format
+
+Objective = Literal["latency", "size", "accuracy"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +30,7 @@ class BenchmarkConfig:
         profile: whether to ask the runtimes' profilers for the time of each operator.
         include_keras: whether the Keras model itself gets a row.
         resume: whether to go on with a run that was cut off.
+        objective: what the recommended export is the best by.
     """
 
     artifacts: Path
@@ -44,11 +47,7 @@ class BenchmarkConfig:
     profile: bool = False
     include_keras: bool = False
     resume: bool = False
-
-    @property
-    def extras(self) -> bool:
-        """Whether more than accuracy and latency is asked for."""
-        return self.batch is not None or self.profile
+    objective: Objective = "latency"
 
     def settings(self) -> dict[str, Any]:
         """Returns what the results depend on, as a JSON object."""

@@ -4,6 +4,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from benchmark.advice import advice, marks
 from benchmark.details import LEGEND, details_table
 from benchmark.gate import Gate
 from benchmark.latency import MIN_ROUNDS
@@ -26,7 +27,7 @@ def render(
     *,
     details: bool = False,
 ) -> None:
-    """Prints the table, what its columns mean, the reasons, the fastest and the smallest.
+    """Prints the table, what its columns mean, what is recommended, and the reasons.
 
     Args:
         benchmark: what was found.
@@ -35,27 +36,22 @@ def render(
         console: where to.
         details: whether to print a second table, of start-up, memory, tails and classes.
     """
-    passing = [result for result in benchmark.results if result.verdict == "pass"]
-    exports = [result for result in passing if result.subject.manifest is not None]
-    fastest = min(exports, key=_p50, default=None)
-    smallest = min(exports, key=_size, default=None)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
     table.add_column("format", overflow="fold")  # the one to give way in a narrow terminal
     for name in COLUMNS:
         table.add_column(name, justify="left" if name == "verdict" else "right", no_wrap=True)
     for result in benchmark.results:
-        marks = "*" * (result is fastest) + "†" * (result is smallest)
         verdict = SHORT.get(result.verdict, result.verdict)
-        shown = f"[{STYLES[result.verdict]}]{verdict}[/]{marks}"
+        marked = marks(result.subject.name, benchmark.recommendation)
+        shown = f"[{STYLES[result.verdict]}]{verdict}[/]{marked}"
         table.add_row(result.subject.name, *_cells(result), shown)
     console.print(table)
     if details:
         console.print(details_table(benchmark.results))
         _line(console, LEGEND)
     _legend(benchmark, gate, environment, console)
-    if fastest is not None and smallest is not None:
-        _line(console, f"* fastest passing: {fastest.subject.name}")
-        _line(console, f"† smallest passing: {smallest.subject.name}")
+    for line in advice(benchmark):
+        _line(console, line)
     _unstable(benchmark, console)
     _throughput(benchmark, console)
     _profiles(benchmark, console)
@@ -184,13 +180,3 @@ def _microseconds(value: float | None, *, unstable: bool) -> str:
 
 def _line(console: Console, text: str) -> None:
     console.print(text, highlight=False, markup=False, soft_wrap=not console.is_terminal)
-
-
-def _p50(result: Result) -> float:
-    if result.latency is None or result.latency.p50 is None:
-        return float("inf")
-    return result.latency.p50
-
-
-def _size(result: Result) -> float:
-    return float("inf") if result.size_bytes is None else result.size_bytes

@@ -1,0 +1,32 @@
+"""Renders the recommendation and what is slower or larger than expected, as lines. Light."""
+
+from collections.abc import Iterator
+
+from benchmark.pipeline import Benchmark
+from benchmark.recommend import Recommendation
+
+
+def advice(benchmark: Benchmark) -> Iterator[str]:
+    """Yields the lines, each a paragraph."""
+    found = benchmark.recommendation
+    if found is None:
+        yield "recommended for this machine: none, no export passes"
+    else:
+        yield f"* recommended for this machine, by {found.objective}: {found.name}, {found.reason}."
+        yield (
+            f"† Pareto set: {', '.join(found.pareto)}: no other export that passes is as fast, as "
+            "small and as accurate"
+        )
+    explained = [row for row in benchmark.results if row.explanations]
+    if explained:
+        yield "Slower or larger than expected:"
+    for row in explained:
+        for sentence in row.explanations:
+            yield f"  {row.subject.name}: {sentence}"
+
+
+def marks(name: str, found: Recommendation | None) -> str:
+    """Returns what marks a row in the table: recommended, of the Pareto set."""
+    if found is None:
+        return ""
+    return "*" * (name == found.name) + "†" * (name in found.pareto)
