@@ -117,13 +117,13 @@ def parser() -> Parser:
     )
     add(
         "--max-latency-us",
-        type=number_between(0, 1e12),
+        type=number_between(0.001, 1e12),
         metavar="US",
         help="largest median of a single inference, in microseconds",
     )
     add(
         "--max-size-kb",
-        type=number_between(0, 1e12),
+        type=number_between(0.001, 1e12),
         metavar="KB",
         help="largest file, in units of 1000 bytes",
     )

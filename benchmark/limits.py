@@ -73,8 +73,8 @@ def unmet(results: Sequence[Result], gate: Gate) -> str | None:
         f"{excess.words}{f' for {excess.option}' if len(limits) > 1 else ''}" for excess in least
     )
     return (
-        f"no export meets {asked}: the closest is {closest.subject.name} with {words}; raise the "
-        "limit, or make other formats with `python -m export`; the results are kept"
+        f"no export meets {asked}: the closest is {closest.subject.name} with {words}; loosen the "
+        "limit, or export other formats; the results are kept"
     )
 
 
