@@ -94,7 +94,7 @@ def verify(entry: Format, settings: Settings, path: Path, expected: Expectation)
     return Verification(
         input=found_input,
         output=found_output,
-        operators=Counter(graph.operators),
+        operators=dict(Counter(graph.operators)),
         checks=tuple(checks),
     )
 

@@ -75,7 +75,6 @@ def test_data_without_labels_is_judged_by_its_outputs(artifacts: Path, tmp_path:
         (("--max-latency-us", "0.01"), "is above 0.01 µs"),
         (("--min-agreement", "1"), "agreement with the Keras model"),
         (("--max-drop-per-class", "0"), "class "),
-        (("--max-drop", "0"), "(--max-drop)"),
     ],
 )
 def test_every_further_limit_can_fail(artifacts: Path, limit: tuple[str, str], words: str) -> None:
