@@ -9,8 +9,7 @@ from export.runners import MODES
 from train.environment import Environment
 
 # A floor is named where it is at least so much of a call, or floors of the time between two rows.
-MAIN_SHARE = 0.5
-PART_SHARE = 0.25
+FLOOR_SHARE = 1 / 3
 
 RUNTIME_NAMES = {"litert": "LiteRT", "onnxruntime": "ONNX Runtime"}
 HALF_ARITHMETIC = ("avx512_fp16", "asimdhp")
@@ -84,9 +83,9 @@ def instructions(entry: Format, environment: Environment) -> Iterator[str]:
 
 
 def floor_share(row: Result, floor_us: Floors) -> Iterator[str]:
-    """Most of a call is spent where no format can save anything."""
+    """A good part of a call is spent where no format can save anything."""
     floor, p50 = _own_floor(row, floor_us), p50_us(row)
-    if floor is not None and MAIN_SHARE * p50 <= floor < p50:
+    if floor is not None and FLOOR_SHARE * p50 <= floor < p50:
         yield (
             f"{floor:.1f} of its {p50:.1f} µs are {_runtime_name(row)}'s floor, a call that "
             "computes nothing"
@@ -97,7 +96,7 @@ def floors_apart(row: Result, other: Result, floor_us: Floors) -> Iterator[str]:
     """The two runtimes' floors are a good part of what lies between two rows."""
     own, others = _own_floor(row, floor_us), _own_floor(other, floor_us)
     between = p50_us(row) - p50_us(other)
-    if own is not None and others is not None and own - others >= PART_SHARE * between:
+    if own is not None and others is not None and own - others >= FLOOR_SHARE * between:
         yield (
             f"a call that computes nothing costs {own:.1f} µs on {_runtime_name(row)}, "
             f"{others:.1f} on {_runtime_name(other)}: {own - others:.1f} of the {between:.1f} µs "

@@ -67,6 +67,8 @@ def _legend(benchmark: Benchmark, gate: Gate, environment: Environment, console:
             f"the Keras model's accuracy is {benchmark.source_accuracy:.2%}, the baseline "
             f"{gate.baseline:.2%}, the tolerance {gate.tolerance * 100:.2f} points"
         )
+        if gate.max_drop is not None:
+            source += f", the largest drop {gate.max_drop * 100:.2f}"
     _line(
         console,
         f"{benchmark.total:,} test images; {source}. drop: points of accuracy lost against the "
