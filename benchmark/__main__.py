@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from train.cli import Parser, integer_between, listed, names, number_between, run_command
+from train.errors import ToolkitError
 
 BASELINE = 0.886  # the seed's test accuracy
 TOLERANCE = 0.01
@@ -16,6 +17,7 @@ MAX_SAMPLES = 10_000_000
 MAX_THREADS = 1024
 MAX_BATCH = 65_536
 XNNPACK = {"on": "xnnpack", "off": "builtin"}
+OBJECTIVES = ("latency", "size", "accuracy")
 OPTIMIZATION = ("all", "extended", "basic", "disabled")
 
 
@@ -27,6 +29,7 @@ def main(arguments: Sequence[str]) -> int:
 
     from benchmark.config import BenchmarkConfig
     from benchmark.gate import MIN_SNR_DB, Gate
+    from benchmark.limits import unmet
     from benchmark.pipeline import run_benchmark
     from benchmark.report import render
     from benchmark.reports import PAGE_FILE
@@ -41,6 +44,7 @@ def main(arguments: Sequence[str]) -> int:
         gate=Gate(
             baseline=options.baseline,
             tolerance=options.tolerance,
+            max_drop=options.max_drop,
             max_drop_per_class=options.max_drop_per_class,
             min_agreement=options.min_agreement,
             max_latency_us=options.max_latency_us,
@@ -58,11 +62,15 @@ def main(arguments: Sequence[str]) -> int:
         include_keras=options.include_keras,
         resume=options.resume,
         reports=options.reports,
+        objective=options.objective,
     )
     with progress() as report:
         benchmark = run_benchmark(config, on_progress=report.step)
     render(benchmark, config.gate, read_environment(), Console(), details=options.details)
     print(f"The same to forward: {(config.reports or config.artifacts) / PAGE_FILE}")
+    nothing_meets = unmet(benchmark.results, config.gate)
+    if nothing_meets is not None:
+        raise ToolkitError(nothing_meets)
     return 0 if all(result.verdict == "pass" for result in benchmark.results) else 1
 
 
@@ -100,6 +108,12 @@ def parser() -> Parser:
         "(default: %(default)s)",
     )
     add(
+        "--max-drop",
+        type=number_between(0, 1),
+        metavar="SHARE",
+        help="accuracy that may be lost against the Keras model, 0…1, in place of the tolerance",
+    )
+    add(
         "--max-drop-per-class",
         type=number_between(0, 1),
         metavar="SHARE",
@@ -113,13 +127,13 @@ def parser() -> Parser:
     )
     add(
         "--max-latency-us",
-        type=number_between(0, 1e12),
+        type=number_between(0.001, 1e12),
         metavar="US",
         help="largest median of a single inference, in microseconds",
     )
     add(
         "--max-size-kb",
-        type=number_between(0, 1e12),
+        type=number_between(0.001, 1e12),
         metavar="KB",
         help="largest file, in units of 1000 bytes",
     )
@@ -129,6 +143,13 @@ def parser() -> Parser:
         metavar="DB",
         help="least signal-to-noise ratio against the Keras model's outputs where the data has no "
         "labels (default: 15)",
+    )
+    add(
+        "--objective",
+        choices=OBJECTIVES,
+        default=OBJECTIVES[0],
+        help="what the recommended export is the best by, among those that pass; the others decide "
+        "where it can't (default: %(default)s)",
     )
     add(
         "--threads",

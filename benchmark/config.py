@@ -2,10 +2,12 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from benchmark.gate import Gate
 from export.formats import Format
+
+Objective = Literal["latency", "size", "accuracy"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +32,7 @@ class BenchmarkConfig:
         resume: whether to go on with a run that was cut off.
         reports: folder that the CSV, the Markdown and the page are written to; None for
             `artifacts`.
+        objective: what the recommended export is the best by.
     """
 
     artifacts: Path
@@ -47,11 +50,7 @@ class BenchmarkConfig:
     include_keras: bool = False
     resume: bool = False
     reports: Path | None = None
-
-    @property
-    def extras(self) -> bool:
-        """Whether more than accuracy and latency is asked for."""
-        return self.batch is not None or self.profile
+    objective: Objective = "latency"
 
     def settings(self) -> dict[str, Any]:
         """Returns what the results depend on, as a JSON object."""

@@ -37,6 +37,7 @@ class Gate:
     Attributes:
         baseline: accuracy to compare with, 0…1.
         tolerance: accuracy that may be lost against the baseline and the Keras model, 0…1.
+        max_drop: accuracy that may be lost against the Keras model, in place of the tolerance.
         max_drop_per_class: accuracy that may be lost in any class, 0…1.
         min_agreement: least share of images with the Keras model's prediction, 0…1.
         max_latency_us: largest median of a single inference, in microseconds.
@@ -47,6 +48,7 @@ class Gate:
 
     baseline: float
     tolerance: float
+    max_drop: float | None = None
     max_drop_per_class: float | None = None
     min_agreement: float | None = None
     max_latency_us: float | None = None
@@ -122,11 +124,12 @@ def _labelled(evidence: Evidence, gate: Gate) -> Iterator[Reason]:
         beyond="is below",
     )
     low, high = paired_drop_interval(overall.lost, overall.gained, overall.total) or (-1, 1)
+    most = gate.tolerance if gate.max_drop is None else gate.max_drop
     yield from _sided(
-        drop_side(overall.lost, overall.gained, overall.total, gate.tolerance),
+        drop_side(overall.lost, overall.gained, overall.total, most),
         f"accuracy drops by {overall.drop * points:.2f} points (95 % interval "
         f"{low * points:.2f} to {high * points:.2f}) against the Keras model",
-        f"{gate.tolerance * points:.2f}",
+        f"{most * points:.2f}" + (" (--max-drop)" if gate.max_drop is not None else ""),
         beyond="more than",
     )
     if gate.max_drop_per_class is not None:

@@ -1,7 +1,7 @@
 """Times single inferences, numpy in → numpy out, and says what the samples say."""
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -226,12 +226,22 @@ def _ratio(
     if reference is None:
         return None
     pairs = list(zip(rounds, reference, strict=False))
-    quiet = [(own, other) for own, other in pairs if own.quiet and other.quiet]
-    if len(quiet) >= MIN_ROUNDS:
-        pairs = quiet
-    ratios = np.sort(
-        [float(np.median(a.durations_ns) / np.median(b.durations_ns)) for a, b in pairs]
+    return paired_ratio(
+        [float(np.median(a.durations_ns) / np.median(b.durations_ns)) for a, b in pairs],
+        [a.quiet and b.quiet for a, b in pairs],
     )
-    if not ratios.size:
-        return None
-    return float(np.median(ratios)), *quantile_bounds(ratios, 0.5)
+
+
+def paired_ratio(
+    ratios: Sequence[float], quiet: Sequence[bool]
+) -> tuple[float, float | None, float | None] | None:
+    """Returns the median of some rounds' ratios and its 95 % interval; None for no rounds.
+
+    Args:
+        ratios: of two rows' medians, round by round.
+        quiet: in which rounds the machine ran at its full speed; those count alone where there
+            are five.
+    """
+    used = [ratio for ratio, is_quiet in zip(ratios, quiet, strict=True) if is_quiet]
+    found = np.sort(used if len(used) >= MIN_ROUNDS else ratios)
+    return (float(np.median(found)), *quantile_bounds(found, 0.5)) if found.size else None

@@ -105,6 +105,11 @@ class Measurement:
         self._done = self._total = 0.0
         self._conditions: list[Conditions] = []
         self._measured = Measured()
+        self._extras: dict[str, dict[str, Any]] = {"kernels": {}}
+        if config.batch is not None:
+            self._extras["throughput"] = {"batch": config.batch, "limit_ns": THROUGHPUT_NS}
+        if config.profile:
+            self._extras["profile"] = {}
 
     def run(self, subjects: Sequence[Subject]) -> Measured:
         """Measures every subject that has no problem, and returns what became of all."""
@@ -139,7 +144,7 @@ class Measurement:
         for answers in done.values():
             self._note_errors(answers)
         rows = [self._raw.row(s.key) for s in group]
-        if len(done) == len(numbers) and all(rows) and not (first and self._config.extras):
+        if len(done) == len(numbers) and all(rows) and not (first and self._lacks_extras(group)):
             self._done += len(group) * (LOAD_COST + len(done) * SLICE_COST)
             return
         with ExitStack() as stack:
@@ -256,16 +261,17 @@ class Measurement:
         self._workers_s += answer["cpu_s"]
         return answer
 
+    def _lacks_extras(self, group: Sequence[Subject]) -> bool:
+        return any(self._lacks(subject.key, name) for subject in group for name in self._extras)
+
+    def _lacks(self, key: str, name: str) -> bool:
+        return key not in self._measured.problems and self._raw.answer(key, name) is None
+
     def _ask_extras(self, workers: list[Loaded]) -> None:
-        """Asks for throughput and profile; a row without them is still a row."""
-        wanted: dict[str, dict[str, Any]] = {}
-        if self._config.batch is not None:
-            wanted["throughput"] = {"batch": self._config.batch, "limit_ns": THROUGHPUT_NS}
-        if self._config.profile:
-            wanted["profile"] = {}
+        """Asks for what is wanted besides; a row without it is still a row."""
         for loaded in workers:
-            for name, arguments in wanted.items():
-                if loaded.key in self._measured.problems or self._raw.answer(loaded.key, name):
+            for name, arguments in self._extras.items():
+                if not self._lacks(loaded.key, name):
                     continue
                 self._progress(f"{loaded.key}: {name}", 0)
                 try:

@@ -1,7 +1,7 @@
 """Exports → workers → raw results → verdicts → `benchmark.json` and reports. Light."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,8 +9,12 @@ import numpy as np
 
 from benchmark.conditions import Conditions
 from benchmark.config import BenchmarkConfig
+from benchmark.explain import explained
+from benchmark.floor import measure_floors
+from benchmark.limits import check_limits, limits_of
 from benchmark.measure import Measurement
 from benchmark.partial import PartialResults
+from benchmark.recommend import Recommendation, recommend
 from benchmark.reports import check_places, write_reports
 from benchmark.results import Result, conclude
 from benchmark.subjects import (
@@ -40,12 +44,16 @@ class Benchmark:
         source_accuracy: of the Keras model, 0…1; None for data without labels.
         total: how many test images.
         conditions: of the machine while calls were timed; None if none were.
+        floor_us: by runtime, what a call costs that computes nothing; None if it can't be had.
+        recommendation: the export to take on this machine; None if none passes.
     """
 
     results: tuple[Result, ...]
     source_accuracy: float | None
     total: int
     conditions: Conditions | None
+    floor_us: dict[str, float | None] = field(default_factory=dict)
+    recommendation: Recommendation | None = None
 
 
 def run_benchmark(
@@ -61,13 +69,14 @@ def run_benchmark(
     Raises:
         ArtifactError: there are no exports, no reference outputs, a folder is unwritable, or
             what is to be resumed is another run.
-        DataError: the data set cannot be had.
+        DataError: the data set cannot be had, or a limit needs labels and it has none.
         KeyboardInterrupt: interrupted; its message says how to go on.
     """
     find_manifests(config.artifacts, config.formats)
     reference = load_outputs(config.artifacts)
     test = dataset.load_evaluation(config.data)
     check_reference(reference, test)
+    check_limits(config.gate, labelled=test.labels is not None)
     subjects = find_subjects(config, reference, test.images)
     reports = config.reports or config.artifacts
     check_places(reports)
@@ -79,17 +88,23 @@ def run_benchmark(
         )
         try:
             measured = Measurement(config, raw, images, reference, on_progress).run(subjects)
+            runtimes = dict.fromkeys(s.runtime for s in subjects if s.runtime and not s.problem)
+            floor_us = measure_floors(runtimes, raw, staged)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(INTERRUPTED) from None
         results = conclude(subjects, raw, measured, reference, test.labels, config.gate)
         predicted = reference.outputs.argmax(axis=1)
+        # without labels, the Keras model's predictions stand in for them
+        classes = predicted if test.labels is None else test.labels
         benchmark = Benchmark(
-            results=tuple(results),
+            results=tuple(explained(results, read_environment(), floor_us)),
             source_accuracy=None
             if test.labels is None
             else float(np.mean(predicted == test.labels)),
             total=len(test.images),
             conditions=measured.conditions,
+            floor_us=floor_us,
+            recommendation=recommend(results, classes, config.objective, limits_of(config.gate)),
         )
         content = as_json(benchmark, config, reference, test.labels, now())
         write_json(staged / RESULTS_FILE, content)
@@ -130,6 +145,8 @@ def as_json(
         "versions": package_versions("numpy", *packages),
         "settings": config.settings(),
         "conditions": benchmark.conditions and benchmark.conditions.as_json(),
+        "floor_us": benchmark.floor_us,
+        "recommendation": benchmark.recommendation and benchmark.recommendation.as_json(),
         "source": {
             "sha256": reference.model_sha256,
             "accuracy": benchmark.source_accuracy,

@@ -6,11 +6,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from benchmark.advice import advice
 from benchmark.details import LEGEND, details_table
 from benchmark.gate import Gate
 from benchmark.latency import MIN_ROUNDS
 from benchmark.pipeline import Benchmark
-from benchmark.reports.words import COLUMNS, Json, best_passing, cells
+from benchmark.reports.words import COLUMNS, Json, cells
 from benchmark.subjects import KERAS
 from train.environment import Environment
 
@@ -26,7 +27,7 @@ def render(
     *,
     details: bool = False,
 ) -> None:
-    """Prints the table, what its columns mean, the reasons, the fastest and the smallest.
+    """Prints the table, what its columns mean, what is recommended, and the reasons.
 
     Args:
         benchmark: what was found.
@@ -36,15 +37,14 @@ def render(
         details: whether to print a second table, of start-up, memory, tails and classes.
     """
     rows = [result.as_json(gate) for result in benchmark.results]
-    fastest, smallest = best_passing(rows)
-    console.print(results_table(rows))
+    found = benchmark.recommendation
+    console.print(results_table(rows, found.as_json() if found else None))
     if details:
         console.print(details_table(benchmark.results))
         _line(console, LEGEND)
     _legend(benchmark, gate, environment, console)
-    if fastest is not None and smallest is not None:
-        _line(console, f"* fastest passing: {fastest['name']}")
-        _line(console, f"† smallest passing: {smallest['name']}")
+    for line in advice(benchmark):
+        _line(console, line)
     _unstable(benchmark, console)
     _throughput(benchmark, console)
     _profiles(benchmark, console)
@@ -53,16 +53,16 @@ def render(
             _line(console, f"{result.subject.name}: {result.verdict}: {reason}")
 
 
-def results_table(rows: Sequence[Json]) -> Table:
-    """Returns the table of the rows of `benchmark.json`."""
-    fastest, smallest = best_passing(rows)
+def results_table(rows: Sequence[Json], recommendation: Json | None) -> Table:
+    """Returns the table of the rows of `benchmark.json`; the recommendation's are marked."""
+    found = recommendation or {"name": None, "pareto": ()}
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
     table.add_column("format", overflow="fold")  # the one to give way in a narrow terminal
     for name in COLUMNS:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for row in rows:
-        marks = "*" * (row is fastest) + "†" * (row is smallest)
+        marks = "*" * (row["name"] == found["name"]) + "†" * (row["name"] in found["pareto"])
         verdict = SHORT.get(row["verdict"], row["verdict"])
         table.add_row(row["name"], *cells(row), f"[{STYLES[row['verdict']]}]{verdict}[/]{marks}")
     return table
@@ -75,6 +75,8 @@ def _legend(benchmark: Benchmark, gate: Gate, environment: Environment, console:
             f"the Keras model's accuracy is {benchmark.source_accuracy:.2%}, the baseline "
             f"{gate.baseline:.2%}, the tolerance {gate.tolerance * 100:.2f} points"
         )
+        if gate.max_drop is not None:
+            source += f", the largest drop {gate.max_drop * 100:.2f}"
     _line(
         console,
         f"{benchmark.total:,} test images; {source}. drop: points of accuracy lost against the "

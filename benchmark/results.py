@@ -40,10 +40,13 @@ class Result:
         scalars: what loading took and what else the worker said, by name.
         throughput: images a second, in batches or one by one; or why it could not be had.
         profile: the time of each operator; or why it could not be had.
+        kernels: which operators run, and which outside a delegate; or why that is not known.
         predicted: (N,) the predicted class of each image.
         rounds_ns: the raw samples, a list for each round.
         rounds_quiet: whether the machine ran at its full speed in each round.
+        first_round: the number of its first round; rows that took turns have the same.
         verdict, reasons: the judgement.
+        explanations: what is slower or larger than expected, and why, a sentence each.
     """
 
     subject: Subject
@@ -55,11 +58,14 @@ class Result:
     scalars: dict[str, Any] | None = None
     throughput: dict[str, Any] | None = None
     profile: dict[str, Any] | None = None
+    kernels: dict[str, Any] | None = None
     predicted: np.ndarray | None = None
     rounds_ns: tuple[np.ndarray, ...] = ()
     rounds_quiet: tuple[bool, ...] = ()
+    first_round: int = 0
     verdict: Verdict
     reasons: tuple[str, ...] = ()
+    explanations: tuple[str, ...] = ()
 
     def as_json(self, gate: Gate) -> dict[str, Any]:
         """Returns the row as a JSON object, raw samples last."""
@@ -74,6 +80,7 @@ class Result:
             "gzip_bytes": self.gzip_bytes,
             "verdict": self.verdict,
             "reasons": list(self.reasons),
+            "explanations": list(self.explanations),
             **(found.as_json() if found else dict.fromkeys(ACCURACY)),
             "delta_vs_baseline": found and found.overall.accuracy - gate.baseline,
             "distance": None if self.distance is None else asdict(self.distance),
@@ -84,6 +91,7 @@ class Result:
             },
             "throughput": self.throughput,
             "profile": self.profile,
+            "kernels": self.kernels,
             "predicted": self.predicted,
             "rounds_ns": self.rounds_ns,
             "rounds_quiet": self.rounds_quiet,
@@ -158,9 +166,11 @@ def conclude(
                 scalars=scalars,
                 throughput=raw.answer(subject.key, "throughput"),
                 profile=raw.answer(subject.key, "profile"),
+                kernels=raw.answer(subject.key, "kernels"),
                 predicted=outputs.argmax(axis=1).astype(np.int32),
                 rounds_ns=tuple(found.durations_ns for found in own),
                 rounds_quiet=tuple(found.quiet for found in own),
+                first_round=measured.rounds[subject.key].start,
                 verdict=verdict,
                 reasons=reasons,
             )

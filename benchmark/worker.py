@@ -20,6 +20,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from benchmark.kernels import kernels
 from benchmark.latency import time_calls, timer_cost_ns, warm_up
 from benchmark.memory import resident_peak
 from benchmark.profilers import profile
@@ -256,6 +257,11 @@ class Session:
             "calls": "one by one" if fixed else "batched",
             "repeats": len(seconds),
         }
+
+    def do_kernels(self) -> dict[str, Any]:
+        """Returns which operators run, and which of them outside a delegate."""
+        job, inputs = self._job, self._stored(self._inputs(0, 1))
+        return kernels(self._runner, job.file, inputs, threads=job.threads, mode=job.mode)
 
     def do_profile(self) -> dict[str, Any]:
         """Returns the time of each operator, by the runtime's own profiler."""

@@ -81,7 +81,10 @@ class Calibration:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """All that is recorded of one exported file; `path` is where the manifest itself is."""
+    """All that is recorded of one exported file; `path` is where the manifest itself is.
+
+    `operators` counts the operators in the file by name; None in manifests of earlier versions.
+    """
 
     path: Path
     format: str
@@ -100,6 +103,7 @@ class Manifest:
     checks: tuple[Check, ...]
     versions: Mapping[str, str]
     created: str
+    operators: Mapping[str, int] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Returns the manifest's content as a JSON object, sealed by a hash of itself."""
@@ -163,6 +167,7 @@ def read_manifest(path: Path) -> Manifest:
             checks=tuple(Check(**fields) for fields in content["checks"]),
             versions=dict(content["versions"]),
             created=_text(content["created"]),
+            operators=_operators(content.get("operators")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"{path} lacks or garbles {error}; {remedy}") from error
@@ -210,6 +215,10 @@ def single(kind: str, found: Sequence[Item], path: Path) -> Item:
 
 def _calibration(fields: Mapping[str, Any]) -> Calibration:
     return Calibration(**{**fields, "images": tuple(fields["images"])})
+
+
+def _operators(fields: Mapping[str, int] | None) -> dict[str, int] | None:
+    return None if fields is None else {name: int(count) for name, count in fields.items()}
 
 
 def _text(value: object) -> str:

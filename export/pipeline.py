@@ -256,6 +256,7 @@ def manifest_of(
         checks=made.verification.checks,
         versions=versions(entry),
         created=now.isoformat(timespec="seconds"),
+        operators=made.verification.operators,
     )
 
 

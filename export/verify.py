@@ -7,6 +7,8 @@ kernels and runtimes. Light: runtimes and schemas are imported when used.
 
 import platform
 import sys
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,10 +58,11 @@ class Expectation:
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:
-    """The checks of a file, and what it says of its own input and output."""
+    """The checks of a file, what it says of its input and output, its operators by name."""
 
     input: TensorSpec
     output: TensorSpec
+    operators: Mapping[str, int]
     checks: tuple[Check, ...]
 
     @property
@@ -88,7 +91,12 @@ def verify(entry: Format, settings: Settings, path: Path, expected: Expectation)
             outputs = predict(runner, expected.inputs)
             checks += _check_outputs(distance(outputs, expected.outputs, expected.labels), entry)
             checks += _check_runtimes(entry, settings, path, runner, expected.inputs)
-    return Verification(input=found_input, output=found_output, checks=tuple(checks))
+    return Verification(
+        input=found_input,
+        output=found_output,
+        operators=dict(Counter(graph.operators)),
+        checks=tuple(checks),
+    )
 
 
 def _check_format(path: Path) -> Check:

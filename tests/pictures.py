@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def table_svg(content: Json) -> str:
     console = Console(record=True, width=80, file=io.StringIO(), force_terminal=True)
-    console.print(results_table(content["results"]))
+    console.print(results_table(content["results"], content["recommendation"]))
     said = facts(content)
     for title in SHOWN:
         console.print(f"{title}: {said[title]}", highlight=False, markup=False)

@@ -158,10 +158,12 @@ def test_the_table_shows_the_figures_and_marks(
         p50 = row["latency_us"]["p50"]
         assert float(cells[6].lstrip("~")) == pytest.approx(p50, abs=0.51)
         assert cells[8].startswith("pass")
-    fastest = min(results["results"], key=lambda row: row["latency_us"]["p50"])["format"]
+    found = results["recommendation"]
     smallest = min(results["results"], key=lambda row: row["size_bytes"])["format"]
-    assert f"* fastest passing: {fastest}" in benchmarked.out
-    assert f"† smallest passing: {smallest}" in benchmarked.out
+    assert found["name"] in found["pareto"]
+    assert smallest in found["pareto"]
+    assert f"* recommended for this machine, by latency: {found['name']}, " in benchmarked.out
+    assert f"† Pareto set: {', '.join(found['pareto'])}: " in benchmarked.out
 
 
 def test_exports_are_four_times_smaller_as_int8(results: dict[str, Any]) -> None:

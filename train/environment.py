@@ -14,7 +14,7 @@ class Environment:
 
     cpu: str
     architecture: str
-    cpu_features: tuple[str, ...]  # the vector extensions that quantized kernels use
+    cpu_features: tuple[str, ...]  # the vector extensions that quantized and half kernels use
     cores: int
     memory_bytes: int
     system: str
@@ -28,7 +28,7 @@ class Environment:
 # Linux's names in /proc/cpuinfo, x86-64 then aarch64.
 VECTOR_FEATURES = (
     *("sse4_1", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8"),
-    *("asimd", "asimddp", "i8mm", "sve"),
+    *("avx512_fp16", "asimd", "asimdhp", "asimddp", "i8mm", "sve"),
 )
 
 

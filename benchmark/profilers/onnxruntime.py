@@ -17,7 +17,11 @@ SUFFIX = "_kernel_time"
 
 
 def profile_onnxruntime(
-    path: Path, inputs: Sequence[np.ndarray], threads: int, optimization: str | None = None
+    path: Path,
+    inputs: Sequence[np.ndarray],
+    threads: int,
+    optimization: str | None = None,
+    warm_up_calls: int = WARM_UP_CALLS,
 ) -> list[OperatorTime]:
     """Returns the nodes of the optimized graph, in run order, each timed once an input.
 
@@ -26,6 +30,7 @@ def profile_onnxruntime(
         inputs: what it is run on, one after the other, each of the input's dtype and shape.
         threads: how many threads the runtime may use for one inference.
         optimization: as in `export.runners.onnxruntime.OPTIMIZATION`; None for the default.
+        warm_up_calls: how many calls go before the timed ones.
 
     Raises:
         ArtifactError: the profile does not hold the same nodes for every input.
@@ -46,14 +51,14 @@ def profile_onnxruntime(
         )
         name = session.get_inputs()[0].name
         try:
-            for index in range(WARM_UP_CALLS):
+            for index in range(warm_up_calls):
                 session.run(None, {name: inputs[index % len(inputs)]})
             for value in inputs:
                 session.run(None, {name: value})
         finally:  # else the session writes the file when it is destroyed, the folder being gone
             written = session.end_profiling()
         events = json.loads(Path(written).read_text(encoding="utf-8"))
-    runs = _runs(events)[WARM_UP_CALLS:]
+    runs = _runs(events)[warm_up_calls:]
     if len(runs) != len(inputs):  # the profiler stops recording at a million events
         raise ArtifactError(f"{path}: recorded {len(runs)} runs, expected {len(inputs)}")
     if len({tuple(event["name"] for event in run) for run in runs}) != 1 or not runs[0]:

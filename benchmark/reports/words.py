@@ -82,25 +82,8 @@ def best_passing(rows: Sequence[Json]) -> tuple[Json | None, Json | None]:
 
 
 def pareto_names(content: Json) -> set[str]:
-    """Returns the names of the rows than which no other is at least as good in everything.
-
-    Of those that pass: in median latency, size, and accuracy (agreement without labels).
-    """
-    if recommended := content.get("recommendation"):
-        return set(recommended["pareto"])
-    points = {
-        row["name"]: (p50(row), row["size_bytes"], -quality(row))
-        for row in content["results"]
-        if row["verdict"] == "pass" and row["format"] != KERAS and p50(row) is not None
-    }
-    return {
-        name
-        for name, own in points.items()
-        if not any(
-            other != own and all(a <= b for a, b in zip(other, own, strict=True))
-            for other in points.values()
-        )
-    }
+    """Returns the names of the rows of the Pareto set, as the recommendation has it."""
+    return set((content["recommendation"] or {"pareto": ()})["pareto"])
 
 
 def quality(row: Json) -> float:

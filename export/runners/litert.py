@@ -1,5 +1,6 @@
 """LiteRT (TensorFlow Lite's runtime) on one of its sets of CPU kernels. Light."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -75,6 +76,54 @@ class LiteRTRunner(Runner):
         self._interpreter.resize_tensor_input(self._input_index, (batch, *self.input.shape[1:]))
         with captured_native_output():
             self._interpreter.allocate_tensors()
+
+    def operators(self) -> tuple[list[str], list[str]] | None:
+        """Returns the file's operators and those of them that no delegate took.
+
+        None where this LiteRT lists its operators in another way; the method that lists them is
+        not part of its public interface.
+        """
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+        with captured_native_output():
+            plain = Interpreter(
+                model_path=str(self._path),
+                experimental_op_resolver_type=OpResolverType["BUILTIN_WITHOUT_DEFAULT_DELEGATES"],
+            )
+        if not hasattr(plain, "_get_ops_details"):
+            return None
+        names = [operator["op_name"] for operator in plain._get_ops_details()]
+        listed = self._interpreter._get_ops_details()
+        if [operator["op_name"] for operator in listed[: len(names)]] != names:
+            return None
+        taken = delegated(listed[: len(names)], listed[len(names) :])
+        return names, [name for index, name in enumerate(names) if index not in taken]
+
+
+def delegated(
+    operators: Sequence[Mapping[str, Any]], delegates: Sequence[Mapping[str, Any]]
+) -> set[int]:
+    """Returns the positions of the operators that delegates run.
+
+    LiteRT keeps operators in its list that a delegate replaced, and lists the delegates after
+    them. A delegate runs what lies between the tensors that it reads and those that it writes.
+
+    Args:
+        operators: the file's, each with the numbers of its `inputs` and `outputs`.
+        delegates: the same of the delegates.
+    """
+    maker = {int(made): i for i, operator in enumerate(operators) for made in operator["outputs"]}
+    found: set[int] = set()
+    for delegate in delegates:
+        given = set(map(int, delegate["inputs"]))
+        wanted = list(map(int, delegate["outputs"]))
+        while wanted:
+            tensor = wanted.pop()
+            index = None if tensor in given else maker.get(tensor)
+            if index is not None and index not in found:
+                found.add(index)
+                wanted += map(int, operators[index]["inputs"])
+    return found
 
 
 def _tensor_spec(details: dict[str, Any]) -> TensorSpec:

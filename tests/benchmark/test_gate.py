@@ -174,3 +174,15 @@ def test_all_reasons_are_listed() -> None:
     found, reasons = judge(evidence(paired(1_000, 8_000, 0)), gate)
     assert found == "fail"
     assert len(reasons) == 5
+
+
+@pytest.mark.parametrize(
+    ("limit", "verdict"), [(0.02, "pass"), (0.005, "inconclusive"), (0.001, "fail")]
+)
+def test_a_largest_drop_takes_the_tolerances_place(limit: float, verdict: Verdict) -> None:
+    """0.6 points are lost, 0.35 to 0.85 by the interval; the tolerance is 1."""
+    found, reasons = judge(evidence(paired(9_000, 110, 50)), replace(GATE, max_drop=limit))
+    assert found == verdict
+    if verdict != "pass":
+        assert f"{limit * 100:.2f} (--max-drop)" in reasons[0]
+    assert judge(evidence(paired(9_000, 110, 50)), GATE)[0] == "pass"

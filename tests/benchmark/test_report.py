@@ -11,6 +11,7 @@ from benchmark.conditions import Conditions
 from benchmark.gate import Gate, Verdict
 from benchmark.latency import Latency, Round, WarmUp, summarize
 from benchmark.pipeline import Benchmark
+from benchmark.recommend import Recommendation
 from benchmark.report import render
 from benchmark.results import Result
 from benchmark.subjects import Subject
@@ -107,6 +108,14 @@ BENCHMARK = Benchmark(
     source_accuracy=0.9022,
     total=10_000,
     conditions=CONDITIONS,
+    recommendation=Recommendation(
+        name="tflite-int8",
+        format="tflite-int8",
+        objective="latency",
+        reason="the fastest",
+        limits={},
+        pareto=("tflite-int8", "tflite-dynamic"),
+    ),
 )
 
 
@@ -125,7 +134,7 @@ def row(text: str, name: str) -> list[str]:
 def test_rows_hold_the_figures() -> None:
     assert row(shown(), "tflite-int8") == [
         *("tflite-int8", "344", "172", "90.12", "-0.04…0.25", "98.8", "3.2", "3.2"),
-        "pass*",
+        "pass*†",
     ]
     assert row(shown(), "tflite-int8-pruned-clustered")[-2:] == ["1.2k", "inconcl."]
 
@@ -134,11 +143,28 @@ def test_what_was_not_measured_is_a_dash() -> None:
     assert row(shown(), "mine") == ["mine", *["–"] * 7, "error"]
 
 
-def test_only_passing_rows_are_fastest_or_smallest() -> None:
+def test_the_recommended_row_and_the_pareto_set_are_marked() -> None:
+    assert row(shown(), "tflite-int8")[-1] == "pass*†"
     assert row(shown(), "tflite-dynamic")[-1] == "pass†"
     assert row(shown(), "onnx-int8")[-1] == "fail"
-    assert "* fastest passing: tflite-int8" in shown()
-    assert "† smallest passing: tflite-dynamic" in shown()
+    flat = " ".join(shown().split())
+    assert "* recommended for this machine, by latency: tflite-int8, the fastest. " in flat
+    assert "† Pareto set: tflite-int8, tflite-dynamic: no other export" in flat
+
+
+def test_where_nothing_passes_nothing_is_recommended() -> None:
+    text = shown(replace(BENCHMARK, recommendation=None))
+    assert "recommended for this machine: none, no export passes" in text
+    assert row(text, "tflite-int8")[-1] == "pass"
+
+
+def test_explanations_follow_their_rows_name() -> None:
+    assert "than expected" not in shown()
+    rows = (replace(BENCHMARK.results[0], explanations=("2 × slower: [why]", "larger")),)
+    text = shown(replace(BENCHMARK, results=rows))
+    assert "Slower or larger than expected:" in text
+    assert "tflite-int8: 2 × slower: [why]" in text
+    assert "tflite-int8: larger" in text
 
 
 def test_reasons_are_shown_as_they_are() -> None:

@@ -51,6 +51,7 @@ def write_manifest(folder: Path) -> Manifest:
         checks=(Check(name="agreement", value=0.99, limit=">= 0.9", passed=True),),
         versions={"numpy": "1"},
         created="2026-01-01T00:00:00+00:00",
+        operators={"FULLY_CONNECTED": 2, "SOFTMAX": 1},
     )
     write_json(manifest.path, manifest.as_json())
     return manifest
@@ -67,12 +68,20 @@ def test_the_contracts_fields_are_there(tmp_path: Path) -> None:
     assert set(content) == {
         *("schema_version", "format", "runtime", "file", "sha256", "size_bytes", "source"),
         *("inputs", "outputs", "preprocessing", "labels", "calibration", "checks"),
-        *("versions", "created", "gzip_bytes", "options", "seal"),
+        *("versions", "created", "gzip_bytes", "options", "seal", "operators"),
     }
     assert content["schema_version"] == 1
     (output,) = content["outputs"]
     assert output["shape"] == [None, 10]
     assert set(output) == {"name", "shape", "dtype", "scale", "zero_point"}
+
+
+def test_a_manifest_of_before_operators_were_counted_is_read(tmp_path: Path) -> None:
+    path = write_manifest(tmp_path).path
+    content = json.loads(path.read_text())
+    del content["operators"]
+    write_json(path, sealed(content))
+    assert read_manifest(path).operators is None
 
 
 @pytest.mark.parametrize(
@@ -86,6 +95,7 @@ def test_the_contracts_fields_are_there(tmp_path: Path) -> None:
         {"preprocessing": []},
         {"calibration": {"count": 3}},
         {"checks": [1]},
+        {"operators": {"SOFTMAX": "many"}},
     ],
 )
 def test_garbled_fields_are_refused(tmp_path: Path, changes: dict[str, Any]) -> None:

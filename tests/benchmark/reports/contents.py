@@ -14,6 +14,7 @@ from benchmark.config import BenchmarkConfig
 from benchmark.gate import Gate, Verdict
 from benchmark.latency import Round, WarmUp, summarize
 from benchmark.pipeline import Benchmark, as_json
+from benchmark.recommend import recommend
 from benchmark.results import Result
 from benchmark.subjects import Subject
 from export.compare import distance
@@ -109,6 +110,8 @@ def content_of(*results: Result, labelled: bool = True) -> dict[str, Any]:
             governors=(),
             probe_spread=1.0,
         ),
+        floor_us={"litert": 1.0, "onnxruntime": 5.0},
+        recommendation=recommend(results, LABELS if labelled else PREDICTED, "latency", {}),
     )
     config = BenchmarkConfig(
         artifacts=Path("artifacts"),

@@ -1,0 +1,24 @@
+"""Renders the recommendation and what is slower or larger than expected, as lines. Light."""
+
+from collections.abc import Iterator
+
+from benchmark.pipeline import Benchmark
+
+
+def advice(benchmark: Benchmark) -> Iterator[str]:
+    """Yields the lines, each a paragraph."""
+    found = benchmark.recommendation
+    if found is None:
+        yield "recommended for this machine: none, no export passes"
+    else:
+        yield f"* recommended for this machine, by {found.objective}: {found.name}, {found.reason}."
+        yield (
+            f"† Pareto set: {', '.join(found.pareto)}: no other export that passes is as fast, as "
+            "small and as accurate"
+        )
+    explained = [row for row in benchmark.results if row.explanations]
+    if explained:
+        yield "Slower or larger than expected:"
+    for row in explained:
+        for sentence in row.explanations:
+            yield f"  {row.subject.name}: {sentence}"
