@@ -18,6 +18,7 @@ from export.current import current_manifest, versions
 from export.formats import FORMATS, TFLM, TFLM_MODEL, Family, Format
 from export.manifest import Calibration, Manifest, Source, TensorSpec
 from export.microcontroller.arena import check_interpreter
+from export.microcontroller.operators import lacks, missed_operator
 from export.microcontroller.package import make_package
 from export.refusal import reason_of, with_advice
 from export.runners import open_runner, predict
@@ -26,7 +27,7 @@ from export.source import SourceModel
 from export.verify import Expectation, Verification, verify
 from train import data as dataset
 from train.artifact import file_sha256, publish, staging, write_json
-from train.errors import CheckError, ToolkitError
+from train.errors import ArtifactError, CheckError, ToolkitError
 from train.model import INPUT_NAME, OUTPUT_NAME
 from train.native_output import captured_native_output
 from train.progress import Progress
@@ -156,7 +157,13 @@ def make_tflm(
     if manifest is not None:
         model = manifest.artifact_path
     else:
-        made = make(entry, settings, source, expected, folder)
+        try:
+            made = make(entry, settings, source, expected, folder)
+        except ArtifactError as error:  # the file is verified on TFLM too
+            missed = missed_operator(str(error))
+            if missed:
+                raise lacks(missed) from error
+            raise
         model, manifest = made.path, manifest_of(made, entry, settings, record, now)
     return make_package(model, manifest, expected.inputs, record, now)
 

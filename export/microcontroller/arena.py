@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from export.microcontroller.operators import lacks, missed_operator
 from export.verify import tflm_exists
 from train.errors import ArtifactError, MissingPackageError, ToolkitError
 
@@ -23,7 +24,6 @@ ALIGNMENT_BYTES = 16  # what TFLM aligns an arena and its buffers to
 MAX_ARENA_BYTES = 64 * 1024 * 1024  # more than any microcontroller has
 IMAGES = 8
 TOTAL = re.compile(r"Arena allocation total (\d+) bytes")
-LACKING = re.compile(r"Didn't find op for builtin opcode '(\w+)'")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,9 @@ class Arena:
     Attributes:
         size_bytes: the smallest multiple of `ALIGNMENT_BYTES` in which the model loads and gives
             the same outputs as in `MAX_ARENA_BYTES`.
-        recorded_bytes: what TFLM's recording allocator says that it used of a large arena.
+        recorded_bytes: what TFLM's recording allocator says that it used of a large arena; it
+            leaves out what loading takes for a time (the scales of wide layers), so that a model
+            may not load in so little.
         images: on how many inputs the outputs were compared.
     """
 
@@ -86,9 +88,9 @@ def measure_arena(
         raise ArtifactError(f"tflm: the search for the arena failed: {(said or ['–'])[-1]}")
     size_bytes = int(done.stdout.split()[-1])
     if size_bytes == 0:
-        lacking = LACKING.search(done.stderr)
-        if lacking:
-            raise ArtifactError(f"tflm: TFLM has no operator {lacking[1]}; change the model")
+        missed = missed_operator(done.stderr)
+        if missed:
+            raise lacks(missed)
         raise ArtifactError(
             f"tflm: no tensor arena up to {limit_bytes:,} bytes will do: "
             f"{(said or ['TFLM crashed'])[0]}; make the model smaller"

@@ -58,10 +58,10 @@ DECLARATIONS = """\
 enum {{ kModelDataBytes = {size_bytes} }};
 extern const unsigned char g_model_data[kModelDataBytes];
 
-/* The smallest arena in which TFLM's interpreter ran this model, found by bisection in
- * steps of {alignment} bytes on x86-64 with reference kernels. With the same kernels a 32-bit
- * device needs less, its pointers being half as long; optimized kernels (CMSIS-NN,
- * ESP-NN) may need more for scratch buffers. interpreter.arena_used_bytes() tells. */
+/* The smallest arena in which TFLM's interpreter loaded and ran this model, found by
+ * bisection in steps of {alignment} bytes on x86-64 with reference kernels. With the same kernels
+ * a 32-bit device needs less, its pointers being half as long; optimized kernels (CMSIS-NN,
+ * ESP-NN) may need more for scratch buffers: give more if AllocateTensors() fails. */
 enum {{ kTensorArenaBytes = {arena_bytes}, kTensorArenaAlignment = {alignment} }};
 
 {input}

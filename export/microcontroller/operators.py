@@ -1,5 +1,6 @@
 """Which operators TFLM has, and what its resolver calls them. Light: standard library only."""
 
+import re
 from collections.abc import Iterable
 
 from train.errors import ArtifactError
@@ -107,6 +108,7 @@ ADD_METHODS = {
     "WHILE": "AddWhile",
     "ZEROS_LIKE": "AddZerosLike",
 }
+MISSED = re.compile(r"Didn't find op for builtin opcode '(\w+)'")
 
 
 def add_methods(operators: Iterable[str]) -> dict[str, str]:
@@ -121,9 +123,20 @@ def add_methods(operators: Iterable[str]) -> dict[str, str]:
     distinct = list(dict.fromkeys(operators))
     lacking = [name for name in distinct if name not in ADD_METHODS]
     if lacking:
-        raise ArtifactError(
-            f"tflm: TFLM has no operator {', '.join(lacking)}, expected only those in "
-            "export/microcontroller/operators.py; change the model's layers, or run it with "
-            "LiteRT (tflite-int8)"
-        )
+        raise lacks(*lacking)
     return {name: ADD_METHODS[name] for name in distinct}
+
+
+def lacks(*operators: str) -> ArtifactError:
+    """Returns the error of a model with operators that TFLM has not."""
+    return ArtifactError(
+        f"tflm: TFLM has no operator {', '.join(operators)}, expected only those in "
+        "export/microcontroller/operators.py; change the model's layers, or run it "
+        "with LiteRT or ONNX Runtime"
+    )
+
+
+def missed_operator(said: str) -> str | None:
+    """Returns the operator that TFLM's interpreter says it lacks; None if it says no such thing."""
+    found = MISSED.search(said)
+    return found[1] if found else None

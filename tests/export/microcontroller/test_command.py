@@ -8,11 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import pytest
 
 from export.microcontroller.boards import BOARDS
 from export.microcontroller.package import FOLDER
-from tests.conftest import REPOSITORY, run_module
+from tests.conftest import REPOSITORY, assert_one_line_error, run_module
+from tests.test_bad_input import replace_model
 from tests.test_interruption import start, wait_for
 from train.artifact import file_sha256
 
@@ -99,4 +101,19 @@ def test_a_full_disk_leaves_the_earlier_set(exported: Path, tmp_path: Path) -> N
     assert done.returncode == 2, done.stderr
     assert done.stderr.startswith("error: ")
     assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert files(exported / FOLDER) == before
+
+
+def test_an_operator_that_tflm_lacks_is_named_and_the_other_formats_are_made(
+    exported: Path,
+) -> None:
+    before = files(exported / FOLDER)
+    trained = keras.saving.load_model(exported / "model.keras")
+    flatten, hidden, _, last = trained.layers[1:]
+    image = keras.Input((28, 28), name="image")
+    outputs = last(keras.ops.gelu(hidden(flatten(image))))
+    replace_model(exported, keras.Model(image, outputs))
+    done = run_module("export", "--format", "tflite-float32,tflm", "--artifacts", exported)
+    assert_one_line_error(done, "tflm: TFLM has no operator GELU, expected only those in")
+    assert "accuracy drop" in done.out
     assert files(exported / FOLDER) == before
