@@ -3,9 +3,19 @@
 import sys
 from collections.abc import Sequence
 
-from export.formats import ALIASES, ALL, FORMATS, Format, select_formats
+from export.formats import (
+    ALIASES,
+    ALL,
+    FORMATS,
+    TFLM,
+    TFLM_MODEL,
+    Format,
+    select_formats,
+    split_names,
+)
 from export.settings import CALIBRATION_METHODS, ExportOptions, methods_of, resolve
 from train.cli import Parser, integer_between, number_between, run_command
+from train.errors import ToolkitError
 
 MAX_SAMPLES = 1_000_000
 
@@ -17,7 +27,12 @@ def main(arguments: Sequence[str]) -> int:
     if options.list:
         print(format_list())
         return 0
-    formats = select_formats(options.format)
+    formats = select_formats(options.format, besides=(TFLM,))
+    tflm, tflm_model = TFLM in split_names(options.format), FORMATS[TFLM_MODEL]
+    if tflm and options.batch == "dynamic":
+        raise ToolkitError(
+            f"{TFLM}: got --batch dynamic, expected 1, TFLM's memory being fixed; leave one out"
+        )
     asked = ExportOptions(
         batch=options.batch,
         io=options.io,
@@ -28,9 +43,10 @@ def main(arguments: Sequence[str]) -> int:
         opset=options.opset,
         epochs=options.epochs,
     )
-    settings = resolve(formats, asked)
+    settings = resolve([*formats, tflm_model] if tflm else formats, asked)
 
     from export.current import current_manifest
+    from export.microcontroller.package import is_current, package_current
     from train.native_output import captured_native_output
     from train.progress import progress
     from train.record import read_model_record
@@ -43,14 +59,26 @@ def main(arguments: Sequence[str]) -> int:
             if entry not in old:
                 print(f"{entry.name:<28} is up to date; --force makes it again")
         formats = old
-    if not formats:
+        if tflm and is_current(settings[TFLM_MODEL], record):
+            print(f"{TFLM:<28} is up to date; --force makes it again")
+            tflm = False
+    if not formats and not tflm:
         return 0
     with progress() as report:
+        model = current_manifest(tflm_model, settings[TFLM_MODEL], record) if tflm else None
+        if model is not None and not formats:
+            report.step(f"{TFLM}: looking for the smallest tensor arena")
+            report.milestone(package_current(model, record, options.data))
+            return 0
         report.step("loading TensorFlow")
         with captured_native_output():
             from export.pipeline import ExportConfig, export_formats
         config = ExportConfig(
-            artifacts=options.artifacts, data=options.data, formats=formats, settings=settings
+            artifacts=options.artifacts,
+            data=options.data,
+            formats=formats,
+            settings=settings,
+            tflm=tflm,
         )
         failures = export_formats(config, report)
     for error in failures.values():
@@ -67,7 +95,7 @@ def build_parser() -> Parser:
         action="append",
         default=[],
         metavar="NAME",
-        help=f"what to make: a format's name, {ALL}, or several joined by commas; repeatable",
+        help=f"what to make: a format's name, {ALL}, {TFLM}, or several with commas; repeatable",
     )
     parser.add_argument("--list", action="store_true", help="show the formats and exit")
     parser.add_argument(
@@ -126,8 +154,14 @@ def format_list() -> str:
         row.format(entry.name, entry.weights, entry.activations, needs(entry), entry.suits)
         for entry in FORMATS.values()
     ]
+    lines.append(
+        row.format(
+            *(TFLM, "int8", "int8", "calibration images"),
+            f"microcontrollers: {TFLM_MODEL} as a C array, with its tensor arena",
+        )
+    )
     aliases = ", ".join(f"{alias} = {name}" for alias, name in ALIASES.items())
-    return "\n".join([*lines, f"short: {aliases}, {ALL} = every one"])
+    return "\n".join([*lines, f"short: {aliases}, {ALL} = every one but {TFLM}"])
 
 
 def needs(entry: Format) -> str:

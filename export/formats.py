@@ -5,7 +5,7 @@ results and the README. Adding a TFLite variant is one entry here.
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -232,18 +232,27 @@ FORMATS: dict[str, Format] = {
 
 ALIASES = {"tflite": "tflite-float32", "onnx": "onnx-float32"}
 ALL = "all"
+# A C array made from the file of another format: nothing to benchmark, so no entry of the table.
+TFLM = "tflm"
+TFLM_MODEL = "tflite-int8"
 
 
-def select_formats(requests: Iterable[str]) -> list[Format]:
+def split_names(requests: Iterable[str]) -> list[str]:
+    """Returns the names in requests, each of which may be several joined by commas."""
+    return [name.strip() for request in requests for name in request.split(",") if name.strip()]
+
+
+def select_formats(requests: Iterable[str], besides: Collection[str] = ()) -> list[Format]:
     """Returns the formats asked for, each once, in the table's order.
 
     Args:
         requests: names, aliases or `all`, each possibly several joined by commas.
+        besides: names that are known, though they are no formats of the table.
 
     Raises:
         ToolkitError: a name is unknown (the closest one is named) or none was given.
     """
-    names = [name.strip() for request in requests for name in request.split(",") if name.strip()]
+    names = split_names(requests)
     if not names:
         raise ToolkitError(f"no format given; expected {ALL} or any of {', '.join(FORMATS)}")
     chosen: set[str] = set()
@@ -252,8 +261,8 @@ def select_formats(requests: Iterable[str]) -> list[Format]:
             chosen.update(FORMATS)
         elif ALIASES.get(name, name) in FORMATS:
             chosen.add(ALIASES.get(name, name))
-        else:
-            known = [*FORMATS, *ALIASES, ALL]
+        elif name not in besides:
+            known = [*FORMATS, *ALIASES, ALL, *besides]
             close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.4)
             hint = f"did you mean {close[0]}? " if close else ""
             raise ToolkitError(

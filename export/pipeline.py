@@ -14,9 +14,12 @@ from tensorflow.lite.python.convert_phase import ConverterError
 from export import calibration
 from export.compare import distance
 from export.converters import onnx, tflite
-from export.current import versions
-from export.formats import FORMATS, Family, Format
+from export.current import current_manifest, versions
+from export.formats import FORMATS, TFLM, TFLM_MODEL, Family, Format
 from export.manifest import Calibration, Manifest, Source, TensorSpec
+from export.microcontroller.arena import check_interpreter
+from export.microcontroller.operators import lacks, missed_operator
+from export.microcontroller.package import make_package
 from export.refusal import reason_of, with_advice
 from export.runners import open_runner, predict
 from export.settings import ExportOptions, Settings, resolve
@@ -24,7 +27,7 @@ from export.source import SourceModel
 from export.verify import Expectation, Verification, verify
 from train import data as dataset
 from train.artifact import file_sha256, publish, staging, write_json
-from train.errors import CheckError, ToolkitError
+from train.errors import ArtifactError, CheckError, ToolkitError
 from train.model import INPUT_NAME, OUTPUT_NAME
 from train.native_output import captured_native_output
 from train.progress import Progress
@@ -43,13 +46,15 @@ class ExportConfig:
         artifacts: folder with the model; the exports are written there.
         data: folder of the data set; None to look for it.
         formats: what to make.
-        settings: the options of each format, by name.
+        settings: the options of each format, by name; of `tflite-int8` too if `tflm`.
+        tflm: whether to make the C source for microcontrollers as well.
     """
 
     artifacts: Path
     data: Path | None
     formats: Sequence[Format]
     settings: Mapping[str, Settings]
+    tflm: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +119,53 @@ def export_formats(
             write_json(staged / manifest.path.name, manifest.as_json())
             publish([made.path, staged / manifest.path.name], config.artifacts)
             report.milestone(summary(manifest))
+        if config.tflm:
+            report.step(f"{TFLM}: converting, looking for the smallest tensor arena")
+            try:
+                report.milestone(
+                    make_tflm(config.settings[TFLM_MODEL], source, expected, record, work, now())
+                )
+            except ToolkitError as error:
+                failures[TFLM] = error
+                report.milestone(f"{TFLM:<28} FAILED")
     return failures
+
+
+def make_tflm(
+    settings: Settings,
+    source: SourceModel,
+    expected: Expectation,
+    record: ModelRecord,
+    folder: Path,
+    now: datetime,
+) -> str:
+    """Makes the C source for microcontrollers, of the file that is there or of one made for it.
+
+    A file made for it is verified like any other but not published: the folder may hold one of
+    other options.
+
+    Returns:
+        What was made, as text for the terminal.
+
+    Raises:
+        ToolkitError: the model cannot be converted, or not for TFLM.
+        CheckError: the file does not do what the model does.
+    """
+    check_interpreter()
+    entry = FORMATS[TFLM_MODEL]
+    manifest = current_manifest(entry, settings, record)
+    if manifest is not None:
+        model = manifest.artifact_path
+    else:
+        try:
+            made = make(entry, settings, source, expected, folder)
+        except ArtifactError as error:  # the file is verified on TFLM too
+            missed = missed_operator(str(error))
+            if missed:
+                raise lacks(missed) from error
+            raise
+        model, manifest = made.path, manifest_of(made, entry, settings, record, now)
+    return make_package(model, manifest, expected.inputs, record, now)
 
 
 def can_be_made(entry: Format, source: SourceModel, expected: Expectation, folder: Path) -> bool:

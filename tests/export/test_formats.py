@@ -31,6 +31,15 @@ def test_an_unknown_name_gets_the_closest(request_: str, hint: str) -> None:
     assert hint in str(caught.value)
 
 
+def test_the_c_source_is_known_to_the_export_alone() -> None:
+    assert [entry.name for entry in select_formats(["tflm,onnx"], besides=("tflm",))] == [
+        "onnx-float32"
+    ]
+    assert select_formats(["tflm"], besides=("tflm",)) == []
+    with pytest.raises(ToolkitError, match="unknown format 'tflm'"):
+        names("tflm")
+
+
 @pytest.mark.parametrize("requests", [[], [""], [",", " "]])
 def test_nothing_asked_for_is_refused(requests: list[str]) -> None:
     with pytest.raises(ToolkitError, match="no format given; expected all or any of"):
@@ -41,7 +50,7 @@ def test_the_list_shows_every_format(capsys: pytest.CaptureFixture[str]) -> None
     assert main(["--list"]) == 0
     shown = capsys.readouterr().out
     assert shown == format_list() + "\n"
-    for name in FORMATS:
+    for name in (*FORMATS, "tflm"):
         assert f"\n{name} " in shown
 
 
