@@ -217,7 +217,7 @@ def _gap(objective: Objective, chosen: Candidate, second: Candidate) -> str:
     better = second.cost(objective) < chosen.cost(objective)
     if objective == "latency":
         word = "faster" if better else "slower"
-        return f"{abs(second.latency - chosen.latency):.1f} µs {word}"
+        return f"{abs(second.latency - chosen.latency):.2f} µs {word}"
     if objective == "size":
         word = "smaller" if better else "larger"
         return f"{abs(second.size - chosen.size) / 1000:,.1f} kB {word}"

@@ -21,6 +21,7 @@ HEAVY = {
     "train.tune",
     "train.tuners",
     "export.finetune",
+    "export.make",
     "export.pipeline",
     "export.source",
     "export.converters",

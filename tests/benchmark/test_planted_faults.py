@@ -24,8 +24,9 @@ from ai_edge_litert import schema_py_generated as schema
 from export.calibration import representative_dataset
 from export.converters.flatbuffer import FILE_IDENTIFIER
 from export.formats import FORMATS
+from export.make import convert
 from export.manifest import sealed
-from export.pipeline import ExportConfig, convert, export_formats
+from export.pipeline import ExportConfig, export_formats
 from export.runners import open_runner
 from export.settings import ExportOptions, resolve
 from export.source import SourceModel

@@ -9,8 +9,8 @@ import pytest
 
 from export.calibration import RepresentativeDataset
 from export.formats import Format
+from export.make import Made, make
 from export.manifest import TensorSpec
-from export.pipeline import Made, make
 from export.settings import ExportOptions, Settings, resolve
 from export.source import SourceModel
 from export.verify import Expectation

@@ -8,7 +8,7 @@ import keras
 import pytest
 
 from export.formats import FORMATS
-from export.pipeline import convert
+from export.make import convert
 from export.refusal import reason_of, with_advice
 from tests.export.conftest import load_source, settings_of
 from train.errors import CheckError, ToolkitError

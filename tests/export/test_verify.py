@@ -11,12 +11,11 @@ import onnx
 import pytest
 import tensorflow as tf
 
-from export import pipeline
 from export.compare import MAX_SNR_DB, distance
 from export.converters.flatbuffer import finish
 from export.formats import FORMATS, Format
 from export.inspection import inspect
-from export.pipeline import make
+from export.make import CONVERTERS, make
 from export.runners import open_runner
 from export.runners.tflm import TFLMRunner
 from export.verify import _check_format, verify
@@ -163,7 +162,7 @@ def test_a_converters_refusal_is_one_error_with_its_reason(
     def refuse(*arguments: object) -> bytes:
         raise ValueError("operator FOO has no kernel\nwith a long tail")
 
-    monkeypatch.setitem(pipeline.CONVERTERS, "tflite", SimpleNamespace(convert=refuse))
+    monkeypatch.setitem(CONVERTERS, "tflite", SimpleNamespace(convert=refuse))
     with pytest.raises(ToolkitError, match=r"tflite-float32: .*: operator FOO has no kernel$"):
         tiny.make(FLOAT, tmp_path)
 

@@ -1,0 +1,134 @@
+"""One format: source model → convert → verify, to a staged file. Heavy."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import tensorflow as tf
+from tensorflow.lite.python.convert_phase import ConverterError
+
+from export import calibration
+from export.compare import distance
+from export.converters import onnx, tflite
+from export.formats import Family, Format
+from export.manifest import Calibration
+from export.refusal import reason_of
+from export.runners import open_runner, predict
+from export.settings import ExportOptions, Settings, resolve
+from export.source import SourceModel
+from export.verify import Expectation, Verification, verify
+from train.errors import CheckError, ToolkitError
+from train.native_output import captured_native_output
+
+CONVERTERS: dict[Family, ModuleType] = {"tflite": tflite, "onnx": onnx}
+# What converters raise for a model or an option that they cannot convert.
+CONVERSION_ERRORS = (ConverterError, tf.errors.OpError, ValueError, TypeError, RuntimeError)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A staged file, its proof, and how its ranges were found."""
+
+    path: Path
+    verification: Verification
+    calibration: Calibration | None
+
+
+def make(
+    entry: Format, settings: Settings, source: SourceModel, expected: Expectation, staged: Path
+) -> Made:
+    """Converts one format to a staged file and verifies it.
+
+    Where a format can be calibrated in several ways, each is tried, and the one with the best
+    accuracy on the held-out images is kept, the earlier one of equals.
+
+    Raises:
+        ToolkitError: the converter cannot convert this model.
+        CheckError: the file does not do what the model does; the check is named.
+    """
+    path = staged / f"{entry.name}{entry.suffix}"
+    candidates: dict[str, float] = {}
+    contents: dict[str, bytes] = {}
+    methods: tuple[str | None, ...] = settings.calibration_methods or (None,)
+    for method in methods:
+        content = convert(entry, settings, method, source)
+        if len(methods) > 1 and method is not None:
+            path.write_bytes(content)
+            candidates[method] = held_out_accuracy(entry, path, expected)
+        contents[method or ""] = content
+    best = max(candidates, key=lambda method: candidates[method]) if candidates else methods[0]
+    path.write_bytes(contents[best or ""])
+    verification = verify(entry, settings, path, expected)
+    if verification.failed:
+        reasons = "; ".join(
+            f"check {check.name}: got {check.value}, expected {check.limit}"
+            for check in verification.failed
+        )
+        raise CheckError(f"{entry.name} was not written: {reasons}")
+    audited = None
+    if best is not None:
+        audited = audit(entry, path, best, candidates, source, expected)
+    return Made(path=path, verification=verification, calibration=audited)
+
+
+def convert(entry: Format, settings: Settings, method: str | None, source: SourceModel) -> bytes:
+    """Runs the format's converter, its chatter held back.
+
+    Raises:
+        ToolkitError: the converter cannot convert this model, and its reason.
+    """
+    try:
+        with captured_native_output():
+            content: bytes = CONVERTERS[entry.family].convert(entry, settings, method, source)
+    except CONVERSION_ERRORS as error:
+        raise ToolkitError(
+            f"{entry.name}: the converter refused the model: {reason_of(error)}"
+        ) from error
+    return content
+
+
+def held_out_accuracy(entry: Format, path: Path, expected: Expectation) -> float:
+    """Returns the accuracy of a file on held-out training images, 0…1."""
+    with open_runner(entry.runtime, path, threads=1) as runner:
+        outputs = predict(runner, expected.inputs)
+    return distance(outputs, expected.outputs, expected.labels).accuracy
+
+
+def audit(
+    entry: Format,
+    path: Path,
+    method: str,
+    candidates: dict[str, float],
+    source: SourceModel,
+    expected: Expectation,
+) -> Calibration:
+    """Returns the record of a file's calibration, with what its ranges clip."""
+    held_out = expected.inputs[: calibration.AUDIT_IMAGES]
+    clipped = None
+    if entry.family == "onnx":
+        clipped = calibration.onnx_clipped_share(path, held_out)
+    elif not entry.recipes:
+        with captured_native_output():
+            twin = tflite.float_twin(source, batch=1)
+            clipped = calibration.clipped_share(
+                calibration.tflite_values(twin, held_out), calibration.tflite_ranges(path)
+            )
+    return Calibration(
+        count=len(source.representative.inputs),
+        sha256=source.representative.sha256,
+        images=source.representative.images,
+        method=method,
+        candidates=candidates,
+        clipped_share=clipped,
+        halves_difference=source.halves_difference(),
+    )
+
+
+def can_be_made(entry: Format, source: SourceModel, expected: Expectation, folder: Path) -> bool:
+    """Returns whether a format, at its default options, can be made and passes its checks."""
+    settings = resolve([entry], ExportOptions())[entry.name]
+    try:
+        make(entry, settings, source, expected, folder)
+    except ToolkitError:
+        return False
+    return True
