@@ -201,7 +201,10 @@ def _latencies(changes: Changes, console: Console) -> None:
 
 
 def _latency_cells(change: LatencyChange) -> list[str]:
-    p50s = ["–" if value is None else f"{value:,.2f}" for value in (change.old_us, change.new_us)]
+    p50s = [
+        "–" if value is None else f"{value:,.{2 if value < 100 else 1}f}"
+        for value in (change.old_us, change.new_us)
+    ]
     ratio = change.ratio
     if ratio is None:
         return [*p50s, *["–"] * 4]
@@ -218,7 +221,7 @@ def _same(console: Console, count: int, table: Table, what: str) -> None:
 
 
 def _table(first: str, columns: Iterable[str]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
     table.add_column(first, overflow="fold")  # the one to give way in a narrow terminal
     for name in columns:
         table.add_column(name, justify="right", no_wrap=True)
