@@ -22,8 +22,24 @@ OPTIMIZATION = ("all", "extended", "basic", "disabled")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Parses, measures, prints the table; returns 1 unless every verdict is `pass`."""
-    options = parser().parse_args(arguments)
+    """Parses, measures, prints the table; returns 1 unless every verdict is `pass`.
+
+    With `--compare` it measures nothing; returns 1 if something got worse.
+    """
+    known = parser()
+    options = known.parse_args(arguments)
+    if options.compare is not None:
+        others = [
+            f"--{name.replace('_', '-')}"
+            for name, value in vars(options).items()
+            if name != "compare" and value != known.get_default(name)
+        ]
+        if others:
+            raise ToolkitError(
+                f"got {', '.join(others)} with --compare, which measures nothing; expected "
+                "--compare alone"
+            )
+        return compare(*options.compare)
 
     from rich.console import Console
 
@@ -72,6 +88,19 @@ def main(arguments: Sequence[str]) -> int:
     if nothing_meets is not None:
         raise ToolkitError(nothing_meets)
     return 0 if all(result.verdict == "pass" for result in benchmark.results) else 1
+
+
+def compare(old: Path, new: Path) -> int:
+    """Prints what changed between two results files; returns 1 if something got worse, else 0."""
+    from rich.console import Console
+
+    from benchmark.changes import find_changes
+    from benchmark.changes_report import render_changes
+    from benchmark.recorded import read_run
+
+    changes = find_changes(read_run(old), read_run(new))
+    render_changes(changes, Console())
+    return 1 if changes.worse else 0
 
 
 def parser() -> Parser:
@@ -199,6 +228,14 @@ def parser() -> Parser:
     add("--quick", action="store_true", help="fewer timed calls: same verdict, rougher latency")
     add("--include-keras", action="store_true", help="a row for the Keras model (TensorFlow)")
     add("--resume", action="store_true", help="go on with a run that was cut off")
+    add(
+        "--compare",
+        type=Path,
+        nargs=2,
+        metavar=("OLD", "NEW"),
+        help="measure nothing, say what changed between two results files; exit code 1 if a row "
+        "is gone or has a worse verdict, a significantly lower accuracy or higher latency",
+    )
     return found
 
 

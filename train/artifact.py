@@ -144,7 +144,7 @@ def read_json(path: Path, *, schema_version: int, remedy: str) -> dict[str, Any]
         content = json.loads(path.read_bytes(), parse_constant=_refuse)
     except OSError as error:
         raise ArtifactError(f"{path}: {error.strerror}; {remedy}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ArtifactError(f"{path} is not JSON ({error}); {remedy}") from error
     found = content.get("schema_version") if isinstance(content, dict) else None
     if found != schema_version:
