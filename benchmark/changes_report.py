@@ -9,6 +9,7 @@ from rich.text import Text
 
 from benchmark.changes import WORSE, Changes, Kind, PredictionChange
 from benchmark.latency_changes import MIN_CHANGE, MIN_LAUNCHES, LatencyChange
+from benchmark.report import say
 from benchmark.statistics import paired_drop_interval
 from benchmark.two_samples import SIGNIFICANCE
 
@@ -34,12 +35,12 @@ def render_changes(changes: Changes, console: Console) -> None:
         changes: what was found.
         console: where to.
     """
-    _line(console, _summary(changes))
-    _line(console, _worse(changes))
+    say(console, _summary(changes))
+    say(console, _worse(changes))
     for what, run in (("old", changes.old), ("new", changes.new)):
-        _line(console, f"{what}: {run.path}, {run.created}")
+        say(console, f"{what}: {run.path}, {run.created}")
     if changes.causes:
-        _line(console, f"What else differs, a possible cause: {'; '.join(changes.causes)}.")
+        say(console, f"What else differs, a possible cause: {'; '.join(changes.causes)}.")
     _verdicts(changes, console)
     _sizes(changes, console)
     _accuracies(changes, console)
@@ -76,10 +77,10 @@ def _verdicts(changes: Changes, console: Console) -> None:
         old, new = row.old, row.new
         if old is None or new is None:
             found, side = (new, "new") if new else (old, "old")
-            _line(console, f"{row.name}: only in the {side} file: {found and found.verdict}")
+            say(console, f"{row.name}: only in the {side} file: {found and found.verdict}")
         elif old.verdict != new.verdict:
             reasons = "".join(f": {reason}" for reason in new.reasons)
-            _line(console, f"{row.name}: verdict {old.verdict} → {new.verdict}{reasons}")
+            say(console, f"{row.name}: verdict {old.verdict} → {new.verdict}{reasons}")
 
 
 def _sizes(changes: Changes, console: Console) -> None:
@@ -115,7 +116,7 @@ def _accuracies(changes: Changes, console: Console) -> None:
         return
     _print(console, table)
     tested = sum(change.p is not None for change in found.values())
-    _line(
+    say(
         console,
         "flips: images with another prediction; lost: right before, wrong now; drop: points of "
         f"accuracy lost (Tango); p: McNemar's exact test, corrected for {tested} rows (Holm), a "
@@ -141,7 +142,7 @@ def _accuracy_cells(change: PredictionChange) -> list[str]:
 
 def _unpaired(changes: Changes, console: Console) -> None:
     old, new = changes.old, changes.new
-    _line(
+    say(
         console,
         "Predictions are not compared image by image: got other test data, "
         f"{old.images:,} images ({old.data_sha256[:12]}…) → {new.images:,} "
@@ -154,7 +155,7 @@ def _unpaired(changes: Changes, console: Console) -> None:
             table.add_row(Text(row.name), *shares, _points(row.unpaired.drop_ci95))
     if table.row_count:
         _print(console, table)
-        _line(
+        say(
             console,
             "drop: points of accuracy, an interval for unrelated images (Newcombe). It does not "
             "say whether the model or the images changed, so no change is called one.",
@@ -163,7 +164,7 @@ def _unpaired(changes: Changes, console: Console) -> None:
 
 def _latencies(changes: Changes, console: Console) -> None:
     if changes.other_machine:
-        _line(
+        say(
             console,
             f"Latencies are not compared: got another machine, {'; '.join(changes.other_machine)}; "
             "measure both on the same one.",
@@ -179,14 +180,14 @@ def _latencies(changes: Changes, console: Console) -> None:
     _print(console, table)
     kinds = [change.kind for change in found.values() if change.ratio is not None]
     if len(kinds) < len(found):
-        _line(
+        say(
             console,
             f"–: fewer than {MIN_LAUNCHES} undisturbed launches of the process in one of the runs, "
             "too few to tell a change from noise; --quick has one.",
         )
     if not kinds:
         return
-    _line(
+    say(
         console,
         "change: of the medians of the process launches, with its 95 % interval, by Welch's test "
         f"of their logarithms; p: corrected for {len(kinds)} rows (Holm). Slower or faster is what "
@@ -194,7 +195,7 @@ def _latencies(changes: Changes, console: Console) -> None:
         "same machine minutes apart differ by 3 to 4% anyway. All else is within noise.",
     )
     if len(kinds) >= MIN_ALIKE and (moved := set(kinds)) in ({"slower"}, {"faster"}):
-        _line(
+        say(
             console,
             f"Every row is {moved.pop()}: more likely the machine or a runtime than the exports.",
         )
@@ -217,7 +218,7 @@ def _same(console: Console, count: int, table: Table, what: str) -> None:
     if count:
         rows = f"row{'s' * (count != 1)}"
         which = f"the other {count} {rows}" if table.row_count else f"all {count} {rows}"
-        _line(console, f"The same {what} in {which}.")
+        say(console, f"The same {what} in {which}.")
 
 
 def _table(first: str, columns: Iterable[str]) -> Table:
@@ -240,7 +241,3 @@ def _points(ends: Iterable[float]) -> str:
 
 def _p(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}" if value >= 0.001 else "<0.001"
-
-
-def _line(console: Console, text: str) -> None:
-    console.print(text, highlight=False, markup=False, soft_wrap=not console.is_terminal)

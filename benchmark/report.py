@@ -41,16 +41,16 @@ def render(
     console.print(results_table(rows, found.as_json() if found else None))
     if details:
         console.print(details_table(benchmark.results))
-        _line(console, LEGEND)
+        say(console, LEGEND)
     _legend(benchmark, gate, environment, console)
     for line in advice(benchmark):
-        _line(console, line)
+        say(console, line)
     _unstable(benchmark, console)
     _throughput(benchmark, console)
     _profiles(benchmark, console)
     for result in benchmark.results:
         for reason in result.reasons:
-            _line(console, f"{result.subject.name}: {result.verdict}: {reason}")
+            say(console, f"{result.subject.name}: {result.verdict}: {reason}")
 
 
 def results_table(rows: Sequence[Json], recommendation: Json | None) -> Table:
@@ -77,7 +77,7 @@ def _legend(benchmark: Benchmark, gate: Gate, environment: Environment, console:
         )
         if gate.max_drop is not None:
             source += f", the largest drop {gate.max_drop * 100:.2f}"
-    _line(
+    say(
         console,
         f"{benchmark.total:,} test images; {source}. drop: points of accuracy lost against the "
         "Keras model, 95 % interval; agree: % in the same class as by it; p50, p99: µs for one "
@@ -85,13 +85,13 @@ def _legend(benchmark: Benchmark, gate: Gate, environment: Environment, console:
     )
     timers = [result.latency.timer for result in benchmark.results if result.latency]
     if timers:
-        _line(console, f"Each timing includes {1000 * max(timers):.0f} ns of reading the clock.")
+        say(console, f"Each timing includes {1000 * max(timers):.0f} ns of reading the clock.")
     for result in benchmark.results:
         if result.subject.format == KERAS and result.scalars:
             call = result.scalars["call"]
-            _line(console, f"{result.subject.name}: timed by {call}, the faster way")
-    _line(console, f"{environment.cpu}, {environment.cores} cores, {environment.architecture}")
-    _line(console, ", ".join(environment.cpu_features))
+            say(console, f"{result.subject.name}: timed by {call}, the faster way")
+    say(console, f"{environment.cpu}, {environment.cores} cores, {environment.architecture}")
+    say(console, ", ".join(environment.cpu_features))
 
 
 def _unstable(benchmark: Benchmark, console: Console) -> None:
@@ -100,7 +100,7 @@ def _unstable(benchmark: Benchmark, console: Console) -> None:
     disturbed = rounds - sum(latency.quiet_rounds for latency in timed)
     if disturbed > rounds // 10:
         left_out = all(latency.quiet_rounds >= MIN_ROUNDS for latency in timed)
-        _line(
+        say(
             console,
             f"In {disturbed} of {rounds} slices of timed calls the machine ran below its best; "
             + (
@@ -112,7 +112,7 @@ def _unstable(benchmark: Benchmark, console: Console) -> None:
         return
     spread = max(latency.spread or 0 for latency in unstable)
     causes = benchmark.conditions.causes() if benchmark.conditions else []
-    _line(
+    say(
         console,
         f"~ unstable: the medians of the rounds differ by up to {spread:.0%}; "
         f"{'; '.join(causes) or 'cause unknown'}. Rows taken in turns compare; their absolute "
@@ -126,31 +126,32 @@ def _throughput(benchmark: Benchmark, console: Console) -> None:
         if found is None:
             continue
         if "error" in found:
-            _line(console, f"{result.subject.name}: no throughput: {found['error']}")
+            say(console, f"{result.subject.name}: no throughput: {found['error']}")
             continue
         how = f"in batches of {found['batch']}"
         if found["calls"] != "batched":
             how = f"{found['calls']}, its batch is fixed"
-        _line(console, f"{result.subject.name}: {found['images_per_second']:,.0f} images/s {how}")
+        say(console, f"{result.subject.name}: {found['images_per_second']:,.0f} images/s {how}")
 
 
 def _profiles(benchmark: Benchmark, console: Console) -> None:
     profiled = [result for result in benchmark.results if result.profile is not None]
     if not profiled:
         return
-    _line(
+    say(
         console,
         "Time per operator by the runtime's own profiler, µs a call. LiteRT's delegate rounds each "
         "call down to whole µs; ONNX Runtime's profiler adds 2 to 3 µs to every node.",
     )
     for result in profiled:
         found = result.profile or {}
-        _line(console, f"{result.subject.name}{': ' + found['error'] if 'error' in found else ''}")
+        say(console, f"{result.subject.name}{': ' + found['error'] if 'error' in found else ''}")
         for operator in found.get("operators", ()):
             mean = f"{operator['mean_us']:.1f}" if operator["mean_us"] >= 0.05 else "<1"
             name = f"{operator['name']} ({operator['source']})"
-            _line(console, f"  {mean:>8}  {name}")
+            say(console, f"  {mean:>8}  {name}")
 
 
-def _line(console: Console, text: str) -> None:
+def say(console: Console, text: str) -> None:
+    """Prints a paragraph as it is; wrapped in a terminal only."""
     console.print(text, highlight=False, markup=False, soft_wrap=not console.is_terminal)

@@ -36,7 +36,7 @@ def test_the_reason_has_figures_and_the_runner_up() -> None:
     assert found is not None
     assert found.reason == (
         "the fastest of 2 within the limits: 2.0 µs, 254.0 kB, 89.50%. The runner-up, "
-        "tflite-int4, would be 124.0 kB smaller but 0.5 µs slower and 2.50 points less accurate"
+        "tflite-int4, would be 124.0 kB smaller but 0.50 µs slower and 2.50 points less accurate"
     )
     alone = recommend((INT8,), CLASSES, "latency", {})
     assert alone is not None
