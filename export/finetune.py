@@ -64,7 +64,7 @@ def fine_tune(source: SourceModel, recipes: Sequence[Recipe], settings: Settings
         tf_keras.utils.set_random_seed(SEED)
         epochs = settings.epochs or DEFAULT_EPOCHS[recipe]
         if recipe == "pruned":
-            model = _pruned(model, source, epochs, settings.sparsity or 0.0)
+            model = _pruned(model, source, epochs, settings.sparsities[0])
         elif recipe == "clustered":
             model = _clustered(model, source, epochs, settings.clusters or 0, "pruned" in recipes)
         else:

@@ -1,6 +1,6 @@
 """One format: source model → convert → verify, to a staged file. Heavy."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -40,12 +40,25 @@ def make(
     """Converts one format to a staged file and verifies it.
 
     Where a format can be calibrated in several ways, each is tried, and the one with the best
-    accuracy on the held-out images is kept, the earlier one of equals.
+    accuracy on the held-out images is kept, the earlier one of equals. Of several sparsities, the
+    first that passes verification.
 
     Raises:
         ToolkitError: the converter cannot convert this model.
         CheckError: the file does not do what the model does; the check is named.
     """
+    for sparsity in settings.sparsities[:-1]:
+        try:
+            return _make(entry, replace(settings, sparsities=(sparsity,)), source, expected, staged)
+        except CheckError:
+            continue
+    last = replace(settings, sparsities=settings.sparsities[-1:])
+    return _make(entry, last, source, expected, staged)
+
+
+def _make(
+    entry: Format, settings: Settings, source: SourceModel, expected: Expectation, staged: Path
+) -> Made:
     path = staged / f"{entry.name}{entry.suffix}"
     candidates: dict[str, float] = {}
     contents: dict[str, bytes] = {}

@@ -199,6 +199,8 @@ def summary(manifest: Manifest) -> str:
         f"agrees with Keras on {values['agreement']:.2%} of held-out images, "
         f"accuracy drop {values['accuracy_drop'] * 100:+.2f} points"
     )
+    if "sparsity" in values:
+        line += f", {values['sparsity']:.0%} of the weights zero"
     found = manifest.calibration
     if found is not None and len(found.candidates) > 1:
         line += f", calibrated by {found.method}"

@@ -17,7 +17,8 @@ METHODS_OF_CONVERTER = {
     "onnx": ("min-max", "moving-average", "percentile", "entropy"),
 }
 DEFAULT_CALIBRATION_SAMPLES = 500
-DEFAULT_SPARSITY = 0.75
+# The sparsest that passes verification is made: what a wide layer bears ruins a narrow one.
+DEFAULT_SPARSITIES = (0.75, 0.5, 0.25)
 DEFAULT_CLUSTERS = 16
 DEFAULT_OPSET = 18
 DEFAULT_EPOCHS = {"qat": 3, "pruned": 3, "clustered": 2}
@@ -52,12 +53,13 @@ class ExportOptions:
 class Settings:
     """The options that matter to one format, resolved; None where one does not matter.
 
-    `batch` is None where any batch size fits.
+    `batch` is None where any batch size fits. `sparsities` are tried in order until one passes
+    verification.
     """
 
     batch: int | None
     io_dtype: str
-    sparsity: float | None
+    sparsities: tuple[float, ...]
     clusters: int | None
     calibration_samples: int | None
     calibration_methods: tuple[str, ...]
@@ -68,8 +70,9 @@ class Settings:
         """Returns the settings that matter as a JSON object, for the manifest."""
         values = {key: value for key, value in asdict(self).items() if value not in (None, ())}
         values["batch"] = "dynamic" if self.batch is None else self.batch
-        if self.calibration_methods:
-            values["calibration_methods"] = list(self.calibration_methods)
+        for name in ("calibration_methods", "sparsities"):
+            if name in values:
+                values[name] = list(values[name])
         return values
 
 
@@ -138,10 +141,11 @@ def _settings(entry: Format, options: ExportOptions) -> Settings:
                 f"--batch {batch}, expected int8 and 1; leave one of them out"
             )
         methods = tuple(name for name in methods if name != "moving-average")
+    sparsities = DEFAULT_SPARSITIES if options.sparsity is None else (options.sparsity,)
     return Settings(
         batch=None if batch == "dynamic" else int(batch),
         io_dtype=io_dtype,
-        sparsity=chosen("sparsity", DEFAULT_SPARSITY) if "pruned" in entry.recipes else None,
+        sparsities=sparsities if "pruned" in entry.recipes else (),
         clusters=chosen("clusters", DEFAULT_CLUSTERS) if "clustered" in entry.recipes else None,
         calibration_samples=chosen("calibration_samples", DEFAULT_CALIBRATION_SAMPLES)
         if entry.calibrated

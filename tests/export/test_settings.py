@@ -12,12 +12,12 @@ def settings(name: str, options: ExportOptions | None = None) -> Settings:
 def test_defaults() -> None:
     int8, onnx = settings("tflite-int8"), settings("onnx-float32")
     assert (int8.batch, int8.io_dtype, int8.calibration_samples) == (1, "int8", 500)
-    assert (int8.opset, int8.sparsity, int8.clusters, int8.epochs) == (None, None, None, None)
+    assert (int8.opset, int8.sparsities, int8.clusters, int8.epochs) == (None, (), None, None)
     assert (onnx.batch, onnx.io_dtype, onnx.opset) == (None, "float32", 18)
     assert onnx.calibration_samples is None
     assert settings("tflite-int16x8").io_dtype == "int16"
     both = settings("tflite-int8-pruned-clustered")
-    assert (both.sparsity, both.clusters) == (0.75, 16)
+    assert (both.sparsities, both.clusters) == ((0.75, 0.5, 0.25), 16)
 
 
 def test_options_apply_where_they_matter() -> None:
@@ -27,7 +27,7 @@ def test_options_apply_where_they_matter() -> None:
         *("tflite-int8", "tflite-int8-qat", "tflite-int8-pruned"),
         *("tflite-int8-clustered", "tflite-int8-pruned-clustered"),
     }
-    assert {name for name, s in found.items() if s.sparsity == 0.5} == {
+    assert {name for name, s in found.items() if s.sparsities == (0.5,)} == {
         *("tflite-int8-pruned", "tflite-int8-pruned-clustered"),
     }
     assert {name for name, s in found.items() if s.opset == 15} == {
