@@ -115,7 +115,8 @@ def build_parser() -> Parser:
         "--sparsity",
         type=number_between(0.1, 0.95),
         metavar="SHARE",
-        help="weights that pruning sets to zero (default: the first of 0.75, 0.5, 0.25 that passes verification)",
+        help="weights that pruning sets to zero (default: the first of 0.75, 0.5, 0.25 that passes "
+        "verification)",
     )
     parser.add_argument(
         "--clusters",
