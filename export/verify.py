@@ -30,7 +30,9 @@ SIZE_OVERHEAD_BYTES = 16_384
 SIZE_OVERHEAD_BYTES_AN_OPERATOR = 512
 # How many images are run on the other, slower runtimes, and how far those may be apart.
 CROSS_RUNTIME_IMAGES = 500
-MAX_FLIPS = 0.004
+# Kernels round integers differently, and a deep network adds that up: an image between two classes
+# may get the other one.
+MAX_FLIPS = {"float32": 0.002, "float16": 0.004, "dynamic": 0.004, "int16": 0.004, "int8": 0.02}
 MAX_DIFFERENCE = {"float32": 1e-4, "float16": 0.01, "dynamic": 0.1, "int16": 0.01, "int8": 0.2}
 SPARSITY_SLACK = 0.01
 
@@ -199,14 +201,14 @@ def _check_runtimes(
         flips = float(np.mean(others.argmax(axis=1) != outputs.argmax(axis=1)))
         difference = np.abs(decode(others, fast.output) - decode(outputs, fast.output)).max()
         unit = fast.output.scale or 1.0
-        limit = MAX_DIFFERENCE[entry.activations]
+        limit, max_flips = MAX_DIFFERENCE[entry.activations], MAX_FLIPS[entry.activations]
         suffix = "max_abs" if fast.output.scale is None else "max_lsb"
         return [
             Check(
                 name=f"{name}_flips",
                 value=flips,
-                limit=f"<= {MAX_FLIPS:g}",
-                passed=flips <= MAX_FLIPS,
+                limit=f"<= {max_flips:g}",
+                passed=flips <= max_flips,
             ),
             Check(
                 name=f"{name}_{suffix}",

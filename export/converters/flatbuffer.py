@@ -1,4 +1,4 @@
-"""Edits a `.tflite` flatbuffer after conversion: tensor names, a needless operator, alignment."""
+"""Edits a `.tflite` flatbuffer after conversion: names, alignment, what is needless or twice."""
 
 import hashlib
 from collections.abc import Sequence
@@ -34,10 +34,28 @@ class AlignedBuffer(schema.BufferT):
         return schema.BufferEnd(builder)
 
 
+class SharingBuilder(flatbuffers.Builder):
+    """Writes equal vectors once, as flatbuffers allow; converters write each anew.
+
+    A channel's zero point takes eight bytes, and they are all zero: a fifth of a small network.
+    """
+
+    def __init__(self, initial_size: int) -> None:
+        super().__init__(initial_size)
+        self._vectors: dict[tuple[str, bytes], int] = {}
+
+    def CreateNumpyVector(self, x: np.ndarray) -> int:  # noqa: N802 - overrides the library's
+        """Returns where the vector lies, written now or before."""
+        key = x.dtype.str, x.tobytes()
+        if key not in self._vectors:
+            self._vectors[key] = super().CreateNumpyVector(x)
+        return self._vectors[key]
+
+
 def finish(
     model: bytes, *, inputs: Sequence[str], outputs: Sequence[str], flatten: bool = False
 ) -> bytes:
-    """Returns the model with its tensors named as asked, buffers aligned, no needless flattening.
+    """Returns the model with its tensors named as asked, aligned, without what is needless.
 
     The converter keeps the names of the signature apart and calls the tensors themselves
     `serving_default_image:0` and `StatefulPartitionedCall_1:0`.
@@ -65,7 +83,7 @@ def finish(
             buffer.data = np.frombuffer(model, np.uint8, buffer.size, buffer.offset)
             buffer.offset = buffer.size = 0
         buffer.__class__ = AlignedBuffer
-    builder = flatbuffers.Builder(len(model))
+    builder = SharingBuilder(len(model))
     builder.Finish(tree.Pack(builder), file_identifier=FILE_IDENTIFIER)
     return bytes(builder.Output())
 
