@@ -25,8 +25,8 @@ LARGE = ("--units", "56", "--learning-rate", "5e-3", "--epochs", "30")
 ROWS: tuple[tuple[str, tuple[str, ...], tuple[int, ...]], ...] = (
     ("mlp, 416 units", (*MLP, "--units", "416"), (1, 2, 3)),
     ("mlp, 128 units", (*MLP, "--units", "128"), (1,)),
-    ("mlp, 64 units", (*MLP, "--units", "64", "--epochs", "400"), (1,)),
-    ("mlp, 32 units", (*MLP, "--units", "32", "--epochs", "400"), (1,)),
+    ("mlp, 64 units", (*MLP, "--units", "64"), (1,)),
+    ("mlp, 32 units", (*MLP, "--units", "32"), (1,)),
     ("cnn, 16 filters", (*CNN, "--units", "16"), (1,)),
     ("cnn, 20 filters", (*CNN, "--units", "20", "--epochs", "18"), (1,)),
     ("cnn, 56 filters", (*CNN, *LARGE), (1,)),
