@@ -1,41 +1,38 @@
 """Classifies images with one exported model: numpy and the model's own runtime, no more. Light.
 
-    python predict.py artifacts/tflite-int8.tflite image.npy
-
-An image is an array (28, 28) or (N, 28, 28) uint8, or a picture, light on dark, through Pillow.
+`python predict.py artifacts/tflite-int8.tflite image.npy`: an array (28, 28) or (N, 28, 28) uint8,
+or a picture, light on dark, where Pillow is installed. Prints a class and its probability each.
 """
 
 import hashlib
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 
 def load_images(path: Path, shape: tuple[int, int]) -> np.ndarray:  # noqa: D103
-    if path.suffix == ".npy":
-        images: np.ndarray = np.load(path, allow_pickle=False)
-    else:
+    if path.suffix != ".npy":
         from PIL import Image
 
-        images = np.asarray(Image.open(path).convert("L").resize(shape[::-1]))
+        return np.asarray(Image.open(path).convert("L").resize(shape[::-1]))[np.newaxis]
+    images: np.ndarray = np.load(path, allow_pickle=False)
     if images.dtype != np.uint8 or images.shape[-2:] != shape or images.ndim > 3:
         raise ValueError(f"{path}: got {images.dtype} {images.shape}, expected uint8 (N, 28, 28)")
     return images.reshape(-1, *shape)
 
 
-def load_model(path: Path, runtime: str) -> Callable[[np.ndarray], np.ndarray]:  # noqa: D103
+def run(path: Path, runtime: str, images: np.ndarray) -> list[np.ndarray]:  # noqa: D103
     if runtime == "onnxruntime":
         import onnxruntime
 
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        return lambda image: np.asarray(session.run(["probabilities"], {"image": image})[0])
+        return [session.run(None, {"image": image})[0] for image in images]
     from ai_edge_litert.interpreter import Interpreter
 
     model = Interpreter(model_path=str(path)).get_signature_runner()
-    return lambda image: np.asarray(model(image=image)["probabilities"])
+    return [model(image=image)["probabilities"] for image in images]
 
 
 def main(model_path: Path, image_path: Path) -> None:  # noqa: D103
@@ -43,16 +40,14 @@ def main(model_path: Path, image_path: Path) -> None:  # noqa: D103
     if hashlib.sha256(model_path.read_bytes()).hexdigest() != manifest["sha256"]:
         raise ValueError(f"{model_path} is not the file of its manifest; copy the bundle again")
     (given,), (wanted,), scaling = (manifest[k] for k in ("inputs", "outputs", "preprocessing"))
-    images = load_images(image_path, tuple(given["shape"][1:]))
-    values = images * np.float32(scaling["scale"]) + np.float32(scaling["offset"])
+    values = load_images(image_path, tuple(given["shape"][1:])) * np.float32(scaling["scale"])
+    values += np.float32(scaling["offset"])
     if given["scale"] is not None:  # real value = (integer - zero point) * scale
-        values = np.rint(values / np.float32(given["scale"])) + given["zero_point"]
-        values = values.clip(np.iinfo(given["dtype"]).min, np.iinfo(given["dtype"]).max)
-    classify = load_model(model_path, manifest["runtime"])
-    for value in values.astype(given["dtype"]):
-        found = classify(value[np.newaxis])[0].astype(np.float32)
-        if wanted["scale"] is not None:
-            found = (found - np.float32(wanted["zero_point"])) * np.float32(wanted["scale"])
+        values, limits = values / np.float32(given["scale"]), np.iinfo(given["dtype"])
+        values = (np.rint(values) + given["zero_point"]).clip(limits.min, limits.max)
+    zero_point, scale = np.float32(wanted["zero_point"] or 0), np.float32(wanted["scale"] or 1)
+    for output in run(model_path, manifest["runtime"], values.astype(given["dtype"])[:, None]):
+        found = (output[0] - zero_point) * scale
         print(f"{manifest['labels'][found.argmax()]} {found.max():.3f}")
 
 
