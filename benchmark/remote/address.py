@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from train.errors import ToolkitError
 
 ADDRESS = re.compile(
-    r"(?P<user>[\w.][\w.-]*@)?(?P<host>[\w.][\w.-]*|\[[0-9a-fA-F:]+\])(:(?P<port>\d{1,5}))?"
+    r"(?P<user>[\w.][\w.-]*@)?(?P<host>\w[\w.-]*|\[[0-9a-fA-F:]+\])(:(?P<port>\d{1,5}))?"
 )
 CONNECT_TIMEOUT_S = 10
 # A connection that is silent so long is dead: three questions without an answer.
