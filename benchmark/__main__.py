@@ -35,6 +35,11 @@ def main(arguments: Sequence[str]) -> int:
 
         render_merged(read_machines(options.merge), Console())
         return 0
+    if options.bundle is not None and options.host is None:
+        raise ToolkitError(
+            "got --bundle without --host, expected a machine to take the bundle to; in a bundle "
+            "itself, run `python -m benchmark`; to make one, `python -m export --bundle`"
+        )
     formats = tuple(select_formats(options.format)) if options.format else None
     if options.host is not None:
         if in_bundle() or options.include_keras or options.reports is not None:

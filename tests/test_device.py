@@ -206,7 +206,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     )
     process.kill()
     process.wait()
-    assert list((folder / "device").iterdir()) == []  # the agent removes what it was sent
+    # the agent removes what it was sent; ONNX Runtime leaves a file of its own
+    assert list((folder / "device").glob("edge-export-*")) == []
 
 
 def results_of(server: Server, artifacts: Path) -> Path:
@@ -257,8 +258,10 @@ def test_the_verdict_there_is_the_exit_code_here(
 def test_what_came_back_of_a_run_that_ended_early_is_kept_and_gone_on_with(
     server: Server, artifacts: Path, device_python: Path, how: str
 ) -> None:
-    arguments = ("--remote-python", device_python, "--artifacts", artifacts, *GATE)
-    arguments = (*arguments, "--format", "tflite-int8", "--samples", "300000")
+    arguments = (
+        *("--remote-python", device_python, "--artifacts", artifacts, *GATE),
+        *("--format", "tflite-int8", "--samples", "300000"),
+    )
     process = server.start(*arguments)
     assert process.stdout is not None
     partial = results_of(server, artifacts).with_suffix(".partial")
@@ -303,9 +306,12 @@ def test_a_machine_that_cannot_run_it_says_what_mends_it(
     assert not (artifacts / "hosts").exists()
     command = done.err.partition("`")[2].partition("`")[0]
     subprocess.run(
-        command, shell=True, cwd=REPOSITORY, env=server.environment, check=True,
+        ["sh", "-c", command],
+        cwd=REPOSITORY,
+        env=server.environment,
+        check=True,
         capture_output=True,
-    )  # fmt: skip
+    )
     done = server.run(*arguments, "--remote-python", python)
     assert done.code == 0, done.out + done.err
 

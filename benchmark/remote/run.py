@@ -18,11 +18,12 @@ from export.bundle.build import BundleConfig, write_bundle
 from export.bundle.launcher import problem_with
 from export.formats import FORMATS, RUNTIMES, Format
 from train.bundled import BUNDLE_FILE
-from train.cli import Parser
+from train.cli import EXIT_INTERRUPTED, Parser
 from train.errors import DEVICE_MODULES, ArtifactError, ToolkitError
 
 MIN_PYTHON = (3, 11)
 RUNTIME_MODULES = {"litert": "ai_edge_litert", "onnxruntime": "onnxruntime"}
+EXIT_CODES = (0, 1, 2, EXIT_INTERRUPTED)
 # The last line of a run: where the page is. Here that is another place.
 PAGE_LINE = "The same to forward: "
 
@@ -96,6 +97,11 @@ def run_on_host(config: RemoteConfig) -> int:
                     + _kept(returned)
                 )
     path = returned.publish()
+    if code not in EXIT_CODES:
+        raise ToolkitError(
+            f"the benchmark on {config.host} ended by {code}, expected an exit code of "
+            f"{', '.join(map(str, EXIT_CODES))}: it may lack memory; {_kept(returned)}"
+        )
     if path is not None:
         print(f"Brought back: {path}, and the page {path.with_suffix('.html').name} beside it")
     return code
@@ -160,16 +166,21 @@ def _check(
             f"{config.host} does not answer as expected: {complaint}; try "
             f"`{address.by_hand(f'{config.python} --version')}`, which must ask for nothing"
         )
-    version = tuple(map(int, found["python"]))
+    try:
+        version, missing = tuple(map(int, found["python"])), list(map(str, found["missing"]))
+    except (LookupError, TypeError, ValueError) as error:
+        raise ToolkitError(
+            f"{config.host} answers with something else than a version ({error}); look what "
+            f"{config.python} is there"
+        ) from error
     if version < MIN_PYTHON:
         raise ToolkitError(
             f"{config.host}: got Python {'.'.join(map(str, version))} as {config.python}, expected "
             "3.11 or later; install one and name it with --remote-python"
         )
-    if found["missing"]:
+    if missing:
         raise ToolkitError(
-            f"{config.host} lacks {', '.join(map(str, found['missing']))}; "
-            + address.installing(config.python)
+            f"{config.host} lacks {', '.join(missing)}; {address.installing(config.python)}"
         )
 
 
@@ -187,7 +198,7 @@ def _follow(
             raise ToolkitError(
                 f"{address.destination}: {message['problem']}; free its disk, or set TMPDIR there"
             )
-        elif "exit" in message:
+        elif isinstance(message.get("exit"), int):
             return int(message["exit"])
     return None
 

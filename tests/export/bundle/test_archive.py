@@ -91,6 +91,10 @@ def test_loose_files(tmp_path: Path) -> None:
     assert "got 2 things, expected one folder" in refused(tmp_path, member("a"), member("b"))
 
 
+def test_nothing_in_it(tmp_path: Path) -> None:
+    assert "got 0 things, expected one folder" in refused(tmp_path)
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 a zip", b"\x1f\x8b\x08\x00garbled"])
 def test_no_archive(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.tar.gz"
