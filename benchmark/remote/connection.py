@@ -96,7 +96,7 @@ class Connection:
                     f"the other machine sent more than {MAX_LINE_BYTES:,} bytes in a line, "
                     "expected results; look what answers there"
                 )
-            with suppress(ValueError):
+            with suppress(ValueError, RecursionError):
                 message = json.loads(line)
                 if isinstance(message, dict):
                     yield message

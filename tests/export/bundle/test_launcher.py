@@ -64,6 +64,8 @@ def test_no_bundle_at_all(tmp_path: Path) -> None:
     assert "bundle.json: No such file" in (problem_with(tmp_path) or "")
     (tmp_path / "bundle.json").write_text("[1]")
     assert "lacks or garbles" in (problem_with(tmp_path) or "")
+    (tmp_path / "bundle.json").write_text("[" * 100_000)
+    assert "lacks or garbles" in (problem_with(tmp_path) or "")
     (tmp_path / "bundle.json").write_text("{")
     assert "lacks or garbles" in (problem_with(tmp_path) or "")
 
