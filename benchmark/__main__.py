@@ -4,7 +4,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from train.cli import Parser, integer_between, listed, names, number_between, run_command
+from train.cli import (
+    DEFAULT_BUNDLE_IMAGES,
+    Parser,
+    integer_between,
+    listed,
+    names,
+    number_between,
+    run_command,
+)
 from train.errors import ToolkitError
 
 BASELINE = 0.886  # the seed's test accuracy
@@ -35,6 +43,12 @@ def main(arguments: Sequence[str]) -> int:
 
         render_merged(read_machines(options.merge), Console())
         return 0
+    of_a_new_bundle = options.bundle_images != DEFAULT_BUNDLE_IMAGES
+    if of_a_new_bundle and (options.host is None or options.bundle is not None):
+        raise ToolkitError(
+            "got --bundle-images without --host or with --bundle, expected a bundle to be made for "
+            "another machine; leave it out"
+        )
     if options.bundle is not None and options.host is None:
         raise ToolkitError(
             "got --bundle without --host, expected a machine to take the bundle to; in a bundle "

@@ -34,8 +34,8 @@ def run_with_ssh(script: str, config: BundleConfig, *arguments: str | Path) -> C
     (folder / "ssh").chmod(0o755)
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "benchmark", "--host", "pi", "--bundle-images", "all"),
-            *("--artifacts", config.artifacts, "--data", str(config.data), *arguments),
+            *(sys.executable, "-m", "benchmark", "--host", "pi", "--artifacts", config.artifacts),
+            *("--data", str(config.data), *arguments),
         ],
         cwd=REPOSITORY,
         env={**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"},

@@ -20,7 +20,7 @@ from tests.conftest import REPOSITORY, assert_one_line_error, run_module
 from tests.test_light_imports import BLOCKER, RUNTIMES, TENSORFLOW
 from train.artifact import write_json
 from train.data import load_evaluation
-from train.errors import ArtifactError, ToolkitError
+from train.errors import ArtifactError
 from train.record import check_reference, load_outputs
 
 
@@ -192,9 +192,8 @@ def test_a_format_that_is_not_there(config: BundleConfig) -> None:
         write_bundle(replace(config, formats=(FORMATS["onnx-int8"],)))
 
 
-def test_more_images_than_there_are(config: BundleConfig) -> None:
-    with pytest.raises(ToolkitError, match=f"expected at most {COUNT}"):
-        write_bundle(replace(config, images=COUNT + 1))
+def test_more_images_than_there_are_are_all(config: BundleConfig) -> None:
+    assert "30 of 30 test images" in write_bundle(replace(config, images=COUNT + 1))
 
 
 @pytest.mark.parametrize(
@@ -212,6 +211,13 @@ def test_bad_options(tmp_path: Path, arguments: list[str], expected: str) -> Non
     done = run_module("export", "--bundle", tmp_path / "edge", *arguments)
     assert_one_line_error(done, expected)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_images_for_no_bundle() -> None:
+    done = run_module("export", "--format", "all", "--bundle-images", "all")
+    assert_one_line_error(done, "got --bundle-images without --bundle")
+    done = run_module("benchmark", "--bundle-images", "7")
+    assert_one_line_error(done, "got --bundle-images without --host")
 
 
 def test_the_command_makes_one_without_tensorflow(config: BundleConfig) -> None:
