@@ -38,6 +38,8 @@ class Recipe:
         dropout: share of hidden units left out at random, in training only, so that the
             deployed network stays Flatten → Dense → Dense.
         dropout_full_units: narrower networks get less dropout in proportion: they overfit less.
+        label_smoothing: share of the loss that asks for all classes alike. It keeps the outputs
+            before the softmax small, and so the step between their integers.
         mirrored: share of the training images that are seen mirrored.
         shifted: share of the steps whose images are seen moved by up to a pixel.
     """
@@ -54,6 +56,7 @@ class Recipe:
     warm_up: float = 0.0
     dropout: float = 0.0
     dropout_full_units: int = 1
+    label_smoothing: float = 0.0
     mirrored: float = 0.0
     shifted: float = 0.0
 
@@ -78,6 +81,7 @@ RECIPES = {
             warm_up=0.05,
             dropout=0.4,
             dropout_full_units=256,
+            label_smoothing=0.1,
             shifted=0.2,
         ),
         Recipe(

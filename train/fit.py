@@ -172,15 +172,19 @@ class _Trainer:
             labels = tf.gather(data.labels, chosen)
             with tf.GradientTape() as tape:
                 logits = forward.logits(model, preprocessed(images), training=True)
-                loss = tf.reduce_mean(
-                    tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-                )
+                loss = self._loss(labels, logits)
             gradients = tape.gradient(loss, [variable.value for variable in weights])
             optimizer.learning_rate.assign(rates[step])
             optimizer.apply(gradients, weights)
             total += tf.stack([loss, _accuracy(labels, logits)])
         means = total / self.steps
         return means[0], means[1]
+
+    def _loss(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        """Cross-entropy with smoothed labels (Szegedy et al. 2016, arXiv:1512.00567)."""
+        smoothing, classes = self._recipe.label_smoothing, logits.shape[1]
+        targets = tf.one_hot(labels, classes) * (1 - smoothing) + smoothing / classes
+        return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
 
     def _evaluation(self) -> tuple[tf.Tensor, tf.Tensor]:
         data = self._data

@@ -198,3 +198,14 @@ def test_narrow_networks_get_less_dropout() -> None:
     recipe = RECIPES["default"]
     assert recipe.dropout_of(416) == recipe.dropout_of(256) == 0.4
     assert recipe.dropout_of(64) == pytest.approx(0.1)
+
+
+def test_smoothed_labels_keep_the_outputs_before_the_softmax_small(data: FitData) -> None:
+    def largest(smoothing: float) -> float:
+        chosen = replace(SMALL, recipe=replace(RECIPE, label_smoothing=smoothing))
+        model = built(chosen)
+        fit(model, chosen, data, epochs=60, seed=1, keep_last=True)
+        found = forward.logits(model, preprocessed(tf.constant(VALIDATION.images)))
+        return float(tf.reduce_max(tf.abs(found)))
+
+    assert largest(0.2) < 0.8 * largest(0.0)
