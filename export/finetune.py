@@ -30,7 +30,7 @@ from train.model import INPUT_NAME, OUTPUT_NAME
 SEED = 1
 BATCH_SIZE = 256
 STEPS_PER_EXECUTION = 50  # batches a call into TensorFlow; saves a third of an epoch's time
-PEAK_LEARNING_RATE: dict[Recipe, float] = {"qat": 3e-5, "pruned": 1e-3, "clustered": 3e-4}
+PEAK_LEARNING_RATE: dict[Recipe, float] = {"qat": 3e-5, "pruned": 1e-3, "clustered": 1e-3}
 TEACHER_SHARE = 0.9  # of the targets; the rest are the labels
 PRUNING_START = 0.3  # sparsity at the first step
 PRUNING_SHARE = 0.6  # of the steps, after which the sparsity is final
