@@ -17,6 +17,7 @@ ENVIRONMENT = Environment(
     memory_bytes=1,
     system="",
     python="",
+    emulated=False,
 )
 FLOORS = {"litert": 1.0, "onnxruntime": 5.0}
 DENSE = ("FULLY_CONNECTED", "FULLY_CONNECTED", "SOFTMAX")

@@ -153,8 +153,8 @@ def test_rows_that_were_not_measured_meet_nothing_and_are_not_the_closest() -> N
 @pytest.mark.parametrize("name", ["max_drop", "min_agreement", "max_drop_per_class"])
 def test_limits_that_need_labels_are_refused_without_them(name: str) -> None:
     limited = replace(GATE, **{name: 0.1})
-    check_limits(limited, labelled=True)
+    check_limits(limited, labelled=True, emulated=False)
     option = "--" + name.replace("_", "-")
     with pytest.raises(DataError, match=f"got {option} and data without labels"):
-        check_limits(limited, labelled=False)
-    check_limits(replace(GATE, max_size_kb=1.0), labelled=False)
+        check_limits(limited, labelled=False, emulated=False)
+    check_limits(replace(GATE, max_size_kb=1.0), labelled=False, emulated=False)
