@@ -22,14 +22,13 @@ from benchmark.subjects import (
     KERAS,
     RESULTS_FILE,
     Subject,
-    check_reference,
     find_manifests,
     find_subjects,
 )
 from train import data as dataset
 from train.artifact import package_versions, publish, staging, write_json
 from train.environment import read_environment
-from train.record import ReferenceOutputs, load_outputs
+from train.record import ReferenceOutputs, check_reference, load_outputs
 
 SCHEMA_VERSION = 1
 RUNTIME_PACKAGES = {"litert": "ai-edge-litert", "onnxruntime": "onnxruntime", KERAS: "tensorflow"}

@@ -11,8 +11,7 @@ from benchmark.worker import Job
 from export.formats import FORMATS, Format
 from export.manifest import Manifest, check_file, read_manifest
 from export.runners import MODES
-from train.artifact import array_sha256
-from train.data import EvaluationData, LabelledImages, image_hashes
+from train.data import image_hashes
 from train.errors import ArtifactError
 from train.record import MODEL_FILE, RECORD_FILE, ReferenceOutputs
 
@@ -96,21 +95,6 @@ def find_manifests(artifacts: Path, formats: tuple[Format, ...] | None) -> list[
         raise ArtifactError(f"no exports in {artifacts}; run `python -m export --format all`")
     known = [found.pop(name) for name in FORMATS if name in found]
     return [*known, *found.values()]
-
-
-def check_reference(reference: ReferenceOutputs, test: EvaluationData) -> None:
-    """Raises ArtifactError unless the Keras model's outputs are those on this test data."""
-    if test.labels is None:
-        found, expected = array_sha256(test.images), reference.images_sha256
-    else:
-        found = LabelledImages(images=test.images, labels=test.labels).sha256()
-        expected = reference.data_sha256
-    if found != expected or len(reference.outputs) != len(test.images):
-        raise ArtifactError(
-            "the Keras model's stored outputs belong to other test data: got data "
-            f"{found[:12]}…, the outputs are on {expected[:12]}…; "
-            "run `python -m train` again, or give the data that it was evaluated on"
-        )
 
 
 def find_subjects(

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from export.formats import (
     ALIASES,
@@ -27,12 +28,6 @@ def main(arguments: Sequence[str]) -> int:
     if options.list:
         print(format_list())
         return 0
-    formats = select_formats(options.format, besides=(TFLM,))
-    tflm, tflm_model = TFLM in split_names(options.format), FORMATS[TFLM_MODEL]
-    if tflm and options.batch == "dynamic":
-        raise ToolkitError(
-            f"{TFLM}: got --batch dynamic, expected 1, TFLM's memory being fixed; leave one out"
-        )
     asked = ExportOptions(
         batch=options.batch,
         io=options.io,
@@ -43,6 +38,31 @@ def main(arguments: Sequence[str]) -> int:
         opset=options.opset,
         epochs=options.epochs,
     )
+    if options.bundle is not None:
+        if options.force or asked != ExportOptions():
+            raise ToolkitError(
+                "got --bundle with options of a conversion, expected --format at most, because a "
+                "bundle takes exports as they are; export first, then bundle"
+            )
+        chosen = tuple(select_formats(options.format)) if options.format else None
+
+        from export.bundle.build import BundleConfig, write_bundle
+
+        config = BundleConfig(
+            target=options.bundle,
+            artifacts=options.artifacts,
+            data=options.data,
+            formats=chosen,
+            images=options.bundle_images,
+        )
+        print(write_bundle(config))
+        return 0
+    formats = select_formats(options.format, besides=(TFLM,))
+    tflm, tflm_model = TFLM in split_names(options.format), FORMATS[TFLM_MODEL]
+    if tflm and options.batch == "dynamic":
+        raise ToolkitError(
+            f"{TFLM}: got --batch dynamic, expected 1, TFLM's memory being fixed; leave one out"
+        )
     settings = resolve([*formats, tflm_model] if tflm else formats, asked)
 
     from export.current import current_manifest
@@ -73,14 +93,14 @@ def main(arguments: Sequence[str]) -> int:
         report.step("loading TensorFlow")
         with captured_native_output():
             from export.pipeline import ExportConfig, export_formats
-        config = ExportConfig(
+        export_config = ExportConfig(
             artifacts=options.artifacts,
             data=options.data,
             formats=formats,
             settings=settings,
             tflm=tflm,
         )
-        failures = export_formats(config, report)
+        failures = export_formats(export_config, report)
     for error in failures.values():
         print(f"error: {error}", file=sys.stderr)
     return max((error.exit_code for error in failures.values()), default=0)
@@ -101,6 +121,14 @@ def build_parser() -> Parser:
     parser.add_argument(
         "--force", action="store_true", help="make again what is up to date already"
     )
+    parser.add_argument(
+        "--bundle",
+        type=Path,
+        metavar="DIR|FILE.tar.gz",
+        help="convert nothing; write what a device needs to run and judge the exports that are "
+        "there, or those of --format",
+    )
+    parser.add_bundle_images()
     parser.add_argument(
         "--batch",
         choices=("1", "dynamic"),

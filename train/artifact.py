@@ -89,7 +89,7 @@ def publish(staged: list[Path], artifacts: Path) -> None:
     for path in staged:
         with path.open("rb") as file:
             os.fsync(file.fileno())
-    with _interrupts_held_back():
+    with interrupts_held_back():
         for path in staged:
             path.replace(artifacts / path.name)
 
@@ -155,7 +155,7 @@ def read_json(path: Path, *, schema_version: int, remedy: str) -> dict[str, Any]
 
 
 @contextmanager
-def _interrupts_held_back() -> Iterator[None]:
+def interrupts_held_back() -> Iterator[None]:
     """Lets SIGINT and SIGTERM wait until the block is done.
 
     By handlers, not by the signal mask: TensorFlow's threads leave these signals open, and

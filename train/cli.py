@@ -15,6 +15,7 @@ from train.errors import MissingPackageError, ToolkitError
 
 DEFAULT_ARTIFACTS = Path("artifacts")
 EXIT_INTERRUPTED = 130
+DEFAULT_BUNDLE_IMAGES = 1_000
 
 
 class Parser(argparse.ArgumentParser):
@@ -40,6 +41,22 @@ class Parser(argparse.ArgumentParser):
             help="folder with the four Fashion-MNIST IDX files, gzipped or not "
             "(default: looked for, downloaded if need be)",
         )
+
+    def add_bundle_images(self) -> None:
+        """Adds `--bundle-images`, None for all of them, to a command that makes bundles."""
+        self.add_argument(
+            "--bundle-images",
+            type=_integer_or_all,
+            default=DEFAULT_BUNDLE_IMAGES,
+            metavar="N|all",
+            help="test images in a bundle, the first N; fewer make wider intervals "
+            "(default: %(default)s)",
+        )
+
+
+def _integer_or_all(text: str) -> int | None:
+    """An argparse type: a positive integer, or None for `all`."""
+    return None if text == "all" else integer_between(1, sys.maxsize)(text)
 
 
 def integer_between(low: int, high: int) -> Callable[[str], int]:

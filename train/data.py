@@ -14,6 +14,7 @@ import numpy as np
 
 from train import sources
 from train.artifact import array_sha256
+from train.bundled import DATA_FOLDER, ROOT, in_bundle
 from train.errors import DataError
 
 LABELS = (
@@ -29,6 +30,8 @@ LABELS = (
     "Ankle boot",
 )
 IMAGE_SHAPE = (28, 28)
+# A part of the test data in a folder, as a bundle carries it.
+SLICE_IMAGES, SLICE_LABELS = "images.npy", "labels.npy"
 SPLIT_SEED = 20170825  # the day the data set's paper appeared; fixed, never the training seed
 VALIDATION_PER_CLASS = 600
 CALIBRATION_PER_CLASS = 50
@@ -115,14 +118,28 @@ class EvaluationData:
 def load_evaluation(data: Path | None) -> EvaluationData:
     """Returns the 10,000 test images with their labels, if `data` is not a folder without them.
 
+    A folder that holds `images.npy` in place of the IDX files gives these images; in a bundle,
+    its own folder of that kind is taken where `data` is None.
+
     Raises:
-        DataError: as in `sources.read_files`.
+        DataError: as in `sources.read_files`; or the arrays are no images and labels.
     """
+    if data is None and in_bundle():
+        data = ROOT / DATA_FOLDER
+    if data is not None and (data / SLICE_IMAGES).is_file():
+        return _load_slice(data)
     if data is not None and not sources.has_file(data, sources.TEST_LABELS):
         content = sources.read_files((sources.TEST_IMAGES,), data)[sources.TEST_IMAGES]
         return EvaluationData(images=_images(content), labels=None)
     test = load_test(data)
     return EvaluationData(images=test.images, labels=test.labels)
+
+
+def save_slice(test: EvaluationData, folder: Path) -> None:
+    """Writes images, and labels if there are, into a folder that `load_evaluation` reads."""
+    np.save(folder / SLICE_IMAGES, test.images)
+    if test.labels is not None:
+        np.save(folder / SLICE_LABELS, test.labels)
 
 
 def load_test(data: Path | None) -> LabelledImages:
@@ -178,6 +195,33 @@ def _load(images_name: str, labels_name: str, data: Path | None) -> LabelledImag
     content = sources.read_files((images_name, labels_name), data)
     labels = np.frombuffer(content[labels_name], np.uint8, offset=8)
     return LabelledImages(images=_images(content[images_name]), labels=labels)
+
+
+def _load_slice(folder: Path) -> EvaluationData:
+    images = _read_bytes_array(folder / SLICE_IMAGES)
+    labelled = (folder / SLICE_LABELS).is_file()
+    labels = _read_bytes_array(folder / SLICE_LABELS) if labelled else None
+    if images.shape[1:] != IMAGE_SHAPE or not len(images):
+        raise DataError(
+            f"{folder / SLICE_IMAGES}: got shape {images.shape}, expected (N, 28, 28), N ≥ 1; "
+            "make the bundle again"
+        )
+    if labels is not None and labels.shape != images.shape[:1]:
+        raise DataError(
+            f"{folder / SLICE_LABELS}: got shape {labels.shape}, expected {images.shape[:1]}, a "
+            "label an image; make the bundle again"
+        )
+    return EvaluationData(images=images, labels=labels)
+
+
+def _read_bytes_array(path: Path) -> np.ndarray:
+    try:
+        found: np.ndarray = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path} cannot be read ({error}); make the bundle again") from error
+    if found.dtype != np.uint8:
+        raise DataError(f"{path}: got {found.dtype}, expected uint8; make the bundle again")
+    return found
 
 
 def _images(content: bytes) -> np.ndarray:

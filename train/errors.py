@@ -7,6 +7,8 @@ ToolkitError                 2  bad usage or bad input
 └── CheckError               1  a file was made, but it does not do what the model does
 """
 
+from train.bundled import REQUIREMENTS_FILE, in_bundle
+
 DEVICE_MODULES = ("numpy", "rich", "jinja2", "PIL", "ai_edge_litert", "onnxruntime")
 
 
@@ -31,9 +33,10 @@ class MissingPackageError(ToolkitError):
         """Names the package and the exact command that installs what is needed."""
         module = (error.name or "").split(".")[0]
         extra = "device" if module in DEVICE_MODULES else "host"
+        file = REQUIREMENTS_FILE if in_bundle() else f"requirements-{extra}.txt"
         super().__init__(
             f"the package {module!r} is not installed; "
-            f"run `pip install --no-deps --require-hashes -r requirements-{extra}.txt`"
+            f"run `pip install --no-deps --require-hashes -r {file}`"
         )
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from train.artifact import file_sha256, read_json
-from train.data import Preprocessing
+from train.artifact import array_sha256, file_sha256, read_json
+from train.data import EvaluationData, LabelledImages, Preprocessing
 from train.errors import ArtifactError
 
 MODEL_FILE = "model.keras"
@@ -122,6 +122,21 @@ def load_outputs(artifacts: Path) -> ReferenceOutputs:
         raise ArtifactError(f"{path}, the Keras model's outputs, is not there; {REMEDY}") from error
     except (OSError, ValueError, TypeError, LookupError, EOFError, zipfile.BadZipFile) as error:
         raise ArtifactError(f"{path} is corrupt ({error}); {REMEDY} again") from error
+
+
+def check_reference(reference: ReferenceOutputs, test: EvaluationData) -> None:
+    """Raises ArtifactError unless the Keras model's outputs are those on this test data."""
+    if test.labels is None:
+        found, expected = array_sha256(test.images), reference.images_sha256
+    else:
+        found = LabelledImages(images=test.images, labels=test.labels).sha256()
+        expected = reference.data_sha256
+    if found != expected or len(reference.outputs) != len(test.images):
+        raise ArtifactError(
+            "the Keras model's stored outputs belong to other test data: got data "
+            f"{found[:12]}…, the outputs are on {expected[:12]}…; "
+            "run `python -m train` again, or give the data that it was evaluated on"
+        )
 
 
 def as_model_json(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from benchmark.config import BenchmarkConfig
 from benchmark.gate import Gate
 from benchmark.subjects import (
     check_overlap,
-    check_reference,
     check_source,
     find_manifests,
     find_subjects,
@@ -23,6 +22,7 @@ from tests.examples import MANIFEST, REFERENCE
 from train.artifact import array_sha256, file_sha256, write_json
 from train.data import EvaluationData, LabelledImages, Preprocessing, image_hashes
 from train.errors import ArtifactError
+from train.record import check_reference
 
 IMAGES = np.random.RandomState(0).randint(0, 256, (6, 2, 2)).astype(np.uint8)
 LABELS = np.arange(6, dtype=np.uint8) % 3

@@ -1,0 +1,1 @@
+"""What a device needs to run, measure and judge exports, in one folder or archive."""
