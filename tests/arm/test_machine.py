@@ -111,9 +111,15 @@ def test_without_qemu_one_line_says_how_to_get_it(
     assert_one_line_error(done, f"got no {QEMU}", "apt-get install", "qemu-system-arm")
 
 
-def test_without_exports_one_line_says_what_to_run(
+def test_without_a_model_one_line_says_what_to_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_qemu(tmp_path, monkeypatch, "exit 1")
     done = run_module("tests.arm", "--artifacts", tmp_path / "nothing")
-    assert_one_line_error(done, "no exports in", "python -m export")
+    assert_one_line_error(done, "is not there", "run `python -m train`")
+
+
+def test_too_few_images_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_qemu(tmp_path, monkeypatch, "exit 1")
+    done = run_module("tests.arm", "--artifacts", tmp_path, "--bundle-images", "999")
+    assert_one_line_error(done, "got --bundle-images 999, expected at least 1000")

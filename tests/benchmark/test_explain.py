@@ -36,6 +36,15 @@ def sentences(
     return rows[-1].explanations
 
 
+def test_an_emulated_machines_times_are_not_explained_but_sizes_are() -> None:
+    emulated = replace(ENVIRONMENT, emulated=True)
+    for slow in (row("tflite-int8", 9.0, 254_000), ONNX_FLOAT):
+        assert sentences(slow, FLOAT)
+        assert sentences(slow, FLOAT, environment=emulated) == ()
+    (large,) = sentences(row("tflite-int8", 9.0, 900_000), FLOAT, environment=emulated)
+    assert large.startswith("larger than 8 bits a weight")
+
+
 def test_what_is_as_expected_needs_no_sentence() -> None:
     assert sentences(FLOAT) == ()
     assert sentences(row("tflite-int8", 3.5, 254_000), FLOAT) == ()
