@@ -3,6 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   := .venv
 BIN    := $(VENV)/bin
 UV     ?= uv
+ARTIFACTS ?= artifacts
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check fix dashboard bench accuracies pictures arm lock clean
@@ -41,7 +42,7 @@ pictures: $(VENV)/dev ## make the README's two pictures in pictures/ (needs `mak
 	$(BIN)/python -m tests.pictures
 
 arm: $(VENV)/dev ## run the exports on an emulated ARM machine, compare outputs (needs `make run`)
-	$(BIN)/python -m tests.arm
+	$(BIN)/python -m tests.arm --artifacts $(ARTIFACTS)
 
 lock: ## resolve the dependencies anew (needs uv)
 	$(UV) pip compile $(LOCK) --upgrade --extra dev pyproject.toml -o requirements-dev.txt
