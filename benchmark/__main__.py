@@ -4,7 +4,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from train.cli import Parser, integer_between, listed, names, number_between, run_command
+from train.cli import (
+    DEFAULT_BUNDLE_IMAGES,
+    Parser,
+    integer_between,
+    listed,
+    names,
+    number_between,
+    run_command,
+)
 from train.errors import ToolkitError
 
 BASELINE = 0.886  # the seed's test accuracy
@@ -27,20 +35,60 @@ def main(arguments: Sequence[str]) -> int:
 
     from rich.console import Console
 
+    from export.formats import select_formats
+    from train.bundled import in_bundle
+
+    if options.merge:
+        from benchmark.merge import read_machines, render_merged
+
+        render_merged(read_machines(options.merge), Console())
+        return 0
+    of_a_new_bundle = options.bundle_images != DEFAULT_BUNDLE_IMAGES
+    if of_a_new_bundle and (options.host is None or options.bundle is not None):
+        raise ToolkitError(
+            "got --bundle-images without --host or with --bundle, expected a bundle to be made for "
+            "another machine; leave it out"
+        )
+    if options.bundle is not None and options.host is None:
+        raise ToolkitError(
+            "got --bundle without --host, expected a machine to take the bundle to; in a bundle "
+            "itself, run `python -m benchmark`; to make one, `python -m export --bundle`"
+        )
+    formats = tuple(select_formats(options.format)) if options.format else None
+    if options.host is not None:
+        if in_bundle() or options.include_keras or options.reports is not None:
+            raise ToolkitError(
+                "got --host in a bundle, or with --include-keras or --reports, expected neither; "
+                "run it where the exports were made, its reports go to hosts/ beside them"
+            )
+        from benchmark.remote.run import RemoteConfig, passed_on, run_on_host
+
+        remote = RemoteConfig(
+            host=options.host,
+            python=options.remote_python,
+            bundle=options.bundle,
+            artifacts=options.artifacts,
+            data=options.data,
+            formats=formats,
+            images=options.bundle_images,
+            arguments=passed_on(arguments),
+            resume=options.resume,
+        )
+        return run_on_host(remote)
+
     from benchmark.config import BenchmarkConfig
     from benchmark.gate import MIN_SNR_DB, Gate
     from benchmark.limits import unmet
     from benchmark.pipeline import run_benchmark
     from benchmark.report import render
     from benchmark.reports import PAGE_FILE
-    from export.formats import select_formats
     from train.environment import read_environment
     from train.progress import progress
 
     config = BenchmarkConfig(
         artifacts=options.artifacts,
         data=options.data,
-        formats=tuple(select_formats(options.format)) if options.format else None,
+        formats=formats,
         gate=Gate(
             baseline=options.baseline,
             tolerance=options.tolerance,
@@ -205,6 +253,32 @@ def parser() -> Parser:
         help="keep every row's outputs on all images, in benchmark.outputs.npz",
     )
     add("--resume", action="store_true", help="go on with a run that was cut off")
+    add(
+        "--merge",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="measure nothing; show the results of several machines side by side",
+    )
+    add(
+        "--host",
+        metavar="USER@HOST[:PORT]",
+        help="measure on another machine, by ssh: take a bundle there, run it, bring the results "
+        "back into hosts/ in the artifacts folder",
+    )
+    add(
+        "--remote-python",
+        default="python3",
+        metavar="PATH",
+        help="with --host: the Python there (default: %(default)s)",
+    )
+    add(
+        "--bundle",
+        type=Path,
+        metavar="DIR|FILE.tar.gz",
+        help="with --host: a bundle made earlier (default: one of the exports that are there)",
+    )
+    found.add_bundle_images()
     return found
 
 

@@ -15,7 +15,7 @@ from export.formats import (
     split_names,
 )
 from export.settings import CALIBRATION_METHODS, ExportOptions, methods_of, resolve
-from train.cli import Parser, integer_between, number_between, run_command
+from train.cli import DEFAULT_BUNDLE_IMAGES, Parser, integer_between, number_between, run_command
 from train.errors import ToolkitError
 
 MAX_SAMPLES = 1_000_000
@@ -57,6 +57,8 @@ def main(arguments: Sequence[str]) -> int:
         )
         print(write_bundle(config))
         return 0
+    if options.bundle_images != DEFAULT_BUNDLE_IMAGES:
+        raise ToolkitError("got --bundle-images without --bundle; give both or neither")
     formats = select_formats(options.format, besides=(TFLM,))
     tflm, tflm_model = TFLM in split_names(options.format), FORMATS[TFLM_MODEL]
     if tflm and options.batch == "dynamic":

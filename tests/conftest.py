@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import venv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +93,24 @@ def trained_artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert exported.code == 0, exported.err
     assert exported.err == ""
     return artifacts
+
+
+@pytest.fixture(scope="session")
+def device_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of a new environment with `requirements-device.txt` and nothing else."""
+    folder = tmp_path_factory.mktemp("device")
+    venv.create(folder, with_pip=True)
+    python = folder / "bin" / "python"
+    requirements = REPOSITORY / "requirements-device.txt"
+    subprocess.run(
+        [
+            *(python, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"),
+            *("-r", requirements),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return python
 
 
 @pytest.fixture

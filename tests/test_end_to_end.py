@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import venv
 from pathlib import Path
 from typing import Any
 
@@ -246,30 +245,11 @@ def test_search_at_small_settings(tmp_path: Path) -> None:
 
 
 def test_the_benchmark_runs_where_only_the_device_extra_is(
-    trained_artifacts: Path, results: dict[str, Any], tmp_path: Path
+    trained_artifacts: Path, results: dict[str, Any], device_python: Path, tmp_path: Path
 ) -> None:
-    """A new environment with `requirements-device.txt` and nothing else."""
-    venv.create(tmp_path / "venv", with_pip=True)
-    python = tmp_path / "venv" / "bin" / "python"
-    requirements = REPOSITORY / "requirements-device.txt"
-    subprocess.run(
-        [
-            python,
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--no-deps",
-            "--require-hashes",
-            "-r",
-            requirements,
-        ],
-        check=True,
-        capture_output=True,
-    )
     artifacts = Path(shutil.copytree(trained_artifacts, tmp_path / "artifacts"))
     done = subprocess.run(
-        [python, "-m", "benchmark", "--artifacts", artifacts, *GATE],
+        [device_python, "-m", "benchmark", "--artifacts", artifacts, *GATE],
         cwd=REPOSITORY,
         env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
         capture_output=True,

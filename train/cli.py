@@ -49,7 +49,7 @@ class Parser(argparse.ArgumentParser):
             type=_integer_or_all,
             default=DEFAULT_BUNDLE_IMAGES,
             metavar="N|all",
-            help="test images in a bundle, the first N; fewer make wider intervals "
+            help="test images in a bundle, at most, the first N; fewer make wider intervals "
             "(default: %(default)s)",
         )
 

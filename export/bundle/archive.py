@@ -27,7 +27,7 @@ def pack(folder: Path, archive: Path, name: str) -> None:
 
 
 def unpack(archive: Path, into: Path) -> Path:
-    """Unpacks an archive into an empty folder and returns the one folder that was in it.
+    """Unpacks an archive into a new or empty folder and returns the one folder that was in it.
 
     It is not trusted: only plain files and folders with paths inside `into` are taken, written
     by this code and not with the archive's modes and owners, within limits of number, size and
@@ -36,6 +36,7 @@ def unpack(archive: Path, into: Path) -> Path:
     Raises:
         ArtifactError: it is no such archive, or something in it is refused.
     """
+    into.mkdir(parents=True, exist_ok=True)
     try:
         size_bytes = archive.stat().st_size
         limit_bytes = min(MAX_BYTES, max(ALWAYS_ALLOWED_BYTES, MAX_RATIO * size_bytes))

@@ -59,7 +59,7 @@ class BundleConfig:
         artifacts: the folder with the exports.
         data: folder of the data set; None to look for it.
         formats: what goes in; None for every export that is there.
-        images: how many test images go in, the first ones; None for all.
+        images: how many test images go in at most, the first ones; None for all.
     """
 
     target: Path
@@ -78,7 +78,7 @@ def write_bundle(config: BundleConfig) -> str:
         ArtifactError: an export is missing, stale or damaged; the target is taken by something
             else or unwritable.
         DataError: the data set cannot be had.
-        ToolkitError: more images are asked for than there are, or this is a bundle itself.
+        ToolkitError: this is a bundle itself.
     """
     if in_bundle():
         raise ToolkitError("this is a bundle already; copy it, or make another where it was made")
@@ -89,11 +89,6 @@ def write_bundle(config: BundleConfig) -> str:
     test = load_evaluation(config.data)
     check_reference(reference, test)
     total = len(test.images)
-    if config.images is not None and config.images > total:
-        raise ToolkitError(
-            f"got --bundle-images {config.images}, expected at most {total}, all test images; "
-            "give fewer, or all"
-        )
     part, outputs = sliced(test, reference, config.images or total)
     name = target.name.removesuffix(ARCHIVE_SUFFIX)
     with staging(target.parent, "--bundle") as staged:

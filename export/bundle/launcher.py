@@ -31,7 +31,7 @@ def problem_with(folder: Path) -> str | None:
         listed = {str(name): (str(f["sha256"]), int(f["size_bytes"])) for name, f in files.items()}
     except OSError as error:
         return f"{path}: {error.strerror}, expected a bundle's list of files; {AGAIN}"
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         return f"{path} lacks or garbles {error}; {AGAIN}"
     if version != SCHEMA_VERSION:
         return f"{path}: got schema_version {version!r}, expected {SCHEMA_VERSION}; {AGAIN}"

@@ -60,7 +60,12 @@ def put(made: Path, target: Path) -> None:
     with interrupts_held_back():
         if target.exists():
             target.replace(older)
-        made.replace(target)
+        try:
+            made.replace(target)
+        except OSError:
+            if older.exists():
+                older.replace(target)
+            raise
 
 
 def _is_archive(path: Path) -> bool:

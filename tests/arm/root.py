@@ -31,7 +31,7 @@ from train.errors import ToolkitError
 INIT = Path(__file__).with_name("init.sh")
 SITE_PACKAGES = f"usr/local/lib/python{PYTHON_VERSION}/dist-packages"
 # In the order they are loaded: what the kernel needs to see the machine's disk.
-MODULES = ("virtio", "virtio_ring", "virtio_mmio", "virtio_blk")
+MODULES = ("virtio_ring", "virtio", "virtio_mmio", "virtio_blk")
 KERNEL_FILE, ROOT_FILE = "vmlinuz", "root.cpio"
 
 

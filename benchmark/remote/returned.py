@@ -1,0 +1,85 @@
+"""What comes back from another machine, kept as it comes. Light.
+
+`hosts/` in the artifacts folder: `<host>.json` (and .csv, .md, .html) of the last finished run,
+`<host>.partial/` of one under way or cut off. Nothing that is sent decides where it is written.
+"""
+
+import base64
+import binascii
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from train.errors import ArtifactError
+
+FOLDER = "hosts"
+RESULT = "benchmark.json"
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,100}")
+RESULT_NAME = re.compile(r"benchmark\.(json|csv|md|html)")
+MAX_BYTES = 500_000_000
+
+
+class Returned:
+    """The files of one machine."""
+
+    def __init__(self, artifacts: Path, name: str) -> None:
+        self._folder = artifacts / FOLDER
+        self._name = name
+        self._left_bytes = MAX_BYTES
+        self.partial = self._folder / f"{name}.partial"
+
+    def start(self, *, resume: bool) -> None:
+        """Makes the folder for raw results, an empty one unless a run is gone on with."""
+        if not resume:
+            shutil.rmtree(self.partial, ignore_errors=True)
+        self.partial.mkdir(parents=True, exist_ok=True)
+
+    def keep(self, message: Mapping[str, Any]) -> None:
+        """Keeps a file that a message brings; other messages are no matter.
+
+        Raises:
+            ArtifactError: its name is none that the benchmark writes, or it is too much.
+        """
+        for kind, pattern in (("partial", FILE_NAME), ("result", RESULT_NAME)):
+            if kind not in message:
+                continue
+            name, content = str(message[kind]), _decoded(message.get("content"))
+            self._left_bytes -= len(content)
+            if not pattern.fullmatch(name) or self._left_bytes < 0:
+                raise ArtifactError(
+                    f"the other machine sent {name[:100]!r}, {len(content):,} bytes, expected the "
+                    f"benchmark's results, at most {MAX_BYTES:,} bytes; look what runs there"
+                )
+            self._write(self.partial / name, content)
+
+    def publish(self) -> Path | None:
+        """Gives the results of a finished run their names; None if there are none."""
+        if not (self.partial / RESULT).is_file():
+            if not self.has_partial():
+                self.partial.rmdir()
+            return None
+        for path in sorted(self.partial.glob("benchmark.*")):
+            path.replace(self._folder / f"{self._name}{path.suffix}")
+        shutil.rmtree(self.partial)
+        return self._folder / f"{self._name}.json"
+
+    def has_partial(self) -> bool:
+        """Returns whether something came back of a run that did not finish."""
+        return self.partial.is_dir() and any(self.partial.iterdir())
+
+    def _write(self, path: Path, content: bytes) -> None:
+        temporary = path.with_name(f".{path.name}.tmp")
+        temporary.write_bytes(content)
+        temporary.replace(path)
+
+
+def _decoded(text: object) -> bytes:
+    try:
+        return base64.b64decode(str(text), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ArtifactError(
+            f"the other machine sent garbled content ({error}), expected the benchmark's results; "
+            "look what runs there"
+        ) from error
