@@ -3,12 +3,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from export.formats import FORMATS
 from export.manifest import TensorSpec
-from tests.arm.comparison import LIMITS, Limit, Row, compare, table
+from tests.arm.comparison import Limit, Row, compare, limit_of, table
 from tests.examples import OUTPUT
 from train.errors import ArtifactError
 
 COUNT = 1_000
+LIMIT = Limit(flips=0.005, difference=2)
 FLOAT = TensorSpec(name="probabilities", shape=(1, 3), dtype="float32", scale=None, zero_point=None)
 
 
@@ -25,7 +27,7 @@ def changed(count: int, by: float) -> np.ndarray:
 
 
 def test_equal_outputs_pass() -> None:
-    found = compare("onnx-float32", outputs(), outputs(), FLOAT)
+    found = compare("onnx-float32", outputs(), outputs(), FLOAT, LIMIT)
     assert (found.images, found.flips, found.difference, found.unit) == (COUNT, 0, 0, "")
     assert found.passed
 
@@ -33,33 +35,49 @@ def test_equal_outputs_pass() -> None:
 def test_integers_differ_in_steps_and_floats_in_numbers() -> None:
     assert OUTPUT.scale is not None
     steps = changed(1, 2 * OUTPUT.scale)
-    assert compare("a", outputs(), steps, OUTPUT).difference == 2
-    assert compare("a", outputs(), steps, OUTPUT).unit == "LSB"
-    assert compare("a", outputs(), steps, FLOAT).difference == pytest.approx(2 * OUTPUT.scale)
+    assert compare("a", outputs(), steps, OUTPUT, LIMIT).difference == 2
+    assert compare("a", outputs(), steps, OUTPUT, LIMIT).unit == "LSB"
+    assert compare("a", outputs(), steps, FLOAT, LIMIT).difference == pytest.approx(
+        2 * OUTPUT.scale
+    )
 
 
-@pytest.mark.parametrize("output", [OUTPUT, FLOAT, replace(OUTPUT, dtype="int16")])
-def test_a_flip_too_many_fails_and_a_difference_too_large_fails(output: TensorSpec) -> None:
-    limit = LIMITS[output.dtype]
-    allowed = int(limit.flips * COUNT)
-    row = compare("a", outputs(), changed(allowed, 0.6), output)
-    assert row.flips == allowed
-    assert not row.passed  # by the difference
-    assert replace(row, difference=0.0).passed
-    assert not replace(row, difference=0.0, flips=allowed + 1).passed
+def test_a_flip_too_many_fails_and_a_difference_too_large_fails() -> None:
+    row = compare("a", outputs(), changed(5, 0.6), OUTPUT, LIMIT)
+    assert row.flips == 5
+    assert row.difference > 2
+    assert not row.passed
+    assert replace(row, difference=2).passed
+    assert not replace(row, difference=2, flips=6).passed
+
+
+@pytest.mark.parametrize(
+    ("name", "output", "difference"),
+    [
+        ("tflite-int8", OUTPUT, 2),
+        ("tflite-int16x8", replace(OUTPUT, dtype="int16"), 8),
+        ("onnx-int8", FLOAT, 0.02),
+        ("tflite-dynamic", FLOAT, 0.02),
+        ("onnx-float16", FLOAT, 1e-4),
+    ],
+)
+def test_limits_are_those_of_what_a_format_computes_in(
+    name: str, output: TensorSpec, difference: float
+) -> None:
+    assert limit_of(FORMATS[name], output).difference == difference
 
 
 def test_what_is_no_number_fails() -> None:
     wrong = outputs()
     wrong[7, 1] = np.nan
-    assert not compare("a", outputs(), wrong, FLOAT).passed
+    assert not compare("a", outputs(), wrong, FLOAT, LIMIT).passed
 
 
 def test_other_images_and_too_few_are_refused() -> None:
     with pytest.raises(ArtifactError, match=r"got outputs of shape \(999, 3\) and \(1000, 3\)"):
-        compare("a", outputs(), outputs()[:-1], FLOAT)
+        compare("a", outputs(), outputs()[:-1], FLOAT, LIMIT)
     with pytest.raises(ArtifactError, match="at least 1,000 images"):
-        compare("a", outputs()[:-1], outputs()[:-1], FLOAT)
+        compare("a", outputs()[:-1], outputs()[:-1], FLOAT, LIMIT)
 
 
 def test_the_table_fits_a_terminal() -> None:
