@@ -60,7 +60,7 @@ class Row:
 
 # Set after measuring, with room: they guard against kernels that are wrong. Kernels for ARM and x86
 # sum in another order and round where a sum falls between two steps. On an MLP and a CNN, 1,000
-# images each, no prediction flipped; outputs differed by 1 step of int8 and none of int16, floats by
+# images each, no prediction flipped; outputs differed by 1 step of int8, none of int16, floats by
 # 2e-6, and by 5e-5 where the network computes in integers. An image may flip where two classes are
 # a step apart.
 FLIPS = 0.005
