@@ -15,7 +15,7 @@ from train.errors import ToolkitError
 QEMU = "qemu-system-aarch64"
 CPU = "cortex-a72"  # a Raspberry Pi 4's core
 CORES, MEMORY_MIB = 2, 2048
-DISK_BYTES = 1 << 30  # sparse; room for what goes in and for what comes out
+ROOM_BYTES = 512 << 20  # sparse; what comes out may be so much longer than what goes in
 LIMIT_S = 1800
 # What says on the emulated machine that it is one; see train/environment.py.
 EMULATED = {"EDGE_EXPORT_EMULATED": "1"}
@@ -62,10 +62,10 @@ def run_emulated(
     """
     check_qemu()
     disk, console = work / "disk.tar", work / "console.log"
-    write_disk(disk, folder, command, results)
+    records = write_disk(disk, folder, command, results)
     try:
         done = subprocess.run(
-            qemu_command(boot, disk, console),
+            qemu_command(boot, disk, console, records),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -85,21 +85,32 @@ def run_emulated(
     return found
 
 
-def qemu_command(boot: BootFiles, disk: Path, console: Path) -> list[str]:
-    """Returns the command that starts the machine; it ends when the machine turns itself off."""
+def qemu_command(boot: BootFiles, disk: Path, console: Path, records: int) -> list[str]:
+    """Returns the command that starts the machine; it ends when the machine turns itself off.
+
+    Args:
+        boot: what it starts from.
+        disk: its disk.
+        console: where its console goes.
+        records: the length of the archive on the disk, in `tarfile.RECORDSIZE`.
+    """
     return [
         *(QEMU, "-machine", "virt", "-cpu", CPU, "-smp", str(CORES), "-m", str(MEMORY_MIB)),
         *("-accel", "tcg,thread=multi", "-nodefaults", "-display", "none", "-no-reboot"),
         *("-serial", f"file:{console}", "-kernel", str(boot.kernel), "-initrd", str(boot.root)),
         # a panic restarts at once, and -no-reboot makes an end of that
-        *("-append", "console=ttyAMA0 panic=-1"),
+        *("-append", f"console=ttyAMA0 panic=-1 INPUT_RECORDS={records}"),
         *("-drive", f"file={disk},format=raw,if=none,id=disk,cache=unsafe"),
         *("-device", "virtio-blk-device,drive=disk"),
     ]
 
 
-def write_disk(disk: Path, folder: Path, command: Sequence[str], results: Sequence[str]) -> None:
-    """Writes a folder and what to do in it as the machine's disk, a tar archive."""
+def write_disk(disk: Path, folder: Path, command: Sequence[str], results: Sequence[str]) -> int:
+    """Writes a folder and what to do in it as the machine's disk, a tar archive.
+
+    Returns:
+        The archive's length in `tarfile.RECORDSIZE`.
+    """
     script = "".join(f"export {name}={value}\n" for name, value in EMULATED.items())
     orders = {
         "command.sh": f"{script}{shlex.join(command)}\n",
@@ -112,7 +123,9 @@ def write_disk(disk: Path, folder: Path, command: Sequence[str], results: Sequen
             member.size = len(text.encode())
             archive.addfile(member, io.BytesIO(text.encode()))
     with disk.open("r+b") as file:
-        file.truncate(DISK_BYTES)
+        length_bytes = file.seek(0, io.SEEK_END)
+        file.truncate(length_bytes + ROOM_BYTES)
+    return length_bytes // tarfile.RECORDSIZE
 
 
 def read_disk(disk: Path, work: Path, console: Path) -> Ran:

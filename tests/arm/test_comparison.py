@@ -1,12 +1,15 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from benchmark.outputs import OUTPUTS_FILE, write_outputs
 from export.formats import FORMATS
 from export.manifest import TensorSpec
-from tests.arm.comparison import Limit, Row, compare, limit_of, table
-from tests.examples import OUTPUT
+from tests.arm.comparison import Limit, Row, compare, compare_rows, limit_of, table
+from tests.examples import MANIFEST, OUTPUT
+from train.artifact import write_json
 from train.errors import ArtifactError
 
 COUNT = 1_000
@@ -99,3 +102,44 @@ def test_the_table_fits_a_terminal() -> None:
     ]
     assert lines[3].endswith("3.0e-07  5.0e-02  fail")
     assert len({line.index(line.split()[-1]) for line in lines[2:]}) == 1
+
+
+@pytest.fixture
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """Results of one int8 export here and there, the same; its manifest is taken as read."""
+    monkeypatch.setattr("tests.arm.comparison.read_manifest", lambda path: MANIFEST)
+    here, there = tmp_path / "here", tmp_path / "there"
+    for folder in (here, there):
+        folder.mkdir()
+        write_run(folder, "data", {"tflite-int8": outputs()})
+    return here, there
+
+
+def write_run(folder: Path, data: str, found: dict[str, np.ndarray]) -> None:
+    row = {"name": "tflite-int8", "format": "tflite-int8", "reasons": ["it died by signal 4"]}
+    content = {"schema_version": 1, "data": {"sha256": data}, "results": [row]}
+    write_json(folder / "benchmark.json", content)
+    write_outputs(folder / OUTPUTS_FILE, found)
+
+
+def test_a_machine_whose_kernels_are_wrong_is_found(folders: tuple[Path, Path]) -> None:
+    here, there = folders
+    (row,) = compare_rows(here, there)
+    assert (row.name, row.flips, row.passed) == ("tflite-int8", 0, True)
+    write_run(there, "data", {"tflite-int8": changed(9, 0.6)})
+    (row,) = compare_rows(here, there)
+    assert (row.flips, row.passed) == (9, False)
+
+
+def test_an_export_that_fails_there_is_named_with_its_reason(folders: tuple[Path, Path]) -> None:
+    here, there = folders
+    write_run(there, "data", {})
+    with pytest.raises(ArtifactError, match=r"tflite-int8 was not measured.*died by signal 4"):
+        list(compare_rows(here, there))
+
+
+def test_other_data_is_refused(folders: tuple[Path, Path]) -> None:
+    here, there = folders
+    write_run(there, "other", {"tflite-int8": outputs()})
+    with pytest.raises(ArtifactError, match="got results on data other"):
+        list(compare_rows(here, there))

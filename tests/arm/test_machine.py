@@ -40,7 +40,8 @@ def run(folder: Path, work: Path, results: Sequence[str] = ("artifacts/out.txt",
 
 def test_the_disk_holds_the_folder_and_what_to_do(tmp_path: Path, folder: Path) -> None:
     disk = tmp_path / "disk.tar"
-    write_disk(disk, folder, COMMAND, ("artifacts/out.txt",))
+    records = write_disk(disk, folder, COMMAND, ("artifacts/out.txt",))
+    assert not any(disk.read_bytes()[records * tarfile.RECORDSIZE :][:4096])
     with tarfile.open(disk, "r:") as archive:
         names = archive.getnames()
         script = archive.extractfile("command.sh")
@@ -98,9 +99,10 @@ def test_a_garbled_exit_code_is_no_result(tmp_path: Path, folder: Path) -> None:
 
 
 def test_the_machine_is_a_raspberry_pi_4s_core() -> None:
-    command = qemu_command(BOOT, Path("disk.tar"), Path("console.log"))
+    command = qemu_command(BOOT, Path("disk.tar"), Path("console.log"), 7)
     assert command[command.index("-cpu") + 1] == "cortex-a72"
     assert command[command.index("-accel") + 1].startswith("tcg")
+    assert command[command.index("-append") + 1].endswith("INPUT_RECORDS=7")
 
 
 def test_without_qemu_one_line_says_how_to_get_it(
