@@ -3,9 +3,10 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   := .venv
 BIN    := $(VENV)/bin
 UV     ?= uv
+ARTIFACTS ?= artifacts
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix dashboard bench accuracies pictures lock clean
+.PHONY: help run test check fix dashboard bench accuracies pictures arm lock clean
 
 help: ## show these targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -39,6 +40,9 @@ accuracies: $(VENV)/dev ## print what training reaches at several widths and see
 
 pictures: $(VENV)/dev ## make the README's two pictures in pictures/ (needs `make run` once)
 	$(BIN)/python -m tests.pictures
+
+arm: $(VENV)/dev ## run the exports on an emulated ARM machine, compare outputs (needs `make run`)
+	$(BIN)/python -m tests.arm --artifacts $(ARTIFACTS)
 
 lock: ## resolve the dependencies anew (needs uv)
 	$(UV) pip compile $(LOCK) --upgrade --extra dev pyproject.toml -o requirements-dev.txt

@@ -125,6 +125,7 @@ def main(arguments: Sequence[str]) -> int:
         profile=options.profile,
         include_keras=options.include_keras,
         resume=options.resume,
+        save_outputs=options.save_outputs,
         reports=options.reports,
         objective=options.objective,
     )
@@ -275,6 +276,11 @@ def parser() -> Parser:
     add("--profile", action="store_true", help="time per operator by the runtimes' own profilers")
     add("--quick", action="store_true", help="fewer timed calls: same verdict, rougher latency")
     add("--include-keras", action="store_true", help="a row for the Keras model (TensorFlow)")
+    add(
+        "--save-outputs",
+        action="store_true",
+        help="keep every row's outputs on all images, in benchmark.outputs.npz",
+    )
     add("--resume", action="store_true", help="go on with a run that was cut off")
     add(
         "--compare",

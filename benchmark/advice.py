@@ -3,12 +3,16 @@
 from collections.abc import Iterator
 
 from benchmark.pipeline import Benchmark
+from benchmark.reports.words import EMULATED
+from train.environment import Environment
 
 
-def advice(benchmark: Benchmark) -> Iterator[str]:
+def advice(benchmark: Benchmark, environment: Environment) -> Iterator[str]:
     """Yields the lines, each a paragraph."""
     found = benchmark.recommendation
-    if found is None:
+    if environment.emulated:
+        yield f"{EMULATED}. So there is no recommendation."
+    elif found is None:
         yield "recommended for this machine: none, no export passes"
     else:
         yield f"* recommended for this machine, by {found.objective}: {found.name}, {found.reason}."

@@ -43,6 +43,11 @@ def other_machine(old: Environment, new: Environment) -> tuple[str, ...]:
         )
         if before != after
     ]
+    found += [
+        f"{which} run was emulated"
+        for which, run in (("the old", old), ("the new", new))
+        if run.emulated
+    ]
     features = sorted(set(old.cpu_features) ^ set(new.cpu_features))
     if features:
         found.append(f"vector extensions: only one has {', '.join(features)}")

@@ -30,6 +30,7 @@ class BenchmarkConfig:
         profile: whether to ask the runtimes' profilers for the time of each operator.
         include_keras: whether the Keras model itself gets a row.
         resume: whether to go on with a run that was cut off.
+        save_outputs: whether every row's outputs on all images are kept, beside the results.
         reports: folder that the CSV, the Markdown and the page are written to; None for
             `artifacts`.
         objective: what the recommended export is the best by.
@@ -49,6 +50,7 @@ class BenchmarkConfig:
     profile: bool = False
     include_keras: bool = False
     resume: bool = False
+    save_outputs: bool = False
     reports: Path | None = None
     objective: Objective = "latency"
 

@@ -71,9 +71,12 @@ def _sentences(
         if named.family == entry.family and other.subject.mode == row.subject.mode:
             if named.name == f"{entry.family}-float32":
                 yield from _size(row, other, entry)
-                yield from _precision(row, other, entry, environment, floor_us)
+                if not environment.emulated:
+                    yield from _precision(row, other, entry, environment, floor_us)
             if named.name == "tflite-int8" and set(entry.recipes) & {"pruned", "clustered"}:
                 yield from _dense(row, other)
+        elif environment.emulated:
+            continue  # its times say nothing of either runtime
         elif _scheme(named) == _scheme(entry) and _by_default(row) and _by_default(other):
             yield from _runtime(row, other, floor_us)
 

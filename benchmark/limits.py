@@ -7,7 +7,7 @@ from benchmark.accuracy import Accuracy
 from benchmark.gate import Gate
 from benchmark.results import Result
 from benchmark.statistics import ROUNDING, paired_drop_interval, wilson_interval
-from train.errors import DataError
+from train.errors import DataError, ToolkitError
 
 # By the name of the gate's field, as the command takes them.
 OPTIONS = {
@@ -42,8 +42,18 @@ def limits_of(gate: Gate) -> dict[str, float]:
     return {name: value for name in OPTIONS if (value := getattr(gate, name)) is not None}
 
 
-def check_limits(gate: Gate, *, labelled: bool) -> None:
-    """Raises DataError for a limit that only labels can judge where the data has none."""
+def check_limits(gate: Gate, *, labelled: bool, emulated: bool) -> None:
+    """Refuses a limit that cannot be judged here.
+
+    Raises:
+        DataError: only labels can judge it, and the data has none.
+        ToolkitError: it is one of latency, and this machine is emulated.
+    """
+    if emulated and gate.max_latency_us is not None:
+        raise ToolkitError(
+            f"got {OPTIONS['max_latency_us']} on an emulated machine, whose times are the "
+            "emulator's, expected a real one; leave it out, or run it on the device"
+        )
     for name in () if labelled else ON_LABELS:
         if getattr(gate, name) is not None:
             raise DataError(

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmark.pipeline import SCHEMA_VERSION
-from benchmark.reports.words import MISSING, Json, microseconds, number
+from benchmark.reports.words import MISSING, Json, is_emulated, microseconds, number
 from train.artifact import read_json
 from train.errors import ArtifactError
 
@@ -23,6 +23,7 @@ MACHINES_A_TABLE = 3  # what fits into 80 columns
 MAX_MACHINES = len(string.ascii_uppercase)
 REMEDY = "give what `python -m benchmark` wrote"
 ONE_BUNDLE = "merge runs of the same exports on the same images"
+LEFT_OUT = "emulated: its times are the emulator's and are left out"
 LEGEND = (
     "acc %: on A, over {total:,} test images; ≠A: how many are in another class than on A; "
     "p50, p99: µs for one image, ~ where rounds differ. Times of different machines are shown, not "
@@ -81,23 +82,27 @@ def _read(letter: str, path: Path) -> Machine:
     content = read_json(path, schema_version=SCHEMA_VERSION, remedy=REMEDY)
     try:
         machine, source = content["environment"], content["source"]
+        images, emulated = len(source["predicted"]), is_emulated(content)
+        about = f"{machine['cpu']}, {machine['cores']} cores, {machine['architecture']}"
         return Machine(
             letter=letter,
             path=path,
-            about=f"{machine['cpu']}, {machine['cores']} cores, {machine['architecture']}",
+            about=f"{about}, {LEFT_OUT}" if emulated else about,
             model_sha256=str(source["sha256"]),
             data_sha256=str(content["data"]["sha256"]),
-            images=len(source["predicted"]),
+            images=images,
             rows={
-                str(row["name"]): _row(row, len(source["predicted"])) for row in content["results"]
+                str(row["name"]): _row(row, images, timed=not emulated)
+                for row in content["results"]
             },
         )
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise ArtifactError(f"{path} lacks or garbles {error}; {REMEDY}") from error
 
 
-def _row(row: Json, images: int) -> Row:
-    latency = row["latency_us"] or {"p50": None, "p99": None, "unstable": False}
+def _row(row: Json, images: int, *, timed: bool) -> Row:
+    nothing = {"p50": None, "p99": None, "unstable": False}
+    latency = row["latency_us"] if timed and row["latency_us"] else nothing
     predicted = None if row["predicted"] is None else np.array(row["predicted"], np.int64)
     if predicted is not None and predicted.shape != (images,):
         raise ValueError(f"'predicted' of {row['name']}: {predicted.shape}, not ({images},)")

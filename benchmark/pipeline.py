@@ -13,6 +13,7 @@ from benchmark.explain import explained
 from benchmark.floor import measure_floors
 from benchmark.limits import check_limits, limits_of
 from benchmark.measure import Measurement
+from benchmark.outputs import OUTPUTS_FILE, write_outputs
 from benchmark.partial import PartialResults
 from benchmark.recommend import Recommendation, recommend
 from benchmark.reports import check_places, write_reports
@@ -44,7 +45,8 @@ class Benchmark:
         total: how many test images.
         conditions: of the machine while calls were timed; None if none were.
         floor_us: by runtime, what a call costs that computes nothing; None if it can't be had.
-        recommendation: the export to take on this machine; None if none passes.
+        recommendation: the export to take on this machine; None if none passes, or if its times
+            are an emulator's.
     """
 
     results: tuple[Result, ...]
@@ -71,11 +73,12 @@ def run_benchmark(
         DataError: the data set cannot be had, or a limit needs labels and it has none.
         KeyboardInterrupt: interrupted; its message says how to go on.
     """
+    environment = read_environment()
     find_manifests(config.artifacts, config.formats)
     reference = load_outputs(config.artifacts)
     test = dataset.load_evaluation(config.data)
     check_reference(reference, test)
-    check_limits(config.gate, labelled=test.labels is not None)
+    check_limits(config.gate, labelled=test.labels is not None, emulated=environment.emulated)
     subjects = find_subjects(config, reference, test.images)
     reports = config.reports or config.artifacts
     check_places(reports)
@@ -95,20 +98,29 @@ def run_benchmark(
         predicted = reference.outputs.argmax(axis=1)
         # without labels, the Keras model's predictions stand in for them
         classes = predicted if test.labels is None else test.labels
+        recommendation = None
+        if not environment.emulated:
+            limits = limits_of(config.gate)
+            recommendation = recommend(results, classes, config.objective, limits)
         benchmark = Benchmark(
-            results=tuple(explained(results, read_environment(), floor_us)),
+            results=tuple(explained(results, environment, floor_us)),
             source_accuracy=None
             if test.labels is None
             else float(np.mean(predicted == test.labels)),
             total=len(test.images),
             conditions=measured.conditions,
             floor_us=floor_us,
-            recommendation=recommend(results, classes, config.objective, limits_of(config.gate)),
+            recommendation=recommendation,
         )
         content = as_json(benchmark, config, reference, test.labels, now())
         write_json(staged / RESULTS_FILE, content)
         written = write_reports(content, test.images, staged_reports)
-        publish([staged / RESULTS_FILE], config.artifacts)
+        files = [staged / RESULTS_FILE]
+        if config.save_outputs:
+            files.append(staged / OUTPUTS_FILE)
+            measured_rows = [row.subject for row in results if row.predicted is not None]
+            write_outputs(files[-1], {s.name: raw.outputs(s.key) for s in measured_rows})
+        publish(files, config.artifacts)
         publish(written, reports)
         raw.delete()
     return benchmark

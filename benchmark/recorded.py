@@ -179,4 +179,5 @@ def _environment(fields: Fields) -> Environment:
         memory_bytes=fields.whole("memory_bytes"),
         system=fields.text("system"),
         python=fields.text("python"),
+        emulated=fields.content.get("emulated") is True,  # older files do not say
     )

@@ -43,7 +43,7 @@ def render(
         console.print(details_table(benchmark.results))
         say(console, LEGEND)
     _legend(benchmark, gate, environment, console)
-    for line in advice(benchmark):
+    for line in advice(benchmark, environment):
         say(console, line)
     _unstable(benchmark, console)
     _throughput(benchmark, console)

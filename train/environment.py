@@ -19,6 +19,7 @@ class Environment:
     memory_bytes: int
     system: str
     python: str
+    emulated: bool  # the instructions are another processor's: results hold, times do not
 
     def as_json(self) -> dict[str, Any]:
         """Returns a JSON object of the fields."""
@@ -30,6 +31,25 @@ VECTOR_FEATURES = (
     *("sse4_1", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8"),
     *("avx512_fp16", "asimd", "asimdhp", "asimddp", "i8mm", "sve"),
 )
+# Arm's cores by their number in /proc/cpuinfo, those of common boards and servers.
+ARM_CORES = {
+    "0xd03": "Cortex-A53",
+    "0xd04": "Cortex-A35",
+    "0xd05": "Cortex-A55",
+    "0xd07": "Cortex-A57",
+    "0xd08": "Cortex-A72",
+    "0xd09": "Cortex-A73",
+    "0xd0a": "Cortex-A75",
+    "0xd0b": "Cortex-A76",
+    "0xd0c": "Neoverse-N1",
+    "0xd40": "Neoverse-V1",
+    "0xd41": "Cortex-A78",
+    "0xd49": "Neoverse-N2",
+    "0xd4f": "Neoverse-V2",
+}
+ARM = "0x41"  # the implementer's number
+# No system says this of itself reliably, so whoever starts an emulator sets it in there to 1.
+EMULATED_VARIABLE = "EDGE_EXPORT_EMULATED"
 
 
 def available_cores() -> tuple[int, ...]:
@@ -61,12 +81,16 @@ def read_environment(cpuinfo: Path = Path("/proc/cpuinfo")) -> Environment:
             key, _, value = line.partition(":")
             fields.setdefault(key.strip(), value.strip())
     features = (fields.get("flags") or fields.get("Features") or "").split()
+    named = fields.get("model name") or fields.get("Model")
+    if named is None and fields.get("CPU implementer") == ARM:
+        named = ARM_CORES.get(fields.get("CPU part", ""))
     return Environment(
-        cpu=fields.get("model name") or fields.get("Model") or platform.processor() or "unknown",
+        cpu=named or platform.processor() or "unknown",
         architecture=platform.machine(),
         cpu_features=tuple(name for name in VECTOR_FEATURES if name in features),
         cores=len(available_cores()),
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         system=platform.platform(),
         python=platform.python_version(),
+        emulated=os.environ.get(EMULATED_VARIABLE) == "1",
     )

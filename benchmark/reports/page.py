@@ -12,11 +12,13 @@ from benchmark.reports.distributions import latency_distributions
 from benchmark.reports.flips import MAX_SHOWN, flips, has_pictures
 from benchmark.reports.plot import accuracy_plot
 from benchmark.reports.words import (
+    EMULATED,
     RUNTIMES,
     Json,
     best_passing,
     facts,
     interval,
+    is_emulated,
     microseconds,
     number,
     pareto_names,
@@ -39,15 +41,17 @@ def page_html(content: Json, images: np.ndarray) -> str:
     script = templates.get_template("sort.js").render()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     fastest, smallest = best_passing(content["results"])
+    emulated = is_emulated(content)
     return templates.get_template("page.html").render(
         script_sha256=digest,
         content=content,
+        emulated=EMULATED if emulated else None,
         recommendation=content.get("recommendation"),
         rows=content["results"],
         images=len(content["source"]["predicted"]),
         counts=verdict_counts(content["results"]),
         marks=MARKS,
-        fastest=fastest,
+        fastest=None if emulated else fastest,
         smallest=smallest,
         pareto=pareto_names(content),
         facts=facts(content),

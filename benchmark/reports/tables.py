@@ -8,11 +8,13 @@ from typing import Any
 
 from benchmark.reports.words import (
     COLUMNS,
+    EMULATED,
     MISSING,
     Json,
     best_passing,
     cells,
     facts,
+    is_emulated,
     number,
     p50,
 )
@@ -24,7 +26,7 @@ PERCENTILES = ("p50", "p90", "p99", "p999")
 
 def csv_text(content: Json) -> str:
     """Returns a flat line for each row, figures in full precision, what is missing empty."""
-    lines = [dict(_columns(row)) for row in content["results"]]
+    lines = [dict(_columns(row, emulated=is_emulated(content))) for row in content["results"]]
     text = io.StringIO()
     writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
     writer.writeheader()
@@ -32,7 +34,7 @@ def csv_text(content: Json) -> str:
     return text.getvalue()
 
 
-def _columns(row: Json) -> Iterator[tuple[str, Any]]:
+def _columns(row: Json, *, emulated: bool) -> Iterator[tuple[str, Any]]:
     for name in ("name", "format", "runtime", "mode"):
         yield name, _cell(row[name])
     yield "threads", row["threads"]
@@ -64,6 +66,7 @@ def _columns(row: Json) -> Iterator[tuple[str, Any]]:
     ):
         yield name, row[name]
     yield "throughput_images_per_second", (row["throughput"] or {}).get("images_per_second")
+    yield "emulated", emulated
     yield "reasons", _cell("; ".join(row["reasons"]))
     yield "explanations", _cell("; ".join(row.get("explanations", ())))
 
@@ -82,6 +85,8 @@ def markdown_text(content: Json) -> str:
     """Returns the table with its legend, the recommendation and every reason."""
     rows = content["results"]
     lines = ["# Benchmark of the exports", ""]
+    if is_emulated(content):
+        lines += [f"**{escaped(EMULATED)}**", ""]
     if recommended := content.get("recommendation"):
         lines += [f"**{escaped(recommended['name'])}**: {escaped(recommended['reason'])}", ""]
     lines += [
@@ -113,7 +118,8 @@ def markdown_text(content: Json) -> str:
 def _best(content: Json) -> Iterator[tuple[str, str]]:
     fastest, smallest = best_passing(content["results"])
     if fastest and smallest:
-        yield "fastest passing", f"{fastest['name']}, {number(p50(fastest), 1)} µs"
+        if not is_emulated(content):
+            yield "fastest passing", f"{fastest['name']}, {number(p50(fastest), 1)} µs"
         yield (
             "smallest passing",
             f"{smallest['name']}, {number(smallest['size_bytes'], 1, 1e-3)} kB",

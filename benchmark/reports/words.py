@@ -20,6 +20,8 @@ COLUMNS = {
     "p50": "median time of one inference, µs",
     "p99": "99th percentile of it, µs",
 }
+# What is said wherever latencies of an emulated machine are shown.
+EMULATED = "emulated: every time is the emulator's, no processor's; compare none of them"
 RUNTIMES = {"litert": "LiteRT", "onnxruntime": "ONNX Runtime", KERAS: "Keras"}
 
 
@@ -81,6 +83,11 @@ def best_passing(rows: Sequence[Json]) -> tuple[Json | None, Json | None]:
     )
 
 
+def is_emulated(content: Json) -> bool:
+    """Returns whether the machine was an emulated one; earlier results do not say, and were not."""
+    return bool(content["environment"].get("emulated", False))
+
+
 def pareto_names(content: Json) -> set[str]:
     """Returns the names of the rows of the Pareto set, as the recommendation has it."""
     return set((content["recommendation"] or {"pareto": ()})["pareto"])
@@ -117,7 +124,8 @@ def facts(content: Json) -> dict[str, str]:
         "limits": "; ".join(_limits(settings, labelled=source["accuracy"] is not None)),
         "machine": f"{machine['cpu']}, {machine['cores']} cores, {machine['architecture']}, "
         f"{machine['memory_bytes'] / 1e9:.1f} GB"
-        + "".join(f", {name}" for name in machine["cpu_features"]),
+        + "".join(f", {name}" for name in machine["cpu_features"])
+        + (f"; {EMULATED}" if is_emulated(content) else ""),
         "software": ", ".join(
             (
                 machine["system"],

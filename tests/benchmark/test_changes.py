@@ -143,6 +143,7 @@ def test_on_other_data_nothing_is_paired(tmp_path: Path) -> None:
         ("cores", 4, "cores 2 → 4"),
         ("cpu_features", ["avx2", "avx512f"], "only one has avx512f, fma"),
         ("memory_bytes", 16_000_000_000, "memory 8.0 → 16.0 GB"),
+        ("emulated", True, "the new run was emulated"),
     ],
 )
 def test_latencies_of_another_machine_are_not_compared(

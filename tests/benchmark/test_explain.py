@@ -17,6 +17,7 @@ ENVIRONMENT = Environment(
     memory_bytes=1,
     system="",
     python="",
+    emulated=False,
 )
 FLOORS = {"litert": 1.0, "onnxruntime": 5.0}
 DENSE = ("FULLY_CONNECTED", "FULLY_CONNECTED", "SOFTMAX")
@@ -33,6 +34,15 @@ def sentences(
 ) -> tuple[str, ...]:
     rows = explained([*others, result], environment, FLOORS if floors is None else floors)
     return rows[-1].explanations
+
+
+def test_an_emulated_machines_times_are_not_explained_but_sizes_are() -> None:
+    emulated = replace(ENVIRONMENT, emulated=True)
+    for slow in (row("tflite-int8", 9.0, 254_000), ONNX_FLOAT):
+        assert sentences(slow, FLOAT)
+        assert sentences(slow, FLOAT, environment=emulated) == ()
+    (large,) = sentences(row("tflite-int8", 9.0, 900_000), FLOAT, environment=emulated)
+    assert large.startswith("larger than 8 bits a weight")
 
 
 def test_what_is_as_expected_needs_no_sentence() -> None:

@@ -66,6 +66,21 @@ def rendered(paths: list[Path]) -> list[str]:
     return [line.rstrip() for line in stream.getvalue().splitlines()]
 
 
+def test_an_emulated_machines_times_are_left_out_its_predictions_not(
+    tmp_path: Path,
+) -> None:
+    emulated = copy.deepcopy(PI)
+    emulated["environment"]["emulated"] = True
+    paths = write(tmp_path, laptop=LAPTOP, pi=emulated)
+    text = " ".join(" ".join(rendered(paths)).split())
+    assert "Cortex-A72, 4 cores, aarch64, emulated: its times are the emulator's" in text
+    assert "1.2k" not in text
+    real, there = read_machines(paths)
+    assert real.rows["onnx-int8"].p50 == 9.0
+    assert there.rows["onnx-int8"].p50 is None
+    assert there.rows["onnx-int8"].predicted is not None
+
+
 def test_two_machines(tmp_path: Path) -> None:
     lines = rendered(write(tmp_path, pi=PI, laptop=LAPTOP))
     assert lines[0].split() == ["format", "acc", "%", "A", "p50", "p99", "B", "p50", "p99", "≠A"]

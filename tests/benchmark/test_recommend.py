@@ -9,7 +9,7 @@ from benchmark.gate import Gate
 from benchmark.limits import check_limits, limits_of, unmet
 from benchmark.recommend import recommend
 from tests.benchmark.rows import CLASSES, row
-from train.errors import DataError
+from train.errors import DataError, ToolkitError
 
 GATE = Gate(baseline=0.886, tolerance=0.01)
 FLOAT = row("tflite-float32", 4.0, 1_000_000, wrong=range(200))
@@ -150,11 +150,19 @@ def test_rows_that_were_not_measured_meet_nothing_and_are_not_the_closest() -> N
     assert unmet((broken,), replace(GATE, max_size_kb=20.0)) is None
 
 
+def test_a_limit_of_latency_is_refused_on_an_emulated_machine() -> None:
+    limited = replace(GATE, max_latency_us=9.0)
+    check_limits(limited, labelled=True, emulated=False)
+    check_limits(GATE, labelled=True, emulated=True)
+    with pytest.raises(ToolkitError, match="got --max-latency-us on an emulated machine"):
+        check_limits(limited, labelled=True, emulated=True)
+
+
 @pytest.mark.parametrize("name", ["max_drop", "min_agreement", "max_drop_per_class"])
 def test_limits_that_need_labels_are_refused_without_them(name: str) -> None:
     limited = replace(GATE, **{name: 0.1})
-    check_limits(limited, labelled=True)
+    check_limits(limited, labelled=True, emulated=False)
     option = "--" + name.replace("_", "-")
     with pytest.raises(DataError, match=f"got {option} and data without labels"):
-        check_limits(limited, labelled=False)
-    check_limits(replace(GATE, max_size_kb=1.0), labelled=False)
+        check_limits(limited, labelled=False, emulated=False)
+    check_limits(replace(GATE, max_size_kb=1.0), labelled=False, emulated=False)

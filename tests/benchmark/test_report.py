@@ -131,6 +131,17 @@ def row(text: str, name: str) -> list[str]:
     return line.split()
 
 
+def test_an_emulated_machines_times_are_marked_and_recommend_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert "emulated" not in shown()
+    monkeypatch.setenv("EDGE_EXPORT_EMULATED", "1")
+    text = " ".join(shown(replace(BENCHMARK, recommendation=None)).split())
+    assert "emulated: every time is the emulator's" in text
+    assert "So there is no recommendation." in text
+    assert "no export passes" not in text
+
+
 def test_rows_hold_the_figures() -> None:
     assert row(shown(), "tflite-int8") == [
         *("tflite-int8", "344", "172", "90.12", "-0.04…0.25", "98.8", "3.2", "3.2"),

@@ -16,6 +16,21 @@ def test_x86_and_arm_descriptions(tmp_path: Path) -> None:
     assert (found.cpu, found.cpu_features) == ("Raspberry Pi 5 Model B", ("asimd", "asimddp"))
 
 
+def test_an_arm_core_is_named_by_its_number(tmp_path: Path) -> None:
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text("CPU implementer : 0x41\nCPU part : 0xd08\nFeatures : fp asimd\n")
+    assert read_environment(cpuinfo).cpu == "Cortex-A72"
+    cpuinfo.write_text("CPU implementer : 0x61\nCPU part : 0xd08\n")  # another maker's 0xd08
+    assert read_environment(cpuinfo).cpu != "Cortex-A72"
+
+
+def test_an_emulated_machine_is_one_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EDGE_EXPORT_EMULATED", raising=False)
+    assert not read_environment().emulated
+    monkeypatch.setenv("EDGE_EXPORT_EMULATED", "1")
+    assert read_environment().emulated
+
+
 def test_a_machine_without_cpuinfo_is_described_too(tmp_path: Path) -> None:
     found = read_environment(tmp_path / "no")
     assert found.cpu

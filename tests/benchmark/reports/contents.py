@@ -144,6 +144,11 @@ VARIED = content_of(
     ),
     broken("=HYPERLINK(1)"),
 )
+EMULATED = {
+    **VARIED,
+    "environment": {**VARIED["environment"], "emulated": True},
+    "recommendation": None,
+}
 EXTREMES = {
     "one row": content_of(measured("a")),
     "Keras too": content_of(

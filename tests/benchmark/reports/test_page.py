@@ -13,6 +13,7 @@ from benchmark.reports import check_places, write_reports
 from benchmark.reports.page import page_html, plot_svg
 from tests.benchmark.reports.contents import (
     CLASSES,
+    EMULATED,
     EXTREMES,
     HOSTILE,
     IMAGES,
@@ -160,3 +161,12 @@ def test_class_names_are_the_columns_of_the_map() -> None:
     html = page_html(VARIED, IMAGES)
     table = Page(html.partition('id="classes"')[2].partition("</table>")[0])
     assert all(name in table.text for name in CLASSES)
+
+
+def test_a_page_of_an_emulated_machine_says_so_on_top_and_names_no_fastest() -> None:
+    real, emulated = (page_html(content, IMAGES) for content in (VARIED, EMULATED))
+    assert 'id="emulated"' not in real
+    assert "fastest that passes" in real
+    assert emulated.index('id="emulated"') < emulated.index("<table")
+    assert "fastest that passes" not in emulated
+    assert "smallest that passes" in emulated

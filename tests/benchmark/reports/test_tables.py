@@ -4,7 +4,7 @@ import io
 import pytest
 
 from benchmark.reports.tables import csv_text, escaped, markdown_text
-from tests.benchmark.reports.contents import EXTREMES, VARIED, content_of, measured
+from tests.benchmark.reports.contents import EMULATED, EXTREMES, VARIED, content_of, measured
 
 
 def test_the_csv_holds_every_row_in_full_precision() -> None:
@@ -70,3 +70,20 @@ def test_extremes_are_tables_too(name: str) -> None:
 
 def test_an_empty_text_is_a_dash() -> None:
     assert escaped(" \n") == "–"
+
+
+def test_an_emulated_machines_times_are_marked_and_none_is_the_fastest() -> None:
+    assert "fastest passing" in markdown_text(VARIED)
+    assert "emulated" not in markdown_text(VARIED)
+    text = markdown_text(EMULATED)
+    assert text.splitlines()[2].startswith("**emulated: every time is the emulator's")
+    assert "fastest passing" not in text
+    assert "smallest passing" in text
+    for content, said in ((VARIED, "False"), (EMULATED, "True")):
+        rows = csv.DictReader(io.StringIO(csv_text(content)))
+        assert {row["emulated"] for row in rows} == {said}
+
+
+def test_results_from_before_the_mark_are_of_a_real_machine() -> None:
+    environment = {name: v for name, v in VARIED["environment"].items() if name != "emulated"}
+    assert "emulated" not in markdown_text({**VARIED, "environment": environment})

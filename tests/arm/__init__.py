@@ -1,0 +1,1 @@
+"""`make arm`: every export on an emulated ARM machine, its outputs beside those made here."""
