@@ -1,0 +1,185 @@
+"""The options of `python -m benchmark`. Light."""
+
+from pathlib import Path
+
+from train.cli import Parser, integer_between, listed, names, number_between
+
+BASELINE = 0.886  # the seed's test accuracy
+TOLERANCE = 0.01
+SAMPLES, QUICK_SAMPLES = 10_000, 1_000
+ROUNDS, QUICK_ROUNDS = 20, 5
+LAUNCHES, QUICK_LAUNCHES = 4, 1
+MAX_SECONDS = 5.0
+MAX_SAMPLES = 10_000_000
+MAX_THREADS = 1024
+MAX_BATCH = 65_536
+XNNPACK = {"on": "xnnpack", "off": "builtin"}
+OBJECTIVES = ("latency", "size", "accuracy")
+OPTIMIZATION = ("all", "extended", "basic", "disabled")
+
+
+def parser() -> Parser:
+    """Returns the parser of the command's options."""
+    found = Parser(prog="python -m benchmark", description=__doc__)
+    found.add_shared_arguments()
+    add = found.add_argument
+    add(
+        "--reports",
+        type=Path,
+        metavar="DIR",
+        help="folder for benchmark.html, .md and .csv (default: the artifacts folder)",
+    )
+    add(
+        "--format",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="measure only these formats; repeatable, comma-separated (default: all there are)",
+    )
+    add(
+        "--baseline",
+        type=number_between(0, 1),
+        default=BASELINE,
+        metavar="SHARE",
+        help="accuracy to compare with, 0…1 (default: %(default)s)",
+    )
+    add(
+        "--tolerance",
+        type=number_between(0, 1),
+        default=TOLERANCE,
+        metavar="SHARE",
+        help="accuracy that may be lost against the baseline and against the Keras model, 0…1 "
+        "(default: %(default)s)",
+    )
+    add(
+        "--max-drop",
+        type=number_between(0, 1),
+        metavar="SHARE",
+        help="accuracy that may be lost against the Keras model, 0…1, in place of the tolerance",
+    )
+    add(
+        "--max-drop-per-class",
+        type=number_between(0, 1),
+        metavar="SHARE",
+        help="accuracy that any class may lose against the Keras model, 0…1",
+    )
+    add(
+        "--min-agreement",
+        type=number_between(0, 1),
+        metavar="SHARE",
+        help="least share of images with the Keras model's prediction, 0…1",
+    )
+    add(
+        "--max-latency-us",
+        type=number_between(0.001, 1e12),
+        metavar="US",
+        help="largest median of a single inference, in microseconds",
+    )
+    add(
+        "--max-size-kb",
+        type=number_between(0.001, 1e12),
+        metavar="KB",
+        help="largest file, in units of 1000 bytes",
+    )
+    add(
+        "--min-snr-db",
+        type=number_between(-200, 200),
+        metavar="DB",
+        help="least signal-to-noise ratio against the Keras model's outputs where the data has no "
+        "labels (default: 15)",
+    )
+    add(
+        "--objective",
+        choices=OBJECTIVES,
+        default=OBJECTIVES[0],
+        help="what the recommended export is the best by, among those that pass; the others decide "
+        "where it can't (default: %(default)s)",
+    )
+    add(
+        "--threads",
+        type=listed(integer_between(1, MAX_THREADS)),
+        default=(1,),
+        metavar="N[,N…]",
+        help="threads a runtime may use, a row for each (default: 1)",
+    )
+    add(
+        "--xnnpack",
+        type=names(*XNNPACK),
+        default=(),
+        metavar="on|off|on,off",
+        help="LiteRT with or without its XNNPACK delegate, a row for each (default: on)",
+    )
+    add(
+        "--onnx-optimization",
+        type=names(*OPTIMIZATION),
+        default=(),
+        metavar="LEVEL[,LEVEL…]",
+        help=f"ONNX Runtime's graph optimization, {', '.join(OPTIMIZATION)}, a row for each "
+        "(default: all)",
+    )
+    add(
+        "--batch",
+        type=integer_between(1, MAX_BATCH),
+        metavar="N",
+        help="also measure images a second in batches of N; one by one where the file has a fixed "
+        "batch of one",
+    )
+    add(
+        "--samples",
+        type=integer_between(1_000, MAX_SAMPLES),
+        metavar="N",
+        help=f"single inferences timed a row, at least 1000 (default: {SAMPLES}, with --quick "
+        f"{QUICK_SAMPLES})",
+    )
+    add(
+        "--max-seconds",
+        type=number_between(0.01, 1e6),
+        default=MAX_SECONDS,
+        metavar="S",
+        help="longest time for a row's timed calls; fewer samples then (default: %(default)s)",
+    )
+    add("--details", action="store_true", help="a second table: start-up, memory, tails, classes")
+    add("--profile", action="store_true", help="time per operator by the runtimes' own profilers")
+    add("--quick", action="store_true", help="fewer timed calls: same verdict, rougher latency")
+    add("--include-keras", action="store_true", help="a row for the Keras model (TensorFlow)")
+    add(
+        "--save-outputs",
+        action="store_true",
+        help="keep every row's outputs on all images, in benchmark.outputs.npz",
+    )
+    add("--resume", action="store_true", help="go on with a run that was cut off")
+    add(
+        "--compare",
+        type=Path,
+        nargs=2,
+        metavar=("OLD", "NEW"),
+        help="measure nothing, say what changed between two results files; exit code 1 if a row "
+        "is gone or has a worse verdict, a significantly lower accuracy or higher latency",
+    )
+    add(
+        "--merge",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="measure nothing; show the results of several machines side by side",
+    )
+    add(
+        "--host",
+        metavar="USER@HOST[:PORT]",
+        help="measure on another machine, by ssh: take a bundle there, run it, bring the results "
+        "back into hosts/ in the artifacts folder",
+    )
+    add(
+        "--remote-python",
+        default="python3",
+        metavar="PATH",
+        help="with --host: the Python there (default: %(default)s)",
+    )
+    add(
+        "--bundle",
+        type=Path,
+        metavar="DIR|FILE.tar.gz",
+        help="with --host: a bundle made earlier (default: one of the exports that are there)",
+    )
+    found.add_bundle_images()
+    return found
