@@ -14,7 +14,6 @@ import numpy as np
 from benchmark.partial import PartialResults
 from benchmark.process import WorkerProcess
 from benchmark.worker import Job
-from train.data import Preprocessing
 from train.environment import available_cores
 from train.errors import ArtifactError
 
@@ -68,17 +67,17 @@ def measure_floors(
 def _floor_us(runtime: str, folder: Path) -> float:
     model, image = (folder.resolve() / f"floor.{runtime}{suffix}" for suffix in ("", ".npy"))
     model.write_bytes(base64.b64decode(MODELS[runtime]))
-    np.save(image, np.zeros((1, 1), np.uint8))
+    np.save(image, np.zeros((1, 1), np.float32))
     job = Job(
         name=f"the floor of {runtime}",
         runtime=runtime,
         mode=None,
         threads=1,
         file=model,
-        input=None,
-        output=None,
-        preprocessing=Preprocessing(scale=1.0, offset=0.0),
-        images=image,
+        inputs=None,
+        outputs=None,
+        preprocessing={},
+        raw={"x": image},
     )
     medians_ns = []
     with WorkerProcess(job) as worker:

@@ -1,18 +1,17 @@
 """Which operators a runtime really runs of a file: fused, delegated or left as they are. Light."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from benchmark.profilers.onnxruntime import profile_onnxruntime
 from export.runners.litert import LiteRTRunner
 from export.runners.onnxruntime import ONNXRuntimeRunner
-from export.runners.runner import Runner
+from export.runners.runner import Runner, Values
 
 
 def kernels(
-    runner: Runner, path: Path, inputs: np.ndarray, *, threads: int, mode: str | None
+    runner: Runner, path: Path, inputs: Sequence[Values], *, threads: int, mode: str | None
 ) -> dict[str, Any]:
     """Returns the names of the operators as a JSON object; empty where the runtime won't say.
 
@@ -22,7 +21,7 @@ def kernels(
     Args:
         runner: the loaded file.
         path: the file.
-        inputs: (N, 1, …) of the runner's input's dtype, N ≥ 1.
+        inputs: at least one example, as the runner takes it.
         threads: as the file was loaded with.
         mode: as the file was loaded with.
 
@@ -33,6 +32,6 @@ def kernels(
         found = runner.operators()
         return {} if found is None else {"operators": found[0], "undelegated": found[1]}
     if isinstance(runner, ONNXRuntimeRunner):
-        nodes = profile_onnxruntime(path, list(inputs), threads, mode, warm_up_calls=0)
+        nodes = profile_onnxruntime(path, inputs, threads, mode, warm_up_calls=0)
         return {"operators": [node.name for node in nodes]}
     return {}

@@ -1,7 +1,7 @@
 """Workers → raw results: every row loaded, run over all images, and timed in turns. Light."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,7 @@ from benchmark.partial import PartialResults
 from benchmark.process import WorkerProcess
 from benchmark.subjects import Subject
 from benchmark.symptoms import EXPERIMENT_BELOW, EXPERIMENT_IMAGES
+from export.compare import are_classes
 from train.environment import available_cores, read_environment
 from train.errors import ArtifactError
 from train.record import ReferenceOutputs
@@ -89,14 +90,14 @@ class Measurement:
         self,
         config: BenchmarkConfig,
         raw: PartialResults,
-        images: Path,
+        raw_inputs: Mapping[str, Path],
         reference: ReferenceOutputs,
         on_progress: OnProgress,
     ) -> None:
-        """`images` is an `.npy` file, (N, …) uint8; raw results go to `raw`."""
+        """`raw_inputs` are `.npy` files, (N, …) by the input's name; raw results go to `raw`."""
         self._config = config
         self._raw = raw
-        self._images = images
+        self._raw_inputs = raw_inputs
         self._reference = reference
         self._on_progress = on_progress
         self._cores = available_cores()
@@ -161,7 +162,7 @@ class Measurement:
             if subject.key in self._measured.problems:
                 continue
             self._progress(f"{subject.key}: loading", LOAD_COST)
-            job = subject.job(self._images, self._reference)
+            job = subject.job(self._raw_inputs, self._reference)
             worker = stack.enter_context(WorkerProcess(job))
             try:
                 workers.append(Loaded(subject=subject, worker=worker, scalars=worker.loaded()))
@@ -172,31 +173,41 @@ class Measurement:
     def _run_images(self, workers: list[Loaded]) -> None:
         """Runs all images, as many workers at a time as there are cores; keeps each result."""
         waiting = [loaded for loaded in workers if self._raw.row(loaded.key) is None]
-        count = f"{len(self._reference.outputs):,} images"
+        count = f"{len(self._reference):,} examples"
         for start in range(0, len(waiting), len(self._cores)):
             some = waiting[start : start + len(self._cores)]
+            places: dict[str, Path] = {}
             for loaded, core in zip(some, self._cores, strict=False):
                 scratch = self._raw.scratch(loaded.key).resolve()
+                places[loaded.key] = scratch
                 loaded.worker.send("outputs", path=str(scratch), core=core)
             for loaded in some:
                 self._progress(f"{loaded.key}: {count}", IMAGES_COST)
-                scratch = self._raw.scratch(loaded.key)
+                scratch = places[loaded.key]
                 try:
                     answer = loaded.worker.receive()
-                    tried = {"experiments": self._experiments(loaded.worker, scratch)}
+                    tried = {"experiments": self._experiments(loaded.worker, answer, scratch)}
                     self._raw.add_row(loaded.key, {**loaded.scalars, **answer, **tried}, scratch)
                 except ArtifactError as error:
                     self._measured.problems[loaded.key] = str(error)
 
-    def _experiments(self, worker: WorkerProcess, outputs: Path) -> dict[str, float]:
-        """Returns the agreement with changed inputs, of a row that does not agree."""
-        expected = self._reference.outputs.argmax(axis=1)
-        agreement = float(np.mean(np.load(outputs).argmax(axis=1) == expected))
-        if agreement >= EXPERIMENT_BELOW:
+    def _experiments(
+        self, worker: WorkerProcess, answer: dict[str, Any], outputs: Path
+    ) -> dict[str, float]:
+        """Returns the agreement with changed inputs, of a row that does not agree.
+
+        Of a model with one input, by the classes of its first output.
+        """
+        name, reference = next(iter(self._reference.outputs.items()))
+        if len(self._raw_inputs) > 1 or not are_classes(reference.shape):
+            return {}
+        expected = reference.argmax(axis=1)
+        found = np.load(outputs / f"{answer['outputs'].index(name)}.npy", mmap_mode="r")
+        if float(np.mean(found.argmax(axis=1) == expected)) >= EXPERIMENT_BELOW:
             return {}
         return {
-            name: float(np.mean(np.array(classes) == expected[:EXPERIMENT_IMAGES]))
-            for name, classes in worker.ask("experiments")["predicted"].items()
+            what: float(np.mean(np.array(classes) == expected[:EXPERIMENT_IMAGES]))
+            for what, classes in worker.ask("experiments", output=name)["predicted"].items()
         }
 
     def _enough_quiet(self, group: Sequence[Subject], numbers: range) -> bool:

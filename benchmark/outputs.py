@@ -17,7 +17,7 @@ AGAIN = "run `python -m benchmark --save-outputs` again"
 
 
 def write_outputs(path: Path, outputs: Mapping[str, np.ndarray]) -> None:
-    """Writes outputs, (N, classes) float32 by the row's name."""
+    """Writes a model's first output, (N, …) float32 by the row's name."""
     # not np.savez(**…), whose own parameter's name a row might have
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, values in outputs.items():
@@ -26,7 +26,7 @@ def write_outputs(path: Path, outputs: Mapping[str, np.ndarray]) -> None:
 
 
 def read_outputs(artifacts: Path) -> dict[str, np.ndarray]:
-    """Returns the outputs of each row, (N, classes) float32 by the row's name.
+    """Returns the first output of each row, (N, …) float32 by the row's name.
 
     Raises:
         ArtifactError: the file is missing or corrupt.

@@ -1,7 +1,7 @@
 """Raw results as they come in, on disk, so that a run that is cut off can go on. Light.
 
-A folder beside the artifacts: `run.json` says what the run is, `<row>.json` and `<row>.npy` hold
-what loading and all images gave, `round-<n>.json` the timed calls of one round. Each file is
+A folder beside the artifacts: `run.json` says what the run is, `<row>.json` and `<row>.outputs/`
+hold what loading and all examples gave, `round-<n>.json` the timed calls of one round. Each file is
 written in full and then renamed; a file that is there is whole.
 """
 
@@ -60,28 +60,26 @@ class PartialResults:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def row(self, key: str) -> dict[str, Any] | None:
-        """Returns what loading a row and running all images gave; None if it is not there."""
+        """Returns what loading a row and running all examples gave; None if it is not there."""
         path = self._folder / f"{key}.json"
-        if not path.is_file() or not self.outputs_path(key).is_file():
-            return None
-        return _load(path)
+        return _load(path) if path.is_file() and self._outputs_folder(key).is_dir() else None
 
-    def outputs_path(self, key: str) -> Path:
-        """Returns where a row's outputs, (N, classes) float32, are."""
-        return self._folder / f"{key}.npy"
-
-    def outputs(self, key: str) -> np.ndarray:
-        """Returns a row's outputs, (N, classes) float32."""
-        path = self.outputs_path(key)
-        try:
-            found: np.ndarray = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise ArtifactError(f"{path} is corrupt ({error}); {ANEW}") from error
+    def outputs(self, key: str) -> dict[str, np.ndarray]:
+        """Returns a row's outputs, (N, …) by name, not yet read into memory."""
+        folder = self._outputs_folder(key)
+        found = {}
+        for number, name in enumerate((self.row(key) or {})["outputs"]):
+            path = folder / f"{number}.npy"
+            try:
+                found[name] = np.load(path, mmap_mode="r", allow_pickle=False)
+            except (OSError, ValueError, EOFError) as error:
+                raise ArtifactError(f"{path} is corrupt ({error}); {ANEW}") from error
         return found
 
     def add_row(self, key: str, scalars: Mapping[str, Any], outputs: Path) -> None:
-        """Keeps what a row gave; `outputs` is moved."""
-        outputs.replace(self.outputs_path(key))
+        """Keeps what a row gave; the folder `outputs` is moved."""
+        shutil.rmtree(self._outputs_folder(key), ignore_errors=True)
+        outputs.replace(self._outputs_folder(key))
         self._write(self._folder / f"{key}.json", scalars)
 
     def rounds(self, numbers: range) -> dict[int, dict[str, Any]]:
@@ -106,8 +104,14 @@ class PartialResults:
         self._write(self._folder / f"{key}.{name}.json", answer)
 
     def scratch(self, key: str) -> Path:
-        """Returns where a worker may write a row's outputs before they are kept."""
-        return self._folder / f"{key}.tmp.npy"
+        """Returns a new folder that a worker may write a row's outputs to before they are kept."""
+        folder = self._folder / f"{key}.tmp"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        return folder
+
+    def _outputs_folder(self, key: str) -> Path:
+        return self._folder / f"{key}.outputs"
 
     def _round_path(self, number: int) -> Path:
         return self._folder / f"round-{number:03d}.json"

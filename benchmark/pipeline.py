@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ from train import data as dataset
 from train.artifact import package_versions, publish, staging, write_json
 from train.environment import read_environment
 from train.record import ReferenceOutputs, check_reference, load_outputs
+from train.samples import Samples
 
 SCHEMA_VERSION = 1
 RUNTIME_PACKAGES = {"litert": "ai-edge-litert", "onnxruntime": "onnxruntime", KERAS: "tensorflow"}
@@ -78,18 +80,17 @@ def run_benchmark(
     reference = load_outputs(config.artifacts)
     test = dataset.load_evaluation(config.data)
     check_reference(reference, test)
-    check_limits(config.gate, labelled=test.labels is not None, emulated=environment.emulated)
-    subjects = find_subjects(config, reference, test.images)
+    check_limits(config.gate, labelled=bool(test.targets), emulated=environment.emulated)
+    subjects = find_subjects(config, reference, test)
     reports = config.reports or config.artifacts
     check_places(reports)
     with staging(config.artifacts) as staged, staging(reports, "--reports") as staged_reports:
-        images = staged / "images.npy"
-        np.save(images, test.images)
+        places = unpacked(test, staged)
         raw = PartialResults(
             config.artifacts, identity(config, subjects, reference), resume=config.resume
         )
         try:
-            measured = Measurement(config, raw, images, reference, on_progress).run(subjects)
+            measured = Measurement(config, raw, places, reference, on_progress).run(subjects)
             runtimes = dict.fromkeys(s.runtime for s in subjects if s.runtime and not s.problem)
             floor_us = measure_floors(runtimes, raw, staged)
         except KeyboardInterrupt:
@@ -126,6 +127,15 @@ def run_benchmark(
     return benchmark
 
 
+def unpacked(test: Samples, folder: Path) -> dict[str, Path]:
+    """Returns a file of each input's raw values, by its name; written where there is none yet."""
+    found = {}
+    for number, (name, values) in enumerate(test.inputs.items()):
+        found[name] = folder / f"input{number}.npy"
+        np.save(found[name], values)
+    return found
+
+
 def identity(
     config: BenchmarkConfig, subjects: list[Subject], reference: ReferenceOutputs
 ) -> dict[str, Any]:
@@ -134,7 +144,7 @@ def identity(
         "machine": read_environment().as_json(),
         "settings": config.settings(),
         "model": reference.model_sha256,
-        "data": reference.images_sha256,
+        "data": reference.inputs_sha256,
         "exports": {s.key: s.manifest and s.manifest.sha256 for s in subjects},
     }
 

@@ -1,19 +1,17 @@
 """What is measured: the exports of a folder, checked before any of them is run. Light."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from benchmark.config import BenchmarkConfig
 from benchmark.worker import Job
 from export.formats import FORMATS, Format
 from export.manifest import Manifest, check_file, read_manifest
 from export.runners import MODES
-from train.data import image_hashes
 from train.errors import ArtifactError
 from train.record import MODEL_FILE, RECORD_FILE, ReferenceOutputs
+from train.samples import Samples
 
 RESULTS_FILE = "benchmark.json"
 NOT_MANIFESTS = (RECORD_FILE, RESULTS_FILE)
@@ -57,7 +55,7 @@ class Subject:
         """A name for the row that no other has, fit for a file."""
         return "+".join(filter(None, (self.format, self.mode, f"{self.threads}t")))
 
-    def job(self, images: Path, reference: ReferenceOutputs) -> Job:
+    def job(self, raw: Mapping[str, Path], reference: ReferenceOutputs) -> Job:
         """Returns what a worker needs to measure it; the subject has no problem."""
         found = self.manifest
         return Job(
@@ -66,10 +64,10 @@ class Subject:
             mode=self.mode,
             threads=self.threads,
             file=self.path.resolve(),
-            input=found.inputs[0] if found else None,
-            output=found.outputs[0] if found else None,
-            preprocessing=reference.preprocessing,
-            images=images,
+            inputs=found.inputs if found else None,
+            outputs=found.outputs if found else None,
+            preprocessing=found.preprocessing if found else reference.preprocessing,
+            raw=raw,
         )
 
 
@@ -98,14 +96,14 @@ def find_manifests(artifacts: Path, formats: tuple[Format, ...] | None) -> list[
 
 
 def find_subjects(
-    config: BenchmarkConfig, reference: ReferenceOutputs, images: np.ndarray
+    config: BenchmarkConfig, reference: ReferenceOutputs, test: Samples
 ) -> list[Subject]:
     """Returns every row to measure, in the order of the table; broken exports have a problem.
 
     Raises:
         ArtifactError: there are no exports, or one asked for is missing.
     """
-    hashes = frozenset(image_hashes(images))
+    hashes = frozenset(test.short_hashes())
     subjects = []
     if config.include_keras:
         path = config.artifacts / MODEL_FILE
@@ -167,7 +165,8 @@ def check_source(manifest: Manifest, reference: ReferenceOutputs) -> None:
             f"{manifest.format} was made from another model: got source "
             f"{manifest.source.sha256[:12]}…, expected {reference.model_sha256[:12]}…; {again}"
         )
-    if manifest.preprocessing != reference.preprocessing:
+    embedded = manifest.options.get("embed_preprocessing", False)
+    if not embedded and manifest.preprocessing != reference.preprocessing:
         raise ArtifactError(
             f"{manifest.format}: normalization is not the Keras model's: got "
             f"{manifest.preprocessing}, expected {reference.preprocessing}; {again}"
@@ -183,10 +182,10 @@ def check_overlap(manifest: Manifest, hashes: frozenset[str]) -> None:
     """Raises ArtifactError if test images were used to calibrate the export."""
     if manifest.calibration is None:
         return
-    overlap = hashes.intersection(manifest.calibration.images)
+    overlap = hashes.intersection(manifest.calibration.examples)
     if overlap:
         raise ArtifactError(
             f"{manifest.format}: the test data overlaps the calibration set: "
-            f"{len(overlap)} of its {manifest.calibration.count} images are test images, so its "
+            f"{len(overlap)} of its {manifest.calibration.count} examples are test examples, so its "
             "accuracy on them proves nothing; calibrate on training data, or test on other data"
         )

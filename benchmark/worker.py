@@ -13,28 +13,29 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from numpy.lib.format import open_memmap
 
 from benchmark.kernels import kernels
 from benchmark.latency import time_calls, timer_cost_ns, warm_up
 from benchmark.memory import resident_peak
 from benchmark.profilers import profile
 from benchmark.symptoms import EXPERIMENT_IMAGES, experiments
-from export.manifest import TensorSpec
-from export.runners import clipped, decode, encode, open_runner, range_use
+from export.runners import clipped, encode_all, open_runner, predict, range_use
 from export.runners.keras import KerasRunner
-from export.runners.runner import Runner
-from train.data import Preprocessing
+from export.runners.runner import Runner, Values, pack, unpack
 from train.environment import pin
 from train.errors import ArtifactError, MissingPackageError, ToolkitError
+from train.preprocessing import Preprocessing, preprocess, preprocessing_from_json
+from train.tensors import TensorSpec, spec_from_json
 
-TIMED_IMAGES = 1_000
-CHUNK_IMAGES = 1_000
+CHUNK_EXAMPLES = 1_000  # at a time, fewer where they are large
+CHUNK_VALUES = 4_000_000
 RUNTIME_MODULES = {
     "litert": "ai_edge_litert.interpreter",
     "onnxruntime": "onnxruntime",
@@ -53,10 +54,10 @@ class Job:
         mode: how, as in `export.runners.MODES`; None for the default.
         threads: how many threads the runtime may use.
         file: the exported file.
-        input: the input that the file must have; None to take it as it is.
-        output: the same of the output.
-        preprocessing: what turns a raw image into the input.
-        images: an `.npy` file of raw test images, (N, …) uint8.
+        inputs: the inputs that the file must have; None to take them as they are.
+        outputs: the same of the outputs.
+        preprocessing: what turns raw values into inputs, by the input's name.
+        raw: an `.npy` file of raw test values, (N, …), by the input's name.
     """
 
     name: str
@@ -64,27 +65,27 @@ class Job:
     mode: str | None
     threads: int
     file: Path
-    input: TensorSpec | None
-    output: TensorSpec | None
-    preprocessing: Preprocessing
-    images: Path
+    inputs: tuple[TensorSpec, ...] | None
+    outputs: tuple[TensorSpec, ...] | None
+    preprocessing: Mapping[str, Preprocessing]
+    raw: Mapping[str, Path]
 
     def as_json(self) -> dict[str, Any]:
         """Returns the job as a JSON object."""
-        return {**asdict(self), "file": str(self.file), "images": str(self.images)}
+        raw = {name: str(path) for name, path in self.raw.items()}
+        return {**asdict(self), "file": str(self.file), "raw": raw}
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> "Job":
         """Returns the job that `as_json` wrote."""
         specs = {
-            side: None
-            if fields[side] is None
-            else TensorSpec(**{**fields[side], "shape": tuple(fields[side]["shape"])})
-            for side in ("input", "output")
+            side: None if fields[side] is None else tuple(map(spec_from_json, fields[side]))
+            for side in ("inputs", "outputs")
         }
-        paths = {side: Path(fields[side]) for side in ("file", "images")}
-        preprocessing = Preprocessing(**fields["preprocessing"])
-        return cls(**{**fields, **specs, **paths, "preprocessing": preprocessing})
+        raw = {name: Path(path) for name, path in fields["raw"].items()}
+        how = preprocessing_from_json(fields["preprocessing"])
+        file = Path(fields["file"])
+        return cls(**{**fields, **specs, "file": file, "preprocessing": how, "raw": raw})
 
 
 def main() -> int:
@@ -123,13 +124,13 @@ def serve(
         ArtifactError: the runtime refuses the file, or the file is not what was declared.
     """
     job = Job.from_json(json.loads(requests.readline()))
-    images = np.load(job.images, mmap_mode="r")
+    raw = {name: np.load(path, mmap_mode="r") for name, path in job.raw.items()}
     import_runtime(job.runtime)
     empty_bytes = resident_peak()
     load_started = clock_ns()
     with opener(job.runtime, job.file, threads=job.threads, mode=job.mode) as runner:
         loaded = clock_ns()
-        session = Session(job, runner, images, clock_ns)
+        session = Session(job, runner, raw, clock_ns)
         first_inference_us = session.first_inference_us()
         peak_bytes = resident_peak()
         answer(
@@ -158,53 +159,80 @@ def import_runtime(runtime: str) -> None:
 class Session:
     """A loaded model and what can be asked of it."""
 
-    def __init__(self, job: Job, runner: Runner, images: np.ndarray, clock_ns: Clock) -> None:
-        """Raises ArtifactError if the file is not as declared or the images do not fit it."""
+    def __init__(
+        self, job: Job, runner: Runner, raw: Mapping[str, np.ndarray], clock_ns: Clock
+    ) -> None:
+        """Raises ArtifactError if the file is not as declared."""
         for kind, found, declared in (
-            ("input", runner.input, job.input),
-            ("output", runner.output, job.output),
+            ("input", runner.inputs, job.inputs),
+            ("output", runner.outputs, job.outputs),
         ):
             if declared is not None and found != declared:
                 raise ArtifactError(
-                    f"{job.file}: got {kind} {found}, expected {declared} by its manifest"
+                    f"{job.file}: got {kind} {', '.join(map(str, found))}, expected "
+                    f"{', '.join(map(str, declared))} by its manifest"
                 )
-        if images.shape[1:] != runner.input.shape[1:]:
-            raise ArtifactError(
-                f"{job.name}: got images of shape {images.shape[1:]}, expected "
-                f"{runner.input.shape[1:]}"
-            )
         self._job = job
         self._runner = runner
-        self._images = images
+        self._raw = raw
+        self._count = len(next(iter(raw.values())))
+        values = sum(int(np.prod(found.shape[1:])) for found in raw.values())
+        self._chunk = max(1, min(CHUNK_EXAMPLES, CHUNK_VALUES // max(1, values)))
         self._clock_ns = clock_ns
-        self._timed: list[np.ndarray] = []
+        self._timed: list[Values] = []
         self.pinned = False
 
     def first_inference_us(self) -> float:
         """Runs the very first inference and returns how long it took, in microseconds."""
-        value = encode(self._inputs(0, 1), self._runner.input)
+        (value,) = self._stored(self._inputs(0, 1))
         started = self._clock_ns()
         self._runner.invoke(value)
         return (self._clock_ns() - started) / 1e3
 
     def do_outputs(self, path: str, core: int | None) -> dict[str, Any]:
-        """Runs every image one by one; writes the outputs, (N, classes) float32, to `path`."""
+        """Runs every example one by one; writes the outputs, (N, …) float32, into a folder."""
         self._pin(core)
-        chunks, clipped_values, used = [], 0, 0.0
-        for start in range(0, len(self._images), CHUNK_IMAGES):
-            inputs = self._inputs(start, start + CHUNK_IMAGES)
-            clipped_values += clipped(inputs, self._runner.input)
-            used = max(used, range_use(inputs, self._runner.input))
-            chunks.append(self._outputs(inputs))
-        np.save(path, np.concatenate(chunks))
-        return {"clipped_share": clipped_values / self._images.size, "input_range_use": used}
+        files: list[np.ndarray] = []
+        names, clipped_values, total, used = [], 0, 0, 0.0
+        for start in range(0, self._count, self._chunk):
+            inputs = self._inputs(start, start + self._chunk)
+            for spec in self._runner.inputs:
+                clipped_values += clipped(inputs[spec.name], spec)
+                total += inputs[spec.name].size
+                if spec.scale is not None:
+                    used = max(used, range_use(inputs[spec.name], spec))
+            outputs = self._outputs(inputs)
+            if not files:
+                names = list(outputs)
+                files = [
+                    open_memmap(
+                        Path(path, f"{number}.npy"),
+                        mode="w+",
+                        dtype=np.float32,
+                        shape=(self._count, *values.shape[1:]),
+                    )
+                    for number, values in enumerate(outputs.values())
+                ]
+            for file, values in zip(files, outputs.values(), strict=True):
+                file[start : start + len(values)] = values
+        for file in files:
+            file.flush()
+        quantized = any(spec.scale is not None for spec in self._runner.inputs)
+        return {
+            "outputs": names,
+            "clipped_share": clipped_values / total,
+            "input_range_use": used if quantized else 1.0,
+        }
 
-    def do_experiments(self) -> dict[str, Any]:
-        """Returns the predicted classes of some images, and with their inputs changed."""
-        inputs = self._inputs(0, EXPERIMENT_IMAGES)
+    def do_experiments(self, output: str) -> dict[str, Any]:
+        """Returns the classes that an output predicts of some examples, their input changed.
+
+        Of a model with one input.
+        """
+        ((name, values),) = self._inputs(0, EXPERIMENT_IMAGES).items()
         changed = {
-            name: self._outputs(values).argmax(axis=1).tolist()
-            for name, values in experiments(inputs).items()
+            what: self._outputs({name: other})[output].argmax(axis=1).tolist()
+            for what, other in experiments(values).items()
         }
         return {"predicted": changed}
 
@@ -214,7 +242,7 @@ class Session:
         """Times one slice of single inferences, warmed up."""
         self._pin(core)
         if not self._timed:
-            self._timed = list(self._stored(self._inputs(0, TIMED_IMAGES)))
+            self._timed = self._stored(self._inputs(0, self._chunk))
         cpu_started, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF)
         invoke, clock_ns = self._runner.invoke, self._clock_ns
         warmed = warm_up(invoke, self._timed, clock_ns=clock_ns, limit_ns=warm_up_ns)
@@ -236,12 +264,16 @@ class Session:
 
         The median over the batches, of at most `limit_ns` in all.
         """
-        fixed = self._runner.input.shape[0] is not None
-        values = self._stored(np.resize(self._inputs(0, batch), (batch, *self._images.shape[1:])))
-        batched = values if fixed else values[:, 0][np.newaxis]
-        if not fixed:
+        fixed = self._runner.inputs[0].shape[0] is not None
+        some = self._inputs(0, min(batch, self._count))
+        values = {name: np.resize(found, (batch, *found.shape[1:])) for name, found in some.items()}
+        if fixed:
+            batched = self._stored(values)
+        else:
             self._runner.resize(batch)
-        warm_up(self._runner.invoke, list(batched), clock_ns=self._clock_ns, limit_ns=limit_ns // 4)
+            stored = unpack(encode_all(values, self._runner.inputs))
+            batched = [pack([one[:, 0] for one in stored])]
+        warm_up(self._runner.invoke, batched, clock_ns=self._clock_ns, limit_ns=limit_ns // 4)
         seconds: list[float] = []
         started = self._clock_ns()
         while self._clock_ns() - started < limit_ns or not seconds:
@@ -265,19 +297,22 @@ class Session:
 
     def do_profile(self) -> dict[str, Any]:
         """Returns the time of each operator, by the runtime's own profiler."""
-        inputs = list(self._stored(self._inputs(0, TIMED_IMAGES)))
+        inputs = self._stored(self._inputs(0, self._chunk))
         job = self._job
         found = profile(job.runtime, job.file, inputs, threads=job.threads, mode=job.mode)
         return {"operators": [operator.as_json() for operator in found]}
 
-    def _inputs(self, start: int, stop: int) -> np.ndarray:
-        return self._job.preprocessing.apply(np.asarray(self._images[start:stop]))
+    def _inputs(self, start: int, stop: int) -> dict[str, np.ndarray]:
+        raw = {name: np.asarray(values[start:stop]) for name, values in self._raw.items()}
+        return preprocess(raw, self._job.preprocessing)
 
-    def _stored(self, inputs: np.ndarray) -> np.ndarray:
-        return encode(inputs, self._runner.input)[:, np.newaxis]
+    def _stored(self, inputs: dict[str, np.ndarray]) -> list[Values]:
+        """Returns examples as the runner takes them, one by one."""
+        stored = unpack(encode_all(inputs, self._runner.inputs))
+        return [pack(example) for example in zip(*stored, strict=True)]
 
-    def _outputs(self, inputs: np.ndarray) -> np.ndarray:
-        return decode(self._runner.invoke_each(self._stored(inputs)), self._runner.output)
+    def _outputs(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return predict(self._runner, inputs)
 
     def _pin(self, core: int | None) -> None:
         """Keeps a single-threaded runtime on one core; the pools of others are left alone."""

@@ -5,57 +5,89 @@ from dataclasses import dataclass
 import numpy as np
 
 MAX_SNR_DB = 999.0  # stands for equal outputs, whose ratio has no number
+CHUNK_EXAMPLES = 256  # of outputs that may be larger than memory
 
 
 @dataclass(frozen=True, kw_only=True)
 class Distance:
-    """Distances between two sets of outputs on the same images.
+    """Distances between two sets of outputs on the same examples.
 
     Attributes:
         finite: share of outputs that are finite numbers, 0…1.
-        agreement: share of images with the same class.
-        accuracy_drop: the reference's accuracy less the other's.
-        accuracy: the other's accuracy, 0…1.
+        agreement: share of examples with the same class; None where the outputs are no classes.
+        accuracy_drop: the reference's accuracy less the other's; None without labels.
+        accuracy: the other's accuracy, 0…1; None without labels.
         max_abs_error: the largest difference of two outputs.
+        span: the reference's largest output less its least.
         snr_db: power of the reference over power of the difference, in decibels.
-        cosine: mean over images of the cosine similarity.
+        variation_db: the same of the reference's variation from example to example: what a
+            constant answer would hide from `snr_db`.
+        cosine: mean over examples of the cosine similarity.
     """
 
     finite: float
-    agreement: float
-    accuracy_drop: float
-    accuracy: float
+    agreement: float | None
+    accuracy_drop: float | None
+    accuracy: float | None
     max_abs_error: float
+    span: float
     snr_db: float
+    variation_db: float
     cosine: float
 
 
-def distance(outputs: np.ndarray, reference: np.ndarray, labels: np.ndarray) -> Distance:
+def are_classes(shape: tuple[int | None, ...]) -> bool:
+    """Returns whether an output's shape, the batch first, is one of a number a class."""
+    return len(shape) == 2 and (shape[1] or 0) > 1
+
+
+def distance(outputs: np.ndarray, reference: np.ndarray, labels: np.ndarray | None) -> Distance:
     """Compares outputs with reference outputs.
 
     Args:
-        outputs: (N, classes) float32; what is not finite counts as zero.
-        reference: (N, classes) float32.
-        labels: (N,) integer classes.
+        outputs: (N, …) numbers; what is not finite counts as zero.
+        reference: the same of the reference, all finite.
+        labels: (N,) integer classes, if there are any, of outputs (N, classes).
     """
-    finite = np.isfinite(outputs)
-    found, expected = np.where(finite, outputs, 0).astype(np.float64), reference.astype(np.float64)
-    predicted, expected_classes = outputs.argmax(axis=1), reference.argmax(axis=1)
-    accuracy = float(np.mean(predicted == labels))
-    noise = float(np.sum((found - expected) ** 2))
-    signal = float(np.sum(expected**2))
-    norms = np.linalg.norm(found, axis=1) * np.linalg.norm(expected, axis=1)
-    products = np.sum(found * expected, axis=1)
-    cosines = np.divide(products, norms, out=np.zeros_like(norms), where=norms > 0)
-    snr_db = MAX_SNR_DB
-    if noise > 0:
-        snr_db = 10 * float(np.log10(signal / noise)) if signal > 0 else -MAX_SNR_DB
+    agreement = accuracy = drop = None
+    if are_classes(outputs.shape):
+        predicted, expected = outputs.argmax(axis=1), reference.argmax(axis=1)
+        agreement = float(np.mean(predicted == expected))
+        if labels is not None:
+            accuracy = float(np.mean(predicted == labels))
+            drop = float(np.mean(expected == labels)) - accuracy
+    count, size = len(reference), reference[0].size
+    mean = np.mean(reference.reshape(count, size), axis=0, dtype=np.float64)
+    finite = noise = signal = variation = cosines = largest = 0.0
+    for start in range(0, count, CHUNK_EXAMPLES):
+        part = outputs[start : start + CHUNK_EXAMPLES].reshape(-1, size)
+        wanted = reference[start : start + CHUNK_EXAMPLES].reshape(-1, size).astype(np.float64)
+        is_finite = np.isfinite(part)
+        found = np.where(is_finite, part, 0).astype(np.float64)
+        difference = found - wanted
+        finite += float(is_finite.sum())
+        noise += float(np.sum(difference**2))
+        signal += float(np.sum(wanted**2))
+        variation += float(np.sum((wanted - mean) ** 2))
+        largest = max(largest, float(np.abs(difference).max()))
+        norms = np.linalg.norm(found, axis=1) * np.linalg.norm(wanted, axis=1)
+        products = np.sum(found * wanted, axis=1)
+        similar = np.divide(products, norms, out=np.zeros_like(norms), where=norms > 0)
+        cosines += float(np.where(np.any(difference, axis=1), similar, 1).sum())
     return Distance(
-        finite=float(finite.mean()),
-        agreement=float(np.mean(predicted == expected_classes)),
-        accuracy_drop=float(np.mean(expected_classes == labels)) - accuracy,
+        finite=finite / (count * size),
+        agreement=agreement,
+        accuracy_drop=drop,
         accuracy=accuracy,
-        max_abs_error=float(np.abs(found - expected).max()),
-        snr_db=snr_db,
-        cosine=float(cosines.mean()),
+        max_abs_error=largest,
+        span=float(reference.max() - reference.min()),
+        snr_db=_decibels(signal, noise),
+        variation_db=_decibels(variation, noise),
+        cosine=cosines / count,
     )
+
+
+def _decibels(signal: float, noise: float) -> float:
+    if noise == 0:
+        return MAX_SNR_DB
+    return 10 * float(np.log10(signal / noise)) if signal > 0 else -MAX_SNR_DB

@@ -1,8 +1,10 @@
 """Is an export up to date? Light: decided from manifests and hashes, without TensorFlow."""
 
 import hashlib
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from export.formats import Format
 from export.manifest import Manifest, check_file, read_manifest
@@ -17,7 +19,14 @@ PACKAGES = {
 }
 FINE_TUNING_PACKAGES = ("tf-keras", "tensorflow-model-optimization")
 # What decides the bytes of an export besides its packages: this toolkit's own code.
-CODE = ("export", "train/data.py", "train/model.py", "train/record.py")
+CODE = (
+    "export",
+    "train/data.py",
+    "train/model.py",
+    "train/preprocessing.py",
+    "train/record.py",
+    "train/samples.py",
+)
 
 
 def versions(entry: Format) -> dict[str, str]:
@@ -38,16 +47,24 @@ def code_hash() -> str:
     return digest.hexdigest()[:16]
 
 
-def current_manifest(entry: Format, settings: Settings, record: ModelRecord) -> Manifest | None:
-    """Returns the manifest of a format's file if making it again would change nothing."""
+def current_manifest(
+    entry: Format,
+    settings: Settings,
+    record: ModelRecord,
+    options: Mapping[str, Any] | None = None,
+) -> Manifest | None:
+    """Returns the manifest of a format's file if making it again would change nothing.
+
+    `options` are those that a manifest records; None for those of the settings alone.
+    """
     try:
-        manifest = read_manifest(record.path.with_name(f"{entry.name}.json"))
+        manifest = read_manifest(record.folder / f"{entry.name}.json")
         check_file(manifest)
     except ArtifactError:
         return None
     same = (
         manifest.source.sha256 == record.sha256
-        and manifest.options == settings.record()
+        and manifest.options == (options or settings.record())
         and manifest.versions == versions(entry)
     )
     return manifest if same else None

@@ -51,9 +51,9 @@ def _inspect_tflite(path: Path) -> Graph:
         raise ArtifactError(f"{path} does not carry TFLite's file identifier")
     model = schema.ModelT.InitFromPackedBuf(content)
     names = {v: name for name, v in vars(schema.BuiltinOperator).items() if name.isupper()}
-    (graph,) = model.subgraphs
     operators, floats, foreign, kernels = [], [], [], []
-    for operator in graph.operators:
+    # loops and conditions have subgraphs of their own
+    for graph, operator in ((part, found) for part in model.subgraphs for found in part.operators):
         code = model.operatorCodes[operator.opcodeIndex]
         name = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
         operators.append(name)

@@ -8,7 +8,6 @@ import tensorflow as tf
 from tensorflow.lite.python.convert_phase import ConverterError
 
 from export import calibration
-from export.compare import distance
 from export.converters import onnx, tflite
 from export.formats import Family, Format
 from export.manifest import Calibration
@@ -40,7 +39,7 @@ def make(
     """Converts one format to a staged file and verifies it.
 
     Where a format can be calibrated in several ways, each is tried, and the one with the best
-    accuracy on the held-out images is kept, the earlier one of equals. Of several sparsities, the
+    score on held-out examples is kept, the earlier one of equals. Of several sparsities, the
     first that passes verification.
 
     Raises:
@@ -67,7 +66,7 @@ def _make(
         content = convert(entry, settings, method, source)
         if len(methods) > 1 and method is not None:
             path.write_bytes(content)
-            candidates[method] = held_out_accuracy(entry, path, expected)
+            candidates[method] = held_out_score(entry, path, expected)
         contents[method or ""] = content
     best = max(candidates, key=lambda method: candidates[method]) if candidates else methods[0]
     path.write_bytes(contents[best or ""])
@@ -100,11 +99,10 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
     return content
 
 
-def held_out_accuracy(entry: Format, path: Path, expected: Expectation) -> float:
-    """Returns the accuracy of a file on held-out training images, 0…1."""
+def held_out_score(entry: Format, path: Path, expected: Expectation) -> float:
+    """Returns how well a file does on held-out examples, as `Expectation.score` says."""
     with open_runner(entry.runtime, path, threads=1) as runner:
-        outputs = predict(runner, expected.inputs)
-    return distance(outputs, expected.outputs, expected.labels).accuracy
+        return expected.score(predict(runner, expected.inputs))
 
 
 def audit(
@@ -116,20 +114,19 @@ def audit(
     expected: Expectation,
 ) -> Calibration:
     """Returns the record of a file's calibration, with what its ranges clip."""
-    held_out = expected.inputs[: calibration.AUDIT_IMAGES]
+    count = calibration.audit_examples(expected.weights)
+    held_out = {name: values[:count] for name, values in expected.inputs.items()}
     clipped = None
     if entry.family == "onnx":
         clipped = calibration.onnx_clipped_share(path, held_out)
     elif not entry.recipes:
         with captured_native_output():
             twin = tflite.float_twin(source, batch=1)
-            clipped = calibration.clipped_share(
-                calibration.tflite_values(twin, held_out), calibration.tflite_ranges(path)
-            )
+            clipped = calibration.tflite_clipped_share(twin, path, held_out)
     return Calibration(
-        count=len(source.representative.inputs),
+        count=len(source.representative),
         sha256=source.representative.sha256,
-        images=source.representative.images,
+        examples=source.representative.examples,
         method=method,
         candidates=candidates,
         clipped_share=clipped,

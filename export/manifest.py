@@ -3,37 +3,17 @@
 Light: standard library and numpy.
 """
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from train.artifact import content_sha256, file_sha256, read_json
-from train.data import Preprocessing
 from train.errors import ArtifactError
+from train.preprocessing import Preprocessing, preprocessing_from_json
+from train.tensors import TensorSpec, spec_from_json
 
 SCHEMA_VERSION = 1
-Item = TypeVar("Item")
-
-
-@dataclass(frozen=True, kw_only=True)
-class TensorSpec:
-    """One input or output; a real value is `(quantized - zero_point) * scale`.
-
-    `shape` has None where any size fits; `scale` and `zero_point` are None for float tensors.
-    """
-
-    name: str
-    shape: tuple[int | None, ...]
-    dtype: str
-    scale: float | None = None
-    zero_point: int | None = None
-
-    def __str__(self) -> str:
-        shape = ", ".join("?" if size is None else str(size) for size in self.shape)
-        quantization = "" if self.scale is None else f" scale {self.scale:g} zero {self.zero_point}"
-        return f"{self.name} ({shape}) {self.dtype}{quantization}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,11 +28,11 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """The Keras model that a file was made from, and its test accuracy in 0…1."""
+    """The Keras model that a file was made from, and its test accuracy in 0…1, if known."""
 
     file: str
     sha256: str
-    accuracy: float
+    accuracy: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,19 +40,20 @@ class Calibration:
     """The representative dataset and the audit of the ranges that came from it.
 
     Attributes:
-        count: how many training images.
+        count: how many examples.
         sha256: the hash of their indices.
-        images: a short hash of each raw image, by which test data that overlaps is found.
+        examples: a short hash of each raw one, by which test data that overlaps is found.
         method: how ranges came from them.
-        candidates: accuracy on the validation split of each method that was tried, 0…1.
-        clipped_share: share of values that the ranges clip on held-out images, 0…1; None
+        candidates: accuracy, 0…1, on held-out examples of each method that was tried; without
+            labels the signal-to-noise ratio of the outputs' variation, in decibels.
+        clipped_share: share of values that the ranges clip on held-out examples, 0…1; None
             for fine-tuned formats, of which no float32 twin is made to compare with.
         halves_difference: how far the ranges of two disjoint halves differ, 0…1.
     """
 
     count: int
     sha256: str
-    images: tuple[str, ...]
+    examples: tuple[str, ...]
     method: str
     candidates: Mapping[str, float]
     clipped_share: float | None
@@ -97,7 +78,7 @@ class Manifest:
     options: Mapping[str, Any]
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
-    preprocessing: Preprocessing
+    preprocessing: Mapping[str, Preprocessing]
     labels: tuple[str, ...]
     calibration: Calibration | None
     checks: tuple[Check, ...]
@@ -159,9 +140,9 @@ def read_manifest(path: Path) -> Manifest:
             gzip_bytes=int(content["gzip_bytes"]),
             source=Source(**content["source"]),
             options=dict(content["options"]),
-            inputs=tuple(_tensor_spec(fields) for fields in content["inputs"]),
-            outputs=tuple(_tensor_spec(fields) for fields in content["outputs"]),
-            preprocessing=Preprocessing(**content["preprocessing"]),
+            inputs=tuple(spec_from_json(fields) for fields in content["inputs"]),
+            outputs=tuple(spec_from_json(fields) for fields in content["outputs"]),
+            preprocessing=preprocessing_from_json(content["preprocessing"]),
             labels=tuple(content["labels"]),
             calibration=_calibration(content["calibration"]) if content["calibration"] else None,
             checks=tuple(Check(**fields) for fields in content["checks"]),
@@ -169,7 +150,7 @@ def read_manifest(path: Path) -> Manifest:
             created=_text(content["created"]),
             operators=_operators(content.get("operators")),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ArtifactError(f"{path} lacks or garbles {error}; {remedy}") from error
     if Path(manifest.file).name != manifest.file or manifest.format != path.stem:
         raise ArtifactError(
@@ -202,19 +183,8 @@ def check_file(manifest: Manifest) -> None:
         )
 
 
-def single(kind: str, found: Sequence[Item], path: Path) -> Item:
-    """Returns the one input or output of a file.
-
-    Raises:
-        ArtifactError: it has none or several.
-    """
-    if len(found) != 1:
-        raise ArtifactError(f"{path}: got {len(found)} {kind}s, expected one")
-    return found[0]
-
-
 def _calibration(fields: Mapping[str, Any]) -> Calibration:
-    return Calibration(**{**fields, "images": tuple(fields["images"])})
+    return Calibration(**{**fields, "examples": tuple(fields["examples"])})
 
 
 def _operators(fields: Mapping[str, int] | None) -> dict[str, int] | None:
@@ -225,10 +195,3 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"text (got {value!r})")
     return value
-
-
-def _tensor_spec(fields: Mapping[str, Any]) -> TensorSpec:
-    spec = TensorSpec(**{**fields, "shape": tuple(fields["shape"])})
-    if spec.scale is not None and not (math.isfinite(spec.scale) and spec.scale > 0):
-        raise ValueError(f"the scale of {spec.name}")
-    return spec

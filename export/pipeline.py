@@ -6,25 +6,30 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from export import calibration
+from export.compare import are_classes
 from export.current import current_manifest, versions
 from export.formats import FORMATS, TFLM, TFLM_MODEL, Format
 from export.make import Made, can_be_made, make
-from export.manifest import Manifest, Source, TensorSpec
+from export.manifest import Manifest, Source
+from export.material import Material, own_material, reference_material
 from export.microcontroller.arena import check_interpreter
 from export.microcontroller.operators import lacks, missed_operator
 from export.microcontroller.package import make_package
+from export.own import OwnModel
 from export.refusal import with_advice
 from export.settings import Settings
 from export.source import SourceModel
 from export.verify import Expectation
-from train import data as dataset
 from train.artifact import file_sha256, publish, staging, write_json
 from train.errors import ArtifactError, ToolkitError
-from train.model import INPUT_NAME, OUTPUT_NAME
+from train.preprocessing import preprocess
 from train.progress import Progress
-from train.record import ModelRecord, read_model_record
+from train.record import MODEL_FILE, RECORD_FILE, read_model_record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +37,13 @@ class ExportConfig:
     """One run of `python -m export`.
 
     Attributes:
-        artifacts: folder with the model; the exports are written there.
-        data: folder of the data set; None to look for it.
+        artifacts: folder that the exports are written to.
+        data: folder of the reference data set; None to look for it.
         formats: what to make.
         settings: the options of each format, by name; of `tflite-int8` too if `tflm`.
         tflm: whether to make the C source for microcontrollers as well.
+        own: a user's own model; None for the one that `train` made.
+        force: whether to make again what is up to date.
     """
 
     artifacts: Path
@@ -44,6 +51,8 @@ class ExportConfig:
     formats: Sequence[Format]
     settings: Mapping[str, Settings]
     tflm: bool = False
+    own: OwnModel | None = None
+    force: bool = False
 
 
 def export_formats(
@@ -58,44 +67,51 @@ def export_formats(
 
     Raises:
         ArtifactError: there is no model to export, or the folder cannot be written.
-        DataError: the data set cannot be had, or has too few images to calibrate.
+        DataError: the data cannot be had, or has too few examples to calibrate.
     """
-    record = read_model_record(config.artifacts)
-    training = dataset.load_train(config.data)
     samples = next(
         (s.calibration_samples for s in config.settings.values() if s.calibration_samples), None
     )
-    parts = dataset.split(training.labels, calibration_samples=samples)
     failures: dict[str, ToolkitError] = {}
     with staging(config.artifacts) as staged:
         report.step("loading the model")
         work = staged / "work"
         work.mkdir()
+        if config.own is None:
+            record = read_model_record(config.artifacts)
+            material = reference_material(record, config.data, samples)
+        else:
+            check_place(config.artifacts, config.own)
+            material = own_material(config.own, config.artifacts, samples, work)
+            write_json(staged / RECORD_FILE, material.record.as_json())
+            publish([staged / RECORD_FILE], config.artifacts)
         source = SourceModel(
-            record.path,
-            representative=calibration.representative_dataset(
-                training, parts, record.preprocessing
-            ),
-            training=training.take(parts.train),
-            preprocessing=record.preprocessing,
+            material.model,
+            representative=material.representative,
+            training=material.training,
             folder=work,
         )
-        expected = expectation(source, training.take(parts.validation), record)
+        expected = expectation(source, material)
 
         @cache
         def trial(name: str) -> bool:
             return can_be_made(FORMATS[name], source, expected, work)
 
         for entry in config.formats:
+            settings = config.settings[entry.name]
+            if not config.force and current_of(entry, settings, material):
+                report.milestone(f"{entry.name:<28} is up to date; --force makes it again")
+                continue
             report.step(f"{entry.name}: converting")
             try:
-                made = make(entry, config.settings[entry.name], source, expected, staged)
+                check_data(entry, material)
+                made = make(entry, settings, source, expected, staged)
             except ToolkitError as error:
                 report.step(f"{entry.name}: failed, looking for a format that can be made")
                 failures[entry.name] = with_advice(error, entry, trial)
                 report.milestone(f"{entry.name:<28} FAILED")
                 continue
-            manifest = manifest_of(made, entry, config.settings[entry.name], record, now())
+            manifest = manifest_of(made, entry, settings, material, now())
             write_json(staged / manifest.path.name, manifest.as_json())
             publish([made.path, staged / manifest.path.name], config.artifacts)
             report.milestone(summary(manifest))
@@ -103,7 +119,7 @@ def export_formats(
             report.step(f"{TFLM}: converting, looking for the smallest tensor arena")
             try:
                 report.milestone(
-                    make_tflm(config.settings[TFLM_MODEL], source, expected, record, work, now())
+                    make_tflm(config.settings[TFLM_MODEL], source, expected, material, work, now())
                 )
             except ToolkitError as error:
                 failures[TFLM] = error
@@ -111,11 +127,52 @@ def export_formats(
     return failures
 
 
+def check_place(artifacts: Path, own: OwnModel) -> None:
+    """Raises ArtifactError if a folder holds a model that `train` made, and not this one."""
+    trained = artifacts / MODEL_FILE
+    if trained.is_file() and not Path(own.request.path).resolve() == trained.resolve():
+        raise ArtifactError(
+            f"{artifacts} holds the model that `python -m train` made, expected a folder for the "
+            f"exports of {own.request.path}; give one with --artifacts"
+        )
+
+
+def check_data(entry: Format, material: Material) -> None:
+    """Raises ToolkitError if a format needs data that there is not."""
+    if material.representative is None and (entry.calibrated or entry.recipes):
+        shapes = ", ".join(str(spec) for spec in material.model.inputs)
+        raise ToolkitError(
+            f"{entry.name} needs calibration data and got none; give with --calibration an .npz "
+            f"with arrays by input name ({shapes}; a few hundred examples), a folder of images by "
+            "class, or module:callable"
+        )
+
+
+def current_of(entry: Format, settings: Settings, material: Material) -> Manifest | None:
+    """Returns the manifest of a user's format if making it again would change nothing."""
+    if material.record.request is None:
+        return None  # decided before TensorFlow was loaded
+    found = current_manifest(entry, settings, material.record, options_of(settings, material))
+    if found is None or found.preprocessing != material.preprocessing:
+        return None
+    same = found.calibration is None or (
+        material.representative is not None
+        and found.calibration.sha256 == material.representative.sha256
+    )
+    return found if same else None
+
+
+def options_of(settings: Settings, material: Material) -> dict[str, Any]:
+    """Returns the options that a manifest records."""
+    embedded = material.preprocessing != material.record.preprocessing
+    return {**settings.record(), **({"embed_preprocessing": True} if embedded else {})}
+
+
 def make_tflm(
     settings: Settings,
     source: SourceModel,
     expected: Expectation,
-    record: ModelRecord,
+    material: Material,
     folder: Path,
     now: datetime,
 ) -> str:
@@ -132,56 +189,59 @@ def make_tflm(
         CheckError: the file does not do what the model does.
     """
     check_interpreter()
-    entry = FORMATS[TFLM_MODEL]
-    manifest = current_manifest(entry, settings, record)
+    entry, record = FORMATS[TFLM_MODEL], material.record
+    check_data(entry, material)
+    manifest = current_manifest(entry, settings, record, options_of(settings, material))
     if manifest is not None:
         model = manifest.artifact_path
     else:
-        try:
-            made = make(entry, settings, source, expected, folder)
-        except ArtifactError as error:  # the file is verified on TFLM too
-            missed = missed_operator(str(error))
+        made = make(entry, settings, source, expected, folder)
+        for check in made.verification.checks:  # the file is verified on TFLM too
+            missed = missed_operator(str(check.value))
             if missed:
-                raise lacks(missed) from error
-            raise
-        model, manifest = made.path, manifest_of(made, entry, settings, record, now)
+                raise lacks(missed)
+        model, manifest = made.path, manifest_of(made, entry, settings, material, now)
     return make_package(model, manifest, expected.inputs, record, now)
 
 
-def expectation(
-    source: SourceModel, held_out: dataset.LabelledImages, record: ModelRecord
-) -> Expectation:
-    """Returns what each file is verified against, on training images that no fit has seen."""
-    inputs = record.preprocessing.apply(held_out.images)
+def expectation(source: SourceModel, material: Material) -> Expectation:
+    """Returns what each file is verified against, on examples that calibrate nothing."""
+    inputs = preprocess(material.held_out.inputs, material.preprocessing)
+    targets = material.held_out.targets
     return Expectation(
-        input=TensorSpec(name=INPUT_NAME, shape=(None, *inputs.shape[1:]), dtype="float32"),
-        output=TensorSpec(
-            name=OUTPUT_NAME, shape=(None, *source.model.output_shape[1:]), dtype="float32"
-        ),
+        input_specs=source.inputs,
+        output_specs=source.outputs,
         weights=source.weight_count(),
         inputs=inputs,
-        labels=held_out.labels,
-        outputs=source.outputs(inputs),
+        labels={
+            spec.name: targets[spec.name]
+            for spec in source.outputs
+            if are_classes(spec.shape)
+            and targets.get(spec.name, np.zeros(0)).dtype.kind in "iub"
+            and spec.name in targets
+        },
+        outputs=source.predict(inputs),
     )
 
 
 def manifest_of(
-    made: Made, entry: Format, settings: Settings, record: ModelRecord, now: datetime
+    made: Made, entry: Format, settings: Settings, material: Material, now: datetime
 ) -> Manifest:
     """Returns the manifest of a staged file; its path is where it will be."""
+    record = material.record
     return Manifest(
-        path=record.path.with_name(f"{entry.name}.json"),
+        path=record.folder / f"{entry.name}.json",
         format=entry.name,
         runtime=entry.runtime,
         file=made.path.name,
         sha256=file_sha256(made.path),
         size_bytes=made.path.stat().st_size,
         gzip_bytes=len(gzip.compress(made.path.read_bytes(), mtime=0)),
-        source=Source(file=record.path.name, sha256=record.sha256, accuracy=record.test_accuracy),
-        options=settings.record(),
-        inputs=(made.verification.input,),
-        outputs=(made.verification.output,),
-        preprocessing=record.preprocessing,
+        source=Source(file=record.file, sha256=record.sha256, accuracy=record.test_accuracy),
+        options=options_of(settings, material),
+        inputs=made.verification.inputs,
+        outputs=made.verification.outputs,
+        preprocessing=material.preprocessing,
         labels=record.labels,
         calibration=made.calibration,
         checks=made.verification.checks,
@@ -194,11 +254,15 @@ def manifest_of(
 def summary(manifest: Manifest) -> str:
     """Returns the line that tells a user what was written and how it compares."""
     values = {check.name: check.value for check in manifest.checks}
-    line = (
-        f"{manifest.format:<28} {manifest.size_bytes / 1000:>8,.1f} kB  "
-        f"agrees with Keras on {values['agreement']:.2%} of held-out images, "
-        f"accuracy drop {values['accuracy_drop'] * 100:+.2f} points"
-    )
+    line = f"{manifest.format:<28} {manifest.size_bytes / 1000:>8,.1f} kB  "
+    told = []
+    if "agreement" in values:
+        told.append(f"agrees with Keras on {values['agreement']:.2%} of held-out examples")
+    if "accuracy_drop" in values:
+        told.append(f"accuracy drop {values['accuracy_drop'] * 100:+.2f} points")
+    else:
+        told.append(f"outputs vary as Keras's within {-values['variation_db']:.1f} dB of noise")
+    line += ", ".join(told)
     if "sparsity" in values:
         line += f", {values['sparsity']:.0%} of the weights zero"
     found = manifest.calibration
@@ -206,7 +270,7 @@ def summary(manifest: Manifest) -> str:
         line += f", calibrated by {found.method}"
     if found is not None and found.halves_difference > calibration.MAX_HALVES_DIFFERENCE:
         line += (
-            f"; warning: ranges of two halves of the {found.count} calibration images differ by "
+            f"; warning: ranges of two halves of the {found.count} calibration examples differ by "
             f"{found.halves_difference:.0%}, give more with --calibration-samples"
         )
     return line

@@ -1,121 +1,138 @@
 """The Keras model that is exported, loaded once and shared by every format. Heavy."""
 
-import zipfile
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.src.models.functional import Functional
 
 from export.calibration import RepresentativeDataset, halves_difference
-from train.data import LabelledImages, Preprocessing
-from train.errors import ArtifactError
-from train.model import INPUT_NAME, OUTPUT_NAME
+from export.models.loaded import LoadedModel
+from train.errors import ArtifactError, ToolkitError
+from train.preprocessing import InputPreprocessing, preprocess
+from train.samples import Samples
+from train.tensors import TensorSpec
+
+PREDICT_BATCH = 32  # examples; a large model's activations have to fit into memory
+SMALL_EXAMPLE = 10_000  # numbers; of examples this small more go into a batch
+SMALL_BATCH = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """Raw examples that formats with fine-tuning see, and what turns them into inputs."""
+
+    samples: Samples
+    preprocessing: InputPreprocessing
 
 
 class SourceModel:
-    """A loaded Keras model with one input and one output, and what converters need of it.
+    """A loaded model, and what converters need of it.
 
     Attributes:
-        model: the Keras model.
-        representative: the calibration inputs.
+        model: the model.
+        inputs, outputs: its inputs and outputs.
         folder: a temporary folder for converters' intermediate files.
         float_twins: float32 TFLite files by batch, which other formats are derived from.
     """
 
     def __init__(
         self,
-        path: Path,
+        model: LoadedModel,
         *,
-        representative: RepresentativeDataset,
-        training: LabelledImages,
-        preprocessing: Preprocessing,
+        representative: RepresentativeDataset | None,
+        training: Training | None,
         folder: Path,
     ) -> None:
-        """Loads the model; nothing in the file is executed.
-
-        Args:
-            path: the `.keras` file.
-            representative: the calibration inputs.
-            training: the training split, for formats that fine-tune.
-            preprocessing: what turns its images into the model's input.
-            folder: a temporary folder.
-
-        Raises:
-            ArtifactError: the file is not a Keras model that can be loaded safely, or its
-                weights are not finite numbers.
-        """
-        try:
-            self.model = keras.saving.load_model(path, compile=False, safe_mode=True)
-        except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise ArtifactError(
-                f"{path} is not a Keras model that can be loaded ({reason}); "
-                "run `python -m train` again"
-            ) from error
-        found, wanted = representative.inputs.shape[1:], tuple(self.model.input_shape[1:])
-        if found != wanted:
-            raise ArtifactError(
-                f"{path}: got calibration images of shape {found}, expected {wanted}, the model's "
-                "input; give data of that shape, or train the model on these images"
-            )
-        for weight in self.model.weights:
-            if not np.isfinite(np.asarray(weight)).all():
-                raise ArtifactError(
-                    f"{path}: weight {weight.path} holds NaN or infinity, expected finite numbers; "
-                    "train the model again, with a lower learning rate"
-                )
-        self.representative = representative
+        """Takes what there is; without calibration inputs or training examples, None."""
+        self.model = model
+        self.inputs, self.outputs = model.inputs, model.outputs
         self.folder = folder
-        self._training = training
-        self._preprocessing = preprocessing
-        self._teacher: tuple[np.ndarray, np.ndarray] | None = None
         self.float_twins: dict[int | None, bytes] = {}
+        self._representative = representative
+        self._training = training
+        self._teacher: tuple[dict[str, np.ndarray], dict[str, np.ndarray]] | None = None
         self._saved_models: dict[int | None, Path] = {}
         self._halves_difference: float | None = None
 
-    def signature(self, batch: int | None) -> tf.TensorSpec:
-        """Returns the input's TensorFlow signature with a fixed or open batch dimension."""
-        return tf.TensorSpec((batch, *self.model.input_shape[1:]), tf.float32, name=INPUT_NAME)
+    @property
+    def representative(self) -> RepresentativeDataset:
+        """The calibration inputs.
 
-    def serve(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Runs the model for inference, its output named as in the contract."""
-        return {OUTPUT_NAME: self.model(image, training=False)}
+        Raises:
+            ArtifactError: there are none.
+        """
+        if self._representative is None:
+            raise ArtifactError("got no calibration data; give it with --calibration")
+        return self._representative
 
-    def outputs(self, inputs: np.ndarray) -> np.ndarray:
-        """Returns the model's outputs, (N, classes) float32, of preprocessed inputs."""
-        return np.asarray(self.model.predict(inputs, batch_size=1_000, verbose=0))
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether there are calibration inputs."""
+        return self._representative is not None
+
+    def signature(self, batch: int | None) -> list[tf.TensorSpec]:
+        """Returns the inputs' TensorFlow signature with a fixed or open batch dimension."""
+        return [
+            tf.TensorSpec((batch, *spec.shape[1:]), spec.dtype, name=spec.name)
+            for spec in self.inputs
+        ]
+
+    def serve(self, *values: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Runs the model for inference; inputs in order, outputs by name."""
+        named = {spec.name: value for spec, value in zip(self.inputs, values, strict=True)}
+        return dict(self.model.call(named))
+
+    def predict(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Returns the model's outputs, (N, …) by name, of preprocessed inputs."""
+        return self.model.predict(inputs, batch_size=batch_size(self.inputs))
 
     def weight_count(self) -> int:
         """Returns how many numbers the model's weights hold."""
-        return int(self.model.count_params())
+        return self.model.parameters
 
     def halves_difference(self) -> float:
-        """Returns how far the ranges of two halves of the calibration images differ, 0…1."""
+        """Returns how far the ranges of two halves of the calibration inputs differ, 0…1.
+
+        Over the outputs of all layers where Keras tells them, else over the model's own.
+        """
         if self._halves_difference is None:
-            outputs = {layer.name: layer.output for layer in self.model.layers}
-            activations = keras.Model(self.model.inputs, outputs)
-            values = activations.predict(self.representative.inputs, verbose=0)
-            self._halves_difference = halves_difference(values)
+            inputs = self.representative.inputs
+            self._halves_difference = halves_difference(
+                _layer_outputs(self.model.keras_model, inputs)
+                if isinstance(self.model.keras_model, keras.Sequential | Functional)
+                else [self.predict(inputs)]
+            )
         return self._halves_difference
 
     def training_count(self) -> int:
-        """Returns how many training images there are."""
-        return int(self._training.labels.size)
+        """Returns how many training examples there are."""
+        return 0 if self._training is None else len(self._training.samples)
 
-    def distillation(self, teacher_share: float) -> tuple[np.ndarray, np.ndarray]:
-        """Returns what a copy of the model is fine-tuned on, from the training split.
+    def teacher(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Returns what a copy of the model is fine-tuned on: inputs and the model's own outputs.
 
-        Returns:
-            Inputs (N, …) float32, preprocessed, and targets (N, classes) float32: the model's
-            own outputs in their share, mixed with the labels' one-hot vectors.
+        Raises:
+            ToolkitError: there is no training data.
         """
+        if self._training is None:
+            raise ToolkitError(
+                "got no data to fine-tune with; give it with --calibration, or use tflite-int8, "
+                "which needs no fine-tuning"
+            )
         if self._teacher is None:
-            inputs = self._preprocessing.apply(self._training.images)
-            self._teacher = inputs, self.outputs(inputs)
-        inputs, outputs = self._teacher
-        labels = np.eye(outputs.shape[1], dtype=np.float32)[self._training.labels]
-        return inputs, teacher_share * outputs + (1 - teacher_share) * labels
+            samples = self._training.samples
+            inputs = preprocess(samples.inputs, self._training.preprocessing)
+            self._teacher = inputs, self.predict(inputs)
+        return self._teacher
+
+    def training_targets(self) -> Mapping[str, np.ndarray]:
+        """Returns the truth of the training examples by the output's name, where it is known."""
+        return {} if self._training is None else self._training.samples.targets
 
     def saved_model(self, batch: int | None) -> Path:
         """Returns the model's SavedModel with a fixed or open batch, written when first asked for.
@@ -126,11 +143,28 @@ class SourceModel:
         """
         if batch not in self._saved_models:
             folder = self.folder / f"saved_model-{batch or 'dynamic'}"
-            archive = keras.export.ExportArchive()
-            archive.track(self.model)
-            archive.add_endpoint(
-                "serving_default", self.serve, input_signature=[self.signature(batch)]
-            )
-            archive.write_out(str(folder), verbose=False)
+            self.model.save(folder, batch)
             self._saved_models[batch] = folder
         return self._saved_models[batch]
+
+
+def batch_size(inputs: Sequence[TensorSpec]) -> int:
+    """Returns how many examples of some inputs a model computes at a time."""
+    largest = max(math.prod(size or 1 for size in spec.shape) for spec in inputs)
+    return SMALL_BATCH if largest <= SMALL_EXAMPLE else PREDICT_BATCH
+
+
+def _layer_outputs(
+    model: keras.Model, inputs: Mapping[str, np.ndarray]
+) -> Iterator[dict[str, np.ndarray]]:
+    """Yields the outputs of every layer for some of the examples after the other."""
+    outputs = {
+        f"{layer.name}:{n}": tensor
+        for layer in model.layers
+        for n, tensor in enumerate(keras.tree.flatten(layer.output))
+    }
+    activations = keras.Model(model.inputs, outputs)
+    count = len(next(iter(inputs.values())))
+    for start in range(0, count, PREDICT_BATCH):
+        part = [values[start : start + PREDICT_BATCH] for values in inputs.values()]
+        yield {name: np.asarray(value) for name, value in activations(part).items()}

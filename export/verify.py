@@ -5,11 +5,9 @@ held-out training images, compared with the Keras model, and compared with itsel
 kernels and runtimes. Light: runtimes and schemas are imported when used.
 """
 
-import platform
-import sys
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,23 +15,18 @@ import numpy as np
 from export.compare import Distance, distance
 from export.formats import BITS_PER_WEIGHT, Format
 from export.inspection import SHAPE_ARITHMETIC, Graph, inspect
-from export.manifest import Check, TensorSpec
-from export.runners import PLAIN_MODE, decode, encode, open_runner, predict
-from export.runners.runner import Runner
-from export.runners.tflm import TFLMRunner
+from export.manifest import Check
+from export.runners import open_runner, predict
 from export.settings import Settings
+from export.verify_outputs import check_distance, check_runtimes
 from train.errors import ArtifactError
+from train.tensors import TensorSpec
 
 # Graph, names and quantization parameters on top of the weights.
 SIZE_OVERHEAD_SHARE = 0.10
 SIZE_OVERHEAD_BYTES = 16_384
+SIZE_FOLDED_SHARE = 0.10  # of the weights at most become part of others: batch normalization
 SIZE_OVERHEAD_BYTES_AN_OPERATOR = 512
-# How many images are run on the other, slower runtimes, and how far those may be apart.
-CROSS_RUNTIME_IMAGES = 500
-# Kernels round integers differently, and a deep network adds that up: an image between two classes
-# may get the other one.
-MAX_FLIPS = {"float32": 0.002, "float16": 0.004, "dynamic": 0.004, "int16": 0.004, "int8": 0.02}
-MAX_DIFFERENCE = {"float32": 1e-4, "float16": 0.01, "dynamic": 0.1, "int16": 0.01, "int8": 0.2}
 SPARSITY_SLACK = 0.01
 
 
@@ -42,28 +35,45 @@ class Expectation:
     """What a file is verified against.
 
     Attributes:
-        input: name and shape of the input; batch and dtype are the settings'.
-        output: the same of the output.
+        input_specs: the model's inputs; batch and dtype are the settings'.
+        output_specs: the same of the outputs.
         weights: how many numbers the model's weights hold.
-        inputs: (N, …) float32, preprocessed held-out training images.
-        labels: (N,) their classes.
-        outputs: (N, classes) float32, the Keras model's outputs on them.
+        inputs: (N, …) by name, preprocessed: examples that calibrated nothing.
+        labels: (N,) integer classes by the output's name, where they are known.
+        outputs: (N, …) by name, the Keras model's outputs on them.
     """
 
-    input: TensorSpec
-    output: TensorSpec
+    input_specs: tuple[TensorSpec, ...]
+    output_specs: tuple[TensorSpec, ...]
     weights: int
-    inputs: np.ndarray
-    labels: np.ndarray
-    outputs: np.ndarray
+    inputs: Mapping[str, np.ndarray]
+    labels: Mapping[str, np.ndarray]
+    outputs: Mapping[str, np.ndarray]
+
+    def distances(self, outputs: Mapping[str, np.ndarray]) -> dict[str, Distance]:
+        """Returns how far outputs on these examples are from the Keras model's, by name."""
+        return {
+            name: distance(outputs[name], reference, self.labels.get(name))
+            for name, reference in self.outputs.items()
+        }
+
+    def score(self, outputs: Mapping[str, np.ndarray]) -> float:
+        """Returns how good outputs are, to choose the best of several files by.
+
+        The mean accuracy, 0…1, where labels are known; else the mean signal-to-noise ratio of
+        their variation against the Keras model's, in decibels.
+        """
+        found = self.distances(outputs).values()
+        accuracies = [item.accuracy for item in found if item.accuracy is not None]
+        return float(np.mean(accuracies or [item.variation_db for item in found]))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:
-    """The checks of a file, what it says of its input and output, its operators by name."""
+    """The checks of a file, what it says of its inputs and outputs, its operators by name."""
 
-    input: TensorSpec
-    output: TensorSpec
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
     operators: Mapping[str, int]
     checks: tuple[Check, ...]
 
@@ -81,24 +91,32 @@ def verify(entry: Format, settings: Settings, path: Path, expected: Expectation)
     """
     graph = inspect(path)
     with open_runner(entry.runtime, path, threads=1) as runner:
-        found_input, found_output = runner.input, runner.output
+        given, wanted = runner.inputs, runner.outputs
         checks = [
             _check_format(path),
-            _check_tensor("input", found_input, expected.input, settings),
-            _check_tensor("output", found_output, expected.output, settings),
+            *_check_tensors("input", given, expected.input_specs, settings),
+            *_check_tensors("output", wanted, expected.output_specs, settings),
             _check_size(path.stat().st_size, expected.weights, len(graph.operators), entry),
             *_check_graph(graph, entry, settings),
         ]
         if all(check.passed for check in checks):
-            outputs = predict(runner, expected.inputs)
-            checks += _check_outputs(distance(outputs, expected.outputs, expected.labels), entry)
-            checks += _check_runtimes(entry, settings, path, runner, expected.inputs)
+            for name, found in expected.distances(predict(runner, expected.inputs)).items():
+                judged = name in expected.labels
+                checks += _of_output(expected, name, check_distance(found, entry, judged=judged))
+            checks += check_runtimes(entry, settings, path, runner, expected)
     return Verification(
-        input=found_input,
-        output=found_output,
+        inputs=given,
+        outputs=wanted,
         operators=dict(Counter(graph.operators)),
         checks=tuple(checks),
     )
+
+
+def _of_output(expected: Expectation, name: str, checks: list[Check]) -> list[Check]:
+    """Returns an output's checks, called after it unless it is the model's first."""
+    if name == expected.output_specs[0].name:
+        return checks
+    return [replace(check, name=f"{check.name}:{name}") for check in checks]
 
 
 def _check_format(path: Path) -> Check:
@@ -115,23 +133,36 @@ def _check_format(path: Path) -> Check:
     return Check(name="format_checker", value="flatbuffer verifier", limit="accepts", passed=True)
 
 
-def _check_tensor(name: str, found: TensorSpec, expected: TensorSpec, settings: Settings) -> Check:
-    shape = (settings.batch, *expected.shape[1:])
-    asked = TensorSpec(name=expected.name, shape=shape, dtype=settings.io_dtype)
-    quantized = settings.io_dtype != "float32"
-    matches = (found.name, found.shape, found.dtype) == (asked.name, asked.shape, asked.dtype)
-    return Check(
-        name=name,
-        value=str(found),
-        limit=f"{asked}{' with scale' if quantized else ''}",
-        passed=matches and (found.scale is not None) == quantized,
-    )
+def _check_tensors(
+    side: str, found: tuple[TensorSpec, ...], expected: tuple[TensorSpec, ...], settings: Settings
+) -> list[Check]:
+    """What is not float, such as the numbers of words, stays what it is in every format."""
+    by_name = {spec.name: spec for spec in found}
+    checks = []
+    for spec in expected:
+        dtype = settings.io_dtype if spec.is_float else spec.dtype
+        asked = TensorSpec(name=spec.name, shape=(settings.batch, *spec.shape[1:]), dtype=dtype)
+        quantized = spec.is_float and settings.io_dtype != "float32"
+        given = by_name.get(spec.name)
+        matches = given is not None and (given.shape, given.dtype) == (asked.shape, asked.dtype)
+        checks.append(
+            Check(
+                name=side if len(expected) == 1 else f"{side}:{spec.name}",
+                value=", ".join(map(str, found)) if given is None else str(given),
+                limit=f"{asked}{' with scale' if quantized else ''}",
+                passed=matches and (given is not None and given.scale is not None) == quantized,
+            )
+        )
+    return checks
 
 
 def _check_size(size_bytes: int, weights: int, operators: int, entry: Format) -> Check:
-    low = weights * BITS_PER_WEIGHT[entry.weights] // 8
+    exact = weights * BITS_PER_WEIGHT[entry.weights] // 8
+    # int4 formats keep convolutions and the last layer in int8
+    most = exact * 2 if entry.weights == "int4" else exact
     overhead = SIZE_OVERHEAD_BYTES + SIZE_OVERHEAD_BYTES_AN_OPERATOR * operators
-    high = round(low * (1 + SIZE_OVERHEAD_SHARE)) + overhead
+    low = round(exact * (1 - SIZE_FOLDED_SHARE))
+    high = round(most * (1 + SIZE_OVERHEAD_SHARE)) + overhead
     return Check(
         name="size_bytes",
         value=size_bytes,
@@ -168,67 +199,3 @@ def _check_graph(graph: Graph, entry: Format, settings: Settings) -> list[Check]
             )
         )
     return checks
-
-
-def _check_outputs(found: Distance, entry: Format) -> list[Check]:
-    limits = entry.limits
-
-    def at_least(name: str, value: float, limit: float) -> Check:
-        return Check(name=name, value=value, limit=f">= {limit:g}", passed=value >= limit)
-
-    def at_most(name: str, value: float, limit: float) -> Check:
-        return Check(name=name, value=value, limit=f"<= {limit:g}", passed=value <= limit)
-
-    return [
-        at_least("finite_outputs", found.finite, 1),
-        at_least("agreement", found.agreement, limits.agreement),
-        at_most("accuracy_drop", found.accuracy_drop, limits.accuracy_drop),
-        at_most("max_abs_error", found.max_abs_error, limits.max_abs_error),
-        at_least("snr_db", found.snr_db, limits.snr_db),
-        at_least("cosine", found.cosine, limits.cosine),
-    ]
-
-
-def _check_runtimes(
-    entry: Format, settings: Settings, path: Path, fast: Runner, inputs: np.ndarray
-) -> list[Check]:
-    """Compares the file's outputs with its outputs on other kernels and runtimes."""
-    stored = encode(inputs[:CROSS_RUNTIME_IMAGES], fast.input)[:, np.newaxis]
-    outputs = fast.invoke_each(stored)
-
-    def compare(name: str, other: Runner) -> list[Check]:
-        others = other.invoke_each(stored)
-        flips = float(np.mean(others.argmax(axis=1) != outputs.argmax(axis=1)))
-        difference = np.abs(decode(others, fast.output) - decode(outputs, fast.output)).max()
-        unit = fast.output.scale or 1.0
-        limit, max_flips = MAX_DIFFERENCE[entry.activations], MAX_FLIPS[entry.activations]
-        suffix = "max_abs" if fast.output.scale is None else "max_lsb"
-        return [
-            Check(
-                name=f"{name}_flips",
-                value=flips,
-                limit=f"<= {max_flips:g}",
-                passed=flips <= max_flips,
-            ),
-            Check(
-                name=f"{name}_{suffix}",
-                value=float(difference / unit),
-                limit=f"<= {limit / unit:g}",
-                passed=bool(difference <= limit),
-            ),
-        ]
-
-    name = "reference_kernels" if entry.family == "tflite" else "unoptimized_graph"
-    plain = open_runner(entry.runtime, path, threads=1, mode=PLAIN_MODE[entry.runtime])
-    with plain as reference:
-        checks = compare(name, reference)
-    if entry.family == "tflite" and entry.calibrated and settings.batch == 1 and tflm_exists():
-        tflm = TFLMRunner(path, input_spec=fast.input, output_spec=fast.output)
-        with tflm as runner:
-            checks += compare("tflm", runner)
-    return checks
-
-
-def tflm_exists() -> bool:
-    """Returns whether TFLM's wheel exists for this kind of machine."""
-    return sys.platform == "linux" and platform.machine() == "x86_64"

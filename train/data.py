@@ -5,7 +5,6 @@ becomes the model's input p / 255 (float32 in 0…1), which a full-integer expor
 exactly p − 128 (scale 1/255, zero point −128), with no float arithmetic on the device.
 """
 
-import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,9 @@ from train import sources
 from train.artifact import array_sha256
 from train.bundled import DATA_FOLDER, ROOT, in_bundle
 from train.errors import DataError
+from train.preprocessing import Preprocessing
+from train.samples import Samples
+from train.tensors import TensorSpec
 
 LABELS = (
     "T-shirt/top",
@@ -37,18 +39,9 @@ VALIDATION_PER_CLASS = 600
 CALIBRATION_PER_CLASS = 50
 
 
-@dataclass(frozen=True, kw_only=True)
-class Preprocessing:
-    """What turns raw data into the model's input: `raw * scale + offset`, as float32."""
-
-    scale: float
-    offset: float
-
-    def apply(self, raw: np.ndarray) -> np.ndarray:
-        """Returns the model's input, float32, of the shape of `raw`."""
-        return raw.astype(np.float32) * np.float32(self.scale) + np.float32(self.offset)
-
-
+INPUT_NAME, OUTPUT_NAME = "image", "probabilities"  # of the networks that are trained on it
+INPUT = TensorSpec(name=INPUT_NAME, shape=(None, *IMAGE_SHAPE), dtype="float32")
+OUTPUT = TensorSpec(name=OUTPUT_NAME, shape=(None, len(LABELS)), dtype="float32")
 PREPROCESSING = Preprocessing(scale=1 / 255, offset=0.0)
 
 
@@ -66,20 +59,6 @@ class LabelledImages:
     def sha256(self) -> str:
         """Returns the hash that results on this data are keyed by."""
         return array_sha256(self.images, self.labels)
-
-
-def image_hashes(images: np.ndarray) -> tuple[str, ...]:
-    """Returns a short hash of each raw image, to find the same image in two sets.
-
-    Args:
-        images: (N, …) uint8.
-
-    Returns:
-        N times the first 64 bits of the SHA-256 of the image's bytes, in hexadecimal.
-    """
-    return tuple(
-        hashlib.sha256(np.ascontiguousarray(image).data).hexdigest()[:16] for image in images
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,15 +86,7 @@ def load_train(data: Path | None) -> LabelledImages:
     return _load(sources.TRAIN_IMAGES, sources.TRAIN_LABELS, data)
 
 
-@dataclass(frozen=True, kw_only=True)
-class EvaluationData:
-    """What exports are measured on: `images` (N, 28, 28) uint8, `labels` (N,) uint8 or None."""
-
-    images: np.ndarray
-    labels: np.ndarray | None
-
-
-def load_evaluation(data: Path | None) -> EvaluationData:
+def load_evaluation(data: Path | None) -> Samples:
     """Returns the 10,000 test images with their labels, if `data` is not a folder without them.
 
     A folder that holds `images.npy` in place of the IDX files gives these images; in a bundle,
@@ -130,16 +101,25 @@ def load_evaluation(data: Path | None) -> EvaluationData:
         return _load_slice(data)
     if data is not None and not sources.has_file(data, sources.TEST_LABELS):
         content = sources.read_files((sources.TEST_IMAGES,), data)[sources.TEST_IMAGES]
-        return EvaluationData(images=_images(content), labels=None)
+        return as_samples(_images(content), None)
     test = load_test(data)
-    return EvaluationData(images=test.images, labels=test.labels)
+    return as_samples(test.images, test.labels)
 
 
-def save_slice(test: EvaluationData, folder: Path) -> None:
+def as_samples(images: np.ndarray, labels: np.ndarray | None) -> Samples:
+    """Returns images (N, 28, 28) uint8 and their labels (N,), if known, as every stage sees them."""
+    return Samples(
+        inputs={INPUT_NAME: images},
+        targets={} if labels is None else {OUTPUT_NAME: labels},
+        class_names=LABELS,
+    )
+
+
+def save_slice(test: Samples, folder: Path) -> None:
     """Writes images, and labels if there are, into a folder that `load_evaluation` reads."""
-    np.save(folder / SLICE_IMAGES, test.images)
-    if test.labels is not None:
-        np.save(folder / SLICE_LABELS, test.labels)
+    np.save(folder / SLICE_IMAGES, test.inputs[INPUT_NAME])
+    if test.targets:
+        np.save(folder / SLICE_LABELS, test.targets[OUTPUT_NAME])
 
 
 def load_test(data: Path | None) -> LabelledImages:
@@ -197,7 +177,7 @@ def _load(images_name: str, labels_name: str, data: Path | None) -> LabelledImag
     return LabelledImages(images=_images(content[images_name]), labels=labels)
 
 
-def _load_slice(folder: Path) -> EvaluationData:
+def _load_slice(folder: Path) -> Samples:
     images = _read_bytes_array(folder / SLICE_IMAGES)
     labelled = (folder / SLICE_LABELS).is_file()
     labels = _read_bytes_array(folder / SLICE_LABELS) if labelled else None
@@ -211,7 +191,7 @@ def _load_slice(folder: Path) -> EvaluationData:
             f"{folder / SLICE_LABELS}: got shape {labels.shape}, expected {images.shape[:1]}, a "
             "label an image; make the bundle again"
         )
-    return EvaluationData(images=images, labels=labels)
+    return as_samples(images, labels)
 
 
 def _read_bytes_array(path: Path) -> np.ndarray:

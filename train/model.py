@@ -5,11 +5,8 @@ import numpy as np
 import tensorflow as tf
 
 from train.config import Hyperparameters
-from train.data import IMAGE_SHAPE, LABELS, PREPROCESSING
+from train.data import IMAGE_SHAPE, INPUT_NAME, LABELS, OUTPUT_NAME, PREPROCESSING
 from train.fit_data import EVALUATION_BATCH
-
-INPUT_NAME = "image"
-OUTPUT_NAME = "probabilities"
 
 tf.config.list_logical_devices()  # looks for devices now, while the import's chatter is held back
 

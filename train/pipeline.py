@@ -121,11 +121,11 @@ def train_and_evaluate(
         save_outputs(
             staged / OUTPUTS_FILE,
             ReferenceOutputs(
-                outputs=outputs,
+                outputs={dataset.OUTPUT_NAME: outputs},
                 model_sha256=model_sha256,
                 data_sha256=test.sha256(),
-                images_sha256=array_sha256(test.images),
-                preprocessing=dataset.PREPROCESSING,
+                inputs_sha256=array_sha256(test.images),
+                preprocessing={dataset.INPUT_NAME: dataset.PREPROCESSING},
                 labels=dataset.LABELS,
             ),
         )
@@ -161,8 +161,10 @@ def train_and_evaluate(
                 "history": history,
                 "split": parts.record(),
                 "data": {"train_sha256": data_sha256, "test_sha256": test.sha256()},
-                "preprocessing": asdict(dataset.PREPROCESSING),
+                "preprocessing": {dataset.INPUT_NAME: asdict(dataset.PREPROCESSING)},
                 "labels": list(dataset.LABELS),
+                "inputs": [asdict(dataset.INPUT)],
+                "outputs": [asdict(dataset.OUTPUT)],
                 "seconds": {"search": result.search_seconds, "fit": result.fit_seconds},
                 "versions": package_versions(*VERSIONED_PACKAGES),
                 "environment": read_environment().as_json(),

@@ -4,17 +4,20 @@ Light: standard library and numpy. The outputs are kept so that every paired com
 where TensorFlow isn't; they are keyed by the hashes of the model and of the data.
 """
 
+import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from train.artifact import array_sha256, file_sha256, read_json
-from train.data import EvaluationData, LabelledImages, Preprocessing
+from train.artifact import file_sha256, read_json
 from train.errors import ArtifactError
+from train.preprocessing import Preprocessing, preprocessing_from_json
+from train.samples import Samples
+from train.tensors import TensorSpec, spec_from_json
 
 MODEL_FILE = "model.keras"
 RECORD_FILE = "model.json"
@@ -25,13 +28,42 @@ REMEDY = "run `python -m train`"
 
 @dataclass(frozen=True, kw_only=True)
 class ModelRecord:
-    """What the later stages need of `model.json`."""
+    """What the later stages need of `model.json`.
 
-    path: Path
+    Attributes:
+        folder: the artifacts folder that it is in.
+        file: the model's file, as manifests name it.
+        sha256: its hash.
+        test_accuracy: of the model, 0…1; None where it was not evaluated.
+        labels: the names of the classes, in the order of the outputs; empty where there are none.
+        preprocessing: what raw values become, by the input's name.
+        inputs, outputs: of the model, in its order.
+        request: how a user's own model is loaded, a JSON object; None for one that `train` made.
+    """
+
+    folder: Path
+    file: str
     sha256: str
-    test_accuracy: float
+    test_accuracy: float | None
     labels: tuple[str, ...]
-    preprocessing: Preprocessing
+    preprocessing: Mapping[str, Preprocessing]
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    request: Mapping[str, Any] | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns the content of a `model.json` that `export` writes of a user's own model."""
+        return as_model_json(
+            {
+                "model": {"file": self.file, "sha256": self.sha256},
+                "accuracy": {"test": self.test_accuracy},
+                "labels": list(self.labels),
+                "preprocessing": {name: asdict(how) for name, how in self.preprocessing.items()},
+                "inputs": [asdict(spec) for spec in self.inputs],
+                "outputs": [asdict(spec) for spec in self.outputs],
+                "request": self.request,
+            }
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,63 +71,81 @@ class ReferenceOutputs:
     """The Keras model's outputs on the test data, and what they came from.
 
     Attributes:
-        outputs: (N, classes) float32.
+        outputs: (N, …) float32 by the output's name; the first one is the model's first.
         model_sha256: hash of the model's file.
-        data_sha256: hash of the test data, images and labels.
-        images_sha256: hash of the images alone, for test data that comes without labels.
-        preprocessing: what turned a raw image into the model's input.
-        labels: the names of the classes, in the order of the outputs.
+        data_sha256: hash of the test data, inputs and targets.
+        inputs_sha256: hash of the inputs alone, for test data that comes without targets.
+        preprocessing: what turned raw values into the model's inputs, by the input's name.
+        labels: the names of the classes, in the order of the outputs; empty where there are none.
     """
 
-    outputs: np.ndarray
+    outputs: Mapping[str, np.ndarray]
     model_sha256: str
     data_sha256: str
-    images_sha256: str
-    preprocessing: Preprocessing
+    inputs_sha256: str
+    preprocessing: Mapping[str, Preprocessing]
     labels: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.outputs.values())))
 
 
 def read_model_record(artifacts: Path) -> ModelRecord:
-    """Returns the record of the trained model in a folder, after checking the model's hash.
+    """Returns the record of the model in a folder, after checking the hash of one `train` made.
 
     Raises:
         ArtifactError: no model there yet, or the record and the model do not belong together.
     """
-    model_path = artifacts / MODEL_FILE
-    if not model_path.is_file():
-        raise ArtifactError(f"no trained model yet: {model_path} is not there; {REMEDY}")
-    record_path = artifacts / RECORD_FILE
+    record_path, model_path = artifacts / RECORD_FILE, artifacts / MODEL_FILE
+    if not record_path.is_file() and not model_path.is_file():
+        raise ArtifactError(
+            f"no model in {artifacts} yet: {RECORD_FILE} is not there; {REMEDY}, or give your own "
+            "model to `python -m export --model`"
+        )
     content = read_json(record_path, schema_version=SCHEMA_VERSION, remedy=REMEDY)
     try:
+        accuracy = content["accuracy"]["test"]
         record = ModelRecord(
-            path=model_path,
-            sha256=content["model"]["sha256"],
-            test_accuracy=float(content["accuracy"]["test"]),
+            folder=artifacts,
+            file=str(content["model"]["file"]),
+            sha256=str(content["model"]["sha256"]),
+            test_accuracy=None if accuracy is None else float(accuracy),
             labels=tuple(content["labels"]),
-            preprocessing=Preprocessing(**content["preprocessing"]),
+            preprocessing=preprocessing_from_json(content["preprocessing"]),
+            inputs=tuple(map(spec_from_json, content["inputs"])),
+            outputs=tuple(map(spec_from_json, content["outputs"])),
+            request=content.get("request"),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ArtifactError(f"{record_path} lacks or garbles {error}; {REMEDY}") from error
-    found = file_sha256(model_path)
-    if found != record.sha256:
-        raise ArtifactError(
-            f"{model_path} is not the model that {RECORD_FILE} describes: got SHA-256 "
-            f"{found[:12]}…, expected {record.sha256[:12]}…; {REMEDY} again"
-        )
+    if record.request is None:
+        _check_model(model_path, record)
     return record
 
 
+def _check_model(path: Path, record: ModelRecord) -> None:
+    if not path.is_file():
+        raise ArtifactError(f"no trained model yet: {path} is not there; {REMEDY}")
+    found = file_sha256(path)
+    if found != record.sha256:
+        raise ArtifactError(
+            f"{path} is not the model that {RECORD_FILE} describes: got SHA-256 "
+            f"{found[:12]}…, expected {record.sha256[:12]}…; {REMEDY} again"
+        )
+
+
 def save_outputs(path: Path, reference: ReferenceOutputs) -> None:
-    """Writes reference outputs as an `.npz` archive."""
-    np.savez_compressed(
-        path,
-        outputs=reference.outputs,
-        model_sha256=np.array(reference.model_sha256),
-        data_sha256=np.array(reference.data_sha256),
-        images_sha256=np.array(reference.images_sha256),
-        preprocessing=np.array([reference.preprocessing.scale, reference.preprocessing.offset]),
-        labels=np.array(reference.labels),
-    )
+    """Writes reference outputs as an `.npz` archive: `about`, as JSON, and an array an output."""
+    about = {
+        "outputs": list(reference.outputs),
+        "model_sha256": reference.model_sha256,
+        "data_sha256": reference.data_sha256,
+        "inputs_sha256": reference.inputs_sha256,
+        "preprocessing": {name: asdict(how) for name, how in reference.preprocessing.items()},
+        "labels": list(reference.labels),
+    }
+    arrays = {f"output{n}": values for n, values in enumerate(reference.outputs.values())}
+    np.savez_compressed(path, about=np.array(json.dumps(about)), **arrays)
 
 
 def load_outputs(artifacts: Path) -> ReferenceOutputs:
@@ -107,31 +157,32 @@ def load_outputs(artifacts: Path) -> ReferenceOutputs:
     path = artifacts / OUTPUTS_FILE
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            about = json.loads(str(archive["about"]))
             return ReferenceOutputs(
-                outputs=archive["outputs"],
-                model_sha256=str(archive["model_sha256"]),
-                data_sha256=str(archive["data_sha256"]),
-                images_sha256=str(archive["images_sha256"]),
-                preprocessing=Preprocessing(
-                    scale=float(archive["preprocessing"][0]),
-                    offset=float(archive["preprocessing"][1]),
-                ),
-                labels=tuple(map(str, archive["labels"])),
+                outputs={
+                    str(name): archive[f"output{n}"] for n, name in enumerate(about["outputs"])
+                },
+                model_sha256=str(about["model_sha256"]),
+                data_sha256=str(about["data_sha256"]),
+                inputs_sha256=str(about["inputs_sha256"]),
+                preprocessing=preprocessing_from_json(about["preprocessing"]),
+                labels=tuple(map(str, about["labels"])),
             )
     except FileNotFoundError as error:
         raise ArtifactError(f"{path}, the Keras model's outputs, is not there; {REMEDY}") from error
-    except (OSError, ValueError, TypeError, LookupError, EOFError, zipfile.BadZipFile) as error:
+    except (
+        *(OSError, ValueError, TypeError, LookupError, EOFError, AttributeError),
+        zipfile.BadZipFile,
+    ) as error:
         raise ArtifactError(f"{path} is corrupt ({error}); {REMEDY} again") from error
 
 
-def check_reference(reference: ReferenceOutputs, test: EvaluationData) -> None:
+def check_reference(reference: ReferenceOutputs, test: Samples) -> None:
     """Raises ArtifactError unless the Keras model's outputs are those on this test data."""
-    if test.labels is None:
-        found, expected = array_sha256(test.images), reference.images_sha256
-    else:
-        found = LabelledImages(images=test.images, labels=test.labels).sha256()
-        expected = reference.data_sha256
-    if found != expected or len(reference.outputs) != len(test.images):
+    found, expected = test.inputs_sha256(), reference.inputs_sha256
+    if test.targets:
+        found, expected = test.sha256(), reference.data_sha256
+    if found != expected or len(reference) != len(test):
         raise ArtifactError(
             "the Keras model's stored outputs belong to other test data: got data "
             f"{found[:12]}…, the outputs are on {expected[:12]}…; "

@@ -3,6 +3,7 @@
 Light: standard library and numpy.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -36,6 +37,21 @@ class Samples:
             targets={name: values[chosen] for name, values in self.targets.items()},
             class_names=self.class_names,
         )
+
+    def short_hashes(self) -> tuple[str, ...]:
+        """Returns a short hash of each raw example, to find the same one in two sets.
+
+        Returns:
+            N times the first 64 bits of the SHA-256 of the bytes of its inputs, in hexadecimal.
+        """
+        arrays = [values for _, values in sorted(self.inputs.items())]
+        found = []
+        for parts in zip(*arrays, strict=True):
+            digest = hashlib.sha256()
+            for part in parts:
+                digest.update(np.ascontiguousarray(part).data)
+            found.append(digest.hexdigest()[:16])
+        return tuple(found)
 
     def inputs_sha256(self) -> str:
         """Returns the hash of the inputs alone, for data that comes without targets."""

@@ -14,18 +14,19 @@ from benchmark.profilers.litert import profile_litert
 from benchmark.profilers.onnxruntime import profile_onnxruntime
 from benchmark.profilers.operator_time import OperatorTime
 from export.runners import MODES
+from export.runners.runner import Values
 from train.errors import ArtifactError
 
 
 def profile(
-    runtime: str, path: Path, inputs: Sequence[np.ndarray], *, threads: int, mode: str | None
+    runtime: str, path: Path, inputs: Sequence[Values], *, threads: int, mode: str | None
 ) -> list[OperatorTime]:
     """Returns the operators in the order in which they run, each timed once an input.
 
     Args:
         runtime: `litert` or `onnxruntime`.
-        path: the exported file, of one input.
-        inputs: at least one, each of the input's dtype and shape.
+        path: the exported file.
+        inputs: at least one example, as a runner takes it.
         threads: how many threads the runtime may use for one inference.
         mode: as in `export.runners.MODES`.
 
@@ -33,7 +34,10 @@ def profile(
         ArtifactError: the runtime has no profiler for this, or refuses the file.
     """
     if runtime == "litert" and mode in (None, MODES["litert"][0]):
-        return profile_litert(path, inputs, threads)
+        arrays = [value for value in inputs if isinstance(value, np.ndarray)]
+        if len(arrays) < len(inputs):
+            raise ArtifactError("LiteRT's profiler is asked of models with one input only")
+        return profile_litert(path, arrays, threads)
     if runtime == "onnxruntime":
         return profile_onnxruntime(path, inputs, threads, mode)
     raise ArtifactError(f"{runtime} has no profiler for {mode or 'this'}")

@@ -6,10 +6,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
-
 from benchmark.profilers.operator_time import OperatorTime
 from export.runners.onnxruntime import OPTIMIZATION
+from export.runners.runner import Values, unpack
 from train.errors import ArtifactError
 
 WARM_UP_CALLS = 100
@@ -18,7 +17,7 @@ SUFFIX = "_kernel_time"
 
 def profile_onnxruntime(
     path: Path,
-    inputs: Sequence[np.ndarray],
+    inputs: Sequence[Values],
     threads: int,
     optimization: str | None = None,
     warm_up_calls: int = WARM_UP_CALLS,
@@ -26,8 +25,8 @@ def profile_onnxruntime(
     """Returns the nodes of the optimized graph, in run order, each timed once an input.
 
     Args:
-        path: an `.onnx` file with one input.
-        inputs: what it is run on, one after the other, each of the input's dtype and shape.
+        path: an `.onnx` file.
+        inputs: what it is run on, one after the other, as a runner takes it.
         threads: how many threads the runtime may use for one inference.
         optimization: as in `export.runners.onnxruntime.OPTIMIZATION`; None for the default.
         warm_up_calls: how many calls go before the timed ones.
@@ -49,12 +48,13 @@ def profile_onnxruntime(
         session = onnxruntime.InferenceSession(
             str(path), options, providers=["CPUExecutionProvider"]
         )
-        name = session.get_inputs()[0].name
+        names = [given.name for given in session.get_inputs()]
+        feeds = [dict(zip(names, unpack(values), strict=True)) for values in inputs]
         try:
             for index in range(warm_up_calls):
-                session.run(None, {name: inputs[index % len(inputs)]})
-            for value in inputs:
-                session.run(None, {name: value})
+                session.run(None, feeds[index % len(feeds)])
+            for feed in feeds:
+                session.run(None, feed)
         finally:  # else the session writes the file when it is destroyed, the folder being gone
             written = session.end_profiling()
         events = json.loads(Path(written).read_text(encoding="utf-8"))

@@ -22,9 +22,9 @@ from export.bundle.launcher import SCHEMA_VERSION, seal_of
 from export.bundle.place import ARCHIVE_SUFFIX, check_target, put
 from export.formats import FORMATS, Format
 from export.manifest import Manifest, check_file, read_manifest
-from train.artifact import array_sha256, file_sha256, staging, write_json
+from train.artifact import file_sha256, staging, write_json
 from train.bundled import BUNDLE_FILE, DATA_FOLDER, REQUIREMENTS_FILE, ROOT, in_bundle
-from train.data import EvaluationData, LabelledImages, load_evaluation, save_slice
+from train.data import load_evaluation, save_slice
 from train.errors import ArtifactError, ToolkitError
 from train.record import (
     OUTPUTS_FILE,
@@ -33,6 +33,7 @@ from train.record import (
     load_outputs,
     save_outputs,
 )
+from train.samples import Samples
 
 ARTIFACTS_FOLDER = "artifacts"
 LOCK_FILE = "requirements-device.txt"
@@ -88,7 +89,7 @@ def write_bundle(config: BundleConfig) -> str:
     manifests = find_exports(config.artifacts, config.formats, reference)
     test = load_evaluation(config.data)
     check_reference(reference, test)
-    total = len(test.images)
+    total = len(test)
     part, outputs = sliced(test, reference, config.images or total)
     name = target.name.removesuffix(ARCHIVE_SUFFIX)
     with staging(target.parent, "--bundle") as staged:
@@ -100,7 +101,7 @@ def write_bundle(config: BundleConfig) -> str:
             folder = packed
         put(folder, target)
     return (
-        f"{config.target}: {len(manifests)} exports and {len(part.images):,} of {total:,} test "
+        f"{config.target}: {len(manifests)} exports and {len(part):,} of {total:,} test "
         f"images; `python -m benchmark` in it gives the table ({README_NAME} there says how)"
     )
 
@@ -140,27 +141,23 @@ def find_exports(
 
 
 def sliced(
-    test: EvaluationData, reference: ReferenceOutputs, count: int
-) -> tuple[EvaluationData, ReferenceOutputs]:
-    """Returns the first images and the model's outputs on them, keyed by their own hashes."""
-    images = test.images[:count]
-    labels = None if test.labels is None else test.labels[:count]
-    images_sha256 = array_sha256(images)
+    test: Samples, reference: ReferenceOutputs, count: int
+) -> tuple[Samples, ReferenceOutputs]:
+    """Returns the first examples and the model's outputs on them, keyed by their own hashes."""
+    part = test.take(slice(count))
     outputs = replace(
         reference,
-        outputs=reference.outputs[:count],
-        images_sha256=images_sha256,
-        data_sha256=images_sha256
-        if labels is None
-        else LabelledImages(images=images, labels=labels).sha256(),
+        outputs={name: values[:count] for name, values in reference.outputs.items()},
+        inputs_sha256=part.inputs_sha256(),
+        data_sha256=part.sha256(),
     )
-    return EvaluationData(images=images, labels=labels), outputs
+    return part, outputs
 
 
 def fill(
     folder: Path,
     manifests: list[Manifest],
-    test: EvaluationData,
+    test: Samples,
     reference: ReferenceOutputs,
     total: int,
 ) -> None:
@@ -183,7 +180,7 @@ def fill(
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, folder / name)
     (folder / "labels.txt").write_text("\n".join(reference.labels) + "\n", encoding="utf-8")
-    count = len(test.images)
+    count = len(test)
     what = "all" if count == total else f"the first {count:,}, in the data set's order"
     readme = README.format(example=manifests[0].file, images=count, total=total, data=what)
     (folder / README_NAME).write_text(readme, encoding="utf-8")
@@ -199,7 +196,7 @@ def list_of(
         "formats": [manifest.format for manifest in manifests],
         "model_sha256": reference.model_sha256,
         "data_sha256": reference.data_sha256,
-        "images": len(reference.outputs),
+        "images": len(reference),
         "images_total": total,
         "files": {
             path.relative_to(folder).as_posix(): {

@@ -69,13 +69,22 @@ def finish(
     """
     tree = schema.ModelT.InitFromPackedBuf(bytearray(model))
     graph = tree.subgraphs[0]
-    for indices, names in ((graph.inputs, inputs), (graph.outputs, outputs)):
-        for index, name in zip(indices, names, strict=True):
+    named = tree.signatureDefs[0] if tree.signatureDefs else None
+    for indices, names, entries in (
+        (graph.inputs, inputs, named.inputs if named else ()),
+        (graph.outputs, outputs, named.outputs if named else ()),
+    ):
+        # the signature knows which is which; without one, they are in order
+        places = {entry.name.decode(): entry.tensorIndex for entry in entries}
+        if places.keys() != set(names):
+            places = dict(zip(names, indices, strict=True))
+        for name, index in places.items():
             graph.tensors[index].name = name
     kept = {*map(int, graph.inputs), *map(int, graph.outputs)}
-    for index, tensor in enumerate(graph.tensors):
-        if index not in kept:
-            tensor.name = _short(tensor.name)
+    for number, part in enumerate(tree.subgraphs):
+        for index, tensor in enumerate(part.tensors):
+            if number or index not in kept:
+                tensor.name = _short(tensor.name)
     if not flatten:
         _drop_flattening(tree)
     for buffer in tree.buffers:

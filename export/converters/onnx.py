@@ -26,7 +26,6 @@ from onnxruntime.transformers.onnx_model import OnnxModel
 from export.formats import Format
 from export.settings import Settings
 from export.source import SourceModel
-from train.model import INPUT_NAME
 
 # Softmax stays float: its int8 kernel could wrap 127 to -128 (onnxruntime issue 29727), and so
 # do the logits that it reads.
@@ -70,18 +69,32 @@ def to_onnx(settings: Settings, source: SourceModel) -> onnx.ModelProto:
     Raises:
         ValueError: the model has an operator that ONNX lacks; it is named.
     """
-    signature = [source.signature(settings.batch)]
+    signature = source.signature(settings.batch)
     serve = tf.function(source.serve, input_signature=signature)
     tf2onnx.utils.INTERNAL_NAME = 1  # a counter of this process, part of the nodes' names
     model: onnx.ModelProto
     model, _ = tf2onnx.convert.from_function(serve, input_signature=signature, opset=settings.opset)
     _check_operators(model)
+    shapes = {spec.name: spec.shape for spec in (*source.inputs, *source.outputs)}
     model.graph.name = "model"  # tf2onnx puts a counter of TensorFlow into it
     model.graph.doc_string = ""
-    if settings.batch is None:
-        for value in (*model.graph.input, *model.graph.output):
-            value.type.tensor_type.shape.dim[0].dim_param = "batch"
+    for value in (*model.graph.input, *model.graph.output):
+        _set_shape(value, shapes[value.name], settings.batch)
     return model
+
+
+def _set_shape(
+    value: onnx.ValueInfoProto, shape: tuple[int | None, ...], batch: int | None
+) -> None:
+    """Writes what is known of a shape, which tf2onnx's inference may have missed."""
+    dimensions = value.type.tensor_type.shape.dim
+    del dimensions[:]
+    for axis, size in enumerate((batch, *shape[1:])):
+        dimension = dimensions.add()
+        if size is not None:
+            dimension.dim_value = size
+        else:
+            dimension.dim_param = "batch" if axis == 0 else f"{value.name}_{axis}"
 
 
 def _check_operators(model: onnx.ModelProto) -> None:
@@ -92,12 +105,11 @@ def _check_operators(model: onnx.ModelProto) -> None:
 
 
 class _Samples(CalibrationDataReader):
-    def __init__(self, inputs: np.ndarray) -> None:
-        self._samples: Iterator[np.ndarray] = iter(inputs)
+    def __init__(self, samples: Iterator[dict[str, np.ndarray]]) -> None:
+        self._samples = samples
 
     def get_next(self) -> dict[str, np.ndarray] | None:
-        sample = next(self._samples, None)
-        return None if sample is None else {INPUT_NAME: sample[np.newaxis]}
+        return next(self._samples, None)
 
 
 def _quantize(model: onnx.ModelProto, source: SourceModel, method: str | None) -> onnx.ModelProto:
@@ -115,7 +127,7 @@ def _quantize(model: onnx.ModelProto, source: SourceModel, method: str | None) -
         quantize_static(
             prepared,
             quantized,
-            _Samples(source.representative.inputs),
+            _Samples(source.representative.each()),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=list(QUANTIZED_OPERATORS),
             per_channel=True,

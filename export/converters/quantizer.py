@@ -3,19 +3,21 @@
 https://github.com/google-ai-edge/ai-edge-quantizer
 """
 
+import re
+
 import numpy as np
 from ai_edge_quantizer import qtyping, quantizer, recipe_manager
 from ai_edge_quantizer.algorithm_manager import AlgorithmName
 
 from export.converters.flatbuffer import finish
 from export.formats import Weights
-from train.model import INPUT_NAME, OUTPUT_NAME
+from export.source import SourceModel
 
 ACTIVATION_BITS = 8
 SIGNATURE = "serving_default"
 
 
-def quantize_static(model: bytes, weights: Weights, inputs: np.ndarray) -> bytes:
+def quantize_static(model: bytes, weights: Weights, source: SourceModel) -> bytes:
     """Returns a float32 `.tflite` model quantized to int8 activations, input and output.
 
     int8 weights are per channel by their extremes. int4 weights are per layer by least mean
@@ -25,7 +27,7 @@ def quantize_static(model: bytes, weights: Weights, inputs: np.ndarray) -> bytes
     Args:
         model: a float32 TFLite model with named input and output.
         weights: `int8` or `int4`.
-        inputs: (N, …) float32, the representative dataset.
+        source: the model that it is of, with its representative dataset.
     """
     recipe = recipe_manager.RecipeManager()
     granularity = qtyping.QuantGranularity
@@ -43,15 +45,17 @@ def quantize_static(model: bytes, weights: Weights, inputs: np.ndarray) -> bytes
         )
 
     add(operators.ALL_SUPPORTED, 8, AlgorithmName.MIN_MAX_UNIFORM_QUANT)
+    outputs = [spec.name for spec in source.outputs]
     if weights == "int4":
         add(operators.FULLY_CONNECTED, 4, AlgorithmName.MSE)
-        last = f".*{OUTPUT_NAME}.*"
+        last = f".*({'|'.join(map(re.escape, outputs))}).*"
         add(operators.FULLY_CONNECTED, 8, AlgorithmName.MIN_MAX_UNIFORM_QUANT, last)
     worker = quantizer.Quantizer(bytearray(model), recipe.get_quantization_recipe())
-    samples = {SIGNATURE: [{INPUT_NAME: value[np.newaxis]} for value in inputs]}
-    ranges = worker.calibrate(samples, num_threads=1)
-    # The input's extremes are known; their moving average would miss 1/255 by a little.
-    for name, value in (("min", inputs.min()), ("max", inputs.max())):
-        ranges[INPUT_NAME][name] = np.full_like(ranges[INPUT_NAME][name], value)
+    ranges = worker.calibrate({SIGNATURE: list(source.representative.each())}, num_threads=1)
+    # The inputs' extremes are known; their moving average would miss 1/255 by a little.
+    for name, values in source.representative.inputs.items():
+        for edge, value in (("min", values.min()), ("max", values.max())):
+            if name in ranges:
+                ranges[name][edge] = np.full_like(ranges[name][edge], value)
     quantized = bytes(worker.quantize(ranges).quantized_model)
-    return finish(quantized, inputs=[INPUT_NAME], outputs=[OUTPUT_NAME])
+    return finish(quantized, inputs=[spec.name for spec in source.inputs], outputs=outputs)

@@ -3,17 +3,14 @@
 Schemes: https://ai.google.dev/edge/litert/models/post_training_quantization
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import tensorflow as tf
 
 from export.converters.flatbuffer import finish
 from export.formats import FORMATS, Format
 from export.settings import ExportOptions, Settings, resolve
 from export.source import SourceModel
-from train.model import INPUT_NAME, OUTPUT_NAME
 
 FLOAT = FORMATS["tflite-float32"]
 OPERATORS = {
@@ -43,7 +40,7 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
         from export.converters.quantizer import quantize_static
 
         exact = float_twin(source, settings.batch)
-        return quantize_static(exact, entry.weights, source.representative.inputs)
+        return quantize_static(exact, entry.weights, source)
     return _convert(entry, settings, source, saved_model)
 
 
@@ -71,16 +68,16 @@ def _convert(
     if entry.weights == "float16":
         converter.target_spec.supported_types = [tf.float16]
     if entry.activations in OPERATORS:
-        converter.representative_dataset = lambda: _samples(source.representative.inputs)
+        converter.representative_dataset = source.representative.each
         converter.target_spec.supported_ops = [OPERATORS[entry.activations]]
         converter.inference_input_type = tf.as_dtype(settings.io_dtype)
         converter.inference_output_type = tf.as_dtype(settings.io_dtype)
     if "clustered" in entry.recipes:
         converter._experimental_disable_per_channel = True
     content = converter.convert()
-    return finish(content, inputs=[INPUT_NAME], outputs=[OUTPUT_NAME], flatten=flatten)
-
-
-def _samples(inputs: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
-    for value in inputs:
-        yield {INPUT_NAME: value[np.newaxis]}
+    return finish(
+        content,
+        inputs=[spec.name for spec in source.inputs],
+        outputs=[spec.name for spec in source.outputs],
+        flatten=flatten,
+    )

@@ -8,9 +8,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from export.manifest import TensorSpec
 from export.microcontroller.arena import ALIGNMENT_BYTES, Arena
-from train.data import Preprocessing
+from train.preprocessing import Factor, Preprocessing
+from train.tensors import TensorSpec
 
 BYTES_A_LINE = 12
 C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "float32": "float"}
@@ -150,8 +150,8 @@ def c_source(
     return CSource(
         header=HEADER.format(
             file=file,
-            raw_scale=c_float(preprocessing.scale),
-            raw_offset=c_float(preprocessing.offset),
+            raw_scale=_factor(preprocessing.scale),
+            raw_offset=_factor(preprocessing.offset),
             identity=identity,
             declarations=declarations,
         ),
@@ -176,6 +176,13 @@ def c_float(value: float) -> str:
     """Returns a C float literal that gives the float32 back exactly."""
     text = f"{value:.9g}"
     return f"{text}f" if any(mark in text for mark in ".e") else f"{text}.0f"
+
+
+def _factor(value: Factor) -> str:
+    """Returns one number, or those of the channels, for the header's comment."""
+    if isinstance(value, tuple):
+        return f"{{{', '.join(map(c_float, value))}}} by channel"
+    return c_float(value)
 
 
 def _tensor(name: str, spec: TensorSpec) -> str:

@@ -33,6 +33,7 @@ from train.artifact import (
     write_json,
 )
 from train.errors import ArtifactError, ToolkitError
+from train.preprocessing import RAW, preprocess
 from train.record import ModelRecord
 
 FOLDER = "tflm"  # of its own: the manifests beside the exports are the benchmark's rows
@@ -43,7 +44,7 @@ MANIFEST_FILE = "tflm.json"
 
 def is_current(settings: Settings, record: ModelRecord) -> bool:
     """Returns whether making the C source again would change nothing."""
-    folder = record.path.with_name(FOLDER)
+    folder = record.folder / FOLDER
     try:
         check_interpreter()
         content = read_json(
@@ -74,19 +75,24 @@ def package_current(manifest: Manifest, record: ModelRecord, data: Path | None) 
     check_interpreter()
     training = dataset.load_train(data)
     held_out = training.take(dataset.split(training.labels).validation)
-    inputs = record.preprocessing.apply(held_out.images)
+    samples = dataset.as_samples(held_out.images, held_out.labels)
+    inputs = preprocess(samples.inputs, record.preprocessing)
     return make_package(manifest.artifact_path, manifest, inputs, record, datetime.now(UTC))
 
 
 def make_package(
-    model: Path, manifest: Manifest, held_out: np.ndarray, record: ModelRecord, now: datetime
+    model: Path,
+    manifest: Manifest,
+    held_out: Mapping[str, np.ndarray],
+    record: ModelRecord,
+    now: datetime,
 ) -> str:
     """Writes the C source of a verified model, and what is known of it, beside the exports.
 
     Args:
         model: the `tflite-int8` file, which may be staged.
         manifest: what was recorded of it when it was verified.
-        held_out: (N, …) float32, preprocessed held-out training images.
+        held_out: (N, …) by the input's name, preprocessed: examples that calibrated nothing.
         record: the Keras model.
         now: the time to record.
 
@@ -99,10 +105,16 @@ def make_package(
     """
     if file_sha256(model) != manifest.sha256:
         raise ArtifactError(f"{model} is not the file that {manifest.path.name} describes")
-    artifacts = record.path.parent
+    artifacts = record.folder
+    if len(manifest.inputs) != 1 or len(manifest.outputs) != 1:
+        raise ArtifactError(
+            f"tflm: got {len(manifest.inputs)} inputs and {len(manifest.outputs)} outputs, "
+            "expected one of each; export tflite-int8 and wrap it in C yourself"
+        )
     (input_spec,), (output_spec,) = manifest.inputs, manifest.outputs
     methods = add_methods(inspect(model).operators)
-    values = held_out[:: max(1, len(held_out) // IMAGES)][:IMAGES]
+    held = held_out[input_spec.name]
+    values = held[:: max(1, len(held) // IMAGES)][:IMAGES]
     with staging(artifacts) as staged:
         arena = measure_arena(model, encode(values, input_spec)[:, np.newaxis], staged)
         text = c_source(
@@ -110,7 +122,7 @@ def make_package(
             file=manifest.file,
             input_spec=input_spec,
             output_spec=output_spec,
-            preprocessing=manifest.preprocessing,
+            preprocessing=manifest.preprocessing.get(input_spec.name, RAW),
             labels=manifest.labels,
             arena=arena,
             methods=methods,
@@ -136,7 +148,7 @@ def make_package(
             "options": manifest.options,
             "inputs": [asdict(input_spec)],
             "outputs": [asdict(output_spec)],
-            "preprocessing": asdict(manifest.preprocessing),
+            "preprocessing": {name: asdict(how) for name, how in manifest.preprocessing.items()},
             "labels": manifest.labels,
             "operators": methods,
             "arena": {**asdict(arena), "alignment_bytes": ALIGNMENT_BYTES},

@@ -4,14 +4,15 @@ Light: standard library and numpy; a runtime is imported when its runner is ente
 runtime is one file here and one line in `open_runner`.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from export.manifest import TensorSpec
 from export.runners import keras, litert, onnxruntime
-from export.runners.runner import Runner
+from export.runners.runner import Runner, Values, pack, unpack
 from train.errors import ArtifactError
+from train.tensors import TensorSpec, shape_text
 
 # What `mode` may be for each runtime, its default first.
 MODES = {
@@ -103,18 +104,44 @@ def decode(stored: np.ndarray, spec: TensorSpec) -> np.ndarray:
     return (stored.astype(np.float32) - np.float32(spec.zero_point)) * np.float32(spec.scale)
 
 
-def predict(runner: Runner, inputs: np.ndarray) -> np.ndarray:
-    """Returns the real outputs, (N, classes) float32, of inputs run one by one.
+def encode_all(inputs: Mapping[str, np.ndarray], specs: Sequence[TensorSpec]) -> Values:
+    """Returns inputs (N, …) by name as a runner takes them one by one, (N, 1, …) each.
+
+    Raises:
+        ArtifactError: an input is missing, or its values do not fit.
+    """
+    for spec in specs:
+        found = inputs[spec.name].shape[1:] if spec.name in inputs else None
+        if found is None or not fits(found, spec.shape[1:]):
+            raise ArtifactError(
+                f"got inputs of shape {found}, expected {shape_text(spec.shape[1:])} each for "
+                f"{spec.name!r}"
+            )
+    return pack([encode(inputs[spec.name], spec)[:, np.newaxis] for spec in specs])
+
+
+def decode_all(stored: Values, specs: Sequence[TensorSpec]) -> dict[str, np.ndarray]:
+    """Returns the real outputs by name of what a runner gave."""
+    return {
+        spec.name: decode(values, spec) for values, spec in zip(unpack(stored), specs, strict=True)
+    }
+
+
+def fits(shape: tuple[int, ...], expected: tuple[int | None, ...]) -> bool:
+    """Returns whether an array's shape fits one in which None takes any size."""
+    return len(shape) == len(expected) and all(
+        size in (None, found) for found, size in zip(shape, expected, strict=True)
+    )
+
+
+def predict(runner: Runner, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Returns the real outputs, (N, …) float32 by name, of inputs run one by one.
 
     Args:
         runner: an entered runner whose batch is 1 or open.
-        inputs: (N, …) float32, preprocessed, N ≥ 1.
+        inputs: (N, …) by name, preprocessed, N ≥ 1.
 
     Raises:
-        ArtifactError: the inputs do not fit the runner's input.
+        ArtifactError: the inputs do not fit the runner's.
     """
-    expected = runner.input.shape[1:]
-    if inputs.shape[1:] != expected:
-        raise ArtifactError(f"got inputs of shape {inputs.shape[1:]}, expected {expected} each")
-    stored = encode(inputs, runner.input)[:, np.newaxis]
-    return decode(runner.invoke_each(stored), runner.output)
+    return decode_all(runner.invoke_each(encode_all(inputs, runner.inputs)), runner.outputs)

@@ -12,7 +12,6 @@ from typing import Self
 
 import numpy as np
 
-from export.manifest import TensorSpec
 from export.runners.runner import Runner
 from train.errors import ArtifactError
 from train.native_output import captured_native_output
@@ -45,12 +44,9 @@ class KerasRunner(Runner):
                 self._model = keras.saving.load_model(self._path, compile=False)
             except (ValueError, TypeError, OSError) as error:
                 raise ArtifactError(f"Keras cannot load {self._path}: {error}") from error
-        self.input = TensorSpec(
-            name=self._model.inputs[0].name, shape=self._model.input_shape, dtype="float32"
-        )
-        self.output = TensorSpec(
-            name=self._model.output_names[0], shape=self._model.output_shape, dtype="float32"
-        )
+        self.inputs = tuple(_spec(tensor.name, tensor) for tensor in self._model.inputs)
+        named = zip(self._model.output_names, self._model.outputs, strict=True)
+        self.outputs = tuple(_spec(name, tensor) for name, tensor in named)
         value = np.zeros((1, *self._model.input_shape[1:]), np.float32)
         ways = {"model(x)": self._called, "model.predict(x)": self._predicted}
         self.call = min(ways, key=lambda name: _seconds_a_call(ways[name], value))

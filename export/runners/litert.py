@@ -1,16 +1,16 @@
 """LiteRT (TensorFlow Lite's runtime) on one of its sets of CPU kernels. Light."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 
-from export.manifest import TensorSpec, single
-from export.runners.runner import Runner
+from export.runners.runner import Runner, Values, pack, unpack
 from train.errors import ArtifactError
 from train.native_output import captured_native_output
+from train.tensors import TensorSpec
 
 # The delegate that LiteRT applies by default, its own optimized kernels, its plain ones.
 KERNELS = {
@@ -41,26 +41,21 @@ class LiteRTRunner(Runner):
                 interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ArtifactError(f"LiteRT cannot load {self._path}: {error}") from error
-        input_details = single("input", interpreter.get_input_details(), self._path)
-        output_details = single("output", interpreter.get_output_details(), self._path)
-        self.input = _tensor_spec(input_details)
-        self.output = _tensor_spec(output_details)
-        self._interpreter = interpreter
-        self._input_index = given = input_details["index"]
-        wanted = output_details["index"]
-        set_tensor, get_tensor, run = (
-            interpreter.set_tensor,
-            interpreter.get_tensor,
-            interpreter.invoke,
+        input_details, output_details = (
+            interpreter.get_input_details(),
+            interpreter.get_output_details(),
         )
-
-        def invoke(value: np.ndarray) -> np.ndarray:
-            set_tensor(given, value)
-            run()
-            result: np.ndarray = get_tensor(wanted)
-            return result
-
-        self.invoke = invoke
+        self.inputs = tuple(map(_tensor_spec, input_details))
+        self.outputs = tuple(map(_tensor_spec, output_details))
+        self._interpreter = interpreter
+        given = [details["index"] for details in input_details]
+        wanted = [details["index"] for details in output_details]
+        self._given = given
+        self.invoke = (
+            _one_to_one(interpreter, given[0], wanted[0])
+            if len(given) == len(wanted) == 1
+            else _many_to_many(interpreter, given, wanted)
+        )
         return self
 
     def __exit__(
@@ -73,7 +68,8 @@ class LiteRTRunner(Runner):
 
     def resize(self, batch: int) -> None:
         """Makes an open batch dimension `batch` wide."""
-        self._interpreter.resize_tensor_input(self._input_index, (batch, *self.input.shape[1:]))
+        for index, spec in zip(self._given, self.inputs, strict=True):
+            self._interpreter.resize_tensor_input(index, (batch, *spec.shape[1:]))
         with captured_native_output():
             self._interpreter.allocate_tensors()
 
@@ -124,6 +120,34 @@ def delegated(
                 found.add(index)
                 wanted += map(int, operators[index]["inputs"])
     return found
+
+
+def _one_to_one(interpreter: Any, given: int, wanted: int) -> Callable[[Values], Values]:
+    set_tensor, get_tensor, run = (
+        interpreter.set_tensor,
+        interpreter.get_tensor,
+        interpreter.invoke,
+    )
+
+    def invoke(value: Values) -> Values:
+        set_tensor(given, value)
+        run()
+        result: np.ndarray = get_tensor(wanted)
+        return result
+
+    return invoke
+
+
+def _many_to_many(
+    interpreter: Any, given: Sequence[int], wanted: Sequence[int]
+) -> Callable[[Values], Values]:
+    def invoke(values: Values) -> Values:
+        for index, value in zip(given, unpack(values), strict=True):
+            interpreter.set_tensor(index, value)
+        interpreter.invoke()
+        return pack([interpreter.get_tensor(index) for index in wanted])
+
+    return invoke
 
 
 def _tensor_spec(details: dict[str, Any]) -> TensorSpec:

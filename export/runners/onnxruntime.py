@@ -6,11 +6,16 @@ from typing import Any, Self
 
 import numpy as np
 
-from export.manifest import TensorSpec, single
-from export.runners.runner import Runner
+from export.runners.runner import Runner, Values, pack
 from train.errors import ArtifactError
+from train.tensors import TensorSpec
 
-DTYPES = {"tensor(float)": "float32", "tensor(int8)": "int8", "tensor(uint8)": "uint8"}
+DTYPES = {
+    "tensor(float)": "float32",
+    "tensor(double)": "float64",
+    **{f"tensor({kind})": kind for kind in ("float16", "bool", "int8", "uint8", "int16", "uint16")},
+    **{f"tensor({kind})": kind for kind in ("int32", "uint32", "int64", "uint64")},
+}
 
 
 # How far ONNX Runtime rewrites the graph before it runs it; `all` is its default.
@@ -50,15 +55,21 @@ class ONNXRuntimeRunner(Runner):
             )
         except load_errors as error:
             raise ArtifactError(f"ONNX Runtime cannot load {self._path}: {error}") from error
-        self.input = _tensor_spec(single("input", self._session.get_inputs(), self._path))
-        self.output = _tensor_spec(single("output", self._session.get_outputs(), self._path))
-        run, wanted, given = self._session.run, [self.output.name], self.input.name
+        self.inputs = tuple(map(_tensor_spec, self._session.get_inputs()))
+        self.outputs = tuple(map(_tensor_spec, self._session.get_outputs()))
+        run = self._session.run
+        given, wanted = ([spec.name for spec in side] for side in (self.inputs, self.outputs))
+        (first, *others) = given
 
-        def invoke(value: np.ndarray) -> np.ndarray:
-            result: np.ndarray = run(wanted, {given: value})[0]
-            return result
+        def invoke_one(value: Values) -> Values:
+            found: list[np.ndarray] = run(wanted, {first: value})
+            return pack(found)
 
-        self.invoke = invoke
+        def invoke_many(values: Values) -> Values:
+            found: list[np.ndarray] = run(wanted, dict(zip(given, values, strict=True)))
+            return pack(found)
+
+        self.invoke = invoke_many if others else invoke_one
         return self
 
     def __exit__(

@@ -7,10 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import numpy as np
-
-from export.manifest import TensorSpec
-from export.runners.runner import Runner
+from export.runners.runner import Runner, Values, pack, unpack
 from train.errors import ArtifactError
 from train.native_output import captured_native_output
 
@@ -18,11 +15,10 @@ from train.native_output import captured_native_output
 class TFLMRunner(Runner):
     """A `.tflite` file in TFLM's interpreter; the file needs a fixed batch of one."""
 
-    def __init__(self, path: Path, *, input_spec: TensorSpec, output_spec: TensorSpec) -> None:
-        """Takes the specs that LiteRT found: TFLM tells no tensor names."""
+    def __init__(self, path: Path, like: Runner) -> None:
+        """Takes the specs that LiteRT found, `like`: TFLM tells no tensor names."""
         self._path = path
-        self.input = input_spec
-        self.output = output_spec
+        self.inputs, self.outputs = like.inputs, like.outputs
 
     def __enter__(self) -> Self:
         from tflite_micro import runtime
@@ -44,8 +40,8 @@ class TFLMRunner(Runner):
     ) -> None:
         del self._interpreter, self.invoke
 
-    def _run(self, value: np.ndarray) -> np.ndarray:
-        self._interpreter.set_input(value, 0)
+    def _run(self, values: Values) -> Values:
+        for index, value in enumerate(unpack(values)):
+            self._interpreter.set_input(value, index)
         self._interpreter.invoke()
-        result: np.ndarray = self._interpreter.get_output(0)
-        return result
+        return pack([self._interpreter.get_output(index) for index in range(len(self.outputs))])

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from benchmark.worker import Job, serve
-from export.manifest import TensorSpec
 from tests.examples import INPUT, OUTPUT, PREPROCESSING, FakeRunner
 from train.errors import ArtifactError
+from train.tensors import TensorSpec
 
 IMAGES = np.random.RandomState(0).randint(0, 256, (50, 2, 2)).astype(np.uint8)
 

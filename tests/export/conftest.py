@@ -10,7 +10,6 @@ import pytest
 from export.calibration import RepresentativeDataset
 from export.formats import Format
 from export.make import Made, make
-from export.manifest import TensorSpec
 from export.settings import ExportOptions, Settings, resolve
 from export.source import SourceModel
 from export.verify import Expectation
@@ -18,6 +17,7 @@ from tests.conftest import synthetic
 from train.config import RECIPES, Hyperparameters
 from train.data import PREPROCESSING, LabelledImages
 from train.model import build_model
+from train.tensors import TensorSpec
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def converted(tiny: Tiny, record: ModelRecord, tmp_path: Path) -> tuple[Path, Ma
 def package(converted: tuple[Path, Manifest], tiny: Tiny, record: ModelRecord) -> Path:
     """Makes the set of files and returns their folder."""
     make_package(*converted, tiny.expected.inputs, record, NOW)
-    return record.path.with_name(FOLDER)
+    return record.folder / FOLDER
 
 
 def stored_inputs(manifest: Manifest, tiny: Tiny, count: int = 4) -> np.ndarray:

@@ -30,7 +30,7 @@ def test_another_file_than_the_verified_one_is_refused(
     path.write_bytes(path.read_bytes() + b"\0")
     with pytest.raises(ArtifactError, match=r"is not the file that tflite-int8\.json describes"):
         package((path, manifest), tiny, record)
-    assert not record.path.with_name(FOLDER).exists()
+    assert not (record.folder / FOLDER).exists()
 
 
 def test_the_manifest_says_what_the_files_are_and_is_current_until_something_changes(
@@ -79,7 +79,7 @@ def test_the_same_model_gives_the_same_files(
         folder = package(converted, tiny, record)
         contents.append({path.name: path.read_bytes() for path in folder.iterdir()})
     assert contents[0] == contents[1]
-    assert not list(record.path.parent.glob(".staging-*"))
+    assert not list(record.folder.glob(".staging-*"))
 
 
 def test_a_write_that_fails_leaves_the_earlier_files(
@@ -100,7 +100,7 @@ def test_a_write_that_fails_leaves_the_earlier_files(
     with pytest.raises(OSError, match="No space left"):
         package((path, replace(manifest, labels=LABELS[::-1])), tiny, record)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
-    assert not list(record.path.parent.glob(".staging-*"))
+    assert not list(record.folder.glob(".staging-*"))
 
 
 def test_the_benchmark_does_not_take_the_folder_for_an_export(
