@@ -174,8 +174,11 @@ def _values_drop(
         same, remedy = "targets", "give examples that differ, or --metric mae"
         if task == "outputs":
             same, remedy = "Keras model's outputs", "give inputs on which they differ"
-        examples = f"the only example's {same}" if export.squared.size == 1 else f"all {same}"
-        return None, f"R² is undefined: {examples} are without variance; {remedy}"
+        count = export.squared.size
+        return (
+            None,
+            f"R² is undefined: over the examples ({count:,}) the {same} do not vary; {remedy}",
+        )
     drop = (mae_increase if metric == "mae" else rmse_increase)(export, source)
     if drop is not None:
         return drop, None
