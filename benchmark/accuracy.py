@@ -1,6 +1,6 @@
 """Compares an export's predictions with the labels and, image by image, with the Keras model's."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,11 @@ class Paired:
     def accuracy(self) -> float:
         """The share of images that the export gets right, 0…1."""
         return self.correct / self.total
+
+    @property
+    def source_accuracy(self) -> float:
+        """The share of images that the Keras model gets right, 0…1."""
+        return (self.correct + self.lost - self.gained) / self.total
 
     @property
     def drop(self) -> float:
@@ -94,16 +99,20 @@ class Accuracy:
         }
 
 
-def compare(outputs: np.ndarray, reference: np.ndarray, labels: np.ndarray) -> Accuracy:
+def compare(
+    outputs: np.ndarray, reference: np.ndarray, labels: np.ndarray, *, top_k: int = 1
+) -> Accuracy:
     """Compares two sets of outputs on the same images.
 
     Args:
         outputs: (N, classes) float32, the export's, N ≥ 1.
         reference: (N, classes) float32, the Keras model's.
         labels: (N,) integer classes.
+        top_k: an image is right whose class is among so many largest outputs, 1…classes. The
+            agreement and the calibration errors are of the largest alone.
     """
     predicted, expected = outputs.argmax(axis=1), reference.argmax(axis=1)
-    right, reference_right = predicted == labels, expected == labels
+    right, reference_right = (in_top(found, labels, top_k) for found in (outputs, reference))
 
     def paired(chosen: np.ndarray) -> Paired:
         return Paired(
@@ -122,7 +131,76 @@ def compare(outputs: np.ndarray, reference: np.ndarray, labels: np.ndarray) -> A
     )
 
 
-def calibration_error(outputs: np.ndarray, labels: np.ndarray) -> float | None:
+def compare_binary(
+    outputs: np.ndarray, reference: np.ndarray, labels: np.ndarray, threshold: float
+) -> Accuracy:
+    """Compares two sets of outputs that say yes or no; class 1 is yes.
+
+    The calibration errors are of the probability that the outputs give to the class predicted,
+    p or 1 - p, whatever the threshold.
+
+    Args:
+        outputs: (N,) or (N, 1) float32, the export's, N ≥ 1.
+        reference: likewise, the Keras model's.
+        labels: (N,) integers, 0 or 1.
+        threshold: an output above it is a yes.
+    """
+    found, expected = (as_classes(values, threshold) for values in (outputs, reference))
+    ece, source_ece = (
+        calibration_error(as_classes(values, 0.5), labels, scores.argmax(axis=1))
+        for values, scores in ((outputs, found), (reference, expected))
+    )
+    return replace(compare(found, expected, labels), ece=ece, source_ece=source_ece)
+
+
+def as_classes(outputs: np.ndarray, threshold: float) -> np.ndarray:
+    """Returns scores of the classes no and yes whose largest is the class by the threshold.
+
+    Yes has the output p itself, no has 2 * threshold - p, which is p mirrored at the threshold:
+    1 - p at 0.5, -p at 0 for an output without a sigmoid. At other thresholds the two are no
+    probabilities, but their order is exact in any precision. An output of exactly the threshold
+    is a no, as in Keras's `BinaryAccuracy`.
+
+    Args:
+        outputs: (N,) or (N, 1) floats.
+        threshold: an output above it is a yes; rounded to the outputs' precision.
+
+    Returns:
+        (N, 2), of the outputs' dtype.
+    """
+    yes = outputs.reshape(-1)
+    return np.stack([2 * threshold - yes, yes], axis=1)
+
+
+def in_top(outputs: np.ndarray, labels: np.ndarray, top_k: int) -> np.ndarray:
+    """Returns of each image whether its class is among the `top_k` largest outputs.
+
+    Of equal outputs the first counts as the larger and NaN as infinite, about as in
+    `argmax`.
+
+    Args:
+        outputs: (N, classes) floats.
+        labels: (N,) integer classes.
+        top_k: 1…classes.
+
+    Returns:
+        (N,) bool.
+    """
+    if top_k == 1:
+        first: np.ndarray = outputs.argmax(axis=1) == labels
+        return first
+    scores = np.where(np.isnan(outputs), np.inf, outputs)
+    columns = labels.astype(np.int64)[:, np.newaxis]
+    own = np.take_along_axis(scores, columns, axis=1)
+    before = np.arange(scores.shape[1]) < columns
+    rank = np.sum((scores > own) | ((scores == own) & before), axis=1)
+    inside: np.ndarray = rank < top_k
+    return inside
+
+
+def calibration_error(
+    outputs: np.ndarray, labels: np.ndarray, predicted: np.ndarray | None = None
+) -> float | None:
     """Returns the expected calibration error: how far confidence is from accuracy, 0…1.
 
     The mean over 15 equal-width bins of confidence of |accuracy - mean confidence|, weighted by
@@ -131,14 +209,16 @@ def calibration_error(outputs: np.ndarray, labels: np.ndarray) -> float | None:
     Args:
         outputs: (N, classes) float32.
         labels: (N,) integer classes.
+        predicted: (N,) the classes predicted; None for those of the largest outputs.
 
     Returns:
         None where an output is no probability: not finite, or outside 0…1 by more than 1 %.
     """
     if not np.isfinite(outputs).all() or outputs.min() < -0.01 or outputs.max() > 1.01:
         return None
-    confidence = outputs.max(axis=1).clip(0, 1).astype(np.float64)
-    right = (outputs.argmax(axis=1) == labels).astype(np.float64)
+    predicted = outputs.argmax(axis=1) if predicted is None else predicted
+    confidence = outputs[np.arange(labels.size), predicted].clip(0, 1).astype(np.float64)
+    right = (predicted == labels).astype(np.float64)
     # bin i holds the confidences in (i/15, (i + 1)/15], as in the paper
     bins = np.clip(np.ceil(confidence * ECE_BINS).astype(int) - 1, 0, ECE_BINS - 1)
     gaps = np.bincount(bins, right - confidence, minlength=ECE_BINS)

@@ -134,7 +134,7 @@ def drop_side(
         scale = images / total
         return _drop_interval(lost * scale, gained * scale, images, confidence)
 
-    return _side(interval, (lost - gained) / total, total, limit)
+    return upper_side(interval, (lost - gained) / total, total, limit)
 
 
 def share_side(successes: int, total: int, limit: float) -> Side:
@@ -144,13 +144,20 @@ def share_side(successes: int, total: int, limit: float) -> Side:
         low, high = wilson_interval(successes * images / total, images)
         return -high, -low
 
-    return _side(interval, -successes / total, total, -limit)
+    return upper_side(interval, -successes / total, total, -limit)
 
 
-def _side(
+def upper_side(
     interval: Callable[[float], tuple[float, float]], value: float, total: int, limit: float
 ) -> Side:
-    """Which side of an upper limit the interval lies on, and how many images it would take."""
+    """Returns on which side of an upper limit an interval lies, and how many images it would take.
+
+    Args:
+        interval: low and high, by how many images there are.
+        value: what the interval is of.
+        total: how many images there are, > 0.
+        limit: the largest value allowed.
+    """
 
     def decided(images: float) -> bool:
         low, high = interval(images)
