@@ -34,6 +34,8 @@ class BenchmarkConfig:
         reports: folder that the CSV, the Markdown and the page are written to; None for
             `artifacts`.
         objective: what the recommended export is the best by.
+        image_size: height and width that pictures of a user's own are brought to; None for the
+            model's own.
     """
 
     artifacts: Path
@@ -53,6 +55,7 @@ class BenchmarkConfig:
     save_outputs: bool = False
     reports: Path | None = None
     objective: Objective = "latency"
+    image_size: tuple[int, int] | None = None
 
     def settings(self) -> dict[str, Any]:
         """Returns what the results depend on, as a JSON object."""

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from benchmark.statistics import quantile, quantile_bounds
+from export.runners.runner import Values
 
-Invoke = Callable[[np.ndarray], np.ndarray]
+Invoke = Callable[[Values], Values]
 Clock = Callable[[], int]
 
 # Warm-up ends when the medians of this many batches in a row are this close, or at the limit.
@@ -31,7 +32,7 @@ class WarmUp:
     stable: bool
 
 
-def warm_up(invoke: Invoke, inputs: list[np.ndarray], *, clock_ns: Clock, limit_ns: int) -> WarmUp:
+def warm_up(invoke: Invoke, inputs: Sequence[Values], *, clock_ns: Clock, limit_ns: int) -> WarmUp:
     """Calls until the medians of three batches in a row differ by at most 2 %.
 
     Args:
@@ -61,7 +62,7 @@ def warm_up(invoke: Invoke, inputs: list[np.ndarray], *, clock_ns: Clock, limit_
 
 
 def time_calls(
-    invoke: Invoke, inputs: list[np.ndarray], *, samples: int, clock_ns: Clock, limit_ns: int
+    invoke: Invoke, inputs: Sequence[Values], *, samples: int, clock_ns: Clock, limit_ns: int
 ) -> list[int]:
     """Returns the duration of each of `samples` calls in nanoseconds, fewer at the limit.
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,11 +25,10 @@ from benchmark.subjects import (
     find_manifests,
     find_subjects,
 )
-from train import data as dataset
+from benchmark.test_data import load_test_data, unpacked
 from train.artifact import package_versions, publish, staging, write_json
 from train.environment import read_environment
-from train.record import ReferenceOutputs, check_reference, load_outputs
-from train.samples import Samples
+from train.record import ReferenceOutputs
 
 SCHEMA_VERSION = 1
 RUNTIME_PACKAGES = {"litert": "ai-edge-litert", "onnxruntime": "onnxruntime", KERAS: "tensorflow"}
@@ -77,14 +75,12 @@ def run_benchmark(
     """
     environment = read_environment()
     find_manifests(config.artifacts, config.formats)
-    reference = load_outputs(config.artifacts)
-    test = dataset.load_evaluation(config.data)
-    check_reference(reference, test)
-    check_limits(config.gate, labelled=bool(test.targets), emulated=environment.emulated)
-    subjects = find_subjects(config, reference, test)
     reports = config.reports or config.artifacts
     check_places(reports)
     with staging(config.artifacts) as staged, staging(reports, "--reports") as staged_reports:
+        test, reference = load_test_data(config, staged)
+        check_limits(config.gate, labelled=bool(test.targets), emulated=environment.emulated)
+        subjects = find_subjects(config, reference, test)
         places = unpacked(test, staged)
         raw = PartialResults(
             config.artifacts, identity(config, subjects, reference), resume=config.resume
@@ -125,15 +121,6 @@ def run_benchmark(
         publish(written, reports)
         raw.delete()
     return benchmark
-
-
-def unpacked(test: Samples, folder: Path) -> dict[str, Path]:
-    """Returns a file of each input's raw values, by its name; written where there is none yet."""
-    found = {}
-    for number, (name, values) in enumerate(test.inputs.items()):
-        found[name] = folder / f"input{number}.npy"
-        np.save(found[name], values)
-    return found
 
 
 def identity(

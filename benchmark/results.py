@@ -142,7 +142,7 @@ def conclude(
                 )
             )
             continue
-        outputs = raw.outputs(subject.key)
+        outputs = raw.outputs(subject.key)[main_output]
         scalars |= _medians(subject.key, rounds, measured)
         own = timed[subject.key]
         latency = summarize(

@@ -24,8 +24,8 @@ from tensorflow_model_optimization.python.core.clustering.keras.experimental imp
 from export.formats import Recipe
 from export.settings import DEFAULT_EPOCHS, Settings
 from export.source import SourceModel
+from train.data import INPUT_NAME, OUTPUT_NAME
 from train.errors import ToolkitError
-from train.model import INPUT_NAME, OUTPUT_NAME
 
 SEED = 1
 BATCH_SIZE = 256
@@ -59,7 +59,7 @@ def fine_tune(source: SourceModel, recipes: Sequence[Recipe], settings: Settings
     Raises:
         ToolkitError: tf-keras cannot rebuild a layer of the model.
     """
-    model = rebuild(source.model)
+    model = rebuild(source.model.keras_model)
     for recipe in recipes:
         tf_keras.utils.set_random_seed(SEED)
         epochs = settings.epochs or DEFAULT_EPOCHS[recipe]
@@ -159,7 +159,10 @@ def _fit(
         steps_per_execution=1 if callbacks else STEPS_PER_EXECUTION,
         jit_compile=False,
     )
-    inputs, targets = source.distillation(TEACHER_SHARE)
+    (inputs,), (outputs,) = (part.values() for part in source.teacher())
+    (labels,) = source.training_targets().values()
+    truth = np.eye(outputs.shape[1], dtype=np.float32)[labels]
+    targets = TEACHER_SHARE * outputs + (1 - TEACHER_SHARE) * truth
     model.fit(
         tf.constant(inputs),
         tf.constant(targets),
@@ -238,7 +241,8 @@ def _quantization_aware(model: Any, source: SourceModel, epochs: int) -> Any:
     representative dataset; the library starts them at ±6 and moves them by a thousandth a step.
     """
     aware = tfmot.quantization.keras.quantize_model(model)
-    x = tf.constant(source.representative.inputs)
+    (inputs,) = source.representative.inputs.values()
+    x = tf.constant(inputs)
     for layer in model.layers[1:]:
         variables = {
             v.name.split("/")[-1]: v for v in aware.get_layer(f"quant_{layer.name}").weights
@@ -269,7 +273,7 @@ def _before_activation(layer: Any, x: tf.Tensor) -> tf.Tensor:
 def _save(model: Any, source: SourceModel, batch: int | None, name: str) -> Path:
     folder = source.folder / f"saved_model-{name}"
 
-    @tf.function(input_signature=[source.signature(batch)])
+    @tf.function(input_signature=source.signature(batch))
     def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
         return {OUTPUT_NAME: model(image, training=False)}
 

@@ -1,5 +1,6 @@
 """A model and the examples that it is calibrated, fine-tuned and verified with. Heavy."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -150,7 +151,9 @@ def _random(inputs: tuple[TensorSpec, ...], how: dict[str, Preprocessing]) -> Sa
         if spec.is_float:
             done = how.get(spec.name, RAW)
             uniform = random.random_sample(shape)
-            values[spec.name] = ((uniform - done.offset) / done.scale).astype(np.float32)
+            values[spec.name] = (
+                (uniform - np.asarray(done.offset)) / np.asarray(done.scale)
+            ).astype(np.float32)
         else:
             values[spec.name] = random.randint(0, 2, shape).astype(spec.dtype)
     return Samples(inputs=values)
@@ -159,10 +162,11 @@ def _random(inputs: tuple[TensorSpec, ...], how: dict[str, Preprocessing]) -> Sa
 def _embedding(model: LoadedModel, how: dict[str, Preprocessing]) -> LoadedModel:
     """Returns the model with its preprocessing in the graph; it takes raw values as float32."""
 
-    def call(named: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def call(named: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return model.call(
             {
-                name: value * np.float32(how[name].scale) + np.float32(how[name].offset)
+                name: value * np.asarray(how[name].scale, np.float32)
+                + np.asarray(how[name].offset, np.float32)
                 if name in how
                 else value
                 for name, value in named.items()

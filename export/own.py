@@ -56,15 +56,15 @@ def parse_preprocess(text: str) -> tuple[str, Preprocessing]:
     A raw value r becomes (r * scale - mean) / std. A mean or std for each channel is given as
     `0.485:0.456:0.406`.
     """
-    name, _, rest = text.rpartition(":") if ":" in text.split("=")[0] else ("", "", text)
-    if ":" in text.split("=")[0]:
-        name, _, rest = text.partition(":")
+    named = ":" in text.split("=")[0]
+    name, _, rest = text.partition(":") if named else ("", "", text)
     values: dict[str, tuple[float, ...]] = {}
     for part in rest.split(","):
         key, equals, value = part.partition("=")
         if key.strip() not in KEYS or not equals or key.strip() in values:
             raise argparse.ArgumentTypeError(
-                f"got {part!r} in {text!r}, expected {', '.join(KEYS)}, each once, such as {EXAMPLE}"
+                f"got {part!r} in {text!r}, expected {', '.join(KEYS)}, each once, "
+                f"such as {EXAMPLE}"
             )
         values[key.strip()] = tuple(map(parse_number, value.split(":")))
     if any(0 in values.get(key, ()) for key in ("scale", "std")):

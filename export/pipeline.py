@@ -254,17 +254,21 @@ def manifest_of(
 def summary(manifest: Manifest) -> str:
     """Returns the line that tells a user what was written and how it compares."""
     values = {check.name: check.value for check in manifest.checks}
+
+    def of(name: str) -> float:
+        return float(values[name])
+
     line = f"{manifest.format:<28} {manifest.size_bytes / 1000:>8,.1f} kB  "
     told = []
     if "agreement" in values:
-        told.append(f"agrees with Keras on {values['agreement']:.2%} of held-out examples")
+        told.append(f"agrees with Keras on {of('agreement'):.2%} of held-out examples")
     if "accuracy_drop" in values:
-        told.append(f"accuracy drop {values['accuracy_drop'] * 100:+.2f} points")
+        told.append(f"accuracy drop {of('accuracy_drop') * 100:+.2f} points")
     else:
-        told.append(f"outputs vary as Keras's within {-values['variation_db']:.1f} dB of noise")
+        told.append(f"outputs' noise is {of('variation_db'):.1f} dB below their variation")
     line += ", ".join(told)
     if "sparsity" in values:
-        line += f", {values['sparsity']:.0%} of the weights zero"
+        line += f", {of('sparsity'):.0%} of the weights zero"
     found = manifest.calibration
     if found is not None and len(found.candidates) > 1:
         line += f", calibrated by {found.method}"

@@ -41,7 +41,7 @@ def test_a_row_for_every_setting_and_for_keras(artifacts: Path) -> None:
     ]
     keras_row, _, xnnpack, builtin, *_, optimized_off, _ = rows
     assert keras_row["agreement"] == 1
-    assert keras_row["call"] in ("model(x)", "model.predict(x)")
+    assert keras_row["call"] in ("model(x)", "tf.function(model)(x)")
     assert keras_row["latency_us"]["p50"] > xnnpack["latency_us"]["p50"]
     assert xnnpack["predicted"] == builtin["predicted"]
     assert {row["throughput"]["calls"] for row in rows[2:6]} == {"one by one"}

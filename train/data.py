@@ -107,7 +107,7 @@ def load_evaluation(data: Path | None) -> Samples:
 
 
 def as_samples(images: np.ndarray, labels: np.ndarray | None) -> Samples:
-    """Returns images (N, 28, 28) uint8 and their labels (N,), if known, as every stage sees them."""
+    """Returns images (N, 28, 28) uint8 and, if known, their labels (N,) as examples."""
     return Samples(
         inputs={INPUT_NAME: images},
         targets={} if labels is None else {OUTPUT_NAME: labels},

@@ -127,6 +127,7 @@ def train_and_evaluate(
                 inputs_sha256=array_sha256(test.images),
                 preprocessing={dataset.INPUT_NAME: dataset.PREPROCESSING},
                 labels=dataset.LABELS,
+                inputs=(dataset.INPUT,),
             ),
         )
         record = as_model_json(

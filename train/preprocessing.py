@@ -21,7 +21,7 @@ class Preprocessing:
 
     def apply(self, raw: np.ndarray) -> np.ndarray:
         """Returns the model's input, float32, of the shape of `raw`."""
-        scale, offset = np.float32(self.scale), np.float32(self.offset)
+        scale, offset = np.asarray(self.scale, np.float32), np.asarray(self.offset, np.float32)
         found: np.ndarray = raw.astype(np.float32) * scale + offset
         return found
 

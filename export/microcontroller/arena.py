@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from export.microcontroller.operators import lacks, missed_operator
-from export.verify import tflm_exists
+from export.verify_outputs import tflm_exists
 from train.errors import ArtifactError, MissingPackageError, ToolkitError
 
 WORKER = Path(__file__).with_name("arena_worker.py")

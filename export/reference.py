@@ -1,0 +1,66 @@
+"""Runs a user's own Keras model over test data, for every later comparison. Heavy.
+
+`python -m export.reference JOB.json`, which the benchmark starts in a process of its own, so that
+TensorFlow is not in the one that measures.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from export.models import load_model
+from export.models.request import request_from_json
+from export.source import batch_size
+from train.cli import run_command
+from train.errors import ArtifactError
+from train.native_output import captured_native_output
+from train.preprocessing import preprocess
+from train.record import ReferenceOutputs, read_model_record, save_outputs
+
+# How many batches are preprocessed at a time, of data that may be larger than memory.
+BATCHES = 8
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Writes the outputs that a job asks for; returns 0."""
+    (path,) = arguments
+    job: dict[str, Any] = json.loads(Path(path).read_text())
+    record = read_model_record(Path(job["artifacts"]))
+    if record.request is None:
+        raise ArtifactError(f"{record.folder}: the model there is not a user's own")
+    with captured_native_output():
+        model = load_model(request_from_json(record.request))
+    raw = {name: np.load(file, mmap_mode="r") for name, file in job["inputs"].items()}
+    size = batch_size(model.inputs)
+    count, parts = len(next(iter(raw.values()))), []
+    for start in range(0, count, BATCHES * size):
+        some = {name: values[start : start + BATCHES * size] for name, values in raw.items()}
+        parts.append(model.predict(preprocess(some, record.preprocessing), batch_size=size))
+    reference = ReferenceOutputs(
+        outputs={
+            spec.name: np.concatenate([part[spec.name] for part in parts]).astype(np.float32)
+            for spec in model.outputs
+        },
+        model_sha256=record.sha256,
+        data_sha256=job["data_sha256"],
+        inputs_sha256=job["inputs_sha256"],
+        preprocessing=record.preprocessing,
+        labels=tuple(job["labels"]),
+        inputs=model.inputs,
+    )
+    for name, values in reference.outputs.items():
+        if not np.isfinite(values).all():
+            raise ArtifactError(
+                f"the Keras model's output {name!r} holds NaN or infinity on the test data, "
+                "expected finite numbers; look for what its inputs hold, or how they are preprocessed"
+            )
+    save_outputs(Path(job["outputs"]), reference)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main, sys.argv[1:]))
