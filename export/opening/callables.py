@@ -100,11 +100,11 @@ def _called(source: str) -> Iterable[Any]:
             f"got no {attribute!r} in {module_name} ({where}), expected a function of that name"
         ) from error
     if not callable(function):
-        raise DataError(f"got a {type(function).__name__}, expected a function to call")
+        raise DataError(f"got {type(function).__name__}, expected a function to call")
     given = function()
     if not isinstance(given, Iterable) or isinstance(given, np.ndarray | Mapping | str):
         raise DataError(
-            f"it returned a {type(given).__name__}, expected an iterable of batches, each {BATCH}"
+            f"it returned {type(given).__name__}, expected an iterable of batches, each {BATCH}"
         )
     return given
 
@@ -143,7 +143,7 @@ def _arrays(batch: object, wanted: Wanted) -> dict[Role, np.ndarray]:
 
 def _array(key: str, value: Any) -> np.ndarray:
     if not hasattr(value, "__array__"):  # a list may be meant as an array or as several
-        raise DataError(f"{key!r}: got a {type(value).__name__}, expected {BATCH}")
+        raise DataError(f"{key!r}: got {type(value).__name__}, expected {BATCH}")
     array = np.asarray(value)
     with naming(repr(key)):
         check_dtype(array.dtype)
