@@ -9,12 +9,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from export.manifest import TensorSpec
 from export.opening.targets import fitted_target
 from export.opening.values import check_finite, first_bad, outside
 from export.opening.wanted import Wanted, classes_of, naming
 from train.errors import DataError
 from train.samples import Samples
+from train.tensors import TensorSpec
 
 
 def checked(found: Samples, wanted: Wanted) -> Samples:

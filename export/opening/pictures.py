@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from export.manifest import TensorSpec
 from export.opening.npy import NpyWriter, open_npy
 from export.opening.wanted import Wanted, classes_of, listed, naming
 from train.errors import DataError
 from train.samples import Samples
+from train.tensors import TensorSpec
 
 # Pillow's own list is longer, and has formats that start other programs (EPS: Ghostscript).
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")

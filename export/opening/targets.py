@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from export.manifest import TensorSpec
 from export.opening.values import check_finite, chunks, first_bad, outside
 from export.opening.wanted import classes_of
 from train.errors import DataError
+from train.tensors import TensorSpec
 
 
 def fitted_target(values: np.ndarray, output: TensorSpec) -> np.ndarray:

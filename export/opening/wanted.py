@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from export.manifest import TensorSpec
 from train.errors import DataError
+from train.tensors import TensorSpec
 
 MAX_LISTED = 10
 # ("input", its name) or ("target", its output's name)

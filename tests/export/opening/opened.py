@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from export.manifest import TensorSpec
 from export.opening import Wanted, open_samples
 from train.errors import DataError
 from train.samples import Samples
+from train.tensors import TensorSpec
 
 
 def spec(name: str, *shape: int | None, dtype: str = "float32") -> TensorSpec:

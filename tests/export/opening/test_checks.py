@@ -5,13 +5,13 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from export.manifest import TensorSpec
 from export.opening import values as values_module
 from export.opening.checks import checked
 from export.opening.targets import fitted_target
 from tests.export.opening.opened import spec, wanted
 from train.errors import DataError
 from train.samples import Samples
+from train.tensors import TensorSpec
 
 CLASSES, YES, FLAT_YES, MASK = (spec("out", 3), spec("out", 1), spec("out"), spec("out", 2, 2, 3))
 

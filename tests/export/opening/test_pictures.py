@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from export.manifest import TensorSpec
 from tests.export.opening.opened import opened, refused, spec, wanted
+from train.tensors import TensorSpec
 
 GREY, COLOUR, FLAT = spec("image", 4, 6, 1), spec("image", 4, 6, 3), spec("image", 4, 6)
 THREE = ("cat", "dog", "emu")
