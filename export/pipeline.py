@@ -82,7 +82,7 @@ def export_formats(
             material = reference_material(record, config.data, samples)
         else:
             check_place(config.artifacts, config.own)
-            material = own_material(config.own, config.artifacts, samples, work)
+            material = own_material(config.own, config.artifacts, work)
             write_json(staged / RECORD_FILE, material.record.as_json())
             publish([staged / RECORD_FILE], config.artifacts)
         source = SourceModel(
@@ -164,8 +164,12 @@ def current_of(entry: Format, settings: Settings, material: Material) -> Manifes
 
 def options_of(settings: Settings, material: Material) -> dict[str, Any]:
     """Returns the options that a manifest records."""
-    embedded = material.preprocessing != material.record.preprocessing
-    return {**settings.record(), **({"embed_preprocessing": True} if embedded else {})}
+    found = settings.record()
+    if material.representative is not None and settings.calibration_samples is not None:
+        found["calibration_samples"] = len(material.representative)
+    if material.preprocessing != material.record.preprocessing:
+        found["embed_preprocessing"] = True
+    return found
 
 
 def make_tflm(

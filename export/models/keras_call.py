@@ -16,13 +16,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from train.tensors import TensorSpec
 from export.models.keras_inputs import HALF, Inputs, inputs_of
 from export.models.loaded import LoadedModel, Tensors, traced
 from export.models.names import ONE_OUTPUT, Path, fill, flatten, path_name, unique
 from export.models.reason import reason_of
 from export.models.request import ModelRequest
 from train.errors import ToolkitError
-from train.tensors import TensorSpec
 
 Graph = tf.types.experimental.ConcreteFunction
 Check = Callable[[Iterable[str]], None]
@@ -37,6 +37,7 @@ class KerasCall:
     output_names: tuple[str, ...]
 
     def __call__(self, tensors: Tensors) -> dict[str, tf.Tensor]:
+        """Returns the outputs, of float32 where the model computes in half precision."""
         structure = self.inputs.structure
         filled = fill(structure, [tensors[name] for _, name in flatten(structure)])
         flags = {"training": False} if _takes_training(self.model) else {}

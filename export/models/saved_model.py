@@ -11,6 +11,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
+from train.tensors import TensorSpec
 from export.models.keras_call import full_precision, output_specs
 from export.models.keras_inputs import HALF
 from export.models.loaded import SIGNATURE, LoadedModel, Tensors, traced
@@ -20,7 +21,6 @@ from export.models.request import ModelRequest
 from export.models.safety import check_operators
 from export.models.shapes import given_shapes, with_shapes
 from train.errors import ArtifactError, ToolkitError
-from train.tensors import TensorSpec
 
 
 def open_saved_model(request: ModelRequest) -> LoadedModel:
