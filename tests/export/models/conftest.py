@@ -44,12 +44,11 @@ def image_model(library: Any) -> Any:
 
 def random_inputs(model: LoadedModel, count: int) -> dict[str, np.ndarray]:
     random = np.random.RandomState(3)
-    return {
-        spec.name: random.randint(0, 5, (count, *spec.shape[1:]))
-        if spec.dtype.startswith("int")
-        else random.rand(count, *spec.shape[1:]).astype(np.float32)
-        for spec in model.inputs
-    }
+    inputs = {}
+    for spec in model.inputs:
+        values = random.uniform(0, 5, [count, *(size or 1 for size in spec.shape[1:])])
+        inputs[spec.name] = values.astype(int if spec.dtype.startswith("int") else np.float32)
+    return inputs
 
 
 def converted(model: LoadedModel, folder: Path) -> bytes:

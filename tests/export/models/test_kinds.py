@@ -1,5 +1,6 @@
 """Sequential, functional and subclassed models, and what they take and return."""
 
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,15 @@ from train.errors import ArtifactError, ToolkitError
 CUSTOM = """
 import keras
 import tensorflow as tf
+import tf_keras
+
+
+class OlderScale(tf_keras.layers.Layer):
+    def build(self, shape):
+        self.factor = self.add_weight(name="factor", shape=(2,))
+
+    def call(self, x):
+        return x * self.factor
 
 
 def double(x):
@@ -65,6 +75,10 @@ def make_unbuilt():
     return One()
 
 
+def make_sequential():
+    return keras.Sequential([keras.layers.Dense(3), keras.layers.Dense(2, name="last")])
+
+
 def make_nothing():
     return 3
 
@@ -78,8 +92,6 @@ def make_exit():
 
 
 def make_older():
-    import tf_keras
-
     class Older(tf_keras.Model):
         def __init__(self):
             super().__init__()
@@ -120,7 +132,6 @@ def test_sequential_models_load(library: Any) -> None:
     layers = [library.layers.Dense(3), library.layers.Dense(2, name="last")]
     library.Sequential([library.Input((5,), name="row"), *layers]).save("model.keras")
     model = load("model.keras")
-    assert (model.keras_model is None) == (library is tf_keras)
     assert shapes_of(model.inputs) == {"row": (None, 5)}
     assert shapes_of(model.outputs) == {"last": (None, 2)}
     assert model.parameters == 5 * 3 + 3 + 3 * 2 + 2
@@ -137,12 +148,23 @@ def test_the_batch_of_a_first_call_does_not_bind() -> None:
     assert_converts(model, Path("saved"))
 
 
+def test_unpacked_archives_load() -> None:
+    row = keras.Input((5,), name="row")
+    original = keras.Model(row, keras.layers.Dense(2)(row))
+    keras.saving.save_model(original, "folder", zipped=False)
+    model = load("folder")
+    assert [value.tolist() for _, value in model.weights()] == [
+        value.tolist() for value in original.get_weights()
+    ]
+
+
 @pytest.mark.parametrize("library", [keras, tf_keras])
 @pytest.mark.parametrize("sequential", [True, False])
 def test_token_numbers_are_integers(library: Any, sequential: bool) -> None:
     """Without a cast to float32 and back."""
     tokens = library.Input((6,), name="tokens")
-    layers = [library.layers.Embedding(5, 4, mask_zero=True), library.layers.LSTM(3)]
+    pooling = library.layers.GlobalAveragePooling1D()
+    layers = [library.layers.Embedding(5, 4, mask_zero=True), pooling]
     if sequential:
         library.Sequential([tokens, *layers]).save("model.keras")
     else:
@@ -153,8 +175,8 @@ def test_token_numbers_are_integers(library: Any, sequential: bool) -> None:
     original = library.models.load_model("model.keras")
     (found,) = model.predict(inputs, batch_size=2).values()
     assert found == pytest.approx(np.asarray(original(inputs["tokens"])), abs=1e-6)
-    graph = model._function.graph
-    assert [op for op in graph.get_operations() if op.type == "Cast"] == []
+    casts = [op for op in model._function.graph.get_operations() if op.type == "Cast"]
+    assert [op.name for op in casts if op.inputs[0].dtype.is_integer] == []
 
 
 def test_an_input_that_is_also_a_number_stays_one() -> None:
@@ -223,7 +245,7 @@ def test_open_sizes_are_told_and_fixed() -> None:
 def test_subclassed_models_remember_their_input(custom: Any) -> None:
     original = custom.make()
     original.save("model.keras")
-    with pytest.raises(ArtifactError, match="uses One, which is not of Keras; .*--custom-objects"):
+    with pytest.raises(ArtifactError, match=r"uses One, which is not of Keras; .*--custom-objects"):
         load("model.keras")
     model = load("model.keras", custom_objects="users_networks")
     assert shapes_of(model.inputs) == {"features": (None, 3)}
@@ -253,7 +275,7 @@ def test_subclassed_models_with_several_arguments(custom: Any) -> None:
     two(ones, right=ones)
     two.save("two.keras")
     shapes: dict[str, Shape] = {"left": (1, 3), "right": (1, 3)}
-    with pytest.raises(ToolkitError, match="fails on inputs left .*; give the inputs it takes"):
+    with pytest.raises(ToolkitError, match=r"fails on inputs left .*; give the inputs it takes"):
         load("two.keras", custom_objects="users_networks")
     model = load("two.keras", shapes, custom_objects="users_networks")
     assert shapes_of(model.outputs) == {"left_1": (None, 3), "sum": (None, 2)}
@@ -272,7 +294,7 @@ def test_subclassed_models_that_look_up_take_integers(custom: Any) -> None:
 def test_models_that_were_never_built(custom: Any) -> None:
     with pytest.warns(UserWarning, match="not yet been built"):
         custom.One().save("unbuilt.keras")
-    with pytest.raises(ToolkitError, match="does not say what shape .*--shape features=1,…"):
+    with pytest.raises(ToolkitError, match=r"does not say what shape .*--shape features=1,…"):
         load("unbuilt.keras", custom_objects="users_networks")
     with pytest.raises(ArtifactError, match="lacks weights of the model"):
         load("unbuilt.keras", {"features": (1, 3)}, custom_objects="users_networks")
@@ -309,12 +331,29 @@ def test_named_functions_and_registered_layers_are_taken_from_the_module(custom:
         load("model.keras")
 
 
+def test_older_files_take_layers_from_the_module(custom: Any) -> None:
+    image = tf_keras.Input((5, 5, 2), name="image")
+    x = custom.OlderScale()(tf_keras.layers.DepthwiseConv2D(3)(image))
+    for suffix in ("keras", "h5"):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*HDF5")
+            tf_keras.Model(image, x).save(f"model.{suffix}")
+        model = load(f"model.{suffix}", custom_objects="users_networks")
+        assert model.tf_keras_model is not None
+        assert [name for name, _ in model.weights()][-1].endswith("factor")
+        with pytest.raises(ArtifactError, match="--custom-objects"):
+            load(f"model.{suffix}")
+
+
 def test_callables_return_models(custom: Any) -> None:
     assert load("users_networks:make").inputs[0].name == "features"
     with pytest.raises(ToolkitError, match="does not say what shape"):
         load("users_networks:make_unbuilt")
     given = load("users_networks:make_unbuilt", {"features": (1, 7)})
     assert given.parameters == 7 * 4 + 4 + 4 * 2 + 2
+    sequential = load("users_networks:make_sequential", {"inputs": (1, 7)})
+    assert shapes_of(sequential.outputs) == {"last": (None, 2)}
+    assert_converts(sequential, Path("sequential"))
     older = load("users_networks:make_older")
     assert older.tf_keras_model is not None
     assert shapes_of(older.inputs) == {"a": (None, 3), "b": (None, 2)}

@@ -73,7 +73,9 @@ def test_lambdas_are_refused_and_allowed_when_asked(library: Any, suffix: str) -
     assert Path(MARK).exists()
 
 
-@pytest.mark.parametrize("damage", ["text", "pickle", "truncated", "other archive", "no weights"])
+@pytest.mark.parametrize(
+    "damage", ["text", "pickle", "truncated", "other archive", "no weights", "nested too deep"]
+)
 def test_what_is_no_keras_archive_is_refused(damage: str) -> None:
     path = Path("model.keras")
     image_model(keras).save(path)
@@ -81,6 +83,10 @@ def test_what_is_no_keras_archive_is_refused(damage: str) -> None:
     if damage == "other archive":
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("readme.txt", "hello")
+    elif damage == "nested too deep":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("config.json", "[" * 100_000)
+            archive.writestr("metadata.json", "{}")
     elif damage == "no weights":
         with zipfile.ZipFile("model.keras") as archive:
             texts = {name: archive.read(name) for name in ("config.json", "metadata.json")}
@@ -117,7 +123,7 @@ def test_what_is_no_keras_hdf5_file_is_refused(damage: str) -> None:
         return
     if damage == "no weights":
         with h5py.File(path, "r+") as file:
-            del file["model_weights"]["dense"]
+            del file["model_weights"]["scores"]
     else:
         content = path.read_bytes()
         damaged = {
@@ -169,7 +175,8 @@ class Reaching(tf.Module):
             tf.print("text", output_stream=f"file://{MARK}")
         elif self.operator == "SaveV2":
             tf.raw_ops.SaveV2(prefix=MARK, tensor_names=["x"], shape_and_slices=[""], tensors=[x])
-        return {"y": x * self.scale}
+        outputs: dict[str, tf.Tensor] = {"y": x * self.scale}
+        return outputs
 
 
 @pytest.mark.parametrize("operator", ["WriteFile", "ReadFile", "EagerPyFunc", "PrintV2", "SaveV2"])
@@ -187,7 +194,10 @@ def test_graphs_that_reach_outside_in_a_callee_are_refused() -> None:
 
     @tf.function(input_signature=[tf.TensorSpec((None, 3), tf.float32, name="x")])
     def serve(x: tf.Tensor) -> dict[str, tf.Tensor]:
-        return tf.cond(tf.reduce_sum(x) > 0, lambda: module.serve(x), lambda: {"y": x})
+        outputs: dict[str, tf.Tensor] = tf.cond(
+            tf.reduce_sum(x) > 0, lambda: module.serve(x), lambda: {"y": x}
+        )
+        return outputs
 
     tf.saved_model.save(outer, "model", signatures=serve)
     refused(Path("model"), "holds the operator WriteFile")
