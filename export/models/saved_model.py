@@ -11,7 +11,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
-from train.tensors import TensorSpec
+from export.manifest import TensorSpec
 from export.models.keras_call import full_precision, output_specs
 from export.models.keras_inputs import HALF
 from export.models.loaded import SIGNATURE, LoadedModel, Tensors, traced
@@ -54,7 +54,12 @@ def open_saved_model(request: ModelRequest) -> LoadedModel:
 
     batches = {spec.shape[0] for spec in own.values() if spec.shape.rank} - {None}
     batch = max(batches, default=None)
-    graph = traced(call, specs, batch)
+    try:
+        graph = traced(call, specs, batch)
+    except (ValueError, TypeError, tf.errors.OpError) as error:
+        raise ToolkitError(
+            f"{path} fails on inputs {'; '.join(map(str, specs))}: {reason_of(error)}"
+        ) from error
     return LoadedModel(
         path=path,
         inputs=specs,

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from train.tensors import TensorSpec
+from export.manifest import TensorSpec
 from export.models.names import identifier
 from export.models.request import Shape
 from train.errors import ToolkitError
