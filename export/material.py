@@ -8,9 +8,10 @@ import numpy as np
 import tensorflow as tf
 
 from export.calibration import RepresentativeDataset, representative_dataset
-from export.models import load_model, open_dimensions
+from export.models import load_model
 from export.models.loaded import LoadedModel
 from export.models.request import ModelRequest, file_sha256_of
+from export.models.shapes import open_dimensions
 from export.opening import Wanted, open_samples
 from export.opening.split import calibration_split
 from export.own import OwnModel

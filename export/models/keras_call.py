@@ -16,13 +16,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from export.manifest import TensorSpec
 from export.models.keras_inputs import HALF, Inputs, inputs_of, is_a
 from export.models.loaded import LoadedModel, Tensors, traced
 from export.models.names import ONE_OUTPUT, Path, fill, flatten, path_name, unique
 from export.models.reason import reason_of
 from export.models.request import ModelRequest
 from train.errors import ToolkitError
+from train.tensors import TensorSpec
 
 Check = Callable[[Iterable[str]], None]
 

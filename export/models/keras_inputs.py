@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from export.manifest import TensorSpec
 from export.models.names import fill, flatten, identifier, path_name, unique
 from export.models.request import Shape
 from export.models.shapes import given_shapes, with_shapes
 from train.errors import ToolkitError
+from train.tensors import TensorSpec
 
 NOT_INPUTS = {"training", "mask"}
 HALF = ("float16", "bfloat16")

@@ -11,10 +11,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from export.manifest import TensorSpec
 from export.models.reason import reason_of
 from train.errors import ToolkitError
 from train.native_output import captured_native_output
+from train.tensors import TensorSpec
 
 SIGNATURE = "serving_default"
 Tensors = Mapping[str, tf.Tensor]

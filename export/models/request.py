@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from train.errors import ArtifactError, ToolkitError
 
@@ -60,6 +60,12 @@ class ModelRequest:
         if path.stat().st_size == 0:
             raise ArtifactError(f"{path} is empty; save the model again")
         return kind
+
+
+def request_from_json(fields: Mapping[str, Any]) -> ModelRequest:
+    """Returns the request that `dataclasses.asdict` and JSON made an object of."""
+    shapes = {name: tuple(shape) for name, shape in fields["shapes"].items()}
+    return ModelRequest(**{**fields, "shapes": shapes})
 
 
 def parse_shape(text: str) -> tuple[str, Shape]:

@@ -11,7 +11,6 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
-from export.manifest import TensorSpec
 from export.models.keras_call import full_precision, output_specs
 from export.models.keras_inputs import HALF
 from export.models.loaded import SIGNATURE, LoadedModel, Tensors, traced
@@ -21,6 +20,7 @@ from export.models.request import ModelRequest
 from export.models.safety import check_operators
 from export.models.shapes import given_shapes, with_shapes
 from train.errors import ArtifactError, ToolkitError
+from train.tensors import TensorSpec
 
 
 def open_saved_model(request: ModelRequest) -> LoadedModel:

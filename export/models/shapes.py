@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from export.manifest import TensorSpec
 from export.models.names import identifier
 from export.models.request import Shape
 from train.errors import ToolkitError
+from train.tensors import TensorSpec
 
 EXAMPLE_SIZE = 224
 

@@ -10,9 +10,9 @@ import pytest
 from export.calibration import representative_dataset
 from export.formats import Format
 from export.make import Made, make
-from export.settings import ExportOptions, Settings, resolve
 from export.models import load_model
 from export.models.request import ModelRequest
+from export.settings import ExportOptions, Settings, resolve
 from export.source import SourceModel, Training
 from export.verify import Expectation
 from tests.conftest import synthetic

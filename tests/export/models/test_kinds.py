@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import tf_keras
 
-from export.manifest import TensorSpec
 from export.models.request import Shape
 from export.models.shapes import open_dimensions
 from tests.export.models.conftest import assert_converts, load, random_inputs
 from train.errors import ArtifactError, ToolkitError
+from train.tensors import TensorSpec
 
 CUSTOM = """
 import keras

@@ -2,10 +2,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from export.manifest import TensorSpec
 from export.models.request import Shape
 from export.models.shapes import open_dimensions, with_shapes
 from train.errors import ToolkitError
+from train.tensors import TensorSpec
 
 
 def spec(name: str, *shape: int | None) -> TensorSpec:
