@@ -27,6 +27,11 @@ class Tiny:
     source: SourceModel
     expected: Expectation
 
+    @property
+    def model(self) -> keras.Model:
+        """The Keras model itself."""
+        return self.source.model.keras_model
+
     def make(self, entry: Format, folder: Path, options: ExportOptions | None = None) -> Made:
         return make(entry, settings_of(entry, options), self.source, self.expected, folder)
 
