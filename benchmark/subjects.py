@@ -201,6 +201,6 @@ def check_overlap(manifest: Manifest, hashes: frozenset[str]) -> None:
     if overlap:
         raise ArtifactError(
             f"{manifest.format}: the test data overlaps the calibration set: "
-            f"{len(overlap)} of its {manifest.calibration.count} examples are test examples, so its "
-            "accuracy on them proves nothing; calibrate on training data, or test on other data"
+            f"{len(overlap)} of its {manifest.calibration.count} examples are test examples, so "
+            "its accuracy on them proves nothing; calibrate on training data, or test on other data"
         )

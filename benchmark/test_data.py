@@ -90,15 +90,15 @@ def load_test_data(config: BenchmarkConfig, folder: Path) -> Evaluation:
         return Evaluation(samples=test, reference=reference, own=False)
     if config.data is None:
         raise ToolkitError(
-            f"{config.artifacts} holds exports of {record.file}, which has no test data of its own; "
-            "give it with --data: an .npz with arrays by input name, a folder of images by class, "
+            f"{config.artifacts} holds exports of {record.file}, which has no test data of its own; give "
+            "it with --data: an .npz with arrays by input name, a folder of images by class, "
             "or module:callable"
         )
     test = open_samples(str(config.data), _wanted(config, record.inputs, record.outputs), folder)
     if test.class_names and record.labels and test.class_names != record.labels:
         raise ToolkitError(
             f"{config.data}: got classes {', '.join(test.class_names)}, expected "
-            f"{', '.join(record.labels)}, those of the calibration data; give folders of these names"
+            f"{', '.join(record.labels)}, those of the calibration data; name the folders alike"
         )
     reference = _stored(config.artifacts, record, test) or compute(
         config.artifacts, record, test, folder

@@ -20,6 +20,7 @@ class OwnModel:
     Attributes:
         request: how it is loaded.
         calibration: where its data is, as `open_samples` takes it; None for none.
+        calibration_samples: how many of its examples calibrate; None for as many as are useful.
         image_size: height and width that pictures are brought to; None for the model's own.
         preprocess: what raw values become, by the input's name; under the empty name that of every
             float input that has none of its own.
@@ -28,6 +29,7 @@ class OwnModel:
 
     request: ModelRequest
     calibration: str | None = None
+    calibration_samples: int | None = None
     image_size: tuple[int, int] | None = None
     preprocess: Mapping[str, Preprocessing] = field(default_factory=dict)
     embed: bool = False

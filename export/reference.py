@@ -56,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
         if not np.isfinite(values).all():
             raise ArtifactError(
                 f"the Keras model's output {name!r} holds NaN or infinity on the test data, "
-                "expected finite numbers; look for what its inputs hold, or how they are preprocessed"
+                "expected finite numbers; look at its inputs and their preprocessing"
             )
     save_outputs(Path(job["outputs"]), reference)
     return 0

@@ -38,8 +38,10 @@ class Recipe:
         dropout: share of hidden units left out at random, in training only, so that the
             deployed network stays Flatten → Dense → Dense.
         dropout_full_units: narrower networks get less dropout in proportion: they overfit less.
-        label_smoothing: share of the loss that asks for all classes alike. It keeps the outputs
-            before the softmax small, and so the step between their integers.
+        logit_bound: how far from their mean the outputs before the softmax may go unpunished. It
+            keeps their range small, and so the step between their integers, and leaves those
+            within it alone; None for no bound.
+        logit_bound_weight: of the squared excess in the loss.
         mirrored: share of the training images that are seen mirrored.
         shifted: share of the steps whose images are seen moved by up to a pixel.
     """
@@ -56,7 +58,8 @@ class Recipe:
     warm_up: float = 0.0
     dropout: float = 0.0
     dropout_full_units: int = 1
-    label_smoothing: float = 0.0
+    logit_bound: float | None = None
+    logit_bound_weight: float = 0.0
     mirrored: float = 0.0
     shifted: float = 0.0
 
@@ -81,7 +84,8 @@ RECIPES = {
             warm_up=0.05,
             dropout=0.4,
             dropout_full_units=256,
-            label_smoothing=0.1,
+            logit_bound=8.0,
+            logit_bound_weight=0.1,
             shifted=0.2,
         ),
         Recipe(
