@@ -78,6 +78,7 @@ def main(arguments: Sequence[str]) -> int:
             images=options.bundle_images,
             arguments=passed_on(arguments),
             resume=options.resume,
+            image_size=options.image_size,
         )
         return run_on_host(remote)
 

@@ -1,4 +1,4 @@
-"""The limits, what a verdict is founded on, and the verdict: does an export keep what it must? Light.
+"""Limits and what a verdict is founded on: does an export keep what it must? Light.
 
 A limit on an accuracy, or on another metric, is judged by a 95 % interval: kept when the whole
 interval keeps it, broken when the whole interval breaks it, and otherwise open: the examples at

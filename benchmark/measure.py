@@ -202,7 +202,7 @@ class Measurement:
                     self._measured.problems[loaded.key] = str(error)
 
     def _outputs(self, loaded: Loaded) -> dict[str, Any]:
-        """Returns what a worker says when it has run every example, and how far it is until then."""
+        """Returns what a worker says when it has run every example; tells how far it is."""
         total, told = len(self._reference), 0
         while True:
             answer = loaded.worker.receive()

@@ -61,7 +61,9 @@ class Words:
 
 WORDS: dict[Metric, Words] = {
     "accuracy": Words(name="accuracy", column="acc %", title="accuracy, %", percent=True),
-    "top-5": Words(name="top-5 accuracy", column="top-5 %", title="top-5 accuracy, %", percent=True),
+    "top-5": Words(
+        name="top-5 accuracy", column="top-5 %", title="top-5 accuracy, %", percent=True
+    ),
     "auc": Words(name="AUC", column="AUC", title="area under the ROC curve"),
     "mae": Words(name="MAE", column="MAE", title="mean absolute error", error=True),
     "rmse": Words(name="RMSE", column="RMSE", title="root mean squared error", error=True),

@@ -21,7 +21,7 @@ OPTIMIZATION = ("all", "extended", "basic", "disabled")
 def parser() -> Parser:
     """Returns the parser of the command's options."""
     found = Parser(prog="python -m benchmark", description=__doc__)
-    found.add_shared_arguments()
+    found.add_shared_arguments(own_data=True)
     add = found.add_argument
     add(
         "--reports",
@@ -140,8 +140,8 @@ def parser() -> Parser:
         "--batch",
         type=integer_between(1, MAX_BATCH),
         metavar="N",
-        help="also measure examples a second in batches of N; one by one where the file has a fixed "
-        "batch of one",
+        help="also measure examples a second in batches of N; one by one where the file has a "
+        "fixed batch of one",
     )
     add(
         "--samples",

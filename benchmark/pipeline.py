@@ -15,8 +15,8 @@ from benchmark.measure import Measurement
 from benchmark.metrics import Measure
 from benchmark.outputs import OUTPUTS_FILE, write_outputs
 from benchmark.partial import PartialResults
-from benchmark.questions import Question, ask
 from benchmark.quality import quality_of
+from benchmark.questions import Question, ask
 from benchmark.recommend import Recommendation, recommend
 from benchmark.reports import check_places, write_reports
 from benchmark.results import Result, conclude
@@ -27,7 +27,7 @@ from benchmark.subjects import (
     find_manifests,
     find_subjects,
 )
-from benchmark.test_data import load_test_data, unpacked
+from export.evaluation import open_evaluation, unpacked
 from train.artifact import package_versions, publish, staging, write_json
 from train.environment import read_environment
 from train.errors import ToolkitError
@@ -86,7 +86,7 @@ def run_benchmark(
     reports = config.reports or config.artifacts
     check_places(reports)
     with staging(config.artifacts) as staged, staging(reports, "--reports") as staged_reports:
-        found = load_test_data(config, staged)
+        found = open_evaluation(config.artifacts, config.data, config.image_size, staged)
         test, reference = found.samples, found.reference
         asked = ask(reference, test, metric=config.metric, threshold=config.threshold)
         main = asked[0]

@@ -57,9 +57,7 @@ def render(
             say(console, f"{result.subject.name}: {result.verdict}: {reason}")
 
 
-def results_table(
-    rows: Sequence[Json], measure: Measure, recommendation: Json | None
-) -> Table:
+def results_table(rows: Sequence[Json], measure: Measure, recommendation: Json | None) -> Table:
     """Returns the table of the rows of `benchmark.json`; the recommendation's are marked."""
     found = recommendation or {"name": None, "pareto": ()}
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
@@ -70,7 +68,9 @@ def results_table(
     for row in rows:
         marks = "*" * (row["name"] == found["name"]) + "†" * (row["name"] in found["pareto"])
         verdict = SHORT.get(row["verdict"], row["verdict"])
-        table.add_row(row["name"], *cells(row, measure), f"[{STYLES[row['verdict']]}]{verdict}[/]{marks}")
+        table.add_row(
+            row["name"], *cells(row, measure), f"[{STYLES[row['verdict']]}]{verdict}[/]{marks}"
+        )
     return table
 
 

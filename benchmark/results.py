@@ -179,7 +179,7 @@ def conclude(
             conclude_output(question, outputs[question.name], under, gate, main=number == 0)
             for number, question in enumerate(asked)
         )
-        named = {question.name: found for question, found in zip(asked, (main, *others))}
+        named = dict(zip((q.name for q in asked), (main, *others), strict=True))
         results.append(
             Result(
                 subject=subject,

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.config import BenchmarkConfig
-from benchmark.test_data import own_record
 from benchmark.worker import Job
+from export.evaluation import own_record
 from export.formats import FORMATS, Format
 from export.manifest import Manifest, check_file, read_manifest
 from export.runners import MODES

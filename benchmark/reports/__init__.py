@@ -27,7 +27,7 @@ def write_reports(content: Json, images: np.ndarray | None, folder: Path) -> lis
 
     Args:
         content: of `benchmark.json`, as read or as to be written.
-        images: the test images, in the order of the predictions, as `test_data.are_pictures`
+        images: the test images, in the order of the predictions, as `evaluation.are_pictures`
             takes them; None where the data is none.
         folder: an existing one.
     """

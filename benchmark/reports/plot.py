@@ -206,7 +206,9 @@ def _title(row: Json, measure: Measure) -> str:
     )
 
 
-def _bar(axis: Axis, ends: Sequence[float | None] | None, scale: float) -> tuple[float, float] | None:
+def _bar(
+    axis: Axis, ends: Sequence[float | None] | None, scale: float
+) -> tuple[float, float] | None:
     if ends is None or ends[0] is None or ends[1] is None:
         return None
     return axis.at(ends[0] * scale), axis.at(ends[1] * scale)

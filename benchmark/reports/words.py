@@ -150,7 +150,8 @@ def facts(content: Json) -> dict[str, str]:
     found = {
         "measured": f"{len(rows)} rows: each "
         f"{'classified' if measure.classes else 'computed'} {total_of(content):,} test "
-        f"{measure.examples} one by one, then ran up to {timed:,} timed single inferences, in turns with the others",
+        f"{measure.examples} one by one, then ran up to {timed:,} timed single "
+        "inferences, in turns with the others",
         "Keras model": f"SHA-256 {source['sha256'][:12]}…, "
         + (
             f"{measure.words.name} {measure.words.said(measure.source_value)}"
