@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from benchmark.tasks import Metric, Task
+from benchmark.tasks import TASK_METRICS, Metric, Task
 
 MISSING = "–"
 
@@ -95,8 +95,8 @@ class Measure:
 
     @property
     def words(self) -> Words:
-        """How its metric is spoken of."""
-        return WORDS[self.metric]
+        """How what rows are shown by is spoken of; where classes can only agree, the accuracy."""
+        return WORDS["accuracy" if self.agrees else self.metric]
 
     @property
     def labelled(self) -> bool:
@@ -114,9 +114,18 @@ class Measure:
 
 
 def measure_of(content: Mapping[str, Any]) -> Measure:
-    """Returns what the rows of a `benchmark.json` are judged by; earlier ones by accuracy."""
+    """Returns what the rows of a `benchmark.json` are judged by; earlier ones by accuracy.
+
+    Raises:
+        LookupError, TypeError, ValueError: it is garbled.
+    """
     if "measure" in content:
-        return Measure(**content["measure"])
+        found = Measure(**content["measure"])
+        if found.task not in TASK_METRICS or found.metric not in WORDS:
+            raise ValueError(f"the measure, got {found.task!r} by {found.metric!r}")
+        if found.examples not in ("images", "examples"):
+            raise ValueError(f"the measure's examples, got {found.examples!r}")
+        return found
     accuracy = content["source"]["accuracy"]
     task: Task = "outputs" if accuracy is None else "classes"
     metric: Metric = "r2" if accuracy is None else "accuracy"

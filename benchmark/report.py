@@ -10,7 +10,7 @@ from rich.text import Text
 from benchmark.advice import advice
 from benchmark.details import details_legend, details_table
 from benchmark.latency import MIN_ROUNDS
-from benchmark.metrics import WORDS, Measure
+from benchmark.metrics import Measure
 from benchmark.pipeline import Benchmark
 from benchmark.reports.others import OTHER_COLUMNS, OTHER_LEGEND, other_rows
 from benchmark.reports.words import Json, cells, columns
@@ -100,13 +100,12 @@ def _legend(benchmark: Benchmark, environment: Environment, console: Console) ->
         )
         if gate.max_drop is not None:
             source += f", the largest drop {gate.max_drop * 100:.2f}"
-    drop = (WORDS["accuracy"] if measure.agrees else words).drop_meaning
     near = "agree: % in the same class as by it"
     if not measure.classes:
         near = "SNR: signal-to-noise ratio of the outputs against its, dB"
     say(
         console,
-        f"{benchmark.total:,} test {examples}; {source}. drop: {drop}; {near}; p50, p99: µs for "
+        f"{benchmark.total:,} test {examples}; {source}. drop: {words.drop_meaning}; {near}; p50, p99: µs for "
         f"one {examples[:-1]}.",
     )
     timers = [result.latency.timer for result in benchmark.results if result.latency]

@@ -148,7 +148,7 @@ def _y_title(measure: Measure) -> str:
 
 
 def _scale(measure: Measure) -> float:
-    return 100 if measure.agrees else measure.words.scale
+    return measure.words.scale
 
 
 def _interval(row: Json, measure: Measure) -> list[float] | None:
@@ -161,7 +161,7 @@ def _interval(row: Json, measure: Measure) -> list[float] | None:
 def _quality_axis(rows: list[Json], measure: Measure) -> Axis:
     values, scale = [quality(row, measure) for row in rows], _scale(measure)
     best, least = max(values), LEAST_SPAN
-    if measure.words.error and not measure.agrees:
+    if measure.words.error:
         best, least = min(values), LEAST_SPAN * min(values) or LEAST_SPAN
         shown = [row for row in rows if quality(row, measure) <= best * (1 + MAX_ERROR_DEPTH)]
     else:
@@ -170,7 +170,7 @@ def _quality_axis(rows: list[Json], measure: Measure) -> Axis:
     margin = max(max(ends) - min(ends), least) * 0.08
     low, high = (min(ends) - margin) * scale, (max(ends) + margin) * scale
     bottom, top = FRAME.bottom, FRAME.top
-    if measure.words.error and not measure.agrees:  # less is better, and better is up
+    if measure.words.error:  # less is better, and better is up
         bottom, top = top, bottom
     return linear_axis(low, high, bottom, top, least * scale)
 
@@ -180,7 +180,7 @@ def _text(row: Json, y: Axis, measure: Measure) -> str:
     shown = found * _scale(measure)
     if y.low <= shown <= y.high:
         return short(row["name"])
-    figure = f"{found:.1%}" if _scale(measure) == 100 else measure.words.figure(found)
+    figure = f"{found:.1%}" if measure.words.percent else measure.words.figure(found)
     return f"{short(row['name'])} ↓ {figure}"
 
 
@@ -188,8 +188,7 @@ def _title(row: Json, measure: Measure) -> str:
     """The figures of a row in words, for whoever points at it."""
     latency, words = row["latency_us"], measure.words
     value = None if measure.agrees else value_of(row)
-    name = "accuracy" if measure.agrees else words.name
-    figures = [f"{name} {words.figure(value)}" + " %" * (words.percent or measure.agrees)]
+    figures = [f"{words.name} {words.figure(value)}" + " %" * words.percent]
     if ends := _interval(row, measure):
         figures[0] += f" ({interval(ends, 2, 100)})"
     near = f"signal to noise {number(row['distance']['snr_db'], 1)} dB"

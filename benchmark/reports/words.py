@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmark.conditions import Conditions
-from benchmark.metrics import MISSING, WORDS, Measure, measure_of
+from benchmark.metrics import MISSING, Measure, measure_of
 from benchmark.subjects import KERAS
 
 Json = Mapping[str, Any]
@@ -21,8 +21,6 @@ def columns(measure: Measure) -> dict[str, str]:
     words, examples = measure.words, measure.examples
     same_class = ("agree", f"% of the {examples} in the same class as by the Keras model")
     noise = ("SNR dB", "signal-to-noise ratio against the Keras model's outputs, decibels")
-    if measure.agrees:  # there is no truth to be accurate by
-        words = WORDS["accuracy"]
     against_keras = not measure.labelled and not measure.classes
     truth = "of the Keras model's outputs" if against_keras else f"on the test {examples}"
     return {
