@@ -14,8 +14,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from benchmark.metrics import MISSING
 from benchmark.pipeline import SCHEMA_VERSION
-from benchmark.reports.words import MISSING, Json, is_emulated, microseconds, number
+from benchmark.reports.words import Json, is_emulated, microseconds, number
 from train.artifact import read_json
 from train.errors import ArtifactError
 

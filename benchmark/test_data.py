@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,39 @@ from train.tensors import TensorSpec
 DATA_FILE = "data.npz"  # of a bundle with a user's own data
 
 
-def load_test_data(config: BenchmarkConfig, folder: Path) -> tuple[Samples, ReferenceOutputs]:
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What exports are judged on.
+
+    Attributes:
+        samples: the test data.
+        reference: the Keras model's outputs on it.
+        own: whether the model is a user's own.
+    """
+
+    samples: Samples
+    reference: ReferenceOutputs
+    own: bool
+
+    @property
+    def pictures(self) -> np.ndarray | None:
+        """The only input, (N, H, W) or (N, H, W, 1 or 3) uint8, where it is pictures."""
+        arrays = list(self.samples.inputs.values())
+        return arrays[0] if len(arrays) == 1 and are_pictures(arrays[0]) else None
+
+    @property
+    def examples(self) -> str:
+        """What the test data is made of."""
+        return "examples" if self.pictures is None else "images"
+
+
+def are_pictures(values: np.ndarray) -> bool:
+    """Returns whether values can be shown: (N, H, W) or (N, H, W, 1 or 3) uint8."""
+    shaped = values.ndim == 3 or (values.ndim == 4 and values.shape[-1] in (1, 3))
+    return shaped and values.dtype == np.uint8
+
+
+def load_test_data(config: BenchmarkConfig, folder: Path) -> Evaluation:
     """Returns the test data and the Keras model's outputs on it.
 
     Of a user's own model they are computed in a process of its own, with TensorFlow, when first
@@ -48,13 +81,13 @@ def load_test_data(config: BenchmarkConfig, folder: Path) -> tuple[Samples, Refe
         file = str(ROOT / DATA_FOLDER / DATA_FILE)
         test = open_samples(file, _wanted(config, reference.inputs, _specs(reference)), folder)
         check_reference(reference, test)
-        return test, reference
-    record = _own(config.artifacts)
+        return Evaluation(samples=test, reference=reference, own=True)
+    record = own_record(config.artifacts)
     if record is None:
         reference = load_outputs(config.artifacts)
         test = dataset.load_evaluation(config.data)
         check_reference(reference, test)
-        return test, reference
+        return Evaluation(samples=test, reference=reference, own=False)
     if config.data is None:
         raise ToolkitError(
             f"{config.artifacts} holds exports of {record.file}, which has no test data of its own; give "
@@ -67,8 +100,10 @@ def load_test_data(config: BenchmarkConfig, folder: Path) -> tuple[Samples, Refe
             f"{config.data}: got classes {', '.join(test.class_names)}, expected "
             f"{', '.join(record.labels)}, those of the calibration data; name the folders alike"
         )
-    stored = _stored(config.artifacts, record, test)
-    return test, stored or compute(config.artifacts, record, test, folder)
+    reference = _stored(config.artifacts, record, test) or compute(
+        config.artifacts, record, test, folder
+    )
+    return Evaluation(samples=test, reference=reference, own=True)
 
 
 def unpacked(test: Samples, folder: Path) -> dict[str, Path]:
@@ -114,7 +149,7 @@ def compute(artifacts: Path, record: ModelRecord, test: Samples, folder: Path) -
     return load_outputs(artifacts)
 
 
-def _own(artifacts: Path) -> ModelRecord | None:
+def own_record(artifacts: Path) -> ModelRecord | None:
     """Returns the record of a user's own model in a folder; None if it holds none."""
     if not (artifacts / RECORD_FILE).is_file():
         return None

@@ -37,9 +37,10 @@ class Parser(argparse.ArgumentParser):
         self.add_argument(
             "--data",
             type=Path,
-            metavar="DIR",
-            help="folder with the four Fashion-MNIST IDX files, gzipped or not "
-            "(default: looked for, downloaded if need be)",
+            metavar="SOURCE",
+            help="test data of your own model: DIR|FILE.npz|FILE.npy|module:callable; or the "
+            "folder with the four Fashion-MNIST IDX files, gzipped or not (default: these, looked "
+            "for, downloaded if need be)",
         )
 
     def add_bundle_images(self) -> None:
