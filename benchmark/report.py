@@ -105,8 +105,8 @@ def _legend(benchmark: Benchmark, environment: Environment, console: Console) ->
         near = "SNR: signal-to-noise ratio of the outputs against its, dB"
     say(
         console,
-        f"{benchmark.total:,} test {examples}; {source}. drop: {words.drop_meaning}; {near}; p50, p99: µs for "
-        f"one {examples[:-1]}.",
+        f"{benchmark.total:,} test {examples}; {source}. drop: {words.drop_meaning}; {near}; "
+        f"p50, p99: µs for one {examples[:-1]}.",
     )
     timers = [result.latency.timer for result in benchmark.results if result.latency]
     if timers:
