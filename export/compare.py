@@ -22,7 +22,8 @@ class Distance:
         snr_db: power of the reference over power of the difference, in decibels.
         variation_db: the same of the reference's variation from example to example: what a
             constant answer would hide from `snr_db`.
-        cosine: mean over examples of the cosine similarity.
+        cosine: mean over examples of the cosine similarity; where an output is a single number,
+            whose cosine is its sign, that of all examples' numbers.
     """
 
     finite: float
@@ -58,7 +59,7 @@ def distance(outputs: np.ndarray, reference: np.ndarray, labels: np.ndarray | No
             drop = float(np.mean(expected == labels)) - accuracy
     count, size = len(reference), reference[0].size
     mean = np.mean(reference.reshape(count, size), axis=0, dtype=np.float64)
-    finite = noise = signal = variation = cosines = largest = 0.0
+    finite = noise = signal = power = product = variation = cosines = largest = 0.0
     for start in range(0, count, CHUNK_EXAMPLES):
         part = outputs[start : start + CHUNK_EXAMPLES].reshape(-1, size)
         wanted = reference[start : start + CHUNK_EXAMPLES].reshape(-1, size).astype(np.float64)
@@ -68,6 +69,8 @@ def distance(outputs: np.ndarray, reference: np.ndarray, labels: np.ndarray | No
         finite += float(is_finite.sum())
         noise += float(np.sum(difference**2))
         signal += float(np.sum(wanted**2))
+        power += float(np.sum(found**2))
+        product += float(np.sum(found * wanted))
         variation += float(np.sum((wanted - mean) ** 2))
         largest = max(largest, float(np.abs(difference).max()))
         norms = np.linalg.norm(found, axis=1) * np.linalg.norm(wanted, axis=1)
@@ -83,8 +86,14 @@ def distance(outputs: np.ndarray, reference: np.ndarray, labels: np.ndarray | No
         span=float(reference.max() - reference.min()),
         snr_db=_decibels(signal, noise),
         variation_db=_decibels(variation, noise),
-        cosine=cosines / count,
+        cosine=cosines / count if size > 1 else _cosine(product, signal, power),
     )
+
+
+def _cosine(product: float, signal: float, power: float) -> float:
+    if signal == power == 0:
+        return 1.0
+    return product / float(np.sqrt(signal * power)) if signal > 0 and power > 0 else 0.0
 
 
 def _decibels(signal: float, noise: float) -> float:

@@ -11,8 +11,9 @@ import numpy as np
 
 from train.errors import ArtifactError
 
-# Operators that only exist because a dimension is not fixed.
-SHAPE_ARITHMETIC = ("SHAPE", "STRIDED_SLICE", "PACK")
+# The operator that only exists because a dimension is not fixed, with STRIDED_SLICE and PACK after
+# it; without it those two are the model's own.
+SHAPE_ARITHMETIC = ("SHAPE",)
 # Operators that convert between real and quantized values are float on one side by nature.
 CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import tensorflow as tf
 from tensorflow.lite.python.convert_phase import ConverterError
@@ -43,20 +44,29 @@ def make(
     """Converts one format to a staged file and verifies it.
 
     Where a format can be calibrated in several ways, each is tried, and the one with the best
-    score on held-out examples is kept, the earlier one of equals. Of several sparsities, the
-    first that passes verification.
+    score on held-out examples is kept, the earlier one of equals. Of several sparsities, or
+    precisions of the weights, the first that passes verification.
 
     Raises:
         ToolkitError: the converter cannot convert this model.
         CheckError: the file does not do what the model does; the check is named.
     """
-    for sparsity in settings.sparsities[:-1]:
+    attempts = [
+        replace(settings, sparsities=sparsities, weight_bits=bits)
+        for sparsities in _one_each(settings.sparsities)
+        for bits in _one_each(settings.weight_bits)
+    ]
+    for attempt in attempts[:-1]:
         try:
-            return _make(entry, replace(settings, sparsities=(sparsity,)), source, expected, staged)
+            return _make(entry, attempt, source, expected, staged)
         except CheckError:
             continue
-    last = replace(settings, sparsities=settings.sparsities[-1:])
-    return _make(entry, last, source, expected, staged)
+    return _make(entry, attempts[-1], source, expected, staged)
+
+
+def _one_each(values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    """Returns the values as tuples of one; the empty tuple where an option does not matter."""
+    return [(value,) for value in values] or [()]
 
 
 def _make(
@@ -66,12 +76,19 @@ def _make(
     candidates: dict[str, float] = {}
     contents: dict[str, bytes] = {}
     methods: tuple[str | None, ...] = settings.calibration_methods or (None,)
+    refusals = []
     for method in methods:
-        content = convert(entry, settings, method, source)
+        try:
+            content = convert(entry, settings, method, source)
+        except ToolkitError as error:  # another method may be made by another converter
+            refusals.append(error)
+            continue
         if len(methods) > 1 and method is not None:
             path.write_bytes(content)
             candidates[method] = held_out_score(entry, path, expected)
         contents[method or ""] = content
+    if not contents:
+        raise refusals[0]
     best = max(candidates, key=lambda method: candidates[method]) if candidates else methods[0]
     path.write_bytes(contents[best or ""])
     verification = verify(entry, settings, path, expected)

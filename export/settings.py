@@ -19,6 +19,10 @@ METHODS_OF_CONVERTER = {
 DEFAULT_CALIBRATION_SAMPLES = 500
 # The sparsest that passes verification is made: what a wide layer bears ruins a narrow one.
 DEFAULT_SPARSITIES = (0.75, 0.5, 0.25)
+# Of ONNX int8 files. On x86-64 without VNNI, ONNX Runtime's kernels add two products of 8-bit
+# numbers in 16 bits, and large weights overflow; with 7 bits none does.
+# https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html#when-and-why-do-i-need-to-try-u8u8
+WEIGHT_BITS = (8, 7)
 DEFAULT_CLUSTERS = 16
 DEFAULT_OPSET = 18
 DEFAULT_EPOCHS = {"qat": 3, "pruned": 3, "clustered": 2}
@@ -53,13 +57,14 @@ class ExportOptions:
 class Settings:
     """The options that matter to one format, resolved; None where one does not matter.
 
-    `batch` is None where any batch size fits. `sparsities` are tried in order until one passes
-    verification.
+    `batch` is None where any batch size fits. `sparsities` and `weight_bits` are tried in order
+    until one passes verification.
     """
 
     batch: int | None
     io_dtype: str
     sparsities: tuple[float, ...]
+    weight_bits: tuple[int, ...]
     clusters: int | None
     calibration_samples: int | None
     calibration_methods: tuple[str, ...]
@@ -70,7 +75,7 @@ class Settings:
         """Returns the settings that matter as a JSON object, for the manifest."""
         values = {key: value for key, value in asdict(self).items() if value not in (None, ())}
         values["batch"] = "dynamic" if self.batch is None else self.batch
-        for name in ("calibration_methods", "sparsities"):
+        for name in ("calibration_methods", "sparsities", "weight_bits"):
             if name in values:
                 values[name] = list(values[name])
         return values
@@ -146,6 +151,7 @@ def _settings(entry: Format, options: ExportOptions) -> Settings:
         batch=None if batch == "dynamic" else int(batch),
         io_dtype=io_dtype,
         sparsities=sparsities if "pruned" in entry.recipes else (),
+        weight_bits=WEIGHT_BITS if entry.family == "onnx" and entry.weights == "int8" else (),
         clusters=chosen("clusters", DEFAULT_CLUSTERS) if "clustered" in entry.recipes else None,
         calibration_samples=chosen("calibration_samples", DEFAULT_CALIBRATION_SAMPLES)
         if entry.calibrated

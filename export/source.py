@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras.src.models.functional import Functional
 
 from export.calibration import RepresentativeDataset, halves_difference
+from export.converters.negation import without_negations
 from export.models.loaded import LoadedModel
 from train.errors import ArtifactError, ToolkitError
 from train.preprocessing import InputPreprocessing, preprocess
@@ -56,7 +57,7 @@ class SourceModel:
         self._representative = representative
         self._training = training
         self._teacher: tuple[dict[str, np.ndarray], dict[str, np.ndarray]] | None = None
-        self._saved_models: dict[int | None, Path] = {}
+        self._saved_models: dict[tuple[int | None, bool], Path] = {}
         self._halves_difference: float | None = None
 
     @property
@@ -134,18 +135,23 @@ class SourceModel:
         """Returns the truth of the training examples by the output's name, where it is known."""
         return {} if self._training is None else self._training.samples.targets
 
-    def saved_model(self, batch: int | None) -> Path:
+    def saved_model(self, batch: int | None, *, for_integers: bool) -> Path:
         """Returns the model's SavedModel with a fixed or open batch, written when first asked for.
+
+        Integer formats get recurrent layers written out step by step: a loop is a graph of its
+        own, in which TFLite's converter finds no ranges.
 
         TFLite's converter reads it rather than a concrete function, whose variables it leaves
         unfrozen for a Keras 3 model: that succeeds, and the 3 kB file knows nothing. A fixed
         batch keeps SHAPE, STRIDED_SLICE and PACK out of the graph.
         """
-        if batch not in self._saved_models:
-            folder = self.folder / f"saved_model-{batch or 'dynamic'}"
-            self.model.save(folder, batch)
-            self._saved_models[batch] = folder
-        return self._saved_models[batch]
+        unroll = for_integers and bool(self.model.recurrent)
+        if (batch, unroll) not in self._saved_models:
+            folder = self.folder / f"saved_model-{batch or 'dynamic'}{'-unrolled' * unroll}"
+            self.model.save(folder, batch, unroll=unroll)
+            without_negations(folder)
+            self._saved_models[batch, unroll] = folder
+        return self._saved_models[batch, unroll]
 
 
 def batch_size(inputs: Sequence[TensorSpec]) -> int:

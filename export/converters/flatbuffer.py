@@ -97,6 +97,11 @@ def finish(
     return bytes(builder.Output())
 
 
+def has_loops(model: bytes) -> bool:
+    """Returns whether a model has graphs besides its own, which loops and conditions run."""
+    return int(schema.Model.GetRootAs(model, 0).SubgraphsLength()) > 1
+
+
 def _short(name: bytes) -> str:
     """Returns a tensor's name without the names of the layers that were merged into its own.
 

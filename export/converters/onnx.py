@@ -31,6 +31,7 @@ from export.source import SourceModel
 # do the logits that it reads.
 QUANTIZED_OPERATORS = ("Gemm", "MatMul", "Add", "Relu", "Reshape", "Conv")
 FLOAT_OUTPUTS = ("Gemm",)
+BITS = 8
 CALIBRATION: dict[str, tuple[CalibrationMethod, dict[str, Any]]] = {
     "min-max": (CalibrationMethod.MinMax, {}),
     "moving-average": (CalibrationMethod.MinMax, {"CalibMovingAverage": True}),
@@ -57,7 +58,7 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
         half.topological_sort()  # the input's cast is appended out of order
         model = half.model
     elif entry.weights == "int8":
-        model = _quantize(model, source, method)
+        model = _quantize(model, source, method, reduce_range=min(settings.weight_bits) < BITS)
     return bytes(model.SerializeToString(deterministic=True))
 
 
@@ -73,7 +74,12 @@ def to_onnx(settings: Settings, source: SourceModel) -> onnx.ModelProto:
     serve = tf.function(source.serve, input_signature=signature)
     tf2onnx.utils.INTERNAL_NAME = 1  # a counter of this process, part of the nodes' names
     model: onnx.ModelProto
-    model, _ = tf2onnx.convert.from_function(serve, input_signature=signature, opset=settings.opset)
+    model, _ = tf2onnx.convert.from_function(
+        serve,
+        input_signature=signature,
+        opset=settings.opset,
+        custom_op_handlers={"Erfc": (_without_erfc, [])},
+    )
     _check_operators(model)
     shapes = {spec.name: spec.shape for spec in (*source.inputs, *source.outputs)}
     model.graph.name = "model"  # tf2onnx puts a counter of TensorFlow into it
@@ -81,6 +87,15 @@ def to_onnx(settings: Settings, source: SourceModel) -> onnx.ModelProto:
     for value in (*model.graph.input, *model.graph.output):
         _set_shape(value, shapes[value.name], settings.batch)
     return model
+
+
+def _without_erfc(context: Any, node: Any, name: str, arguments: Any) -> None:
+    """Makes Erfc, which ONNX lacks and Keras's GELU is written with, 1 - Erf."""
+    shape, dtype = context.get_shape(node.output[0]), context.get_dtype(node.output[0])
+    one = context.make_const(tf2onnx.utils.make_name(name), np.ones((), np.float32)).output[0]
+    erf = context.make_node("Erf", node.input, shapes=[shape], dtypes=[dtype]).output[0]
+    context.remove_node(name)
+    context.make_node("Sub", [one, erf], outputs=node.output, shapes=[shape], dtypes=[dtype])
 
 
 def _set_shape(
@@ -98,7 +113,7 @@ def _set_shape(
 
 
 def _check_operators(model: onnx.ModelProto) -> None:
-    """tf2onnx passes operators that it does not know on as they are, such as Erfc."""
+    """tf2onnx passes operators that it does not know on as they are, such as Erfinv."""
     for node in model.graph.node:
         if not node.domain and not onnx.defs.has(node.op_type):
             raise ValueError(f"op {node.op_type} is not supported by ONNX")
@@ -112,7 +127,9 @@ class _Samples(CalibrationDataReader):
         return next(self._samples, None)
 
 
-def _quantize(model: onnx.ModelProto, source: SourceModel, method: str | None) -> onnx.ModelProto:
+def _quantize(
+    model: onnx.ModelProto, source: SourceModel, method: str | None, *, reduce_range: bool
+) -> onnx.ModelProto:
     original, prepared, quantized = (
         Path(source.folder, f"{name}.onnx") for name in ("float32", "prepared", "int8")
     )
@@ -121,7 +138,13 @@ def _quantize(model: onnx.ModelProto, source: SourceModel, method: str | None) -
     # and leaves its model in the current folder; ONNX's own inference suffices.
     quant_pre_process(original, prepared, skip_symbolic_shape=True)
     if method is None:
-        quantize_dynamic(prepared, quantized, per_channel=True, weight_type=QuantType.QInt8)
+        quantize_dynamic(
+            prepared,
+            quantized,
+            per_channel=True,
+            reduce_range=reduce_range,
+            weight_type=QuantType.QInt8,
+        )
     else:
         calibration, extra = CALIBRATION[method]
         quantize_static(
@@ -131,6 +154,7 @@ def _quantize(model: onnx.ModelProto, source: SourceModel, method: str | None) -
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=list(QUANTIZED_OPERATORS),
             per_channel=True,
+            reduce_range=reduce_range,
             activation_type=QuantType.QInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=calibration,

@@ -4,10 +4,15 @@ https://github.com/google-ai-edge/ai-edge-quantizer
 """
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
 
 import numpy as np
 from ai_edge_quantizer import qtyping, quantizer, recipe_manager
 from ai_edge_quantizer.algorithm_manager import AlgorithmName
+from ai_edge_quantizer.utils import tfl_interpreter_utils as utils
 
 from export.converters.flatbuffer import finish
 from export.formats import Weights
@@ -15,6 +20,23 @@ from export.source import SourceModel
 
 ACTIVATION_BITS = 8
 SIGNATURE = "serving_default"
+DROPPED = "Tensor data is null"
+
+
+@contextmanager
+def _without_xnnpack() -> Iterator[None]:
+    """Calibrates on LiteRT's own kernels.
+
+    XNNPACK leaves out a result that nothing reads, such as a gate of an LSTM's first step, and the
+    quantizer, which offers no choice of kernels, reads every tensor there is.
+    """
+    plain = utils.create_tfl_interpreter
+
+    def create(*arguments: Any, **options: Any) -> Any:
+        return plain(*arguments, **{**options, "use_xnnpack": False})
+
+    with mock.patch.object(utils, "create_tfl_interpreter", create):
+        yield
 
 
 def quantize_static(model: bytes, weights: Weights, source: SourceModel) -> bytes:
@@ -51,7 +73,14 @@ def quantize_static(model: bytes, weights: Weights, source: SourceModel) -> byte
         last = f".*({'|'.join(map(re.escape, outputs))}).*"
         add(operators.FULLY_CONNECTED, 8, AlgorithmName.MIN_MAX_UNIFORM_QUANT, last)
     worker = quantizer.Quantizer(bytearray(model), recipe.get_quantization_recipe())
-    ranges = worker.calibrate({SIGNATURE: list(source.representative.each())}, num_threads=1)
+    examples = {SIGNATURE: list(source.representative.each())}
+    try:
+        ranges = worker.calibrate(examples, num_threads=1)
+    except ValueError as error:
+        if DROPPED not in str(error):
+            raise
+        with _without_xnnpack():
+            ranges = worker.calibrate(examples, num_threads=1)
     # The inputs' extremes are known; their moving average would miss 1/255 by a little.
     for name, values in source.representative.inputs.items():
         for edge, value in (("min", values.min()), ("max", values.max())):

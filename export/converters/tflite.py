@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from export.converters.flatbuffer import finish
+from export.converters.flatbuffer import finish, has_loops
 from export.formats import FORMATS, Format
 from export.settings import ExportOptions, Settings, resolve
 from export.source import SourceModel
@@ -35,7 +35,10 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
         from export.finetune import fine_tune
 
         return _convert(entry, settings, source, fine_tune(source, entry.recipes, settings))
-    saved_model = source.saved_model(settings.batch)
+    if entry.calibrated and has_loops(float_twin(source, settings.batch)):
+        # its calibrator crashes on the loop's graph, and the process with it
+        raise ValueError("it has a loop or a condition, which integer formats cannot hold")
+    saved_model = source.saved_model(settings.batch, for_integers=entry.calibrated)
     if method == "moving-average":
         from export.converters.quantizer import quantize_static
 
@@ -45,11 +48,11 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
 
 
 def float_twin(source: SourceModel, batch: int | None) -> bytes:
-    """Returns the float32 file, whose tensors bear the names of the quantized files' tensors."""
+    """Returns the float32 file, whose tensors bear the names of the integer files' tensors."""
     if batch not in source.float_twins:
         options = ExportOptions(batch="dynamic" if batch is None else str(batch))
         settings = resolve([FLOAT], options)[FLOAT.name]
-        saved_model = source.saved_model(batch)
+        saved_model = source.saved_model(batch, for_integers=True)
         source.float_twins[batch] = _convert(FLOAT, settings, source, saved_model, flatten=True)
     return source.float_twins[batch]
 

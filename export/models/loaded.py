@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +33,7 @@ class LoadedModel:
         variables: what the model learned, by name.
         resources: what else a SavedModel of it has to hold: lookup tables, a reloaded SavedModel.
         fixed_batch: how many examples the model takes at once if it does not take any number.
+        recurrent: layers of Keras or tf-keras that loop over time steps, unless unrolled.
         reset: puts recurrent layers that remember earlier batches back to their start.
         keras_model: the model itself where Keras 3 holds it.
         tf_keras_model: the model itself where tf-keras holds it.
@@ -44,6 +46,7 @@ class LoadedModel:
     variables: tuple[tuple[str, tf.Variable], ...]
     resources: tuple[Any, ...] = ()
     fixed_batch: int | None = None
+    recurrent: tuple[Any, ...] = ()
     reset: Callable[[], None] = lambda: None
     keras_model: keras.Model | None = None
     tf_keras_model: Any | None = None
@@ -58,12 +61,13 @@ class LoadedModel:
         """How many numbers the variables hold."""
         return sum(int(np.prod(variable.shape)) for _, variable in self.variables)
 
-    def save(self, folder: Path, batch: int | None) -> None:
+    def save(self, folder: Path, batch: int | None, *, unroll: bool = False) -> None:
         """Writes a SavedModel with one signature, `serving_default`, of these inputs and outputs.
 
         Args:
             folder: where to.
             batch: the fixed batch size, or None for an open one.
+            unroll: whether recurrent layers are written out step by step, instead of as loops.
 
         Raises:
             ToolkitError: the model does not take this batch size, or TensorFlow cannot save it.
@@ -75,7 +79,7 @@ class LoadedModel:
             )
         self.reset()
         try:
-            with captured_native_output():
+            with captured_native_output(), _unrolled(self.recurrent if unroll else ()):
                 function = traced(self.call, self.inputs, batch)
                 module = tf.Module()
                 # The variables themselves, not the model that has them: below a Keras 3 model
@@ -127,6 +131,18 @@ class LoadedModel:
     @cached_property
     def _function(self) -> tf.types.experimental.ConcreteFunction:
         return traced(self.call, self.inputs, self.fixed_batch)
+
+
+@contextmanager
+def _unrolled(layers: Sequence[Any]) -> Iterator[None]:
+    before = [layer.unroll for layer in layers]
+    for layer in layers:
+        layer.unroll = True
+    try:
+        yield
+    finally:
+        for layer, unroll in zip(layers, before, strict=True):
+            layer.unroll = unroll
 
 
 def traced(

@@ -66,12 +66,16 @@ def test_a_float_model_in_place_of_an_integer_one_is_caught(tiny: Tiny, tmp_path
 
 
 def test_a_default_name_is_caught(tiny: Tiny, tmp_path: Path) -> None:
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(tiny.source.saved_model(1)))
+    converter = tf.lite.TFLiteConverter.from_saved_model(
+        str(tiny.source.saved_model(1, for_integers=False))
+    )
     assert failed(FLOAT, converter.convert(), tiny, tmp_path) == ["input", "output"]
 
 
 def test_an_open_batch_is_caught(tiny: Tiny, tmp_path: Path) -> None:
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(tiny.source.saved_model(None)))
+    converter = tf.lite.TFLiteConverter.from_saved_model(
+        str(tiny.source.saved_model(None, for_integers=False))
+    )
     content = finish(converter.convert(), inputs=["image"], outputs=["probabilities"])
     assert failed(FLOAT, content, tiny, tmp_path) == ["input", "output", "shape_operators"]
 

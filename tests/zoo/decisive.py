@@ -1,0 +1,76 @@
+"""Makes a network decide: a little training, or statistics of its data, a head for them. Heavy.
+
+A network as Keras initializes it gives every image about the same answer, and then neither
+agreement nor a signal-to-noise ratio says anything about an export.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from export.compare import are_classes
+from tests.zoo.data import KINDS
+from train.tensors import TensorSpec
+
+BATCH = 32
+EPOCHS = 30
+SPREAD = 3.0  # standard deviation of logits over examples
+
+
+def train(model: Any, inputs: Mapping[str, np.ndarray], outputs: Sequence[TensorSpec]) -> None:
+    """Trains a small model, of Keras 3 or tf-keras: the examples' kinds, or what they look like."""
+    count = len(next(iter(inputs.values())))
+    targets = [_target(spec, inputs, count) for spec in outputs]
+    losses = [
+        "sparse_categorical_crossentropy" if values.dtype.kind == "i" else "mean_squared_error"
+        for values in targets
+    ]
+    many = len(outputs) > 1
+    model.compile(optimizer="adam", loss=losses if many else losses[0])
+    model.fit(
+        inputs if len(inputs) > 1 else next(iter(inputs.values())),
+        targets if many else targets[0],
+        batch_size=BATCH,
+        epochs=EPOCHS,
+        verbose=0,
+    )
+
+
+def _target(spec: TensorSpec, inputs: Mapping[str, np.ndarray], count: int) -> np.ndarray:
+    """Returns what an output is trained for: kinds, a mean, brightness by pixel, the image."""
+    first, last = (list(inputs.values())[index] for index in (0, -1))
+    if are_classes(spec.shape):
+        return np.arange(count) % KINDS
+    if spec.shape == (None, *first.shape[1:]):
+        return first
+    if len(spec.shape) == 4:
+        return (first.mean(axis=-1) * spec.shape[-1]).astype(np.int64).clip(0, spec.shape[-1] - 1)
+    return 10 * last.reshape(count, -1).mean(axis=1, keepdims=True)
+
+
+def give_head(model: keras.Model, inputs: Mapping[str, np.ndarray]) -> None:
+    """Sets a classifier's statistics of batch normalization and its last kernel from its data.
+
+    The kernel's columns are random mixtures of the features in which examples differ from the
+    mean: each class has its own, as in a trained network, and none answers to what all share.
+    """
+    (images,) = inputs.values()
+    found = list(model._flatten_layers(include_self=False))
+    normalizing = [each for each in found if isinstance(each, keras.layers.BatchNormalization)]
+    before = [each.momentum for each in normalizing]
+    for each in normalizing:
+        each.momentum = 0.0  # one call's statistics, not a hundredth of them
+    model(images[:BATCH], training=True)
+    for each, momentum in zip(normalizing, before, strict=True):
+        each.momentum = momentum
+    head = [each for each in found if hasattr(each, "kernel")][-1]
+    values = np.asarray(keras.Model(model.inputs, head.input)(images), np.float64)
+    features = values.reshape(len(images), -1)
+    centered = features - features.mean(axis=0)
+    kernel, bias = head.get_weights()
+    mixtures = np.random.RandomState(0).normal(size=(len(images), len(bias)))
+    new = centered.T @ mixtures
+    new *= SPREAD / (centered @ new).std(axis=0)
+    head.set_weights([new.reshape(kernel.shape), -features.mean(axis=0) @ new])
