@@ -18,10 +18,10 @@ def job(folder: Path) -> Job:
         mode=None,
         threads=1,
         file=folder / "tflite-int8.tflite",
-        input=INPUT,
-        output=OUTPUT,
+        inputs=(INPUT,),
+        outputs=(OUTPUT,),
         preprocessing=PREPROCESSING,
-        images=folder / "images.npy",
+        raw={"image": folder / "images.npy"},
     )
 
 

@@ -16,6 +16,8 @@ from train.tensors import TensorSpec
 
 IMAGES = np.random.RandomState(0).randint(0, 256, (50, 2, 2)).astype(np.uint8)
 
+EXPERIMENTS = {"do": "experiments", "output": "probabilities", "threshold": 0.5}
+
 
 def job(folder: Path, images: np.ndarray = IMAGES) -> Job:
     np.save(folder / "images.npy", images)
@@ -25,10 +27,10 @@ def job(folder: Path, images: np.ndarray = IMAGES) -> Job:
         mode="fast",
         threads=1,
         file=Path("fake.bin"),
-        input=INPUT,
-        output=OUTPUT,
+        inputs=(INPUT,),
+        outputs=(OUTPUT,),
         preprocessing=PREPROCESSING,
-        images=folder / "images.npy",
+        raw={"image": folder / "images.npy"},
     )
 
 
@@ -54,9 +56,10 @@ def test_loading_is_answered_first(tmp_path: Path) -> None:
 
 
 def test_every_image_is_run_and_decoded(tmp_path: Path) -> None:
-    request = {"do": "outputs", "path": str(tmp_path / "out.npy"), "core": None}
+    request = {"do": "outputs", "path": str(tmp_path), "core": None}
     _, found = answers(job(tmp_path), FakeRunner(), request)
-    outputs = np.load(tmp_path / "out.npy")
+    outputs = np.load(tmp_path / "0.npy")
+    assert found["outputs"] == ["probabilities"]
     assert outputs.shape == (50, 3)
     assert outputs.argmax(axis=1).tolist() == (IMAGES[:, 0, 0] % 3).tolist()
     assert outputs.max() == pytest.approx(255 / 256)
@@ -67,9 +70,9 @@ def test_every_image_is_run_and_decoded(tmp_path: Path) -> None:
 def test_values_that_the_input_cannot_hold_are_counted(tmp_path: Path) -> None:
     narrow = replace(INPUT, scale=0.5 / 255)  # holds 0 to 0.5 of 0 to 1
     runner = FakeRunner()
-    runner.input = narrow
-    request = {"do": "outputs", "path": str(tmp_path / "out.npy"), "core": None}
-    _, found = answers(replace(job(tmp_path), input=narrow), runner, request)
+    runner.inputs = (narrow,)
+    request = {"do": "outputs", "path": str(tmp_path), "core": None}
+    _, found = answers(replace(job(tmp_path), inputs=(narrow,)), runner, request)
     assert found["clipped_share"] == pytest.approx(np.mean(IMAGES / 255 > 0.5 + 0.5 / 510))
 
 
@@ -89,7 +92,8 @@ def test_a_fixed_batch_is_run_one_by_one(tmp_path: Path) -> None:
 
 
 def test_experiments_change_the_inputs(tmp_path: Path) -> None:
-    _, found = answers(job(tmp_path), FakeRunner(), {"do": "experiments"})
+    _, found = answers(job(tmp_path), FakeRunner(), EXPERIMENTS)
+    assert found["examples"] == 50
     predicted = found["predicted"]
     assert predicted["transposed (axis order changed)"] == (IMAGES[:, 0, 0] % 3).tolist()
     inverted = predicted["inverted (black and white swapped)"]
@@ -109,18 +113,18 @@ def test_experiments_change_the_inputs(tmp_path: Path) -> None:
 )
 def test_a_file_unlike_its_manifest_is_refused(wrong: TensorSpec, tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=r"got input image .*, expected .* by its manifest"):
-        answers(replace(job(tmp_path), input=wrong), FakeRunner())
+        answers(replace(job(tmp_path), inputs=(wrong,)), FakeRunner())
     with pytest.raises(ArtifactError, match="got output"):
-        answers(replace(job(tmp_path), output=wrong), FakeRunner())
+        answers(replace(job(tmp_path), outputs=(wrong,)), FakeRunner())
 
 
 def test_images_of_another_shape_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match=r"got images of shape \(4,\), expected \(2, 2\)"):
+    with pytest.raises(ArtifactError, match=r"got inputs of shape \(4,\), expected \(2, 2\)"):
         answers(job(tmp_path, IMAGES.reshape(50, 4)), FakeRunner())
 
 
 def test_a_job_survives_its_json(tmp_path: Path) -> None:
     asked = job(tmp_path)
     assert Job.from_json(json.loads(json.dumps(asked.as_json()))) == asked
-    keras = replace(asked, input=None, output=None, mode=None)
+    keras = replace(asked, inputs=None, outputs=None, mode=None)
     assert Job.from_json(json.loads(json.dumps(keras.as_json()))) == keras
