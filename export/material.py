@@ -65,7 +65,9 @@ def reference_material(record: ModelRecord, data: Path | None, samples: int | No
         record=record,
         model=model,
         preprocessing=dict(record.preprocessing),
-        representative=representative_dataset(raw, parts.calibration, record.preprocessing),
+        representative=representative_dataset(
+            raw, parts.calibration, record.preprocessing, model.inputs
+        ),
         training=Training(samples=raw.take(parts.train), preprocessing=record.preprocessing),
         held_out=raw.take(parts.validation),
     )
@@ -114,11 +116,11 @@ def own_material(own: OwnModel, artifacts: Path, folder: Path) -> Material:
         outputs=model.outputs,
         request=asdict(own.request),
     )
-    inside = {} if own.embed else preprocessing
+    inside = dict.fromkeys(preprocessing, RAW) if own.embed else preprocessing
     if own.calibration is not None:
         part = raw.take(chosen)
         representative = replace(
-            representative_dataset(raw, chosen, inside), sha256=part.inputs_sha256()
+            representative_dataset(raw, chosen, inside, model.inputs), sha256=part.inputs_sha256()
         )
         training = Training(samples=raw.take(rest), preprocessing=inside)
     return Material(

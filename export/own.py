@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from export.models.request import ModelRequest
 from train.errors import ToolkitError
-from train.preprocessing import Factor, Preprocessing
+from train.preprocessing import RAW, Factor, Preprocessing
 from train.tensors import TensorSpec
 
 KEYS = ("scale", "mean", "std")
@@ -48,8 +48,8 @@ class OwnModel:
                 )
         if "" in self.preprocess and not floats:
             raise ToolkitError("--preprocess: the model has no input of real numbers; leave it out")
-        found = {name: self.preprocess.get(name, self.preprocess.get("")) for name in floats}
-        return {name: how for name, how in found.items() if how is not None}
+        otherwise = self.preprocess.get("", RAW)
+        return {name: self.preprocess.get(name, otherwise) for name in floats}
 
 
 def parse_preprocess(text: str) -> tuple[str, Preprocessing]:

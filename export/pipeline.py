@@ -219,7 +219,7 @@ def make_tflm(
 
 def expectation(source: SourceModel, material: Material) -> Expectation:
     """Returns what each file is verified against, on examples that calibrate nothing."""
-    inputs = preprocess(material.held_out.inputs, material.preprocessing)
+    inputs = preprocess(material.held_out.inputs, material.preprocessing, source.inputs)
     targets = material.held_out.targets
     return Expectation(
         input_specs=source.inputs,

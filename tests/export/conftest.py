@@ -63,7 +63,7 @@ def load_source(path: Path, folder: Path) -> SourceModel:
     return SourceModel(
         load_model(ModelRequest(path=str(path))),
         representative=representative_dataset(
-            as_samples(calibration.images, None), np.arange(100), how
+            as_samples(calibration.images, None), np.arange(100), how, (INPUT,)
         ),
         training=Training(samples=as_samples(training.images, training.labels), preprocessing=how),
         folder=folder,
