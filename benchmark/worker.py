@@ -189,7 +189,7 @@ class Session:
         self._runner = runner
         self._raw = raw
         self._count = len(next(iter(raw.values())))
-        self._chunk = 1
+        self.chunk = 1
         self._call_ns = 0
         self._clock_ns = clock_ns
         self._answer = answer
@@ -203,7 +203,7 @@ class Session:
         found = self._runner.invoke(value)
         self._call_ns = self._clock_ns() - started
         values = sum(array.size for array in (*unpack(value), *unpack(found)))
-        self._chunk = max(1, min(CHUNK_EXAMPLES, CHUNK_VALUES // max(1, values)))
+        self.chunk = max(1, min(CHUNK_EXAMPLES, CHUNK_VALUES // max(1, values)))
         return self._call_ns / 1e3
 
     def do_outputs(self, path: str, core: int | None) -> dict[str, Any]:
@@ -214,7 +214,7 @@ class Session:
         self._pin(core)
         files: list[np.ndarray] = []
         names, clipped_values, total, used = [], 0, 0, 0.0
-        chunk = max(1, min(self._chunk, CHUNK_NS // max(1, self._call_ns)))
+        chunk = max(1, min(self.chunk, CHUNK_NS // max(1, self._call_ns)))
         told_ns = self._clock_ns()
         for start in range(0, self._count, chunk):
             if self._clock_ns() - told_ns > CHUNK_NS:
@@ -273,7 +273,7 @@ class Session:
         """Times one slice of single inferences, warmed up."""
         self._pin(core)
         if not self._timed:
-            self._timed = self._stored(self._inputs(0, self._chunk))
+            self._timed = self._stored(self._inputs(0, self.chunk))
         cpu_started, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF)
         invoke, clock_ns = self._runner.invoke, self._clock_ns
         warmed = warm_up(invoke, self._timed, clock_ns=clock_ns, limit_ns=warm_up_ns)
@@ -328,7 +328,7 @@ class Session:
 
     def do_profile(self) -> dict[str, Any]:
         """Returns the time of each operator, by the runtime's own profiler."""
-        count = max(1, min(self._chunk, PROFILE_NS // max(1, self._call_ns)))
+        count = max(1, min(self.chunk, PROFILE_NS // max(1, self._call_ns)))
         inputs, job = self._stored(self._inputs(0, count)), self._job
         found = profile(job.runtime, job.file, inputs, threads=job.threads, mode=job.mode)
         return {"operators": [operator.as_json() for operator in found]}

@@ -68,9 +68,13 @@ def question(
 
 
 class FakeRunner(Runner):
-    """Class = first pixel modulo 3; loading takes 5 ms, the first call 70 µs, the others 3 µs."""
+    """Class = first pixel modulo 3; loading takes 5 ms, the first call 70 µs, the others 3 µs.
 
-    def __init__(self) -> None:
+    Unless another time is given for each.
+    """
+
+    def __init__(self, call_ns: int = 3_000) -> None:
+        self.call_ns = call_ns
         self.inputs, self.outputs = (INPUT,), (OUTPUT,)
         self.invoke = self.run
         self.now_ns = 0
@@ -97,7 +101,7 @@ class FakeRunner(Runner):
         assert isinstance(value, np.ndarray)
         assert value.dtype == np.int8
         assert value.shape == (1, 2, 2)
-        self.now_ns += 3_000 if self.calls else 70_000
+        self.now_ns += self.call_ns if self.calls else max(70_000, self.call_ns)
         self.calls += 1
         result = np.full((1, 3), -128, np.int8)
         result[0, (int(value[0, 0, 0]) + 128) % 3] = 127

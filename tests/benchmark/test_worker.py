@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmark.worker import Job, serve
+from benchmark.worker import Job, Session, serve
+from export.runners.runner import Values
 from tests.examples import INPUT, OUTPUT, PREPROCESSING, FakeRunner
 from train.errors import ArtifactError
+from train.preprocessing import Preprocessing
 from train.tensors import TensorSpec
 
 IMAGES = np.random.RandomState(0).randint(0, 256, (50, 2, 2)).astype(np.uint8)
@@ -121,6 +123,84 @@ def test_a_file_unlike_its_manifest_is_refused(wrong: TensorSpec, tmp_path: Path
 def test_images_of_another_shape_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=r"got inputs of shape \(4,\), expected \(2, 2\)"):
         answers(job(tmp_path, IMAGES.reshape(50, 4)), FakeRunner())
+
+
+def test_a_slow_model_says_how_far_it_is_and_is_not_called_forever(tmp_path: Path) -> None:
+    slow, requests = (
+        FakeRunner(call_ns=10**9),
+        [
+            {"do": "outputs", "path": str(tmp_path), "core": None},
+            {
+                "do": "time",
+                "samples": 500,
+                "warm_up_ns": 30_000_000,
+                "limit_ns": 10**8,
+                "core": None,
+            },
+            EXPERIMENTS,
+        ],
+    )
+    loaded, *told, done, timed, tried = answers(job(tmp_path), slow, *requests)
+    assert loaded["first_inference_us"] == 1e6
+    assert told == [{"done": count} for count in range(4, 50, 4)]
+    assert done["outputs"] == ["probabilities"]
+    assert np.load(tmp_path / "0.npy").argmax(axis=1).tolist() == (IMAGES[:, 0, 0] % 3).tolist()
+    assert (len(timed["durations_ns"]), timed["warm_up_calls"]) == (1, 1)
+    assert tried["examples"] == 6  # five changes of each are half a minute
+    quick = answers(job(tmp_path), FakeRunner(), requests[0])
+    assert [answer for answer in quick if "done" in answer] == []
+
+
+class TwoRunner(FakeRunner):
+    """Gives the input `b` as its first output, and the input `a` twice as large as its second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inputs = tuple(
+            TensorSpec(name=name, shape=(1, *shape), dtype="float32")
+            for name, shape in (("b", (3,)), ("a", ()))
+        )
+        self.outputs = tuple(
+            TensorSpec(name=name, shape=(1, *shape), dtype="float32")
+            for name, shape in (("same", (3,)), ("twice", ()))
+        )
+
+    def run(self, value: Values) -> Values:
+        b, a = value
+        return b, 2 * a
+
+
+def test_inputs_and_outputs_go_by_their_names(tmp_path: Path) -> None:
+    runner = TwoRunner()
+    arrays = {"a": np.arange(5.0), "b": np.arange(15, dtype=np.uint8).reshape(5, 3)}
+    for name, values in arrays.items():
+        np.save(tmp_path / f"raw-{name}.npy", values)
+    asked = replace(
+        job(tmp_path),
+        inputs=runner.inputs,
+        outputs=runner.outputs,
+        preprocessing={"b": Preprocessing(scale=1.0, offset=-1.0)},
+        raw={name: tmp_path / f"raw-{name}.npy" for name in arrays},
+    )
+    _, found = answers(asked, runner, {"do": "outputs", "path": str(tmp_path), "core": None})
+    assert found["outputs"] == ["same", "twice"]
+    assert np.array_equal(np.load(tmp_path / "0.npy"), arrays["b"] - 1.0)
+    assert np.array_equal(np.load(tmp_path / "1.npy"), 2 * arrays["a"])
+
+
+def test_large_outputs_are_computed_a_few_at_a_time(tmp_path: Path) -> None:
+    runner = FakeRunner()
+    session = Session(job(tmp_path), runner, {"image": IMAGES}, runner.clock, print)
+    session.first_inference_us()
+    assert session.chunk == 1_000
+    wide = TensorSpec(name="mask", shape=(1, 1000, 1000), dtype="float32")
+    runner.outputs = (wide,)
+    runner.invoke = lambda value: np.zeros((1, 1000, 1000), np.float32)
+    session = Session(
+        replace(job(tmp_path), outputs=None), runner, {"image": IMAGES}, runner.clock, print
+    )
+    session.first_inference_us()
+    assert session.chunk == 3
 
 
 def test_a_job_survives_its_json(tmp_path: Path) -> None:
