@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmark.gate import Verdict
-from tests.benchmark.raw import GATE, concluded, questions
+from tests.benchmark.raw import GATE, Outputs, concluded, questions
 
 RANDOM = np.random.default_rng(3)
 COUNT = 4_000
@@ -45,7 +45,8 @@ def test_a_binary_model_by_its_auc(
     assert row.predicted.tolist() == (outputs[:, 0] > 0.5).astype(int).tolist()
     assert row.accuracy is not None
     assert row.distance is not None
-    assert row.accuracy.agreement == row.distance.agreement < 1
+    assert row.accuracy.agreement == row.distance.agreement
+    assert row.accuracy.agreement < 1
 
 
 def test_an_undefined_auc_leaves_it_open_and_says_why(tmp_path: Path) -> None:
@@ -130,8 +131,8 @@ def test_a_users_own_model_has_no_baseline(tmp_path: Path) -> None:
     assert row.reasons[0].startswith("accuracy ")
 
 
-TWO = {"classes": SCORES, "place": VALUES}
-TARGETS = {"classes": LABELS, "place": TRUTH}
+TWO: Outputs = {"classes": SCORES, "place": VALUES}
+TARGETS: Outputs = {"classes": LABELS, "place": TRUTH}
 
 
 def test_of_two_outputs_one_fails(tmp_path: Path) -> None:
