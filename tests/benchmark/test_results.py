@@ -207,13 +207,22 @@ def test_outputs_that_never_vary_are_judged_as_they_are(tmp_path: Path) -> None:
 
 def test_each_output_is_held_to_its_own_recorded_checks(tmp_path: Path) -> None:
     asked = questions(TWO, TARGETS)
-    near = {name: noisy(values, 0.02) for name, values in TWO.items()}
-    row = concluded(tmp_path, asked, near, checks={"snr_db": 30.0, "snr_db:place": 70.0})
-    (reason,) = row.reasons
-    assert reason.startswith("place: outputs differ from the Keras model's by ")
-    row = concluded(tmp_path, asked, near, checks={"snr_db": 70.0, "snr_db:place": 30.0})
-    (reason,) = row.reasons
-    assert reason.startswith("classes: outputs differ from the Keras model's by ")
+    far = {name: noisy(values, 0.4) for name, values in TWO.items()}
+    gate = replace(GATE, max_drop=0.5)
+    for name, checks in (
+        ("place", {"snr_db": 15.0, "snr_db:place": 30.0}),
+        ("classes", {"snr_db": 30.0, "snr_db:place": 15.0}),
+    ):
+        row = concluded(tmp_path, asked, far, gate=gate, checks=checks)
+        (reason,) = row.reasons
+        assert reason.startswith(f"{name}: outputs differ from the Keras model's by ")
+
+
+def test_an_outlier_among_own_examples_is_no_other_model(tmp_path: Path) -> None:
+    asked = questions({"y": VALUES}, {"y": TRUTH})
+    near = {"y": noisy(VALUES, 0.05)}
+    assert concluded(tmp_path, asked, near, checks={"snr_db": 60.0}).verdict == "pass"
+    assert concluded(tmp_path, asked, near, checks={"snr_db": 60.0}, own=False).verdict == "fail"
 
 
 def test_equal_outputs_when_verified_leave_room_for_rounding(tmp_path: Path) -> None:
