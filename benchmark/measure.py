@@ -196,6 +196,7 @@ class Measurement:
                 scratch = places[loaded.key]
                 try:
                     answer = self._outputs(loaded)
+                    self._check_outputs(answer, scratch)
                     tried = self._experiments(loaded.worker, answer, scratch)
                     self._raw.add_row(loaded.key, {**loaded.scalars, **answer, **tried}, scratch)
                 except ArtifactError as error:
@@ -213,6 +214,20 @@ class Measurement:
             told = done
             if "done" not in answer:
                 return answer
+
+    def _check_outputs(self, answer: dict[str, Any], outputs: Path) -> None:
+        """Raises ArtifactError if outputs are not of the shapes that the Keras model's are of."""
+        names = answer["outputs"]
+        for name, reference in self._reference.outputs.items():
+            found = None
+            if name in names:
+                place = outputs / f"{names.index(name)}.npy"
+                found = np.load(place, mmap_mode="r").shape
+            if found != reference.shape:
+                raise ArtifactError(
+                    f"got output {name!r} of shape {found}, expected {reference.shape}, as the "
+                    "Keras model's; export the model again"
+                )
 
     def _experiments(
         self, worker: WorkerProcess, answer: dict[str, Any], outputs: Path

@@ -18,7 +18,7 @@ from benchmark.subjects import (
 )
 from export.formats import FORMATS
 from export.manifest import Calibration, Manifest
-from tests.examples import MANIFEST, REFERENCE
+from tests.examples import MANIFEST, OUTPUT, REFERENCE
 from train.artifact import file_sha256, write_json
 from train.errors import ArtifactError
 from train.preprocessing import RAW
@@ -117,6 +117,8 @@ def test_a_broken_manifest_is_a_row_with_a_problem(tmp_path: Path) -> None:
     [
         ({"source": replace(MANIFEST.source, sha256="older")}, "was made from another model"),
         ({"preprocessing": {"image": RAW}}, "normalization is not the Keras"),
+        ({"outputs": (replace(OUTPUT, name="x"),)}, "outputs are not the Keras model's: got x "),
+        ({"outputs": (replace(OUTPUT, shape=(1, 4)),)}, "outputs are not the Keras model's: got "),
         ({"labels": ("b", "a", "c")}, "labels are not the Keras model's, or in another order"),
     ],
 )

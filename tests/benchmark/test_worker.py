@@ -126,28 +126,18 @@ def test_images_of_another_shape_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_slow_model_says_how_far_it_is_and_is_not_called_forever(tmp_path: Path) -> None:
-    slow, requests = (
-        FakeRunner(call_ns=10**9),
-        [
-            {"do": "outputs", "path": str(tmp_path), "core": None},
-            {
-                "do": "time",
-                "samples": 500,
-                "warm_up_ns": 30_000_000,
-                "limit_ns": 10**8,
-                "core": None,
-            },
-            EXPERIMENTS,
-        ],
-    )
-    loaded, *told, done, timed, tried = answers(job(tmp_path), slow, *requests)
+    slow = FakeRunner(call_ns=10**9)
+    run_all = {"do": "outputs", "path": str(tmp_path), "core": None}
+    limits = {"samples": 500, "warm_up_ns": 30_000_000, "limit_ns": 10**8, "core": None}
+    found = answers(job(tmp_path), slow, run_all, {"do": "time", **limits}, EXPERIMENTS)
+    loaded, *told, done, timed, tried = found
     assert loaded["first_inference_us"] == 1e6
     assert told == [{"done": count} for count in range(4, 50, 4)]
     assert done["outputs"] == ["probabilities"]
     assert np.load(tmp_path / "0.npy").argmax(axis=1).tolist() == (IMAGES[:, 0, 0] % 3).tolist()
     assert (len(timed["durations_ns"]), timed["warm_up_calls"]) == (1, 1)
     assert tried["examples"] == 6  # five changes of each are half a minute
-    quick = answers(job(tmp_path), FakeRunner(), requests[0])
+    quick = answers(job(tmp_path), FakeRunner(), run_all)
     assert [answer for answer in quick if "done" in answer] == []
 
 

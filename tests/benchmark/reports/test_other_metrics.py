@@ -103,7 +103,8 @@ def errors(tmp_path: Path) -> Run:
 
 @pytest.fixture
 def two(tmp_path: Path) -> Run:
-    outputs, targets = {"c": CLASSES, "y": SOURCE}, {"c": LABELS, "y": TRUTH}
+    outputs: Outputs = {"c": CLASSES, "y": SOURCE}
+    targets: Outputs = {"c": LABELS, "y": TRUTH}
     return Run(tmp_path, questions(outputs, targets), outputs)
 
 
