@@ -78,6 +78,7 @@ def main(arguments: Sequence[str]) -> int:
             images=options.bundle_images,
             arguments=passed_on(arguments),
             resume=options.resume,
+            image_size=options.image_size,
         )
         return run_on_host(remote)
 
@@ -87,6 +88,7 @@ def main(arguments: Sequence[str]) -> int:
     from benchmark.pipeline import run_benchmark
     from benchmark.report import render
     from benchmark.reports import PAGE_FILE
+    from benchmark.scores import THRESHOLD
     from train.environment import read_environment
     from train.progress import progress
 
@@ -117,12 +119,15 @@ def main(arguments: Sequence[str]) -> int:
         save_outputs=options.save_outputs,
         reports=options.reports,
         objective=options.objective,
+        image_size=options.image_size,
+        metric=options.metric,
+        threshold=THRESHOLD if options.threshold is None else options.threshold,
     )
     with progress() as report:
         benchmark = run_benchmark(config, on_progress=report.step)
-    render(benchmark, config.gate, read_environment(), Console(), details=options.details)
+    render(benchmark, read_environment(), Console(), details=options.details)
     print(f"The same to forward: {(config.reports or config.artifacts) / PAGE_FILE}")
-    nothing_meets = unmet(benchmark.results, config.gate)
+    nothing_meets = unmet(benchmark.results, benchmark.gate)
     if nothing_meets is not None:
         raise ToolkitError(nothing_meets)
     return 0 if all(result.verdict == "pass" for result in benchmark.results) else 1

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.statistics import mcnemar_p, paired_drop_interval, wilson_interval
+from export.compare import are_classes
 
 ECE_BINS = 15
 
@@ -170,6 +171,18 @@ def as_classes(outputs: np.ndarray, threshold: float) -> np.ndarray:
     """
     yes = outputs.reshape(-1)
     return np.stack([2 * threshold - yes, yes], axis=1)
+
+
+def predicted_classes(outputs: np.ndarray, threshold: float) -> np.ndarray:
+    """Returns the class of each example, (N,) integers.
+
+    Args:
+        outputs: (N, C) floats, the largest of which is the class; or (N,) or (N, 1).
+        threshold: above it an output of one value is class 1.
+    """
+    scores = outputs if are_classes(outputs.shape) else as_classes(outputs, threshold)
+    found: np.ndarray = scores.argmax(axis=1)
+    return found
 
 
 def in_top(outputs: np.ndarray, labels: np.ndarray, top_k: int) -> np.ndarray:

@@ -26,6 +26,7 @@ Kind = Literal[
     "less accurate",
     "more accurate",
     "other predictions",
+    "other value",
     "slower",
     "faster",
     "other size",
@@ -72,6 +73,8 @@ class RowChange:
         old, new: the row.
         predictions: what became of them; None unless both runs have some, of the same images.
         unpaired: the accuracies where the images are others; None without labels.
+        values: of the metric that judges both, old and new, on the same data; None where that is
+            the accuracy, or not the same.
         latency: what became of it; None unless both runs timed it on the same machine.
     """
 
@@ -80,6 +83,7 @@ class RowChange:
     new: RecordedRow | None
     predictions: PredictionChange | None
     unpaired: UnpairedAccuracies | None
+    values: tuple[float, float] | None
     latency: LatencyChange | None
 
     @property
@@ -101,6 +105,8 @@ class RowChange:
                 yield "other predictions"
             else:
                 yield "less accurate" if paired.drop > 0 else "more accurate"
+        if self.values and self.values[0] != self.values[1]:
+            yield "other value"
         if self.latency and self.latency.kind in ("slower", "faster"):
             yield "slower" if self.latency.kind == "slower" else "faster"
         if (old.size_bytes, old.gzip_bytes) != (new.size_bytes, new.gzip_bytes):
@@ -137,6 +143,7 @@ def find_changes(old: RecordedRun, new: RecordedRun) -> Changes:
     data, machine = same_data(old, new), other_machine(old.environment, new.environment)
     predictions = _predictions(old, new) if data else {}
     unpaired = {} if data else _unpaired(old, new)
+    values = _values(old, new) if data else {}
     latencies = {} if machine else latency_changes(old, new)
     rows = tuple(
         RowChange(
@@ -145,6 +152,7 @@ def find_changes(old: RecordedRun, new: RecordedRun) -> Changes:
             new=new.rows.get(name),
             predictions=predictions.get(name),
             unpaired=unpaired.get(name),
+            values=values.get(name),
             latency=latencies.get(name),
         )
         for name in dict.fromkeys([*old.rows, *new.rows])
@@ -187,6 +195,16 @@ def _paired(old_right: np.ndarray, new_right: np.ndarray) -> Paired:
         lost=int((old_right & ~new_right).sum()),
         gained=int((~old_right & new_right).sum()),
     )
+
+
+def _values(old: RecordedRun, new: RecordedRun) -> dict[str, tuple[float, float]]:
+    if (old.measure.output, old.measure.metric) != (new.measure.output, new.measure.metric):
+        return {}
+    return {
+        name: (before.value, after.value)
+        for name, (before, after) in shared_rows(old, new).items()
+        if before.value is not None and after.value is not None
+    }
 
 
 def _unpaired(old: RecordedRun, new: RecordedRun) -> dict[str, UnpairedAccuracies]:

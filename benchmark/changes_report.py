@@ -22,6 +22,7 @@ PHRASES: dict[Kind, str] = {
     "less accurate": "less accurate",
     "more accurate": "more accurate",
     "other predictions": "with other predictions, as accurate within noise",
+    "other value": "with another value of the metric",
     "slower": "slower",
     "faster": "faster",
     "other size": "of another size",
@@ -44,6 +45,7 @@ def render_changes(changes: Changes, console: Console) -> None:
     _verdicts(changes, console)
     _sizes(changes, console)
     _accuracies(changes, console)
+    _values(changes, console)
     _latencies(changes, console)
 
 
@@ -159,6 +161,30 @@ def _unpaired(changes: Changes, console: Console) -> None:
             console,
             "drop: points of accuracy, an interval for unrelated images (Newcombe). It does not "
             "say whether the model or the images changed, so no change is called one.",
+        )
+
+
+def _values(changes: Changes, console: Console) -> None:
+    found = {row.name: row.values for row in changes.rows if row.values is not None}
+    if not found:
+        return
+    words = changes.new.measure.words
+    table = _table(words.name, ("old", "new", "change"))
+    for name, (old, new) in found.items():
+        if old != new:
+            by = (
+                f"{new / old - 1:+.2%}"
+                if words.error and old
+                else f"{(new - old) * 100:+.2f} points"
+            )
+            table.add_row(Text(name), words.figure(old), words.figure(new), by)
+    _same(console, len(found) - table.row_count, table, words.name)
+    if table.row_count:
+        _print(console, table)
+        say(
+            console,
+            f"{words.name}: not tested, the files hold none of the outputs that it is of; what is "
+            "lost beyond a limit changes the verdict.",
         )
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmark.gate import Gate
+from benchmark.scores import THRESHOLD
+from benchmark.tasks import Metric
 from export.formats import Format
 
 Objective = Literal["latency", "size", "accuracy"]
@@ -16,7 +18,8 @@ class BenchmarkConfig:
 
     Attributes:
         artifacts: folder with the exports; the results are written there.
-        data: folder of the data set; None to look for it.
+        data: the test data, as `open_samples` takes it, or folder of the data set; None to look
+            for it.
         formats: formats to run; None for every manifest found.
         gate: the limits of the verdict.
         threads: how many threads the runtimes may use, a row for each.
@@ -36,6 +39,8 @@ class BenchmarkConfig:
         objective: what the recommended export is the best by.
         image_size: height and width that pictures of a user's own are brought to; None for the
             model's own.
+        metric: what the main output is judged by; None for its task's own.
+        threshold: above it a binary output is a yes.
     """
 
     artifacts: Path
@@ -56,11 +61,15 @@ class BenchmarkConfig:
     reports: Path | None = None
     objective: Objective = "latency"
     image_size: tuple[int, int] | None = None
+    metric: Metric | None = None
+    threshold: float = THRESHOLD
 
     def settings(self) -> dict[str, Any]:
         """Returns what the results depend on, as a JSON object."""
         return {
             **asdict(self.gate),
+            "metric": self.metric,
+            "threshold": self.threshold,
             "threads": list(self.threads),
             "modes": list(self.modes),
             "samples": self.samples,

@@ -6,15 +6,15 @@ from rich.table import Table
 from benchmark.results import Result
 from benchmark.statistics import mcnemar_p
 
-COLUMNS = (
-    *("start", "load", "first", "MB", "p90", "p99.9", "± p50"),
-    *("ECE", "Δ ECE", "McNemar", "worst"),
-)
+COLUMNS = ("start", "load", "first", "MB", "p90", "p99.9", "± p50")
+OF_CLASSES = ("ECE", "Δ ECE", "McNemar", "worst")
 LEGEND = (
     "start: ms from a process's start to its first result; load: ms; first: µs of the first "
-    "inference; MB: peak memory over an empty runtime's; ± p50: half the 95 % interval over p50; "
-    "ECE: expected calibration error in %, Δ against the Keras model's; McNemar: p that as much "
-    "was lost as gained; worst: largest drop in points of any class."
+    "inference; MB: peak memory over an empty runtime's; ± p50: half the 95 % interval over p50"
+)
+LEGEND_OF_CLASSES = (
+    "; ECE: expected calibration error in %, Δ against the Keras model's; McNemar: p that as much "
+    "was lost as gained; worst: largest drop in points of any class"
 )
 
 
@@ -22,13 +22,23 @@ def details_table(results: tuple[Result, ...]) -> Table:
     """Returns a table with a row for each result that was measured."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
     table.add_column("format", overflow="fold")
-    for column in COLUMNS:
+    classes = _has_classes(results)
+    for column in (*COLUMNS, *OF_CLASSES * classes):
         table.add_column(column, justify="right", no_wrap=True)
     for result in results:
         if result.scalars is not None:
-            name = result.subject.name
-            table.add_row(name, *_startup(result.scalars), *_latency(result), *_accuracy(result))
+            cells = [*_startup(result.scalars), *_latency(result), *_accuracy(result) * classes]
+            table.add_row(result.subject.name, *cells)
     return table
+
+
+def details_legend(results: tuple[Result, ...]) -> str:
+    """Returns what the columns mean."""
+    return f"{LEGEND}{LEGEND_OF_CLASSES * _has_classes(results)}."
+
+
+def _has_classes(results: tuple[Result, ...]) -> bool:
+    return any(result.accuracy is not None for result in results)
 
 
 def _startup(scalars: dict[str, float]) -> list[str]:

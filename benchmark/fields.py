@@ -1,6 +1,7 @@
 """The fields of a JSON object that a run wrote: garbled ones are refused, never guessed. Light."""
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -74,6 +75,13 @@ class Fields:
         found = self._get(name)
         if found is not None and not _is_duration(found):
             raise self.wrong(name, found, "a number above 0 or null")
+        return None if found is None else float(found)
+
+    def optional_number(self, name: str) -> float | None:
+        """Returns a finite number, or None."""
+        found = self._get(name)
+        if found is not None and (type(found) not in (int, float) or not math.isfinite(found)):
+            raise self.wrong(name, found, "a number or null")
         return None if found is None else float(found)
 
     def flags(self, name: str) -> np.ndarray:

@@ -39,7 +39,7 @@ def warm_up(invoke: Invoke, inputs: Sequence[Values], *, clock_ns: Clock, limit_
         invoke: runs one inference.
         inputs: given in turn, at least one.
         clock_ns: a monotonic clock in nanoseconds.
-        limit_ns: when to give up waiting for that.
+        limit_ns: when to give up waiting for that; at least one call is made.
     """
     medians: list[float] = []
     calls = 0
@@ -48,6 +48,8 @@ def warm_up(invoke: Invoke, inputs: Sequence[Values], *, clock_ns: Clock, limit_
         durations: list[int] = []
         batch_started = now
         while now - batch_started < BATCH_NS or len(durations) < MIN_BATCH_CALLS:
+            if durations and now - started >= limit_ns:  # a call takes long
+                break
             value = inputs[calls % len(inputs)]
             before = clock_ns()
             invoke(value)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from benchmark.accuracy import Accuracy
 from benchmark.gate import Gate
+from benchmark.metrics import WORDS
+from benchmark.questions import Question
 from benchmark.results import Result
 from benchmark.statistics import ROUNDING, paired_drop_interval, wilson_interval
 from train.errors import DataError, ToolkitError
@@ -18,6 +20,7 @@ OPTIONS = {
     "max_drop_per_class": "--max-drop-per-class",
 }
 ON_LABELS = ("max_drop", "min_agreement", "max_drop_per_class")
+ON_CLASSES = ("min_agreement", "max_drop_per_class")
 # An excess is relative to its limit, or to this where the limit is smaller.
 SMALLEST_SHARE = 0.001
 
@@ -42,23 +45,30 @@ def limits_of(gate: Gate) -> dict[str, float]:
     return {name: value for name in OPTIONS if (value := getattr(gate, name)) is not None}
 
 
-def check_limits(gate: Gate, *, labelled: bool, emulated: bool) -> None:
+def check_limits(gate: Gate, main: Question, *, emulated: bool) -> None:
     """Refuses a limit that cannot be judged here.
 
     Raises:
         DataError: only labels can judge it, and the data has none.
-        ToolkitError: it is one of latency, and this machine is emulated.
+        ToolkitError: it is one of latency, and this machine is emulated; or one of classes, and
+            the model's main output tells none.
     """
     if emulated and gate.max_latency_us is not None:
         raise ToolkitError(
             f"got {OPTIONS['max_latency_us']} on an emulated machine, whose times are the "
             "emulator's, expected a real one; leave it out, or run it on the device"
         )
-    for name in () if labelled else ON_LABELS:
+    for name in ON_LABELS if main.targets is None else ():
         if getattr(gate, name) is not None:
             raise DataError(
                 f"got {OPTIONS[name]} and data without labels, expected labels to judge it by; "
                 "leave it out, or give --min-snr-db"
+            )
+    for name in () if main.classes else ON_CLASSES:
+        if getattr(gate, name) is not None:
+            raise ToolkitError(
+                f"got {OPTIONS[name]} for output {main.name!r}, which tells no classes, expected "
+                "--max-drop; leave it out"
             )
 
 
@@ -94,11 +104,13 @@ def _excesses(row: Result, gate: Gate) -> Iterator[Excess]:
         size_kb = row.size_bytes / 1000
         unit = "{:,.1f} kB"
         yield from _above("--max-size-kb", size_kb, gate.max_size_kb, unit, unit)
-    if gate.max_drop is not None and found is not None:
-        overall = found.overall
-        _, high = paired_drop_interval(overall.lost, overall.gained, overall.total) or (-1, 1)
-        what = "an accuracy drop of up to {:.2f} points (95 % interval)"
-        yield from _points("--max-drop", high, gate.max_drop, what)
+    if gate.max_drop is not None and row.scores is not None:
+        drop, words = row.scores.drop, WORDS[row.scores.metric]
+        high = None if drop is None else drop.high
+        what = f"{_article(words.name)} drop of up to {{:.2f}} points (95 % interval)"
+        if words.error:
+            what = f"{_article(words.name)} up to {{:.2f}} % larger (95 % interval)"
+        yield from _points("--max-drop", high, gate.max_drop, what, words.unit)
     if gate.max_latency_us is not None and latency is not None and latency.p50 is not None:
         p50_us = latency.p50_ci95[1] or latency.p50
         what = "a median of up to {:,.1f} µs (95 % interval)"
@@ -119,6 +131,10 @@ def _excesses(row: Result, gate: Gate) -> Iterator[Excess]:
         yield from _points("--max-drop-per-class", _worst_class(found), limit, what)
 
 
+def _article(name: str) -> str:
+    return f"a{'n' * (name[0] in 'aAMR')} {name}"  # by sound: an MAE, an R²
+
+
 def _worst_class(found: Accuracy) -> float:
     intervals = (paired_drop_interval(p.lost, p.gained, p.total) for p in found.classes.values())
     return max(interval[1] for interval in intervals if interval)
@@ -133,10 +149,14 @@ def _above(option: str, value: float, limit: float, what: str, unit: str) -> Ite
         )
 
 
-def _points(option: str, value: float, limit: float, what: str) -> Iterator[Excess]:
-    if value - limit > ROUNDING:
+def _points(
+    option: str, value: float | None, limit: float, what: str, unit: str = "points"
+) -> Iterator[Excess]:
+    if value is None:
+        yield Excess(option=f"{option} {limit:g}", share=1.0, words="a drop that is undefined")
+    elif value - limit > ROUNDING:
         yield Excess(
             option=f"{option} {limit:g}",
             share=(value - limit) / max(limit, SMALLEST_SHARE),
-            words=f"{what.format(value * 100)}, {(value - limit) * 100:.2f} points too much",
+            words=f"{what.format(value * 100)}, {(value - limit) * 100:.2f} {unit} too much",
         )

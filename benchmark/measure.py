@@ -20,15 +20,17 @@ from benchmark.config import BenchmarkConfig
 from benchmark.latency import MIN_ROUNDS
 from benchmark.partial import PartialResults
 from benchmark.process import WorkerProcess
+from benchmark.questions import Question
 from benchmark.subjects import Subject
-from benchmark.symptoms import EXPERIMENT_BELOW, EXPERIMENT_IMAGES
-from export.compare import are_classes
+from benchmark.symptoms import EXPERIMENT_BELOW
 from train.environment import available_cores, read_environment
 from train.errors import ArtifactError
 from train.record import ReferenceOutputs
 
-# Workers of one group are alive together; half the memory is theirs, this much for each.
+# Workers of one group are alive together; half the memory is theirs: this much for each, and a
+# file twice, as it lies in memory and as its runtime prepares it.
 WORKER_BYTES = 64 << 20
+FILE_COPIES = 2
 MAX_WORKERS = 16
 FIRST_WARM_UP_NS = 250_000_000
 WARM_UP_NS = 30_000_000
@@ -70,9 +72,16 @@ class Loaded:
         return self.subject.key
 
 
-def group_size(memory_bytes: int) -> int:
-    """Returns how many workers may be alive together on a machine with this much memory."""
-    return max(2, min(MAX_WORKERS, memory_bytes // 2 // WORKER_BYTES))
+def group_size(memory_bytes: int, file_bytes: int = 0) -> int:
+    """Returns how many workers may be alive together on a machine with this much memory.
+
+    Args:
+        memory_bytes: the machine's.
+        file_bytes: of the largest file. One that leaves no room for two is measured alone.
+    """
+    each = WORKER_BYTES + FILE_COPIES * file_bytes
+    least = 2 if file_bytes < WORKER_BYTES else 1
+    return max(least, min(MAX_WORKERS, memory_bytes // 2 // each))
 
 
 def shuffled(workers: Sequence[Loaded], number: int) -> list[Loaded]:
@@ -92,9 +101,11 @@ class Measurement:
         raw: PartialResults,
         raw_inputs: Mapping[str, Path],
         reference: ReferenceOutputs,
+        main: Question,
         on_progress: OnProgress,
     ) -> None:
         """`raw_inputs` are `.npy` files, (N, …) by the input's name; raw results go to `raw`."""
+        self._main = main
         self._config = config
         self._raw = raw
         self._raw_inputs = raw_inputs
@@ -119,7 +130,8 @@ class Measurement:
         sound = [subject for subject in subjects if not subject.problem]
         launches = self._config.launches
         self._total = len(sound) * (launches * LOAD_COST + IMAGES_COST + rounds * SLICE_COST)
-        size = group_size(read_environment().memory_bytes)
+        largest = max((subject.size_bytes or 0 for subject in sound), default=0)
+        size = group_size(read_environment().memory_bytes, largest)
         for start in range(0, len(sound), size):
             group = sound[start : start + size]
             # room for half as many more, where the machine was disturbed
@@ -173,7 +185,6 @@ class Measurement:
     def _run_images(self, workers: list[Loaded]) -> None:
         """Runs all images, as many workers at a time as there are cores; keeps each result."""
         waiting = [loaded for loaded in workers if self._raw.row(loaded.key) is None]
-        count = f"{len(self._reference):,} examples"
         for start in range(0, len(waiting), len(self._cores)):
             some = waiting[start : start + len(self._cores)]
             places: dict[str, Path] = {}
@@ -182,32 +193,51 @@ class Measurement:
                 places[loaded.key] = scratch
                 loaded.worker.send("outputs", path=str(scratch), core=core)
             for loaded in some:
-                self._progress(f"{loaded.key}: {count}", IMAGES_COST)
                 scratch = places[loaded.key]
                 try:
-                    answer = loaded.worker.receive()
-                    tried = {"experiments": self._experiments(loaded.worker, answer, scratch)}
+                    answer = self._outputs(loaded)
+                    tried = self._experiments(loaded.worker, answer, scratch)
                     self._raw.add_row(loaded.key, {**loaded.scalars, **answer, **tried}, scratch)
                 except ArtifactError as error:
                     self._measured.problems[loaded.key] = str(error)
 
+    def _outputs(self, loaded: Loaded) -> dict[str, Any]:
+        """Returns what a worker says when it has run every example; tells how far it is."""
+        total, told = len(self._reference), 0
+        while True:
+            answer = loaded.worker.receive()
+            done = answer.get("done", total)
+            self._progress(
+                f"{loaded.key}: {done:,} of {total:,} examples", IMAGES_COST * (done - told) / total
+            )
+            told = done
+            if "done" not in answer:
+                return answer
+
     def _experiments(
         self, worker: WorkerProcess, answer: dict[str, Any], outputs: Path
-    ) -> dict[str, float]:
+    ) -> dict[str, Any]:
         """Returns the agreement with changed inputs, of a row that does not agree.
 
-        Of a model with one input, by the classes of its first output.
+        Of a model with one input of real numbers, by the classes of its main output.
         """
-        name, reference = next(iter(self._reference.outputs.items()))
-        if len(self._raw_inputs) > 1 or not are_classes(reference.shape):
-            return {}
-        expected = reference.argmax(axis=1)
-        found = np.load(outputs / f"{answer['outputs'].index(name)}.npy", mmap_mode="r")
-        if float(np.mean(found.argmax(axis=1) == expected)) >= EXPERIMENT_BELOW:
-            return {}
+        main, specs = self._main, self._reference.inputs
+        nothing = {"experiments": {}, "experiment_examples": 0}
+        expected = main.predicted(main.reference)
+        if len(specs) > 1 or not specs[0].is_float or expected is None:
+            return nothing
+        place = outputs / f"{answer['outputs'].index(main.name)}.npy"
+        found = main.predicted(np.load(place, mmap_mode="r"))
+        if float(np.mean(found == expected)) >= EXPERIMENT_BELOW:
+            return nothing
+        asked = worker.ask("experiments", output=main.name, threshold=main.threshold)
+        count = asked["examples"]
         return {
-            what: float(np.mean(np.array(classes) == expected[:EXPERIMENT_IMAGES]))
-            for what, classes in worker.ask("experiments", output=name)["predicted"].items()
+            "experiments": {
+                what: float(np.mean(np.array(classes) == expected[:count]))
+                for what, classes in asked["predicted"].items()
+            },
+            "experiment_examples": count,
         }
 
     def _enough_quiet(self, group: Sequence[Subject], numbers: range) -> bool:

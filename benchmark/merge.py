@@ -14,8 +14,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from benchmark.metrics import MISSING, Measure, measure_of
 from benchmark.pipeline import SCHEMA_VERSION
-from benchmark.reports.words import MISSING, Json, is_emulated, microseconds, number
+from benchmark.reports.words import Json, is_emulated, microseconds, total_of, value_of
 from train.artifact import read_json
 from train.errors import ArtifactError
 
@@ -24,10 +25,11 @@ MAX_MACHINES = len(string.ascii_uppercase)
 REMEDY = "give what `python -m benchmark` wrote"
 ONE_BUNDLE = "merge runs of the same exports on the same images"
 LEFT_OUT = "emulated: its times are the emulator's and are left out"
+OTHER_CLASS = "≠A: how many are in another class than on A; "
 LEGEND = (
-    "acc %: on A, over {total:,} test images; ≠A: how many are in another class than on A; "
-    "p50, p99: µs for one image, ~ where rounds differ. Times of different machines are shown, not "
-    "tested: their runs had no conditions in common."
+    "{column}: on A, over {total:,} test {examples}; {other}"
+    "p50, p99: µs for one {example}, ~ where rounds differ. Times of different machines are shown, "
+    "not tested: their runs had no conditions in common."
 )
 
 
@@ -35,11 +37,12 @@ LEGEND = (
 class Row:
     """What is shown of a row; None where it was not measured.
 
-    `size_bytes` are those of the file, plain and gzipped; `predicted` is (N,) int64.
+    `value` is that of the metric that judges it; `size_bytes` are those of the file, plain and
+    gzipped; `predicted` is (N,) int64.
     """
 
     size_bytes: tuple[int | None, int | None]
-    accuracy: float | None
+    value: float | None
     p50: float | None
     p99: float | None
     unstable: bool
@@ -57,6 +60,7 @@ class Machine:
     model_sha256: str
     data_sha256: str
     images: int
+    measure: Measure
     rows: dict[str, Row]
 
 
@@ -82,7 +86,7 @@ def _read(letter: str, path: Path) -> Machine:
     content = read_json(path, schema_version=SCHEMA_VERSION, remedy=REMEDY)
     try:
         machine, source = content["environment"], content["source"]
-        images, emulated = len(source["predicted"]), is_emulated(content)
+        images, emulated = total_of(content), is_emulated(content)
         about = f"{machine['cpu']}, {machine['cores']} cores, {machine['architecture']}"
         return Machine(
             letter=letter,
@@ -91,8 +95,9 @@ def _read(letter: str, path: Path) -> Machine:
             model_sha256=str(source["sha256"]),
             data_sha256=str(content["data"]["sha256"]),
             images=images,
+            measure=measure_of(content),
             rows={
-                str(row["name"]): _row(row, images, timed=not emulated)
+                str(row["name"]): _row(row, images, measure_of(content), timed=not emulated)
                 for row in content["results"]
             },
         )
@@ -100,7 +105,7 @@ def _read(letter: str, path: Path) -> Machine:
         raise ArtifactError(f"{path} lacks or garbles {error}; {REMEDY}") from error
 
 
-def _row(row: Json, images: int, *, timed: bool) -> Row:
+def _row(row: Json, images: int, measure: Measure, *, timed: bool) -> Row:
     nothing = {"p50": None, "p99": None, "unstable": False}
     latency = row["latency_us"] if timed and row["latency_us"] else nothing
     predicted = None if row["predicted"] is None else np.array(row["predicted"], np.int64)
@@ -108,7 +113,7 @@ def _row(row: Json, images: int, *, timed: bool) -> Row:
         raise ValueError(f"'predicted' of {row['name']}: {predicted.shape}, not ({images},)")
     return Row(
         size_bytes=(row["size_bytes"], row["gzip_bytes"]),
-        accuracy=_number(row["accuracy"]),
+        value=None if measure.agrees else _number(value_of(row)),
         p50=_number(latency["p50"]),
         p99=_number(latency["p99"]),
         unstable=bool(latency["unstable"]),
@@ -133,6 +138,13 @@ def _check_same(first: Machine, other: Machine) -> None:
                 f"{other.path} is of {what} than {first.path}: got {found[:12]}…, expected "
                 f"{expected[:12]}…; {ONE_BUNDLE}"
             )
+    measures = first.measure, other.measure
+    if len({(found.output, found.metric) for found in measures}) > 1:
+        metrics = " and ".join(f"{found.metric} of {found.output or 'it'}" for found in measures)
+        raise ArtifactError(
+            f"{other.path} is judged by another metric than {first.path}: got {metrics}; run both "
+            "with the same --metric"
+        )
     for name in first.rows.keys() & other.rows.keys():
         sizes, expected_sizes = other.rows[name].size_bytes, first.rows[name].size_bytes
         if None not in sizes + expected_sizes and sizes != expected_sizes:
@@ -149,7 +161,15 @@ def render_merged(machines: Sequence[Machine], console: Console) -> None:
         console.print(merged_table(machines, machines[start : start + MACHINES_A_TABLE]))
     for machine in machines:
         _line(console, f"{machine.letter}: {machine.path}: {machine.about}")
-    _line(console, LEGEND.format(total=machines[0].images))
+    first = machines[0]
+    legend = LEGEND.format(
+        column=first.measure.words.column,
+        total=first.images,
+        examples=first.measure.examples,
+        example=first.measure.examples[:-1],
+        other=OTHER_CLASS * first.measure.classes,
+    )
+    _line(console, legend)
     for machine in machines:
         others = [
             f"{name} {row.verdict}" for name, row in machine.rows.items() if row.verdict != "pass"
@@ -165,9 +185,13 @@ def merged_table(machines: Sequence[Machine], shown: Sequence[Machine]) -> Table
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
     table.add_column("format", overflow="fold")
     if first in shown:
-        table.add_column("acc %", justify="right", no_wrap=True)
+        table.add_column(first.measure.words.column, justify="right", no_wrap=True)
     for machine in shown:
-        headings = [f"{machine.letter} p50", "p99", *["≠A"] * (machine is not first)]
+        headings = [
+            f"{machine.letter} p50",
+            "p99",
+            *["≠A"] * (machine is not first and first.measure.classes),
+        ]
         for heading in headings:
             table.add_column(heading, justify="right", no_wrap=True)
     for name in names:
@@ -175,12 +199,12 @@ def merged_table(machines: Sequence[Machine], shown: Sequence[Machine]) -> Table
         for machine in shown:
             row, before = machine.rows.get(name), first.rows.get(name)
             if machine is first:
-                cells.append(number(row.accuracy if row else None, 2, 100))
+                cells.append(first.measure.words.figure(row.value if row else None))
             cells += [
                 microseconds(row.p50 if row else None, unstable=bool(row and row.unstable)),
                 microseconds(row.p99 if row else None, unstable=False),
             ]
-            if machine is not first:
+            if machine is not first and first.measure.classes:
                 cells.append(_flips(before, row))
         table.add_row(name, *cells)
     return table

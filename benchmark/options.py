@@ -4,7 +4,7 @@ from pathlib import Path
 
 from train.cli import Parser, integer_between, listed, names, number_between
 
-BASELINE = 0.886  # the seed's test accuracy
+METRICS = ("accuracy", "top-5", "auc", "mae", "rmse", "r2")
 TOLERANCE = 0.01
 SAMPLES, QUICK_SAMPLES = 10_000, 1_000
 ROUNDS, QUICK_ROUNDS = 20, 5
@@ -21,7 +21,7 @@ OPTIMIZATION = ("all", "extended", "basic", "disabled")
 def parser() -> Parser:
     """Returns the parser of the command's options."""
     found = Parser(prog="python -m benchmark", description=__doc__)
-    found.add_shared_arguments()
+    found.add_shared_arguments(own_data=True)
     add = found.add_argument
     add(
         "--reports",
@@ -39,23 +39,42 @@ def parser() -> Parser:
     add(
         "--baseline",
         type=number_between(0, 1),
-        default=BASELINE,
         metavar="SHARE",
-        help="accuracy to compare with, 0…1 (default: %(default)s)",
+        help="accuracy to compare with, 0…1 (default: 0.886 on Fashion-MNIST, of your own model "
+        "none)",
     )
     add(
         "--tolerance",
         type=number_between(0, 1),
         default=TOLERANCE,
         metavar="SHARE",
-        help="accuracy that may be lost against the baseline and against the Keras model, 0…1 "
-        "(default: %(default)s)",
+        help="accuracy that may be lost against the baseline and against the Keras model, 0…1; of "
+        "AUC and R² likewise, of MAE and RMSE the share by which they may grow (default: "
+        "%(default)s)",
     )
     add(
         "--max-drop",
         type=number_between(0, 1),
         metavar="SHARE",
-        help="accuracy that may be lost against the Keras model, 0…1, in place of the tolerance",
+        help="what may be lost against the Keras model, 0…1, in place of the tolerance",
+    )
+    add(
+        "--metric",
+        choices=METRICS,
+        help="what the first output with targets is judged by (default: accuracy for classes, r2 "
+        "for values)",
+    )
+    add(
+        "--threshold",
+        type=number_between(-1e30, 1e30),
+        metavar="VALUE",
+        help="an output of one value above it is a yes; 0 for logits (default: 0.5)",
+    )
+    add(
+        "--image-size",
+        type=_size,
+        metavar="HxW",
+        help="height and width that pictures in --data are brought to (default: the model's own)",
     )
     add(
         "--max-drop-per-class",
@@ -67,7 +86,7 @@ def parser() -> Parser:
         "--min-agreement",
         type=number_between(0, 1),
         metavar="SHARE",
-        help="least share of images with the Keras model's prediction, 0…1",
+        help="least share of examples with the Keras model's prediction, 0…1",
     )
     add(
         "--max-latency-us",
@@ -121,8 +140,8 @@ def parser() -> Parser:
         "--batch",
         type=integer_between(1, MAX_BATCH),
         metavar="N",
-        help="also measure images a second in batches of N; one by one where the file has a fixed "
-        "batch of one",
+        help="also measure examples a second in batches of N; one by one where the file has a "
+        "fixed batch of one",
     )
     add(
         "--samples",
@@ -145,7 +164,7 @@ def parser() -> Parser:
     add(
         "--save-outputs",
         action="store_true",
-        help="keep every row's outputs on all images, in benchmark.outputs.npz",
+        help="keep every row's outputs on all examples, in benchmark.outputs.npz",
     )
     add("--resume", action="store_true", help="go on with a run that was cut off")
     add(
@@ -183,3 +202,10 @@ def parser() -> Parser:
     )
     found.add_bundle_images()
     return found
+
+
+def _size(text: str) -> tuple[int, int]:
+    """An argparse type, as `parse_size`, imported when there is one to parse."""
+    from export.own import parse_size
+
+    return parse_size(text)

@@ -1,20 +1,22 @@
 """Exports → workers → raw results → verdicts → `benchmark.json` and reports. Light."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
-
-import numpy as np
 
 from benchmark.conditions import Conditions
 from benchmark.config import BenchmarkConfig
 from benchmark.explain import explained
 from benchmark.floor import measure_floors
+from benchmark.gate import Gate
 from benchmark.limits import check_limits, limits_of
 from benchmark.measure import Measurement
+from benchmark.metrics import Measure
 from benchmark.outputs import OUTPUTS_FILE, write_outputs
 from benchmark.partial import PartialResults
+from benchmark.quality import quality_of
+from benchmark.questions import Question, ask
 from benchmark.recommend import Recommendation, recommend
 from benchmark.reports import check_places, write_reports
 from benchmark.results import Result, conclude
@@ -25,12 +27,14 @@ from benchmark.subjects import (
     find_manifests,
     find_subjects,
 )
-from benchmark.test_data import load_test_data, unpacked
+from export.evaluation import open_evaluation, unpacked
 from train.artifact import package_versions, publish, staging, write_json
 from train.environment import read_environment
+from train.errors import ToolkitError
 from train.record import ReferenceOutputs
 
 SCHEMA_VERSION = 1
+BASELINE = 0.886  # of the reference job: the test accuracy of the notebook that it comes from
 RUNTIME_PACKAGES = {"litert": "ai-edge-litert", "onnxruntime": "onnxruntime", KERAS: "tensorflow"}
 INTERRUPTED = "what was measured is kept; `python -m benchmark --resume` goes on from there"
 
@@ -41,8 +45,10 @@ class Benchmark:
 
     Attributes:
         results: the rows.
-        source_accuracy: of the Keras model, 0…1; None for data without labels.
-        total: how many test images.
+        measure: what they are judged by.
+        gate: the limits of the verdict.
+        source_accuracy: of the Keras model, 0…1; None for outputs without labels.
+        total: how many test examples.
         conditions: of the machine while calls were timed; None if none were.
         floor_us: by runtime, what a call costs that computes nothing; None if it can't be had.
         recommendation: the export to take on this machine; None if none passes, or if its times
@@ -50,6 +56,8 @@ class Benchmark:
     """
 
     results: tuple[Result, ...]
+    measure: Measure
+    gate: Gate
     source_accuracy: float | None
     total: int
     conditions: Conditions | None
@@ -78,49 +86,96 @@ def run_benchmark(
     reports = config.reports or config.artifacts
     check_places(reports)
     with staging(config.artifacts) as staged, staging(reports, "--reports") as staged_reports:
-        test, reference = load_test_data(config, staged)
-        check_limits(config.gate, labelled=bool(test.targets), emulated=environment.emulated)
+        found = open_evaluation(config.artifacts, config.data, config.image_size, staged)
+        test, reference = found.samples, found.reference
+        asked = ask(reference, test, metric=config.metric, threshold=config.threshold)
+        main = asked[0]
+        config = replace(config, gate=gate_of(config.gate, main, own=found.own))
+        check_limits(config.gate, main, emulated=environment.emulated)
         subjects = find_subjects(config, reference, test)
         places = unpacked(test, staged)
         raw = PartialResults(
             config.artifacts, identity(config, subjects, reference), resume=config.resume
         )
         try:
-            measured = Measurement(config, raw, places, reference, on_progress).run(subjects)
+            measured = Measurement(config, raw, places, reference, main, on_progress).run(subjects)
             runtimes = dict.fromkeys(s.runtime for s in subjects if s.runtime and not s.problem)
             floor_us = measure_floors(runtimes, raw, staged)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(INTERRUPTED) from None
-        results = conclude(subjects, raw, measured, reference, test.labels, config.gate)
-        predicted = reference.outputs.argmax(axis=1)
-        # without labels, the Keras model's predictions stand in for them
-        classes = predicted if test.labels is None else test.labels
+        results = conclude(
+            subjects,
+            raw,
+            measured,
+            asked,
+            config.gate,
+            examples=found.examples,
+            own=found.own,
+        )
         recommendation = None
         if not environment.emulated:
             limits = limits_of(config.gate)
-            recommendation = recommend(results, classes, config.objective, limits)
+            recommendation = recommend(results, quality_of(main), config.objective, limits)
         benchmark = Benchmark(
             results=tuple(explained(results, environment, floor_us)),
-            source_accuracy=None
-            if test.labels is None
-            else float(np.mean(predicted == test.labels)),
-            total=len(test.images),
+            measure=measure_by(main, found.examples),
+            gate=config.gate,
+            source_accuracy=source_accuracy(main),
+            total=len(test),
             conditions=measured.conditions,
             floor_us=floor_us,
             recommendation=recommendation,
         )
-        content = as_json(benchmark, config, reference, test.labels, now())
+        content = as_json(benchmark, config, reference, main, now())
         write_json(staged / RESULTS_FILE, content)
-        written = write_reports(content, test.images, staged_reports)
+        written = write_reports(content, found.pictures, staged_reports)
         files = [staged / RESULTS_FILE]
         if config.save_outputs:
             files.append(staged / OUTPUTS_FILE)
-            measured_rows = [row.subject for row in results if row.predicted is not None]
-            write_outputs(files[-1], {s.name: raw.outputs(s.key) for s in measured_rows})
+            rows = [row.subject for row in results if row.latency is not None]
+            write_outputs(files[-1], {s.name: raw.outputs(s.key)[main.name] for s in rows})
         publish(files, config.artifacts)
         publish(written, reports)
         raw.delete()
     return benchmark
+
+
+def gate_of(gate: Gate, main: Question, *, own: bool) -> Gate:
+    """Returns the limits with the baseline of the reference job, if it is its accuracy.
+
+    Raises:
+        ToolkitError: there is a baseline, and the metric is another than accuracy.
+    """
+    fits = main.task == "outputs" or main.metric == "accuracy"
+    if gate.baseline is None:
+        return gate if own or not fits else replace(gate, baseline=BASELINE)
+    if fits:
+        return gate
+    raise ToolkitError(
+        f"got --baseline and --metric {main.metric}, expected accuracy, which it is one of; leave "
+        "it out, or give --max-drop against the Keras model"
+    )
+
+
+def source_accuracy(main: Question) -> float | None:
+    """Returns the Keras model's accuracy, 0…1, on the main output's labels, if it has any."""
+    labels, predicted = main.labels, main.predicted(main.reference)
+    if labels is None or predicted is None:
+        return None
+    return float((predicted == labels).mean())
+
+
+def measure_by(main: Question, examples: str) -> Measure:
+    """Returns what reports need to know of the main output; `examples` is what data is made of."""
+    return Measure(
+        output=main.name,
+        task=main.task,
+        metric=main.metric,
+        threshold=main.threshold,
+        classes=main.classes,
+        source_value=main.judge(main.reference).source_value,
+        examples=examples,
+    )
 
 
 def identity(
@@ -140,7 +195,7 @@ def as_json(
     benchmark: Benchmark,
     config: BenchmarkConfig,
     reference: ReferenceOutputs,
-    labels: np.ndarray | None,
+    main: Question,
     now: datetime,
 ) -> dict[str, Any]:
     """Returns the content of `benchmark.json`."""
@@ -155,15 +210,17 @@ def as_json(
         "conditions": benchmark.conditions and benchmark.conditions.as_json(),
         "floor_us": benchmark.floor_us,
         "recommendation": benchmark.recommendation and benchmark.recommendation.as_json(),
+        "measure": benchmark.measure.as_json(),
         "source": {
             "sha256": reference.model_sha256,
             "accuracy": benchmark.source_accuracy,
-            "predicted": reference.outputs.argmax(axis=1).astype(np.int32),
+            "predicted": main.predicted(main.reference),
         },
         "data": {
             "sha256": reference.data_sha256,
-            "classes": list(reference.labels),
-            "labels": labels,
+            "total": benchmark.total,
+            "classes": list(main.class_names),
+            "labels": main.labels,
         },
         "results": [found.as_json(config.gate) for found in benchmark.results],
     }

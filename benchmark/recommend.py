@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
-import numpy as np
-
 from benchmark.config import Objective
-from benchmark.pairs import drop_interval, latency_ratio, overlap
+from benchmark.pairs import latency_ratio, overlap
+from benchmark.quality import Quality
 from benchmark.results import Result
 
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
@@ -58,13 +57,13 @@ class Candidate:
         row: the row.
         latency: median of a single inference, microseconds.
         size: of the file, bytes.
-        accuracy: share of the images in the right class, 0…1.
+        loss: what is to be small in the metric that judges it.
     """
 
     row: Result
     latency: float
     size: int
-    accuracy: float
+    loss: float
 
     @property
     def name(self) -> str:
@@ -73,11 +72,11 @@ class Candidate:
 
     def cost(self, objective: Objective) -> float:
         """Returns what is to be small."""
-        return {"latency": self.latency, "size": self.size, "accuracy": -self.accuracy}[objective]
+        return {"latency": self.latency, "size": self.size, "accuracy": self.loss}[objective]
 
 
 def recommend(
-    results: Sequence[Result], classes: np.ndarray, objective: Objective, limits: dict[str, float]
+    results: Sequence[Result], quality: Quality, objective: Objective, limits: dict[str, float]
 ) -> Recommendation | None:
     """Returns the best export by an objective; None if none passes.
 
@@ -86,20 +85,20 @@ def recommend(
 
     Args:
         results: all rows of a run.
-        classes: (N,) the right class of each image; without labels, the Keras model's.
+        quality: how rows compare in the metric that judges them.
         objective: what the best is the best by.
         limits: those that were set, by name.
     """
-    candidates = _candidates(results, classes)
+    candidates = _candidates(results, quality)
     if not candidates:
         return None
     best = pareto(candidates)
-    chosen, decided_by = choose(best, objective, classes)
+    chosen, decided_by = choose(best, objective, quality)
     first = _best(best, objective)
-    reason = _why(chosen, first, decided_by, len(candidates), objective)
+    reason = _why(chosen, first, decided_by, len(candidates), objective, quality)
     others = [found for found in best if found is not chosen]
     if others:
-        reason += f". {_runner_up(chosen, choose(others, objective, classes)[0], classes)}"
+        reason += f". {_runner_up(chosen, choose(others, objective, quality)[0], quality)}"
     return Recommendation(
         name=chosen.name,
         format=chosen.row.subject.format,
@@ -110,13 +109,13 @@ def recommend(
     )
 
 
-def _candidates(results: Sequence[Result], classes: np.ndarray) -> list[Candidate]:
+def _candidates(results: Sequence[Result], quality: Quality) -> list[Candidate]:
     return [
         Candidate(
             row=row,
             latency=row.latency.p50,
             size=row.size_bytes,
-            accuracy=float(np.mean(row.predicted == classes)),
+            loss=quality.loss(row),
         )
         for row in results
         if row.verdict == "pass"
@@ -147,20 +146,20 @@ def pareto(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 
 def choose(
-    candidates: Sequence[Candidate], objective: Objective, classes: np.ndarray
+    candidates: Sequence[Candidate], objective: Objective, quality: Quality
 ) -> tuple[Candidate, Objective | None]:
     """Returns the best, and what decided against the best by the objective alone, if not that.
 
     Args:
         candidates: at least one.
         objective: the first to decide.
-        classes: (N,) the right class of each image.
+        quality: how rows compare in the metric that judges them.
     """
     first = _best(candidates, objective)
     left, decided_by = list(candidates), None
     for deciding in ORDER[objective]:
         best = _best(left, deciding)
-        left = [found for found in left if _same(deciding, found, best, classes)]
+        left = [found for found in left if _same(deciding, found, best, quality)]
         if decided_by is None and first not in left:
             decided_by = deciding
     return _best(left, objective), decided_by
@@ -170,15 +169,14 @@ def _best(candidates: Sequence[Candidate], objective: Objective) -> Candidate:
     return min(candidates, key=lambda found: tuple(map(found.cost, ORDER[objective])))
 
 
-def _same(objective: Objective, found: Candidate, best: Candidate, classes: np.ndarray) -> bool:
+def _same(objective: Objective, found: Candidate, best: Candidate, quality: Quality) -> bool:
     """Whether an objective can't tell a row from the best by it."""
     if found is best:
         return True
     if objective == "size":
         return found.size <= best.size * (1 + SAME_SIZE)
     if objective == "accuracy":
-        low, high = drop_interval(best.row, found.row, classes)
-        return low <= 0 <= high
+        return quality.same(best.row, found.row)
     ratio = latency_ratio(found.row, best.row)
     return overlap(found.row, best.row) or ratio is None or ratio.value <= 1 + SAME_LATENCY
 
@@ -189,31 +187,33 @@ def _why(
     decided_by: Objective | None,
     count: int,
     objective: Objective,
+    quality: Quality,
 ) -> str:
     if count == 1:
-        return f"the only one within the limits: {_figures(chosen)}"
+        return f"the only one within the limits: {_figures(chosen, quality)}"
     if decided_by is None:
-        return f"{BEST[objective]} of {count} within the limits: {_figures(chosen)}"
+        return f"{BEST[objective]} of {count} within the limits: {_figures(chosen, quality)}"
     return (
-        f"{LEVEL[objective]} {first.name} ({_figure(objective, chosen)} and "
-        f"{_figure(objective, first)}: no difference that the measurements can carry) and "
-        f"{BETTER[decided_by]}, {_figure(decided_by, chosen)} instead of "
-        f"{_figure(decided_by, first)}; {count} are within the limits"
+        f"{LEVEL[objective]} {first.name} ({_figure(objective, chosen, quality)} and "
+        f"{_figure(objective, first, quality)}: no difference that the measurements can carry) and "
+        f"{BETTER[decided_by]}, {_figure(decided_by, chosen, quality)} instead of "
+        f"{_figure(decided_by, first, quality)}; {count} are within the limits"
     )
 
 
-def _runner_up(chosen: Candidate, second: Candidate, classes: np.ndarray) -> str:
+def _runner_up(chosen: Candidate, second: Candidate, quality: Quality) -> str:
     """What the next best would have bought, and for what; both are of the Pareto set."""
-    bought = [f"{_gap(o, chosen, second)}" for o in OBJECTIVES if second.cost(o) < chosen.cost(o)]
-    paid = [f"{_gap(o, chosen, second)}" for o in OBJECTIVES if second.cost(o) > chosen.cost(o)]
+    gaps = {objective: _gap(objective, chosen, second, quality) for objective in OBJECTIVES}
+    bought = [gaps[o] for o in OBJECTIVES if second.cost(o) < chosen.cost(o)]
+    paid = [gaps[o] for o in OBJECTIVES if second.cost(o) > chosen.cost(o)]
     said = f"The runner-up, {second.name}, would be "
     said += f"{' and '.join(bought)} but {' and '.join(paid)}" if bought else "the same"
-    if second.accuracy > chosen.accuracy and _same("accuracy", chosen, second, classes):
+    if second.loss < chosen.loss and _same("accuracy", chosen, second, quality):
         said += " (that accuracy may be chance)"
     return said
 
 
-def _gap(objective: Objective, chosen: Candidate, second: Candidate) -> str:
+def _gap(objective: Objective, chosen: Candidate, second: Candidate, quality: Quality) -> str:
     better = second.cost(objective) < chosen.cost(objective)
     if objective == "latency":
         word = "faster" if better else "slower"
@@ -221,17 +221,16 @@ def _gap(objective: Objective, chosen: Candidate, second: Candidate) -> str:
     if objective == "size":
         word = "smaller" if better else "larger"
         return f"{abs(second.size - chosen.size) / 1000:,.1f} kB {word}"
-    word = "more" if better else "less"
-    return f"{abs(second.accuracy - chosen.accuracy) * 100:.2f} points {word} accurate"
+    return quality.gap(chosen.row, second.row)
 
 
-def _figure(objective: Objective, found: Candidate) -> str:
+def _figure(objective: Objective, found: Candidate, quality: Quality) -> str:
     if objective == "latency":
         return f"{found.latency:.1f} µs"
     if objective == "size":
         return f"{found.size / 1000:,.1f} kB"
-    return f"{found.accuracy:.2%}"
+    return quality.figure(found.row)
 
 
-def _figures(found: Candidate) -> str:
-    return ", ".join(_figure(objective, found) for objective in OBJECTIVES)
+def _figures(found: Candidate, quality: Quality) -> str:
+    return ", ".join(_figure(objective, found, quality) for objective in OBJECTIVES)

@@ -9,6 +9,7 @@ import numpy as np
 from benchmark.fields import REMEDY, Fields
 from benchmark.gate import Verdict
 from benchmark.latency import MIN_ROUNDS
+from benchmark.metrics import Measure, measure_of
 from benchmark.pipeline import SCHEMA_VERSION
 from train.artifact import read_json
 from train.environment import Environment
@@ -38,7 +39,8 @@ class RecordedRow:
         name: the format, and how it was run where that is not the default.
         size_bytes, gzip_bytes: of the file.
         verdict, reasons: the judgement.
-        predicted: (N,) the predicted class of each image.
+        predicted: (N,) the predicted class of each example; None where outputs tell none.
+        value: of the metric that judges it, if that is another than the accuracy.
         latency: its rounds.
     """
 
@@ -48,6 +50,7 @@ class RecordedRow:
     verdict: Verdict
     reasons: tuple[str, ...]
     predicted: np.ndarray | None
+    value: float | None
     latency: RecordedLatency | None
 
 
@@ -64,7 +67,8 @@ class RecordedRun:
         rounds, launches: how many rounds were asked for, and in how many processes.
         source_sha256: of the Keras model.
         data_sha256: of the test data.
-        images: how many test images, > 0.
+        measure: what its rows are judged by.
+        images: how many test examples, > 0.
         labels: (N,) integer classes; None for data without labels.
         rows: by name, in the order of the table.
     """
@@ -78,6 +82,7 @@ class RecordedRun:
     launches: int
     source_sha256: str
     data_sha256: str
+    measure: Measure
     images: int
     labels: np.ndarray | None
     rows: dict[str, RecordedRow]
@@ -116,14 +121,15 @@ def read_run(path: Path) -> RecordedRun:
     data, source, settings = (fields.inner(name) for name in ("data", "source", "settings"))
     versions = fields.inner("versions")
     labels, expected = data.classes("labels"), source.classes("predicted")
-    if expected is None or not expected.size:
+    measure = _measure(fields)
+    if measure.classes and (expected is None or not expected.size):
         raise source.wrong("predicted", None, "the class of each test image")
-    images = expected.size
+    images = data.whole("total", least=1) if expected is None else expected.size
     if labels is not None and labels.size != images:
         raise data.wrong("labels of", labels.size, f"{images} images")
     rows: dict[str, RecordedRow] = {}
     for number, content in enumerate(fields.objects("results"), start=1):
-        row = _row(Fields(content, f"{path}: row {number}"), images)
+        row = _row(Fields(content, f"{path}: row {number}"), images, measure)
         if row.name in rows:
             raise fields.wrong(f"row {number} named", row.name, "every name once")
         rows[row.name] = row
@@ -139,19 +145,30 @@ def read_run(path: Path) -> RecordedRun:
         launches=settings.whole("launches", least=1),
         source_sha256=source.text("sha256"),
         data_sha256=data.text("sha256"),
+        measure=measure,
         images=images,
         labels=labels,
         rows=rows,
     )
 
 
-def _row(fields: Fields, images: int) -> RecordedRow:
+def _measure(fields: Fields) -> Measure:
+    try:
+        return measure_of(fields.content)
+    except (LookupError, TypeError, ValueError) as error:
+        got = fields.content.get("measure")
+        raise fields.wrong("measure", got, "what rows are judged by") from error
+
+
+def _row(fields: Fields, images: int, measure: Measure) -> RecordedRow:
     verdict, predicted = fields.text("verdict"), fields.classes("predicted")
     if verdict not in get_args(Verdict):
         raise fields.wrong("verdict", verdict, ", ".join(get_args(Verdict)))
     if predicted is not None and predicted.size != images:
         raise fields.wrong("predicted of", predicted.size, f"{images} images")
-    latency = None
+    value, latency = None, None
+    if fields.content.get("scores") is not None and measure.metric != "accuracy":
+        value = fields.inner("scores").optional_number("value")
     if fields.content.get("latency_us") is not None:
         timed, quiet = fields.inner("latency_us"), fields.flags("rounds_quiet")
         rounds_us = timed.microseconds("rounds_p50")
@@ -166,6 +183,7 @@ def _row(fields: Fields, images: int) -> RecordedRow:
         verdict=cast(Verdict, verdict),
         reasons=fields.texts("reasons"),
         predicted=predicted,
+        value=value,
         latency=latency,
     )
 

@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from benchmark.advice import advice
-from benchmark.details import LEGEND, details_table
-from benchmark.gate import Gate
+from benchmark.details import details_legend, details_table
 from benchmark.latency import MIN_ROUNDS
+from benchmark.metrics import Measure
 from benchmark.pipeline import Benchmark
-from benchmark.reports.words import COLUMNS, Json, cells
+from benchmark.reports.others import OTHER_COLUMNS, OTHER_LEGEND, other_rows
+from benchmark.reports.words import Json, cells, columns
 from benchmark.subjects import KERAS
 from train.environment import Environment
 
@@ -21,7 +23,6 @@ SHORT = {"inconclusive": "inconcl."}
 
 def render(
     benchmark: Benchmark,
-    gate: Gate,
     environment: Environment,
     console: Console,
     *,
@@ -31,18 +32,21 @@ def render(
 
     Args:
         benchmark: what was found.
-        gate: the limits of the verdict.
         environment: the machine.
         console: where to.
         details: whether to print a second table, of start-up, memory, tails and classes.
     """
-    rows = [result.as_json(gate) for result in benchmark.results]
+    rows = [result.as_json(benchmark.gate) for result in benchmark.results]
     found = benchmark.recommendation
-    console.print(results_table(rows, found.as_json() if found else None))
+    console.print(results_table(rows, benchmark.measure, found.as_json() if found else None))
+    if others := other_rows(rows):
+        say(console, f"The table is of output {benchmark.measure.output}; the others:")
+        console.print(others_table(others))
+        say(console, OTHER_LEGEND)
     if details:
         console.print(details_table(benchmark.results))
-        say(console, LEGEND)
-    _legend(benchmark, gate, environment, console)
+        say(console, details_legend(benchmark.results))
+    _legend(benchmark, environment, console)
     for line in advice(benchmark, environment):
         say(console, line)
     _unstable(benchmark, console)
@@ -53,35 +57,56 @@ def render(
             say(console, f"{result.subject.name}: {result.verdict}: {reason}")
 
 
-def results_table(rows: Sequence[Json], recommendation: Json | None) -> Table:
+def results_table(rows: Sequence[Json], measure: Measure, recommendation: Json | None) -> Table:
     """Returns the table of the rows of `benchmark.json`; the recommendation's are marked."""
     found = recommendation or {"name": None, "pareto": ()}
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
     table.add_column("format", overflow="fold")  # the one to give way in a narrow terminal
-    for name in COLUMNS:
+    for name in columns(measure):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for row in rows:
         marks = "*" * (row["name"] == found["name"]) + "†" * (row["name"] in found["pareto"])
         verdict = SHORT.get(row["verdict"], row["verdict"])
-        table.add_row(row["name"], *cells(row), f"[{STYLES[row['verdict']]}]{verdict}[/]{marks}")
+        table.add_row(
+            row["name"], *cells(row, measure), f"[{STYLES[row['verdict']]}]{verdict}[/]{marks}"
+        )
     return table
 
 
-def _legend(benchmark: Benchmark, gate: Gate, environment: Environment, console: Console) -> None:
+def others_table(rows: Sequence[tuple[str, ...]]) -> Table:
+    """Returns the table of the further outputs' cells."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
+    for name in OTHER_COLUMNS:
+        figure = name in OTHER_COLUMNS[3:6]
+        table.add_column(
+            name, justify="right" if figure else "left", no_wrap=figure, overflow="fold"
+        )
+    for row in rows:
+        verdict = SHORT.get(row[-1], row[-1])
+        table.add_row(*(Text(cell) for cell in row[:-1]), f"[{STYLES[row[-1]]}]{verdict}[/]")
+    return table
+
+
+def _legend(benchmark: Benchmark, environment: Environment, console: Console) -> None:
+    measure, gate = benchmark.measure, benchmark.gate
+    words, examples = measure.words, measure.examples
     source = "no labels: judged by outputs"
-    if benchmark.source_accuracy is not None:
+    if measure.labelled:
+        baseline = "" if gate.baseline is None else f", the baseline {gate.baseline:.2%}"
         source = (
-            f"the Keras model's accuracy is {benchmark.source_accuracy:.2%}, the baseline "
-            f"{gate.baseline:.2%}, the tolerance {gate.tolerance * 100:.2f} points"
+            f"the Keras model's {words.name} is {words.said(measure.source_value)}{baseline}, "
+            f"the tolerance {gate.tolerance * 100:.2f} {words.unit}"
         )
         if gate.max_drop is not None:
             source += f", the largest drop {gate.max_drop * 100:.2f}"
+    near = "agree: % in the same class as by it"
+    if not measure.classes:
+        near = "SNR: signal-to-noise ratio of the outputs against its, dB"
     say(
         console,
-        f"{benchmark.total:,} test images; {source}. drop: points of accuracy lost against the "
-        "Keras model, 95 % interval; agree: % in the same class as by it; p50, p99: µs for one "
-        "image.",
+        f"{benchmark.total:,} test {examples}; {source}. drop: {words.drop_meaning}; {near}; "
+        f"p50, p99: µs for one {examples[:-1]}.",
     )
     timers = [result.latency.timer for result in benchmark.results if result.latency]
     if timers:

@@ -1,21 +1,22 @@
 """Raw results → statistics → verdicts: what a row of the table knows. Light."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
-from benchmark.accuracy import Accuracy, compare
-from benchmark.gate import Evidence, Gate, Verdict, judge
+from benchmark.accuracy import Accuracy
+from benchmark.gate import FileEvidence, Gate, Verdict, judge_file, verdict_of
 from benchmark.latency import Latency, Round, WarmUp, enough_quiet, summarize
 from benchmark.measure import MAX_QUIET, Measured
+from benchmark.output_results import OutputResult, Shared, conclude_output
 from benchmark.partial import PartialResults
+from benchmark.questions import Question
+from benchmark.scores import Scores
 from benchmark.subjects import Subject
-from benchmark.symptoms import experiment_symptoms, input_symptoms, output_symptoms
-from export.compare import Distance, distance
-from train.record import ReferenceOutputs
+from export.compare import Distance
 
-VERIFIED = ("agreement", "snr_db")
 ACCURACY = (  # what a row with labels knows
     *("correct", "total", "lost", "gained", "accuracy", "accuracy_ci95"),
     *("drop_vs_source", "drop_ci95", "mcnemar_p", "agreement", "agreement_ci95"),
@@ -34,14 +35,16 @@ class Result:
     Attributes:
         subject: what was measured.
         size_bytes, gzip_bytes: of the file.
-        accuracy: against labels and Keras model; None without labels.
-        distance: of its outputs from the Keras model's.
+        accuracy: of the main output's classes against labels and Keras model; None without.
+        distance: of the main output from the Keras model's.
+        scores: of the main output, by the metric that judges it.
+        others: what became of the model's other outputs, by name.
         latency: of single calls.
         scalars: what loading took and what else the worker said, by name.
-        throughput: images a second, in batches or one by one; or why it could not be had.
+        throughput: examples a second, in batches or one by one; or why it could not be had.
         profile: the time of each operator; or why it could not be had.
         kernels: which operators run, and which outside a delegate; or why that is not known.
-        predicted: (N,) the predicted class of each image.
+        predicted: (N,) the class of each example; None where the main output tells none.
         rounds_ns: the raw samples, a list for each round.
         rounds_quiet: whether the machine ran at its full speed in each round.
         first_round: the number of its first round; rows that took turns have the same.
@@ -54,6 +57,8 @@ class Result:
     gzip_bytes: int | None = None
     accuracy: Accuracy | None = None
     distance: Distance | None = None
+    scores: Scores | None = None
+    others: Mapping[str, OutputResult] = field(default_factory=dict)
     latency: Latency | None = None
     scalars: dict[str, Any] | None = None
     throughput: dict[str, Any] | None = None
@@ -69,7 +74,7 @@ class Result:
 
     def as_json(self, gate: Gate) -> dict[str, Any]:
         """Returns the row as a JSON object, raw samples last."""
-        found, scalars = self.accuracy, self.scalars or {}
+        found, scalars, baseline = self.accuracy, self.scalars or {}, gate.baseline
         return {
             "name": self.subject.name,
             "format": self.subject.format,
@@ -82,8 +87,12 @@ class Result:
             "reasons": list(self.reasons),
             "explanations": list(self.explanations),
             **(found.as_json() if found else dict.fromkeys(ACCURACY)),
-            "delta_vs_baseline": found and found.overall.accuracy - gate.baseline,
+            "delta_vs_baseline": None
+            if found is None or baseline is None
+            else found.overall.accuracy - baseline,
             "distance": None if self.distance is None else asdict(self.distance),
+            "scores": self.scores and self.scores.as_json(),
+            "outputs": {name: other.as_json() for name, other in self.others.items()},
             "latency_us": self.latency and self.latency.as_json(),
             **{
                 name: scalars.get(name)
@@ -102,9 +111,11 @@ def conclude(
     subjects: list[Subject],
     raw: PartialResults,
     measured: Measured,
-    reference: ReferenceOutputs,
-    labels: np.ndarray | None,
+    asked: Sequence[Question],
     gate: Gate,
+    *,
+    examples: str = "images",
+    own: bool = False,
 ) -> list[Result]:
     """Derives every row's statistics and verdict from the raw results.
 
@@ -112,9 +123,10 @@ def conclude(
         subjects: the rows, in the order of the table.
         raw: what the workers gave.
         measured: what else happened.
-        reference: the Keras model's outputs.
-        labels: (N,) integer classes; None for data without labels.
+        asked: what is asked of each output, the main one first.
         gate: the limits.
+        examples: what the test data is made of, `images` or `examples`.
+        own: whether the model is a user's own.
     """
     rounds = raw.rounds(
         range(max((numbers.stop for numbers in measured.rounds.values()), default=0))
@@ -128,7 +140,7 @@ def conclude(
     quiet_only = all(map(enough_quiet, timed.values()))
     for subject in subjects:
         manifest = subject.manifest
-        size_bytes = manifest.size_bytes if manifest else _size(subject)
+        size_bytes = subject.size_bytes
         gzip_bytes = manifest.gzip_bytes if manifest else None
         problem, scalars = measured.problems.get(subject.key), raw.row(subject.key)
         if problem is not None or scalars is None:
@@ -142,44 +154,69 @@ def conclude(
                 )
             )
             continue
-        outputs = raw.outputs(subject.key)[main_output]
         scalars |= _medians(subject.key, rounds, measured)
-        own = timed[subject.key]
+        own_rounds = timed[subject.key]
         latency = summarize(
-            own,
+            own_rounds,
             timer_ns=scalars["timer_ns"],
             reference=timed.get(measured.reference.get(subject.key, "")),
             quiet_only=quiet_only,
         )
-        evidence = _evidence(subject, outputs, reference, labels, latency, scalars)
-        verdict, reasons = judge(evidence, gate)
-        if verdict == "fail":
-            reasons = (*_symptoms(outputs, reference, labels, scalars, evidence), *reasons)
+        file = FileEvidence(
+            size_bytes=size_bytes,
+            p50_us=None if latency.p50 is None else (latency.p50, *latency.p50_ci95),
+        )
+        of_file = list(judge_file(file, gate))
+        under = Shared(
+            manifest=manifest,
+            scalars=scalars,
+            examples=examples,
+            own=own,
+            failed=verdict_of(of_file) == "fail",
+        )
+        outputs = raw.outputs(subject.key)
+        main, *others = (
+            conclude_output(question, outputs[question.name], under, gate, main=number == 0)
+            for number, question in enumerate(asked)
+        )
+        named = dict(zip((q.name for q in asked), (main, *others), strict=True))
         results.append(
             Result(
                 subject=subject,
                 size_bytes=size_bytes,
                 gzip_bytes=gzip_bytes,
-                accuracy=evidence.accuracy,
-                distance=evidence.distance,
+                accuracy=main.accuracy,
+                distance=main.distance,
+                scores=main.scores,
+                others={name: found for name, found in named.items() if found is not main},
                 latency=latency,
                 scalars=scalars,
                 throughput=raw.answer(subject.key, "throughput"),
                 profile=raw.answer(subject.key, "profile"),
                 kernels=raw.answer(subject.key, "kernels"),
-                predicted=outputs.argmax(axis=1).astype(np.int32),
-                rounds_ns=tuple(found.durations_ns for found in own),
-                rounds_quiet=tuple(found.quiet for found in own),
+                predicted=main.predicted,
+                rounds_ns=tuple(found.durations_ns for found in own_rounds),
+                rounds_quiet=tuple(found.quiet for found in own_rounds),
                 first_round=measured.rounds[subject.key].start,
-                verdict=verdict,
-                reasons=reasons,
+                verdict=_worst([verdict_of(of_file), *(found.verdict for found in named.values())]),
+                reasons=(*_reasons(named), *(reason for _, reason in of_file)),
             )
         )
     return results
 
 
-def _size(subject: Subject) -> int | None:
-    return None if subject.problem else subject.path.stat().st_size
+def _worst(verdicts: Sequence[Verdict]) -> Verdict:
+    order: tuple[Verdict, ...] = ("fail", "inconclusive", "pass")
+    return next(verdict for verdict in order if verdict in verdicts)
+
+
+def _reasons(outputs: Mapping[str, OutputResult]) -> tuple[str, ...]:
+    """Returns all reasons; of several outputs each says which it is of."""
+    return tuple(
+        reason if len(outputs) == 1 else f"{name}: {reason}"
+        for name, found in outputs.items()
+        for reason in found.reasons
+    )
 
 
 def _rounds_of(key: str, rounds: dict[int, dict[str, Any]], measured: Measured) -> list[Round]:
@@ -210,44 +247,3 @@ def _medians(key: str, rounds: dict[int, dict[str, Any]], measured: Measured) ->
         for name in LOADING
     }
     return {**medians, "pinned": all(answer.get("pinned", True) for answer in answers)}
-
-
-def _evidence(
-    subject: Subject,
-    outputs: np.ndarray,
-    reference: ReferenceOutputs,
-    labels: np.ndarray | None,
-    latency: Latency,
-    scalars: dict[str, Any],
-) -> Evidence:
-    manifest = subject.manifest
-    verified = {
-        name: value
-        for name in VERIFIED
-        if manifest and (value := manifest.recorded(name)) is not None
-    }
-    # without labels, the Keras model's predictions stand in for them
-    classes = reference.outputs.argmax(axis=1) if labels is None else labels
-    return Evidence(
-        accuracy=None if labels is None else compare(outputs, reference.outputs, labels),
-        distance=distance(outputs, reference.outputs, classes),
-        verified=verified,
-        size_bytes=manifest.size_bytes if manifest else subject.path.stat().st_size,
-        p50_us=None if latency.p50 is None else (latency.p50, *latency.p50_ci95),
-        class_names=reference.labels,
-        symptoms=tuple(input_symptoms(scalars["clipped_share"], scalars["input_range_use"])),
-    )
-
-
-def _symptoms(
-    outputs: np.ndarray,
-    reference: ReferenceOutputs,
-    labels: np.ndarray | None,
-    scalars: dict[str, Any],
-    evidence: Evidence,
-) -> list[str]:
-    unchanged, verified = evidence.distance.agreement, evidence.verified.get("agreement", 1.0)
-    return [
-        *output_symptoms(outputs, reference.outputs, labels, reference.labels),
-        *experiment_symptoms(scalars["experiments"], unchanged, verified),
-    ]

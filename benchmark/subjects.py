@@ -6,6 +6,7 @@ from pathlib import Path
 
 from benchmark.config import BenchmarkConfig
 from benchmark.worker import Job
+from export.evaluation import own_record
 from export.formats import FORMATS, Format
 from export.manifest import Manifest, check_file, read_manifest
 from export.runners import MODES
@@ -28,7 +29,7 @@ class Subject:
         mode: LiteRT's kernels or ONNX Runtime's optimization; None for Keras.
         threads: how many threads the runtime may use.
         manifest: what is recorded of the file; None for Keras and for a broken manifest.
-        path: the file.
+        path: the file; of a user's own Keras model, the record of it.
         problem: why it cannot be measured; None if it can.
     """
 
@@ -49,6 +50,19 @@ class Subject:
         if self.threads != 1:
             parts.append(f"{self.threads} threads")
         return " ".join(parts)
+
+    @property
+    def size_bytes(self) -> int | None:
+        """The size of the file, or of a folder's files; None if there is none to be had."""
+        if self.manifest is not None:
+            return self.manifest.size_bytes
+        record = own_record(self.path.parent) if self.path.name == RECORD_FILE else None
+        if self.problem or (record and record.request is None):
+            return None
+        path = Path(record.request["path"]) if record and record.request else self.path
+        if path.is_dir():
+            return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+        return path.stat().st_size if path.is_file() else None
 
     @property
     def key(self) -> str:
@@ -106,7 +120,8 @@ def find_subjects(
     hashes = frozenset(test.short_hashes())
     subjects = []
     if config.include_keras:
-        path = config.artifacts / MODEL_FILE
+        own = own_record(config.artifacts)
+        path = config.artifacts / (MODEL_FILE if own is None else RECORD_FILE)
         if not path.is_file():
             raise ArtifactError(f"--include-keras: {path} is not there; run `python -m train`")
         subjects += [
@@ -186,6 +201,6 @@ def check_overlap(manifest: Manifest, hashes: frozenset[str]) -> None:
     if overlap:
         raise ArtifactError(
             f"{manifest.format}: the test data overlaps the calibration set: "
-            f"{len(overlap)} of its {manifest.calibration.count} examples are test examples, so its "
-            "accuracy on them proves nothing; calibrate on training data, or test on other data"
+            f"{len(overlap)} of its {manifest.calibration.count} examples are test examples, so "
+            "its accuracy on them proves nothing; calibrate on training data, or test on other data"
         )

@@ -13,6 +13,7 @@ MAX_CLIPPED_SHARE = 0.001
 CONSTANT_SHARE = 0.98  # of images in one class, while the Keras model says so of far fewer
 SATURATED_SHARE = 0.2  # of images at full confidence, while the Keras model hesitates
 CONFIDENT, HESITANT = 0.99, 0.9
+MOST_PROBABLE = 1.01  # what is larger is no probability
 MIN_INPUT_USE = 0.5  # of the range that the input can hold
 EXPLAINED_SHARE = 0.8  # of the images, by a permutation of the classes
 EXPERIMENT_IMAGES = 500
@@ -48,6 +49,7 @@ def output_symptoms(
     reference: np.ndarray,
     labels: np.ndarray | None,
     class_names: tuple[str, ...],
+    examples: str = "images",
 ) -> list[str]:
     """Returns what looks wrong with the outputs of an export that fails.
 
@@ -56,11 +58,12 @@ def output_symptoms(
         reference: (N, classes) float32, the Keras model's.
         labels: (N,) integer classes, if there are any.
         class_names: the classes' names.
+        examples: what the test data is made of.
     """
     if not np.isfinite(outputs).all():
         return []
     if np.ptp(outputs, axis=0).max() == 0:
-        return ["the output is constant: the same for every image"]
+        return [f"the output is constant: the same for every {examples[:-1]}"]
     predicted, expected = outputs.argmax(axis=1), reference.argmax(axis=1)
     found = []
     classes = outputs.shape[1]
@@ -69,13 +72,13 @@ def output_symptoms(
     if counts[most] > CONSTANT_SHARE > 2 * np.mean(expected == most):
         found.append(
             f"the prediction is nearly constant: {_name(most, class_names)} for "
-            f"{counts[most]:.0%} of the images"
+            f"{counts[most]:.0%} of the {examples}"
         )
     saturated = (outputs.max(axis=1) >= CONFIDENT) & (reference.max(axis=1) < HESITANT)
-    if saturated.mean() > SATURATED_SHARE:
+    if saturated.mean() > SATURATED_SHARE and reference.max() < MOST_PROBABLE:
         found.append(
-            f"outputs are saturated: on {saturated.mean():.0%} of the images the export is at full "
-            "confidence where the Keras model hesitates"
+            f"outputs are saturated: on {saturated.mean():.0%} of the {examples} the export is at "
+            "full confidence where the Keras model hesitates"
         )
     permuted = _permutation(predicted, expected, classes)
     if permuted is not None:
@@ -88,6 +91,13 @@ def output_symptoms(
                 + _describe(permuted, class_names)
             )
     return found
+
+
+def value_symptoms(outputs: np.ndarray, reference: np.ndarray, examples: str) -> list[str]:
+    """Returns what looks wrong with outputs, (N, …) floats, that tell no classes."""
+    if np.ptp(outputs, axis=0).max() == 0 and np.ptp(reference, axis=0).max() > 0:
+        return [f"the output is constant: the same for every {examples[:-1]}"]
+    return []
 
 
 def experiments(inputs: np.ndarray) -> dict[str, np.ndarray]:
@@ -111,14 +121,15 @@ def experiments(inputs: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def experiment_symptoms(
-    agreement: Mapping[str, float], unchanged: float, verified: float
+    agreement: Mapping[str, float], unchanged: float, verified: float, tried: str
 ) -> list[str]:
     """Returns the change of inputs, if any, with which an export agrees with the Keras model.
 
     Args:
-        agreement: share of images with the Keras model's prediction, 0…1, by the change.
+        agreement: share of some examples with the Keras model's prediction, 0…1, by the change.
         unchanged: the same for the inputs as they are.
         verified: the same when the file was verified.
+        tried: how many examples, as "500 images".
     """
     if not agreement:
         return []
@@ -128,7 +139,7 @@ def experiment_symptoms(
         return []
     return [
         f"with its inputs {best} it agrees with the Keras model on {agreement[best]:.1%} of "
-        f"{EXPERIMENT_IMAGES} images, as they are on {unchanged:.1%}"
+        f"{tried}, as they are on {unchanged:.1%}"
     ]
 
 

@@ -21,6 +21,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.lib.format import open_memmap
 
+from benchmark.accuracy import predicted_classes
 from benchmark.kernels import kernels
 from benchmark.latency import time_calls, timer_cost_ns, warm_up
 from benchmark.memory import resident_peak
@@ -35,7 +36,10 @@ from train.preprocessing import Preprocessing, preprocess, preprocessing_from_js
 from train.tensors import TensorSpec, spec_from_json
 
 CHUNK_EXAMPLES = 1_000  # at a time, fewer where they are large
-CHUNK_VALUES = 4_000_000
+CHUNK_VALUES = 4_000_000  # of inputs and outputs
+CHUNK_NS = 2_000_000_000  # of a slow model, so that it can be said how far it is
+PROFILE_NS = 5_000_000_000
+EXPERIMENTS_NS = 30_000_000_000  # of all changes together
 RUNTIME_MODULES = {
     "litert": "ai_edge_litert.interpreter",
     "onnxruntime": "onnxruntime",
@@ -130,7 +134,7 @@ def serve(
     load_started = clock_ns()
     with opener(job.runtime, job.file, threads=job.threads, mode=job.mode) as runner:
         loaded = clock_ns()
-        session = Session(job, runner, raw, clock_ns)
+        session = Session(job, runner, raw, clock_ns, answer)
         first_inference_us = session.first_inference_us()
         peak_bytes = resident_peak()
         answer(
@@ -160,9 +164,18 @@ class Session:
     """A loaded model and what can be asked of it."""
 
     def __init__(
-        self, job: Job, runner: Runner, raw: Mapping[str, np.ndarray], clock_ns: Clock
+        self,
+        job: Job,
+        runner: Runner,
+        raw: Mapping[str, np.ndarray],
+        clock_ns: Clock,
+        answer: Callable[[dict[str, Any]], None],
     ) -> None:
-        """Raises ArtifactError if the file is not as declared."""
+        """`answer` sends what is said before a request is done.
+
+        Raises:
+            ArtifactError: the file is not as declared.
+        """
         for kind, found, declared in (
             ("input", runner.inputs, job.inputs),
             ("output", runner.outputs, job.outputs),
@@ -176,9 +189,10 @@ class Session:
         self._runner = runner
         self._raw = raw
         self._count = len(next(iter(raw.values())))
-        values = sum(int(np.prod(found.shape[1:])) for found in raw.values())
-        self._chunk = max(1, min(CHUNK_EXAMPLES, CHUNK_VALUES // max(1, values)))
+        self._chunk = 1
+        self._call_ns = 0
         self._clock_ns = clock_ns
+        self._answer = answer
         self._timed: list[Values] = []
         self.pinned = False
 
@@ -186,16 +200,27 @@ class Session:
         """Runs the very first inference and returns how long it took, in microseconds."""
         (value,) = self._stored(self._inputs(0, 1))
         started = self._clock_ns()
-        self._runner.invoke(value)
-        return (self._clock_ns() - started) / 1e3
+        found = self._runner.invoke(value)
+        self._call_ns = self._clock_ns() - started
+        values = sum(array.size for array in (*unpack(value), *unpack(found)))
+        self._chunk = max(1, min(CHUNK_EXAMPLES, CHUNK_VALUES // max(1, values)))
+        return self._call_ns / 1e3
 
     def do_outputs(self, path: str, core: int | None) -> dict[str, Any]:
-        """Runs every example one by one; writes the outputs, (N, …) float32, into a folder."""
+        """Runs every example one by one; writes the outputs, (N, …) float32, into a folder.
+
+        Of a slow model it says now and then how many are done.
+        """
         self._pin(core)
         files: list[np.ndarray] = []
         names, clipped_values, total, used = [], 0, 0, 0.0
-        for start in range(0, self._count, self._chunk):
-            inputs = self._inputs(start, start + self._chunk)
+        chunk = max(1, min(self._chunk, CHUNK_NS // max(1, self._call_ns)))
+        told_ns = self._clock_ns()
+        for start in range(0, self._count, chunk):
+            if self._clock_ns() - told_ns > CHUNK_NS:
+                self._answer({"done": start})
+                told_ns = self._clock_ns()
+            inputs = self._inputs(start, start + chunk)
             for spec in self._runner.inputs:
                 clipped_values += clipped(inputs[spec.name], spec)
                 total += inputs[spec.name].size
@@ -223,17 +248,24 @@ class Session:
             "input_range_use": used if quantized else 1.0,
         }
 
-    def do_experiments(self, output: str) -> dict[str, Any]:
+    def do_experiments(self, output: str, threshold: float) -> dict[str, Any]:
         """Returns the classes that an output predicts of some examples, their input changed.
 
-        Of a model with one input.
+        Of a model with one input; of fewer examples where a call takes long.
+
+        Args:
+            output: its name.
+            threshold: above it an output of one value is a yes.
         """
-        ((name, values),) = self._inputs(0, EXPERIMENT_IMAGES).items()
+        ((name, some),) = self._inputs(0, 1).items()
+        ways = len(experiments(some))
+        count = max(1, min(EXPERIMENT_IMAGES, EXPERIMENTS_NS // (ways * max(1, self._call_ns))))
+        values = self._inputs(0, count)[name]
         changed = {
-            what: self._outputs({name: other})[output].argmax(axis=1).tolist()
+            what: predicted_classes(self._outputs({name: other})[output], threshold).tolist()
             for what, other in experiments(values).items()
         }
-        return {"predicted": changed}
+        return {"predicted": changed, "examples": len(values)}
 
     def do_time(
         self, samples: int, warm_up_ns: int, limit_ns: int, core: int | None
@@ -296,8 +328,8 @@ class Session:
 
     def do_profile(self) -> dict[str, Any]:
         """Returns the time of each operator, by the runtime's own profiler."""
-        inputs = self._stored(self._inputs(0, self._chunk))
-        job = self._job
+        count = max(1, min(self._chunk, PROFILE_NS // max(1, self._call_ns)))
+        inputs, job = self._stored(self._inputs(0, count)), self._job
         found = profile(job.runtime, job.file, inputs, threads=job.threads, mode=job.mode)
         return {"operators": [operator.as_json() for operator in found]}
 

@@ -1,8 +1,8 @@
 """`python -m export`: converts the trained model and proves each file before writing it."""
 
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
 
 from export.formats import (
     ALIASES,
@@ -14,17 +14,16 @@ from export.formats import (
     select_formats,
     split_names,
 )
-from export.settings import CALIBRATION_METHODS, ExportOptions, methods_of, resolve
-from train.cli import DEFAULT_BUNDLE_IMAGES, Parser, integer_between, number_between, run_command
+from export.options import own_model, parser
+from export.own import OwnModel
+from export.settings import ExportOptions, Settings, methods_of, resolve
+from train.cli import DEFAULT_BUNDLE_IMAGES, run_command
 from train.errors import ToolkitError
-
-MAX_SAMPLES = 1_000_000
 
 
 def main(arguments: Sequence[str]) -> int:
     """Parses, exports, prints a line a format; returns the exit code."""
-    parser = build_parser()
-    options = parser.parse_args(arguments)
+    options = parser().parse_args(arguments)
     if options.list:
         print(format_list())
         return 0
@@ -66,6 +65,9 @@ def main(arguments: Sequence[str]) -> int:
             f"{TFLM}: got --batch dynamic, expected 1, TFLM's memory being fixed; leave one out"
         )
     settings = resolve([*formats, tflm_model] if tflm else formats, asked)
+    own = own_model(options)
+    if own is not None:
+        return export_own(options, own, formats, settings, tflm=tflm)
 
     from export.current import current_manifest
     from export.microcontroller.package import is_current, package_current
@@ -75,6 +77,11 @@ def main(arguments: Sequence[str]) -> int:
 
     # What needs no TensorFlow is said before its import: no model, nothing to do.
     record = read_model_record(options.artifacts)
+    if record.request is not None:
+        raise ToolkitError(
+            f"{options.artifacts} holds exports of {record.file}, a model of your own; give it "
+            "again with --model, and its data with --calibration"
+        )
     if not options.force:
         old = [e for e in formats if not current_manifest(e, settings[e.name], record)]
         for entry in formats:
@@ -101,80 +108,47 @@ def main(arguments: Sequence[str]) -> int:
             formats=formats,
             settings=settings,
             tflm=tflm,
+            force=True,  # what is up to date is left out already
         )
         failures = export_formats(export_config, report)
+    return said(failures)
+
+
+def export_own(
+    options: Namespace,
+    own: OwnModel,
+    formats: Sequence[Format],
+    settings: Mapping[str, Settings],
+    *,
+    tflm: bool,
+) -> int:
+    """Exports a user's own model; returns the exit code."""
+    from train.native_output import captured_native_output
+    from train.progress import progress
+
+    own.request.kind  # noqa: B018 - raises if there is no such model, before TensorFlow is loaded
+    with progress() as report:
+        report.step("loading TensorFlow")
+        with captured_native_output():
+            from export.pipeline import ExportConfig, export_formats
+        config = ExportConfig(
+            artifacts=options.artifacts,
+            data=None,
+            formats=formats,
+            settings=settings,
+            tflm=tflm,
+            own=own,
+            force=options.force,
+        )
+        failures = export_formats(config, report)
+    return said(failures)
+
+
+def said(failures: Mapping[str, ToolkitError]) -> int:
+    """Prints why formats were not made; returns the exit code."""
     for error in failures.values():
         print(f"error: {error}", file=sys.stderr)
     return max((error.exit_code for error in failures.values()), default=0)
-
-
-def build_parser() -> Parser:
-    """Returns the command's parser."""
-    parser = Parser(prog="python -m export", description=__doc__)
-    parser.add_shared_arguments()
-    parser.add_argument(
-        "--format",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help=f"what to make: a format's name, {ALL}, {TFLM}, or several with commas; repeatable",
-    )
-    parser.add_argument("--list", action="store_true", help="show the formats and exit")
-    parser.add_argument(
-        "--force", action="store_true", help="make again what is up to date already"
-    )
-    parser.add_argument(
-        "--bundle",
-        type=Path,
-        metavar="DIR|FILE.tar.gz",
-        help="convert nothing; write what a device needs to run and judge the exports that are "
-        "there, or those of --format",
-    )
-    parser.add_bundle_images()
-    parser.add_argument(
-        "--batch",
-        choices=("1", "dynamic"),
-        help="batch dimension (default: 1 for TFLite, dynamic for ONNX)",
-    )
-    parser.add_argument(
-        "--io",
-        choices=("int8", "uint8", "float32"),
-        help="input and output of integer TFLite models (default: int8, of int16x8: int16)",
-    )
-    parser.add_argument(
-        "--sparsity",
-        type=number_between(0.1, 0.95),
-        metavar="SHARE",
-        help="weights that pruning sets to zero (default: the first of 0.75, 0.5, 0.25 that passes "
-        "verification)",
-    )
-    parser.add_argument(
-        "--clusters",
-        type=integer_between(2, 128),
-        metavar="N",
-        help="distinct weights that clustering leaves a layer (default: 16)",
-    )
-    parser.add_argument(
-        "--calibration-samples",
-        type=integer_between(1, MAX_SAMPLES),
-        metavar="N",
-        help="training images that calibrate (default: 500)",
-    )
-    parser.add_argument(
-        "--calibration-method",
-        choices=CALIBRATION_METHODS,
-        help="how ranges come from them (default: auto, the best on held-out training images)",
-    )
-    parser.add_argument(
-        "--opset", type=integer_between(13, 18), metavar="N", help="ONNX opset (default: 18)"
-    )
-    parser.add_argument(
-        "--epochs",
-        type=integer_between(1, 1_000),
-        metavar="N",
-        help="epochs of each fine-tuning step (default: 2 or 3, by the kind)",
-    )
-    return parser
 
 
 def format_list() -> str:

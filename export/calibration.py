@@ -1,6 +1,6 @@
 """The representative dataset that quantization takes its ranges from, and its audit. Light."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import numpy as np
 from train.artifact import array_sha256
 from train.preprocessing import InputPreprocessing, preprocess
 from train.samples import Samples
+from train.tensors import TensorSpec
 
 MAX_HALVES_DIFFERENCE = 0.20
 AUDIT_EXAMPLES = 500
@@ -36,12 +37,15 @@ class RepresentativeDataset:
 
 
 def representative_dataset(
-    raw: Samples, chosen: np.ndarray, preprocessing: InputPreprocessing
+    raw: Samples,
+    chosen: np.ndarray,
+    preprocessing: InputPreprocessing,
+    specs: Sequence[TensorSpec],
 ) -> RepresentativeDataset:
-    """Returns the examples at some indices, preprocessed."""
+    """Returns the examples at some indices, preprocessed for inputs of these specs."""
     samples = raw.take(chosen)
     return RepresentativeDataset(
-        inputs=preprocess(samples.inputs, preprocessing),
+        inputs=preprocess(samples.inputs, preprocessing, specs),
         sha256=array_sha256(chosen),
         examples=samples.short_hashes(),
     )

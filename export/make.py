@@ -13,6 +13,7 @@ from export.formats import Family, Format
 from export.manifest import Calibration
 from export.refusal import reason_of
 from export.runners import open_runner, predict
+from export.runners.onnxruntime import load_errors
 from export.settings import ExportOptions, Settings, resolve
 from export.source import SourceModel
 from export.verify import Expectation, Verification, verify
@@ -21,7 +22,10 @@ from train.native_output import captured_native_output
 
 CONVERTERS: dict[Family, ModuleType] = {"tflite": tflite, "onnx": onnx}
 # What converters raise for a model or an option that they cannot convert.
-CONVERSION_ERRORS = (ConverterError, tf.errors.OpError, ValueError, TypeError, RuntimeError)
+CONVERSION_ERRORS = (
+    *(ConverterError, tf.errors.OpError, ValueError, TypeError, RuntimeError),
+    *load_errors(),
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,10 @@ import numpy as np
 import tensorflow as tf
 
 from export.calibration import RepresentativeDataset, representative_dataset
-from export.models import load_model, open_dimensions
+from export.models import load_model
 from export.models.loaded import LoadedModel
 from export.models.request import ModelRequest, file_sha256_of
+from export.models.shapes import open_dimensions
 from export.opening import Wanted, open_samples
 from export.opening.split import calibration_split
 from export.own import OwnModel
@@ -64,19 +65,20 @@ def reference_material(record: ModelRecord, data: Path | None, samples: int | No
         record=record,
         model=model,
         preprocessing=dict(record.preprocessing),
-        representative=representative_dataset(raw, parts.calibration, record.preprocessing),
+        representative=representative_dataset(
+            raw, parts.calibration, record.preprocessing, model.inputs
+        ),
         training=Training(samples=raw.take(parts.train), preprocessing=record.preprocessing),
         held_out=raw.take(parts.validation),
     )
 
 
-def own_material(own: OwnModel, artifacts: Path, samples: int | None, folder: Path) -> Material:
+def own_material(own: OwnModel, artifacts: Path, folder: Path) -> Material:
     """Returns a user's own model, with parts of the calibration data.
 
     Args:
         own: the model and where its data is.
         artifacts: the folder of the exports.
-        samples: how many examples calibrate; None for as many as are useful.
         folder: a temporary folder, for data that has to be unpacked.
 
     Raises:
@@ -100,7 +102,7 @@ def own_material(own: OwnModel, artifacts: Path, samples: int | None, folder: Pa
             limit=None,
         )
         raw = open_samples(own.calibration, wanted, folder)
-        chosen, held = calibration_split(len(raw), samples)
+        chosen, held = calibration_split(len(raw), own.calibration_samples)
         held_out = raw.take(held)
         rest = np.setdiff1d(np.arange(len(raw)), held)
     record = ModelRecord(
@@ -114,11 +116,11 @@ def own_material(own: OwnModel, artifacts: Path, samples: int | None, folder: Pa
         outputs=model.outputs,
         request=asdict(own.request),
     )
-    inside = {} if own.embed else preprocessing
+    inside = dict.fromkeys(preprocessing, RAW) if own.embed else preprocessing
     if own.calibration is not None:
         part = raw.take(chosen)
         representative = replace(
-            representative_dataset(raw, chosen, inside), sha256=part.inputs_sha256()
+            representative_dataset(raw, chosen, inside, model.inputs), sha256=part.inputs_sha256()
         )
         training = Training(samples=raw.take(rest), preprocessing=inside)
     return Material(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from export.models.request import ModelRequest
 from train.errors import ToolkitError
-from train.preprocessing import Factor, Preprocessing
+from train.preprocessing import RAW, Factor, Preprocessing
 from train.tensors import TensorSpec
 
 KEYS = ("scale", "mean", "std")
@@ -20,6 +20,7 @@ class OwnModel:
     Attributes:
         request: how it is loaded.
         calibration: where its data is, as `open_samples` takes it; None for none.
+        calibration_samples: how many of its examples calibrate; None for as many as are useful.
         image_size: height and width that pictures are brought to; None for the model's own.
         preprocess: what raw values become, by the input's name; under the empty name that of every
             float input that has none of its own.
@@ -28,6 +29,7 @@ class OwnModel:
 
     request: ModelRequest
     calibration: str | None = None
+    calibration_samples: int | None = None
     image_size: tuple[int, int] | None = None
     preprocess: Mapping[str, Preprocessing] = field(default_factory=dict)
     embed: bool = False
@@ -46,8 +48,8 @@ class OwnModel:
                 )
         if "" in self.preprocess and not floats:
             raise ToolkitError("--preprocess: the model has no input of real numbers; leave it out")
-        found = {name: self.preprocess.get(name, self.preprocess.get("")) for name in floats}
-        return {name: how for name, how in found.items() if how is not None}
+        otherwise = self.preprocess.get("", RAW)
+        return {name: self.preprocess.get(name, otherwise) for name in floats}
 
 
 def parse_preprocess(text: str) -> tuple[str, Preprocessing]:

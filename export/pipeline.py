@@ -27,9 +27,9 @@ from export.source import SourceModel
 from export.verify import Expectation
 from train.artifact import file_sha256, publish, staging, write_json
 from train.errors import ArtifactError, ToolkitError
-from train.preprocessing import preprocess
+from train.preprocessing import Preprocessing, preprocess
 from train.progress import Progress
-from train.record import MODEL_FILE, RECORD_FILE, read_model_record
+from train.record import MODEL_FILE, RECORD_FILE, ModelRecord, read_model_record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +82,7 @@ def export_formats(
             material = reference_material(record, config.data, samples)
         else:
             check_place(config.artifacts, config.own)
-            material = own_material(config.own, config.artifacts, samples, work)
+            material = own_material(config.own, config.artifacts, work)
             write_json(staged / RECORD_FILE, material.record.as_json())
             publish([staged / RECORD_FILE], config.artifacts)
         source = SourceModel(
@@ -111,7 +111,14 @@ def export_formats(
                 failures[entry.name] = with_advice(error, entry, trial)
                 report.milestone(f"{entry.name:<28} FAILED")
                 continue
-            manifest = manifest_of(made, entry, settings, material, now())
+            manifest = manifest_of(
+                made,
+                entry,
+                options_of(settings, material),
+                material.record,
+                material.preprocessing,
+                now(),
+            )
             write_json(staged / manifest.path.name, manifest.as_json())
             publish([made.path, staged / manifest.path.name], config.artifacts)
             report.milestone(summary(manifest))
@@ -164,8 +171,12 @@ def current_of(entry: Format, settings: Settings, material: Material) -> Manifes
 
 def options_of(settings: Settings, material: Material) -> dict[str, Any]:
     """Returns the options that a manifest records."""
-    embedded = material.preprocessing != material.record.preprocessing
-    return {**settings.record(), **({"embed_preprocessing": True} if embedded else {})}
+    found = settings.record()
+    if material.representative is not None and settings.calibration_samples is not None:
+        found["calibration_samples"] = len(material.representative)
+    if material.preprocessing != material.record.preprocessing:
+        found["embed_preprocessing"] = True
+    return found
 
 
 def make_tflm(
@@ -200,13 +211,15 @@ def make_tflm(
             missed = missed_operator(str(check.value))
             if missed:
                 raise lacks(missed)
-        model, manifest = made.path, manifest_of(made, entry, settings, material, now)
+        options = options_of(settings, material)
+        manifest = manifest_of(made, entry, options, record, material.preprocessing, now)
+        model = made.path
     return make_package(model, manifest, expected.inputs, record, now)
 
 
 def expectation(source: SourceModel, material: Material) -> Expectation:
     """Returns what each file is verified against, on examples that calibrate nothing."""
-    inputs = preprocess(material.held_out.inputs, material.preprocessing)
+    inputs = preprocess(material.held_out.inputs, material.preprocessing, source.inputs)
     targets = material.held_out.targets
     return Expectation(
         input_specs=source.inputs,
@@ -225,10 +238,14 @@ def expectation(source: SourceModel, material: Material) -> Expectation:
 
 
 def manifest_of(
-    made: Made, entry: Format, settings: Settings, material: Material, now: datetime
+    made: Made,
+    entry: Format,
+    options: Mapping[str, Any],
+    record: ModelRecord,
+    preprocessing: Mapping[str, Preprocessing],
+    now: datetime,
 ) -> Manifest:
     """Returns the manifest of a staged file; its path is where it will be."""
-    record = material.record
     return Manifest(
         path=record.folder / f"{entry.name}.json",
         format=entry.name,
@@ -238,10 +255,10 @@ def manifest_of(
         size_bytes=made.path.stat().st_size,
         gzip_bytes=len(gzip.compress(made.path.read_bytes(), mtime=0)),
         source=Source(file=record.file, sha256=record.sha256, accuracy=record.test_accuracy),
-        options=options_of(settings, material),
+        options=options,
         inputs=made.verification.inputs,
         outputs=made.verification.outputs,
-        preprocessing=material.preprocessing,
+        preprocessing=preprocessing,
         labels=record.labels,
         calibration=made.calibration,
         checks=made.verification.checks,

@@ -39,7 +39,9 @@ def main(arguments: Sequence[str]) -> int:
     count, parts = len(next(iter(raw.values()))), []
     for start in range(0, count, BATCHES * size):
         some = {name: values[start : start + BATCHES * size] for name, values in raw.items()}
-        parts.append(model.predict(preprocess(some, record.preprocessing), batch_size=size))
+        parts.append(
+            model.predict(preprocess(some, record.preprocessing, model.inputs), batch_size=size)
+        )
     reference = ReferenceOutputs(
         outputs={
             spec.name: np.concatenate([part[spec.name] for part in parts]).astype(np.float32)
@@ -56,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
         if not np.isfinite(values).all():
             raise ArtifactError(
                 f"the Keras model's output {name!r} holds NaN or infinity on the test data, "
-                "expected finite numbers; look for what its inputs hold, or how they are preprocessed"
+                "expected finite numbers; look at its inputs and their preprocessing"
             )
     save_outputs(Path(job["outputs"]), reference)
     return 0

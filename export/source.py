@@ -126,7 +126,7 @@ class SourceModel:
             )
         if self._teacher is None:
             samples = self._training.samples
-            inputs = preprocess(samples.inputs, self._training.preprocessing)
+            inputs = preprocess(samples.inputs, self._training.preprocessing, self.inputs)
             self._teacher = inputs, self.predict(inputs)
         return self._teacher
 

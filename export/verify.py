@@ -100,9 +100,12 @@ def verify(entry: Format, settings: Settings, path: Path, expected: Expectation)
             *_check_graph(graph, entry, settings),
         ]
         if all(check.passed for check in checks):
+            count = len(next(iter(expected.inputs.values())))
             for name, found in expected.distances(predict(runner, expected.inputs)).items():
                 judged = name in expected.labels
-                checks += _of_output(expected, name, check_distance(found, entry, judged=judged))
+                checks += _of_output(
+                    expected, name, check_distance(found, entry, count=count, judged=judged)
+                )
             checks += check_runtimes(entry, settings, path, runner, expected)
     return Verification(
         inputs=given,

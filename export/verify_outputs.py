@@ -1,5 +1,6 @@
 """The checks of what a file computes: against the Keras model, and on other kernels. Light."""
 
+import math
 import platform
 import sys
 import time
@@ -31,16 +32,27 @@ MAX_FLIPS = {"float32": 0.002, "float16": 0.004, "dynamic": 0.004, "int16": 0.00
 MAX_DIFFERENCE = {"float32": 1e-4, "float16": 0.01, "dynamic": 0.1, "int16": 0.01, "int8": 0.2}
 # What a constant answer hides: the variation from example to example may be so much noisier.
 VARIATION_SLACK_DB = 6.0
+CHANCE = 1.96  # standard deviations
 # Nobody puts more weights into a microcontroller.
 TFLM_MAX_BYTES = 4 << 20
 
 
-def check_distance(found: Distance, entry: Format, *, judged: bool) -> list[Check]:
+def chance(share: float, count: int) -> float:
+    """Returns how far a share of some examples may be from its limit by chance, 95 %.
+
+    Of a few dozen examples one that changes its class is no evidence against a file. The normal
+    approximation, of a share in 0…1 of `count` examples.
+    """
+    return CHANCE * math.sqrt(max(share * (1 - share), 1 / count) / count)
+
+
+def check_distance(found: Distance, entry: Format, *, count: int, judged: bool) -> list[Check]:
     """Returns the checks of an output's distance to the Keras model's.
 
     Args:
         found: the distance.
         entry: the format, which has the limits.
+        count: of how many examples.
         judged: whether the truth is known. Without, the classes of a model that cannot tell its
             examples apart say little, and so agreement is recorded and has no limit.
     """
@@ -54,9 +66,11 @@ def check_distance(found: Distance, entry: Format, *, judged: bool) -> list[Chec
 
     checks = [at_least("finite_outputs", found.finite, 1)]
     if found.agreement is not None:
-        checks.append(at_least("agreement", found.agreement, limits.agreement if judged else 0))
-    if found.accuracy_drop is not None:
-        checks.append(at_most("accuracy_drop", found.accuracy_drop, limits.accuracy_drop))
+        least = limits.agreement - chance(limits.agreement, count) if judged else 0
+        checks.append(at_least("agreement", found.agreement, least))
+        if found.accuracy_drop is not None:
+            most = limits.accuracy_drop + chance(found.agreement, count)
+            checks.append(at_most("accuracy_drop", found.accuracy_drop, most))
     return [
         *checks,
         at_most("max_abs_error", found.max_abs_error, limits.max_abs_error * max(1, found.span)),
@@ -105,7 +119,8 @@ def _compare(
         mine = mine[: len(theirs)]
         if are_classes(mine.shape):
             judged = spec.name in expected.labels
-            max_flips = MAX_FLIPS[entry.activations] if judged else 1.0
+            max_flips = MAX_FLIPS[entry.activations]
+            max_flips += chance(max_flips, len(mine)) if judged else 1.0
             flips = float(np.mean(theirs.argmax(axis=1) != mine.argmax(axis=1)))
             checks.append(
                 Check(

@@ -7,23 +7,21 @@ no choice of calibration, no manifest.
 import sys
 from pathlib import Path
 
-from export.calibration import representative_dataset
 from export.converters import onnx, tflite
 from export.formats import FORMATS
+from export.material import reference_material
 from export.settings import ExportOptions, resolve
 from export.source import SourceModel
-from train import data as dataset
+from train.record import read_model_record
 
 
 def main(folder: Path, names: list[str]) -> None:
     """Converts the model in a folder to each format, by every calibration method it can use."""
-    training = dataset.load_train(None)
-    parts = dataset.split(training.labels)
+    material = reference_material(read_model_record(folder), None, None)
     source = SourceModel(
-        folder / "model.keras",
-        representative=representative_dataset(training, parts, dataset.PREPROCESSING),
-        training=training.take(parts.train),
-        preprocessing=dataset.PREPROCESSING,
+        material.model,
+        representative=material.representative,
+        training=material.training,
         folder=folder,
     )
     formats = [FORMATS[name] for name in names]

@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmark.pipeline import SCHEMA_VERSION
+from benchmark.metrics import measure_of
 from benchmark.report import results_table
 from benchmark.reports.page import plot_svg
 from benchmark.reports.words import Json, facts
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def table_svg(content: Json) -> str:
     console = Console(record=True, width=80, file=io.StringIO(), force_terminal=True)
-    console.print(results_table(content["results"], content["recommendation"]))
+    console.print(results_table(content["results"], measure_of(content), content["recommendation"]))
     said = facts(content)
     for title in SHOWN:
         console.print(f"{title}: {said[title]}", highlight=False, markup=False)

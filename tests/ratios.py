@@ -138,8 +138,8 @@ def add_keras_default(artifacts: Path) -> None:
             file=path.name,
             sha256=file_sha256(path),
             size_bytes=path.stat().st_size,
-            inputs=(runner.input,),
-            outputs=(runner.output,),
+            inputs=runner.inputs,
+            outputs=runner.outputs,
         )
     write_json(manifest.path, manifest.as_json())
 
@@ -158,7 +158,7 @@ def bare_loop_ratio(artifacts: Path, images: np.ndarray) -> None:
     """Prints the harness's p50 over that of the simplest loop, on the same interpreter."""
     manifest = read_manifest(artifacts / "tflite-int8.json")
     with open_runner("litert", manifest.artifact_path, threads=1) as runner:
-        inputs = list(encode(dataset.PREPROCESSING.apply(images), runner.input)[:, np.newaxis])
+        inputs = list(encode(dataset.PREPROCESSING.apply(images), runner.inputs[0])[:, np.newaxis])
         interpreter: Any = vars(runner)["_interpreter"]
         given = interpreter.get_input_details()[0]["index"]
         wanted = interpreter.get_output_details()[0]["index"]

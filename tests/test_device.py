@@ -115,9 +115,9 @@ def test_predict_refuses_bad_input_in_one_line(
         ((model, tmp_path / "object.npy"), "allow_pickle"),
         ((model, tmp_path / "text.png"), "cannot identify image"),
         ((model, tmp_path / "absent.npy"), "No such file"),
-        (("artifacts/absent.tflite", good), "No such file"),
-        ((tmp_path / "model.tflite", good), "is not the file of its manifest"),
-        ((), "usage: python predict.py MODEL IMAGE"),
+        (("artifacts/absent.tflite", good), "absent.json"),
+        ((tmp_path / "model.tflite", good), "is for format 'tflite-int8'"),
+        ((), "usage: python predict.py MODEL FILE"),
     ):
         done = run_on_device(device_python, bundle, "predict.py", *arguments)
         assert_one_line_error(done, expected)

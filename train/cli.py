@@ -25,8 +25,16 @@ class Parser(argparse.ArgumentParser):
         """Raises the usage error instead of printing the usage."""
         raise ToolkitError(f"{message}; run `python -m {self.prog.split()[-1]} --help`")
 
-    def add_shared_arguments(self) -> None:
-        """Adds `--artifacts` and `--data`, which every command takes."""
+    def add_shared_arguments(self, *, own_data: bool = False) -> None:
+        """Adds `--artifacts` and `--data`, which every command takes.
+
+        Args:
+            own_data: whether `--data` may be the test data of a user's own model.
+        """
+        job = (
+            "the four Fashion-MNIST IDX files, gzipped or not (default: looked for, downloaded if "
+            "need be)"
+        )
         self.add_argument(
             "--artifacts",
             type=Path,
@@ -37,9 +45,10 @@ class Parser(argparse.ArgumentParser):
         self.add_argument(
             "--data",
             type=Path,
-            metavar="DIR",
-            help="folder with the four Fashion-MNIST IDX files, gzipped or not "
-            "(default: looked for, downloaded if need be)",
+            metavar="SOURCE" if own_data else "DIR",
+            help=f"test data of your own model: DIR|FILE.npz|FILE.npy|module:callable; else {job}"
+            if own_data
+            else f"folder with {job}",
         )
 
     def add_bundle_images(self) -> None:

@@ -12,6 +12,8 @@ MAX_FOLDS = 100
 MAX_WORKERS = 256
 DEFAULT_SEARCH_EPOCHS = 9
 DEFAULT_TRIALS = 12
+# One of 23 trials tries three or four networks for all epochs, and what wins among so few is luck.
+HYPERBAND_ITERATIONS = 3
 DEFAULT_SEED = 1
 MAX_SEED = 2**32 - 1
 TUNERS = ("hyperband", "random", "bayesian", "grid", "none")
@@ -38,8 +40,10 @@ class Recipe:
         dropout: share of hidden units left out at random, in training only, so that the
             deployed network stays Flatten → Dense → Dense.
         dropout_full_units: narrower networks get less dropout in proportion: they overfit less.
-        label_smoothing: share of the loss that asks for all classes alike. It keeps the outputs
-            before the softmax small, and so the step between their integers.
+        logit_bound: how far from their mean the outputs before the softmax may go unpunished. It
+            keeps their range small, and so the step between their integers, and leaves those
+            within it alone; None for no bound.
+        logit_bound_weight: of the squared excess in the loss.
         mirrored: share of the training images that are seen mirrored.
         shifted: share of the steps whose images are seen moved by up to a pixel.
     """
@@ -56,7 +60,8 @@ class Recipe:
     warm_up: float = 0.0
     dropout: float = 0.0
     dropout_full_units: int = 1
-    label_smoothing: float = 0.0
+    logit_bound: float | None = None
+    logit_bound_weight: float = 0.0
     mirrored: float = 0.0
     shifted: float = 0.0
 
@@ -81,7 +86,8 @@ RECIPES = {
             warm_up=0.05,
             dropout=0.4,
             dropout_full_units=256,
-            label_smoothing=0.1,
+            logit_bound=8.0,
+            logit_bound_weight=0.1,
             shifted=0.2,
         ),
         Recipe(
@@ -132,6 +138,7 @@ class TrainConfig:
         tuner: how to search, one of `TUNERS`.
         trials: how many trials; None for the tuner's default, Hyperband's own number.
         search_epochs: the most epochs of one trial.
+        hyperband_iterations: how many times Hyperband goes through all its brackets.
         units: how wide the network is; None to search `UNITS_CHOICES`.
         learning_rate: the peak learning rate; None to search the recipe's.
         epochs: the most epochs of the final fit; None for the recipe's.
@@ -151,6 +158,7 @@ class TrainConfig:
     tuner: str = DEFAULT_TUNER
     trials: int | None = None
     search_epochs: int = DEFAULT_SEARCH_EPOCHS
+    hyperband_iterations: int = HYPERBAND_ITERATIONS
     units: int | None = None
     learning_rate: float | None = None
     epochs: int | None = None

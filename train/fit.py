@@ -181,10 +181,18 @@ class _Trainer:
         return means[0], means[1]
 
     def _loss(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-        """Cross-entropy with smoothed labels (Szegedy et al. 2016, arXiv:1512.00567)."""
-        smoothing, classes = self._recipe.label_smoothing, logits.shape[1]
-        targets = tf.one_hot(labels, classes) * (1 - smoothing) + smoothing / classes
-        return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
+        """Cross-entropy, and the square of what lies outside the recipe's bound.
+
+        Logits as a whole were made small before (logit squeezing, Kannan et al. 2018,
+        arXiv:1803.06373); a bound costs those inside it nothing.
+        """
+        loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+        bound = self._recipe.logit_bound
+        if bound is None:
+            return loss
+        centred = logits - tf.reduce_mean(logits, axis=1, keepdims=True)
+        excess = tf.nn.relu(tf.abs(centred) - bound)
+        return loss + self._recipe.logit_bound_weight * tf.reduce_mean(tf.square(excess))
 
     def _evaluation(self) -> tuple[tf.Tensor, tf.Tensor]:
         data = self._data

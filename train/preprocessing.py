@@ -1,10 +1,12 @@
 """What turns raw data into a model's inputs, declared once and recorded. Light."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from train.tensors import TensorSpec
 
 Factor = float | tuple[float, ...]
 
@@ -40,10 +42,19 @@ RAW = Preprocessing(scale=1.0, offset=0.0)
 InputPreprocessing = Mapping[str, Preprocessing]
 
 
-def preprocess(raw: Mapping[str, np.ndarray], how: InputPreprocessing) -> dict[str, np.ndarray]:
-    """Returns a model's inputs of raw values, both by the input's name."""
+def preprocess(
+    raw: Mapping[str, np.ndarray], how: InputPreprocessing, specs: Sequence[TensorSpec] = ()
+) -> dict[str, np.ndarray]:
+    """Returns a model's inputs of raw values, both by the input's name.
+
+    Args:
+        raw: (N, …) by name.
+        how: what raw values become.
+        specs: the model's inputs; what is not preprocessed becomes of their dtype, where given.
+    """
+    dtypes = {spec.name: spec.dtype for spec in specs}
     return {
-        name: how[name].apply(values) if name in how else np.asarray(values)
+        name: how[name].apply(values) if name in how else np.asarray(values, dtypes.get(name))
         for name, values in raw.items()
     }
 

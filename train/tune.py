@@ -159,6 +159,7 @@ def search_name(config: TrainConfig, data_sha256: str) -> str:
             "tuner": config.tuner,
             "trials": config.trials,
             "search_epochs": config.search_epochs,
+            "hyperband_iterations": config.hyperband_iterations,
             "units": config.units,
             "learning_rate": config.learning_rate,
             "seed": config.seed,
@@ -213,7 +214,13 @@ def _tuner(config: TrainConfig, recipe: RecipeModel, folder: Path) -> Any:
         "project_name": folder.name,
     }
     if config.tuner == "hyperband":
-        return Hyperband(recipe, max_epochs=config.search_epochs, factor=3, **shared)
+        return Hyperband(
+            recipe,
+            max_epochs=config.search_epochs,
+            factor=3,
+            hyperband_iterations=config.hyperband_iterations,
+            **shared,
+        )
     trials = config.trials or (None if config.tuner == "grid" else DEFAULT_TRIALS)
     kinds = {"random": RandomSearch, "bayesian": BayesianOptimization, "grid": GridSearch}
     return kinds[config.tuner](recipe, max_trials=trials, **shared)

@@ -37,7 +37,8 @@ class RemoteConfig:
         python: its Python, as its shell finds it.
         bundle: a bundle made earlier, folder or `.tar.gz`; None to make one of the next four.
         artifacts: the folder with the exports; results are written into `hosts/` in it.
-        data: folder of the data set; None to look for it.
+        data: the test data, or the folder of the data set; None to look for it.
+        image_size: height and width that its pictures are brought to; None for the model's own.
         formats: what goes into the bundle; None for every export there is.
         images: how many test images go into it; None for all.
         arguments: of the benchmark there.
@@ -53,6 +54,7 @@ class RemoteConfig:
     images: int | None
     arguments: tuple[str, ...]
     resume: bool
+    image_size: tuple[int, int] | None = None
 
 
 def run_on_host(config: RemoteConfig) -> int:
@@ -117,6 +119,7 @@ def _bundle(config: RemoteConfig, temporary: Path) -> Path:
             data=config.data,
             formats=config.formats,
             images=config.images,
+            image_size=config.image_size,
         )
         write_bundle(made)
         return folder
@@ -226,7 +229,7 @@ def passed_on(arguments: Sequence[str]) -> tuple[str, ...]:
     here = Parser(prog="python -m benchmark", add_help=False)
     here.add_shared_arguments()
     here.add_bundle_images()
-    for name in ("--host", "--remote-python", "--bundle", "--reports"):
+    for name in ("--host", "--remote-python", "--bundle", "--reports", "--image-size"):
         here.add_argument(name)
     here.add_argument("--resume", action="store_true")
     return tuple(here.parse_known_args(arguments)[1])

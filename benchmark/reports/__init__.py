@@ -22,12 +22,13 @@ def check_places(folder: Path) -> None:
             )
 
 
-def write_reports(content: Json, images: np.ndarray, folder: Path) -> list[Path]:
+def write_reports(content: Json, images: np.ndarray | None, folder: Path) -> list[Path]:
     """Writes the three reports into a folder and returns their paths.
 
     Args:
         content: of `benchmark.json`, as read or as to be written.
-        images: (N, …), the test images, in the order of the predictions.
+        images: the test images, in the order of the predictions, as `evaluation.are_pictures`
+            takes them; None where the data is none.
         folder: an existing one.
     """
     texts = {

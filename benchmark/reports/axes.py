@@ -42,7 +42,7 @@ class Axis:
         else:
             step = _round_step((self.high - self.low) / 6)
             first, last = math.ceil(self.low / step), math.floor(self.high / step)
-            values = [round(index * step, 10) for index in range(first, last + 1)]
+            values = [float(f"{index * step:.10g}") for index in range(first, last + 1)]
         return [value for value in values if self.low <= value <= self.high]
 
 

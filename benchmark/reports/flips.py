@@ -47,19 +47,16 @@ class Flips:
     shown: list[Flip]
 
 
-def has_pictures(images: np.ndarray) -> bool:
-    """Returns whether images can be shown: (N, h, w) or (N, h, w, 1 or 3) uint8."""
-    shaped = images.ndim == 3 or (images.ndim == 4 and images.shape[-1] in (1, 3))
-    return shaped and images.dtype == np.uint8
-
-
-def flips(content: Json, images: np.ndarray) -> list[Flips]:
+def flips(content: Json, images: np.ndarray | None) -> list[Flips]:
     """Returns what each measured export changes.
 
     Args:
         content: of `benchmark.json`.
-        images: (N, …), the test images.
+        images: (N, h, w) or (N, h, w, 1 or 3) uint8, the test images; None where the data is no
+            pictures.
     """
+    if content["source"]["predicted"] is None:
+        return []
     before = np.asarray(content["source"]["predicted"])
     labels = content["data"]["labels"]
     labels = None if labels is None else np.asarray(labels)
@@ -76,7 +73,7 @@ def _flips(
     before: np.ndarray,
     labels: np.ndarray | None,
     content: Json,
-    images: np.ndarray,
+    images: np.ndarray | None,
 ) -> Flips:
     flipped = after != before
     if labels is None:
@@ -97,7 +94,7 @@ def _flips(
                 truth=None if labels is None else class_name(content, int(labels[index])),
                 before=class_name(content, int(before[index])),
                 after=class_name(content, int(after[index])),
-                picture=picture(images[index]) if has_pictures(images) else None,
+                picture=None if images is None else picture(images[index]),
             )
             for kind, index in chosen
         ],

@@ -7,21 +7,27 @@ from pathlib import Path
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from benchmark.metrics import measure_of
 from benchmark.reports.classes import class_map
 from benchmark.reports.distributions import latency_distributions
-from benchmark.reports.flips import MAX_SHOWN, flips, has_pictures
+from benchmark.reports.flips import MAX_SHOWN, flips
+from benchmark.reports.others import OTHER_COLUMNS, OTHER_LEGEND, other_rows
 from benchmark.reports.plot import accuracy_plot
 from benchmark.reports.words import (
     EMULATED,
     RUNTIMES,
     Json,
     best_passing,
+    columns,
+    drop_of,
     facts,
     interval,
     is_emulated,
     microseconds,
     number,
     pareto_names,
+    total_of,
+    value_of,
     verdict_counts,
 )
 from train.errors import ArtifactError
@@ -30,12 +36,12 @@ TEMPLATES = Path(__file__).parent / "templates"
 MARKS = {"pass": "✓", "inconclusive": "?", "fail": "✗", "error": "!"}
 
 
-def page_html(content: Json, images: np.ndarray) -> str:
+def page_html(content: Json, images: np.ndarray | None) -> str:
     """Returns the page.
 
     Args:
         content: of `benchmark.json`.
-        images: (N, …), the test images, in the order of the predictions.
+        images: the test images, in the order of the predictions; None where the data is none.
     """
     templates = _templates()
     script = templates.get_template("sort.js").render()
@@ -48,7 +54,14 @@ def page_html(content: Json, images: np.ndarray) -> str:
         emulated=EMULATED if emulated else None,
         recommendation=content.get("recommendation"),
         rows=content["results"],
-        images=len(content["source"]["predicted"]),
+        total=total_of(content),
+        measure=measure_of(content),
+        columns=columns(measure_of(content)),
+        value_of=value_of,
+        drop_of=drop_of,
+        others=other_rows(content["results"]),
+        other_columns=OTHER_COLUMNS,
+        other_legend=OTHER_LEGEND,
         counts=verdict_counts(content["results"]),
         marks=MARKS,
         fastest=None if emulated else fastest,
@@ -59,7 +72,7 @@ def page_html(content: Json, images: np.ndarray) -> str:
         distributions=latency_distributions(content),
         class_map=class_map(content),
         flips=flips(content, images),
-        has_pictures=has_pictures(images),
+        has_pictures=images is not None,
         max_shown=MAX_SHOWN,
     )
 

@@ -3,20 +3,23 @@
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from benchmark.metrics import MISSING, measure_of
+from benchmark.reports.others import OTHER_COLUMNS, other_rows
 from benchmark.reports.words import (
-    COLUMNS,
     EMULATED,
-    MISSING,
     Json,
     best_passing,
     cells,
+    columns,
+    drop_of,
     facts,
     is_emulated,
     number,
     p50,
+    value_of,
 )
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # a spreadsheet runs a cell that starts with these
@@ -28,7 +31,8 @@ def csv_text(content: Json) -> str:
     """Returns a flat line for each row, figures in full precision, what is missing empty."""
     lines = [dict(_columns(row, emulated=is_emulated(content))) for row in content["results"]]
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
+    names = max(lines, key=len)  # a row that was not measured has no other outputs
+    writer = csv.DictWriter(text, list(names), lineterminator="\n")
     writer.writeheader()
     writer.writerows(lines)
     return text.getvalue()
@@ -50,7 +54,12 @@ def _columns(row: Json, *, emulated: bool) -> Iterator[tuple[str, Any]]:
     yield "delta_vs_baseline_share", row["delta_vs_baseline"]
     yield "mcnemar_p", row["mcnemar_p"]
     yield "ece_share", row["ece"]
-    distance, latency = row["distance"] or {}, row["latency_us"] or {}
+    scores, distance, latency = row.get("scores"), row["distance"] or {}, row["latency_us"] or {}
+    yield "metric", scores and scores["metric"]
+    yield "metric_value", value_of(row)
+    yield "metric_source_value", scores and scores["source_value"]
+    yield "metric_drop_share", scores and scores["drop"]
+    yield from _ends("metric_drop_ci95_share", drop_of(row))
     yield "agreement_share", distance.get("agreement")
     yield "snr_db", distance.get("snr_db")
     yield "latency_samples", latency.get("samples")
@@ -66,12 +75,19 @@ def _columns(row: Json, *, emulated: bool) -> Iterator[tuple[str, Any]]:
     ):
         yield name, row[name]
     yield "throughput_images_per_second", (row["throughput"] or {}).get("images_per_second")
+    for output, found in row.get("outputs", {}).items():
+        of_it = found["scores"]
+        yield f"output_{output}_metric", of_it["metric"]
+        yield f"output_{output}_value", of_it["value"]
+        yield f"output_{output}_drop_share", of_it["drop"]
+        yield from _ends(f"output_{output}_drop_ci95_share", of_it["drop_ci95"])
+        yield f"output_{output}_verdict", found["verdict"]
     yield "emulated", emulated
     yield "reasons", _cell("; ".join(row["reasons"]))
     yield "explanations", _cell("; ".join(row.get("explanations", ())))
 
 
-def _ends(name: str, ends: list[float | None] | None) -> Iterator[tuple[str, float | None]]:
+def _ends(name: str, ends: Sequence[float | None] | None) -> Iterator[tuple[str, float | None]]:
     low, high = ends or (None, None)
     yield f"{name}_low", low
     yield f"{name}_high", high
@@ -83,21 +99,31 @@ def _cell(text: str | None) -> str | None:
 
 def markdown_text(content: Json) -> str:
     """Returns the table with its legend, the recommendation and every reason."""
-    rows = content["results"]
+    rows, measure = content["results"], measure_of(content)
+    meanings = columns(measure)
     lines = ["# Benchmark of the exports", ""]
     if is_emulated(content):
         lines += [f"**{escaped(EMULATED)}**", ""]
     if recommended := content.get("recommendation"):
         lines += [f"**{escaped(recommended['name'])}**: {escaped(recommended['reason'])}", ""]
     lines += [
-        f"| {' | '.join(('format', *COLUMNS, 'verdict'))} |",
-        f"|---{'|--:' * len(COLUMNS)}|---|",
+        f"| {' | '.join(('format', *meanings, 'verdict'))} |",
+        f"|---{'|--:' * len(meanings)}|---|",
     ]
     lines += [
-        f"| {' | '.join(map(escaped, (row['name'], *cells(row), row['verdict'])))} |"
+        f"| {' | '.join(map(escaped, (row['name'], *cells(row, measure), row['verdict'])))} |"
         for row in rows
     ]
-    lines += ["", *(f"- {name}: {meaning}" for name, meaning in COLUMNS.items()), ""]
+    lines += ["", *(f"- {name}: {meaning}" for name, meaning in meanings.items()), ""]
+    if others := other_rows(rows):
+        lines += [
+            f"The table is of output {escaped(measure.output)}; the others:",
+            "",
+            f"| {' | '.join(OTHER_COLUMNS)} |",
+            f"|---|---|---{'|--:' * (len(OTHER_COLUMNS) - 4)}|---|",
+            *(f"| {' | '.join(map(escaped, found))} |" for found in others),
+            "",
+        ]
     lines += [f"- {words}: {escaped(text)}" for words, text in _best(content)]
     lines += [f"- {title}: {escaped(text)}" for title, text in facts(content).items()]
     said = [

@@ -6,39 +6,66 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmark.conditions import Conditions
+from benchmark.metrics import MISSING, Measure, measure_of
 from benchmark.subjects import KERAS
 
 Json = Mapping[str, Any]
-MISSING = "–"
 MAX_NAME = 48  # characters
-COLUMNS = {
-    "kB": "size of the file, units of 1000 bytes",
-    "gzip": "the same, compressed",
-    "acc %": "accuracy on the test images",
-    "drop 95 %": "points of accuracy lost against the Keras model, 95 % interval",
-    "agree": "% of the images in the same class as by the Keras model",
-    "p50": "median time of one inference, µs",
-    "p99": "99th percentile of it, µs",
-}
 # What is said wherever latencies of an emulated machine are shown.
 EMULATED = "emulated: every time is the emulator's, no processor's; compare none of them"
 RUNTIMES = {"litert": "LiteRT", "onnxruntime": "ONNX Runtime", KERAS: "Keras"}
 
 
-def cells(row: Json) -> list[str]:
-    """Returns the figures of a row in the order of `COLUMNS`, short enough for a terminal."""
+def columns(measure: Measure) -> dict[str, str]:
+    """Returns the columns between a row's name and its verdict, and what each means."""
+    words, examples = measure.words, measure.examples
+    same_class = ("agree", f"% of the {examples} in the same class as by the Keras model")
+    noise = ("SNR dB", "signal-to-noise ratio against the Keras model's outputs, decibels")
+    against_keras = not measure.labelled and not measure.classes
+    truth = "of the Keras model's outputs" if against_keras else f"on the test {examples}"
+    return {
+        "kB": "size of the file, units of 1000 bytes",
+        "gzip": "the same, compressed",
+        words.column: f"{words.name} {truth}",
+        "drop 95 %": words.drop_meaning,
+        **dict([same_class if measure.classes else noise]),
+        "p50": "median time of one inference, µs",
+        "p99": "99th percentile of it, µs",
+    }
+
+
+def cells(row: Json, measure: Measure) -> list[str]:
+    """Returns the figures of a row in the order of `columns`, short enough for a terminal."""
     latency, distance = row["latency_us"], row["distance"]
     sizes = [number(row[name], 0, 1e-3).replace(",", "") for name in ("size_bytes", "gzip_bytes")]
     if latency is None or distance is None:
         return [*sizes, *[MISSING] * 5]
+    value, ends = (None, None) if measure.agrees else (value_of(row), drop_of(row))
+    near = number(distance["agreement"], 1, 100)
+    if not measure.classes:
+        near = number(distance["snr_db"], 1)
     return [
         *sizes,
-        number(row["accuracy"], 2, 100),
-        interval(row["drop_ci95"], 2, 100),
-        number(distance["agreement"], 1, 100),
+        measure.words.figure(value),
+        interval(ends, 2, 100),
+        near,
         microseconds(latency["p50"], unstable=latency["unstable"]),
         microseconds(latency["p99"], unstable=False),
     ]
+
+
+def value_of(row: Json) -> float | None:
+    """Returns the value of the metric that judges a row; earlier files know the accuracy only."""
+    scores = row.get("scores")
+    found: float | None = row["accuracy"] if scores is None else scores["value"]
+    return found
+
+
+def drop_of(row: Json) -> Sequence[float] | None:
+    """Returns the 95 % interval of what a row loses in that metric."""
+    scores = row.get("scores")
+    found: Sequence[float] | None = row["drop_ci95"] if scores is None else scores["drop_ci95"]
+    return found
 
 
 def number(value: float | None, digits: int, scale: float = 1) -> str:
@@ -93,10 +120,16 @@ def pareto_names(content: Json) -> set[str]:
     return set((content["recommendation"] or {"pareto": ()})["pareto"])
 
 
-def quality(row: Json) -> float:
-    """Returns the accuracy of a measured row, 0…1; without labels its agreement with Keras."""
-    found = row["accuracy"]
-    return float(row["distance"]["agreement"] if found is None else found)
+def quality(row: Json, measure: Measure) -> float:
+    """Returns what a chart shows of a measured row: its metric, or its agreement with Keras."""
+    found = row["distance"]["agreement"] if measure.agrees else value_of(row)
+    return math.nan if found is None else float(found)
+
+
+def total_of(content: Json) -> int:
+    """Returns how many test examples there were; earlier files have the classes of all."""
+    total = content["data"].get("total")
+    return len(content["source"]["predicted"]) if total is None else int(total)
 
 
 def verdict_counts(rows: Sequence[Json]) -> dict[str, int]:
@@ -110,18 +143,20 @@ def verdict_counts(rows: Sequence[Json]) -> dict[str, int]:
 def facts(content: Json) -> dict[str, str]:
     """Returns what was measured, against what, when, on what and with what, by title."""
     settings, machine, source = content["settings"], content["environment"], content["source"]
-    rows, images = content["results"], len(source["predicted"])
+    rows, measure = content["results"], measure_of(content)
     timed = max((sum(map(len, row["rounds_ns"])) for row in rows), default=0)
     found = {
-        "measured": f"{len(rows)} rows: each classified {images:,} test images one by one, then "
-        f"ran up to {timed:,} timed single inferences, in turns with the others",
+        "measured": f"{len(rows)} rows: each "
+        f"{'classified' if measure.classes else 'computed'} {total_of(content):,} test "
+        f"{measure.examples} one by one, then ran up to {timed:,} timed single "
+        "inferences, in turns with the others",
         "Keras model": f"SHA-256 {source['sha256'][:12]}…, "
         + (
-            "data without labels: judged by outputs"
-            if source["accuracy"] is None
-            else f"accuracy {source['accuracy']:.2%}"
+            f"{measure.words.name} {measure.words.said(measure.source_value)}"
+            if measure.labelled
+            else "data without labels: judged by outputs"
         ),
-        "limits": "; ".join(_limits(settings, labelled=source["accuracy"] is not None)),
+        "limits": "; ".join(_limits(settings, measure)),
         "machine": f"{machine['cpu']}, {machine['cores']} cores, {machine['architecture']}, "
         f"{machine['memory_bytes'] / 1e9:.1f} GB"
         + "".join(f", {name}" for name in machine["cpu_features"])
@@ -139,23 +174,25 @@ def facts(content: Json) -> dict[str, str]:
     return {**found, "disturbances": disturbances} if disturbances else found
 
 
-def _limits(settings: Json, *, labelled: bool) -> list[str]:
+def _limits(settings: Json, measure: Measure) -> list[str]:
     baseline, tolerance = settings["baseline"], settings["tolerance"]
+    most = f"{tolerance * 100:.2f} {measure.words.unit}"
     found = [f"signal-to-noise ratio at least {settings['min_snr_db']:g} dB"]
-    if labelled:
+    if measure.labelled and baseline is not None:
         found = [
             f"baseline {baseline:.2%}, tolerance {tolerance * 100:.2f} points: accuracy at least "
-            f"{baseline - tolerance:.2%}, drop against the Keras model at most "
-            f"{tolerance * 100:.2f} points"
+            f"{baseline - tolerance:.2%}, drop against the Keras model at most {most}"
         ]
-    for name, words, scale, unit in (
+    elif measure.labelled:
+        found = [f"drop of the {measure.words.name} against the Keras model at most {most}"]
+    for name, what, scale, unit in (
         ("max_drop_per_class", "drop in any class at most", 100, " points"),
         ("min_agreement", "agreement at least", 100, " %"),
         ("max_latency_us", "median latency at most", 1, " µs"),
         ("max_size_kb", "file at most", 1, " kB"),
     ):
         if settings[name] is not None:
-            found.append(f"{words} {settings[name] * scale:g}{unit}")
+            found.append(f"{what} {settings[name] * scale:g}{unit}")
     return found
 
 

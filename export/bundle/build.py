@@ -3,15 +3,17 @@
 A bundle is a folder, or the same folder in a `.tar.gz`:
 
     artifacts/        exports, their manifests, the Keras model's outputs on the images below
-    data/             images.npy (N, 28, 28) uint8, labels.npy (N,) uint8
+    data/             images.npy (N, 28, 28) uint8, labels.npy (N,) uint8; of a user's own model
+                      data.npz, arrays by the inputs' names, targets as `target:` and the output's
     benchmark/ …      the code that measures and judges
-    predict.py        the smallest program that classifies an image
-    labels.txt        the names of the classes, one a line, in the order of the outputs
+    predict.py        the smallest program that runs a model on raw values or a picture
+    labels.txt        the names of the classes, if there are any, one a line, in the outputs' order
     requirements.txt  what to install, with hashes for x86-64 and aarch64
     bundle.json       every file with its size and SHA-256
 """
 
 import shutil
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,20 +22,14 @@ from export.bundle.archive import pack
 from export.bundle.code import code_files
 from export.bundle.launcher import SCHEMA_VERSION, seal_of
 from export.bundle.place import ARCHIVE_SUFFIX, check_target, put
+from export.evaluation import DATA_FILE, Evaluation, open_evaluation, save_samples
 from export.formats import FORMATS, Format
 from export.manifest import Manifest, check_file, read_manifest
 from train.artifact import file_sha256, staging, write_json
 from train.bundled import BUNDLE_FILE, DATA_FOLDER, REQUIREMENTS_FILE, ROOT, in_bundle
-from train.data import load_evaluation, save_slice
+from train.data import save_slice
 from train.errors import ArtifactError, ToolkitError
-from train.record import (
-    OUTPUTS_FILE,
-    ReferenceOutputs,
-    check_reference,
-    load_outputs,
-    save_outputs,
-)
-from train.samples import Samples
+from train.record import OUTPUTS_FILE, ReferenceOutputs, save_outputs
 
 ARTIFACTS_FOLDER = "artifacts"
 LOCK_FILE = "requirements-device.txt"
@@ -44,9 +40,9 @@ Exported models, and what measures and judges them on this machine. Python 3.11 
     python3 -m venv .venv
     .venv/bin/pip install --no-deps --require-hashes -r requirements.txt
     .venv/bin/python -m benchmark
-    .venv/bin/python predict.py artifacts/{example} image.npy
+    .venv/bin/python predict.py artifacts/{example} {input}
 
-The table is over {images:,} of the {total:,} test images: {data}.
+The table is over {images:,} of the {total:,} test {examples}: {data}.
 Results are written to artifacts/, a page to forward among them (benchmark.html).
 """
 
@@ -58,9 +54,11 @@ class BundleConfig:
     Attributes:
         target: the folder or the `.tar.gz` to write.
         artifacts: the folder with the exports.
-        data: folder of the data set; None to look for it.
+        data: folder of the data set, None to look for it; of a user's own model its test data.
         formats: what goes in; None for every export that is there.
-        images: how many test images go in at most, the first ones; None for all.
+        images: how many test examples go in at most, the first ones; None for all.
+        image_size: height and width that pictures of a user's own are brought to; None for the
+            model's own.
     """
 
     target: Path
@@ -68,6 +66,7 @@ class BundleConfig:
     data: Path | None
     formats: tuple[Format, ...] | None
     images: int | None
+    image_size: tuple[int, int] | None = None
 
 
 def write_bundle(config: BundleConfig) -> str:
@@ -85,24 +84,24 @@ def write_bundle(config: BundleConfig) -> str:
         raise ToolkitError("this is a bundle already; copy it, or make another where it was made")
     target = config.target.resolve()
     check_target(target)
-    reference = load_outputs(config.artifacts)
-    manifests = find_exports(config.artifacts, config.formats, reference)
-    test = load_evaluation(config.data)
-    check_reference(reference, test)
-    total = len(test)
-    part, outputs = sliced(test, reference, config.images or total)
     name = target.name.removesuffix(ARCHIVE_SUFFIX)
-    with staging(target.parent, "--bundle") as staged:
-        folder = staged / name
-        fill(folder, manifests, part, outputs, total)
-        if target.name.endswith(ARCHIVE_SUFFIX):
-            packed = staged / target.name
-            pack(folder, packed, name)
-            folder = packed
-        put(folder, target)
+    with tempfile.TemporaryDirectory(prefix="edge-bundle-") as unpacked:
+        found = open_evaluation(config.artifacts, config.data, config.image_size, Path(unpacked))
+        manifests = find_exports(config.artifacts, config.formats, found.reference)
+        total = len(found.samples)
+        part = sliced(found, config.images or total)
+        with staging(target.parent, "--bundle") as staged:
+            made = staged / name
+            fill(made, manifests, part, total)
+            if target.name.endswith(ARCHIVE_SUFFIX):
+                packed = staged / target.name
+                pack(made, packed, name)
+                made = packed
+            put(made, target)
     return (
-        f"{config.target}: {len(manifests)} exports and {len(part):,} of {total:,} test "
-        f"images; `python -m benchmark` in it gives the table ({README_NAME} there says how)"
+        f"{config.target}: {len(manifests)} exports and {len(part.samples):,} of {total:,} test "
+        f"{part.examples}; `python -m benchmark` in it gives the table ({README_NAME} there says "
+        "how)"
     )
 
 
@@ -140,36 +139,32 @@ def find_exports(
     return found
 
 
-def sliced(
-    test: Samples, reference: ReferenceOutputs, count: int
-) -> tuple[Samples, ReferenceOutputs]:
+def sliced(found: Evaluation, count: int) -> Evaluation:
     """Returns the first examples and the model's outputs on them, keyed by their own hashes."""
-    part = test.take(slice(count))
+    part = found.samples.take(slice(count))
     outputs = replace(
-        reference,
-        outputs={name: values[:count] for name, values in reference.outputs.items()},
+        found.reference,
+        outputs={name: values[:count] for name, values in found.reference.outputs.items()},
         inputs_sha256=part.inputs_sha256(),
         data_sha256=part.sha256(),
     )
-    return part, outputs
+    return replace(found, samples=part, reference=outputs)
 
 
-def fill(
-    folder: Path,
-    manifests: list[Manifest],
-    test: Samples,
-    reference: ReferenceOutputs,
-    total: int,
-) -> None:
+def fill(folder: Path, manifests: list[Manifest], part: Evaluation, total: int) -> None:
     """Writes all files of a bundle into a new folder, their list last."""
     artifacts, data = folder / ARTIFACTS_FOLDER, folder / DATA_FOLDER
+    test, reference = part.samples, part.reference
     artifacts.mkdir(parents=True)
     data.mkdir()
     for manifest in manifests:
         for path in (manifest.path, manifest.artifact_path):
             shutil.copyfile(path, artifacts / path.name)
     save_outputs(artifacts / OUTPUTS_FILE, reference)
-    save_slice(test, data)
+    if part.own:
+        save_samples(test, data / DATA_FILE)
+    else:
+        save_slice(test, data)
     here = Path(__file__).parent
     for name, source in {
         **code_files(ROOT),
@@ -179,25 +174,37 @@ def fill(
     }.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, folder / name)
-    (folder / "labels.txt").write_text("\n".join(reference.labels) + "\n", encoding="utf-8")
+    if reference.labels:
+        text = "\n".join(reference.labels) + "\n"
+        (folder / "labels.txt").write_text(text, encoding="utf-8")
     count = len(test)
     what = "all" if count == total else f"the first {count:,}, in the data set's order"
-    readme = README.format(example=manifests[0].file, images=count, total=total, data=what)
+    one = "image.npy" if part.examples == "images" else "input.npy"
+    readme = README.format(
+        example=manifests[0].file,
+        input=one if len(test.inputs) == 1 else "inputs.npz",
+        images=count,
+        total=total,
+        examples=part.examples,
+        data=what,
+    )
     (folder / README_NAME).write_text(readme, encoding="utf-8")
-    write_json(folder / BUNDLE_FILE, list_of(folder, manifests, reference, total))
+    write_json(folder / BUNDLE_FILE, list_of(folder, manifests, part, total))
 
 
 def list_of(
-    folder: Path, manifests: list[Manifest], reference: ReferenceOutputs, total: int
+    folder: Path, manifests: list[Manifest], part: Evaluation, total: int
 ) -> dict[str, Any]:
     """Returns the content of `bundle.json`: what the bundle is of, and all its files."""
+    reference = part.reference
     content = {
         "schema_version": SCHEMA_VERSION,
         "formats": [manifest.format for manifest in manifests],
         "model_sha256": reference.model_sha256,
         "data_sha256": reference.data_sha256,
-        "images": len(reference),
+        "images": len(part.samples),
         "images_total": total,
+        "raw": {name: values.dtype.name for name, values in part.samples.inputs.items()},
         "files": {
             path.relative_to(folder).as_posix(): {
                 "sha256": file_sha256(path),

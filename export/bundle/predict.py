@@ -1,59 +1,59 @@
-"""Classifies images with one exported model: numpy and the model's own runtime, no more. Light.
+"""Runs an exported model on raw values, with numpy and the model's own runtime. Light.
 
-`python predict.py artifacts/tflite-int8.tflite image.npy`: an array (28, 28) or (N, 28, 28) uint8,
-or a picture, light on dark, where Pillow is installed. Prints a class and its probability each.
+`python predict.py artifacts/tflite-int8.tflite FILE`: an .npy of one example or of N, or a picture,
+light on dark if grey; for several inputs an .npz by name. Prints class and probability, or values.
 """
 
-import hashlib
 import json
 import sys
 from pathlib import Path
 
 import numpy as np
 
+from export.manifest import check_file, read_manifest
+from export.runners import open_runner, predict
+from train.errors import ToolkitError
+from train.preprocessing import preprocess
 
-def load_images(path: Path, shape: tuple[int, int]) -> np.ndarray:  # noqa: D103
-    if path.suffix != ".npy":
+
+def load(path: Path, name: str, shape: tuple[int | None, ...], raw: str) -> np.ndarray:  # noqa: D103
+    if path.suffix not in (".npy", ".npz"):
         from PIL import Image
 
-        return np.asarray(Image.open(path).convert("L").resize(shape[::-1]))[np.newaxis]
-    images: np.ndarray = np.load(path, allow_pickle=False)
-    if images.dtype != np.uint8 or images.shape[-2:] != shape or images.ndim > 3:
-        raise ValueError(f"{path}: got {images.dtype} {images.shape}, expected uint8 (N, 28, 28)")
-    return images.reshape(-1, *shape)
+        picture = Image.open(path).convert("RGB" if shape[2:] == (3,) else "L")
+        size = shape[1] or picture.width, shape[0] or picture.height
+        return np.asarray(picture.resize(size)).reshape(1, *size[::-1], *shape[2:])
+    found = np.load(path, allow_pickle=False)
+    values = np.asarray(found[name] if path.suffix == ".npz" else found)
+    values = values if values.ndim > len(shape) else values[np.newaxis]
+    fitting = tuple(a or b for a, b in zip(shape, values.shape[1:], strict=False))
+    if values.shape[1:] != fitting or not np.can_cast(values.dtype, raw, "same_kind"):
+        wanted = f"{raw} (N, {', '.join('?' if size is None else str(size) for size in shape)})"
+        raise ValueError(f"{path}: got {values.dtype} {values.shape}, expected {wanted}")
+    return values
 
 
-def run(path: Path, runtime: str, images: np.ndarray) -> list[np.ndarray]:  # noqa: D103
-    if runtime == "onnxruntime":
-        import onnxruntime
-
-        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        return [session.run(None, {"image": image})[0] for image in images]
-    from ai_edge_litert.interpreter import Interpreter
-
-    model = Interpreter(model_path=str(path)).get_signature_runner()
-    return [model(image=image)["probabilities"] for image in images]
+def said(name: str, output: np.ndarray, labels: tuple[str, ...]) -> str:  # noqa: D103
+    named, best = len(labels) == output.size, int(output.argmax())
+    if named or (output.ndim == 1 < output.size and abs(output.sum() - 1) < 0.01):
+        return f"{labels[best] if named else best} {output.max():.3f}"
+    return f"{name} {' '.join(f'{value:.6g}' for value in output.ravel())}"
 
 
-def main(model_path: Path, image_path: Path) -> None:  # noqa: D103
-    manifest = json.loads(model_path.with_suffix(".json").read_text(encoding="utf-8"))
-    if hashlib.sha256(model_path.read_bytes()).hexdigest() != manifest["sha256"]:
-        raise ValueError(f"{model_path} is not the file of its manifest; copy the bundle again")
-    (given,), (wanted,), scaling = (manifest[k] for k in ("inputs", "outputs", "preprocessing"))
-    values = load_images(image_path, tuple(given["shape"][1:])) * np.float32(scaling["scale"])
-    values += np.float32(scaling["offset"])
-    if given["scale"] is not None:  # real value = (integer - zero point) * scale
-        values, limits = values / np.float32(given["scale"]), np.iinfo(given["dtype"])
-        values = (np.rint(values) + given["zero_point"]).clip(limits.min, limits.max)
-    zero_point, scale = np.float32(wanted["zero_point"] or 0), np.float32(wanted["scale"] or 1)
-    for output in run(model_path, manifest["runtime"], values.astype(given["dtype"])[:, None]):
-        found = (output[0] - zero_point) * scale
-        print(f"{manifest['labels'][found.argmax()]} {found.max():.3f}")
+def main(model_path: Path, path: Path) -> None:  # noqa: D103
+    manifest = read_manifest(model_path.with_suffix(".json"))
+    check_file(manifest)
+    raw = json.loads(Path(__file__).with_name("bundle.json").read_text(encoding="utf-8"))["raw"]
+    given = {s.name: load(path, s.name, s.shape[1:], raw[s.name]) for s in manifest.inputs}
+    with open_runner(manifest.runtime, model_path, threads=1) as runner:
+        outputs = predict(runner, preprocess(given, manifest.preprocessing))
+    for row in zip(*outputs.values(), strict=True):
+        print(*(said(n, v, manifest.labels) for n, v in zip(outputs, row, strict=True)), sep="; ")
 
 
 if __name__ == "__main__":
     try:
         main(*map(Path, sys.argv[1:]))
-    except (ImportError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
-        print(f"error: {error}; usage: python predict.py MODEL IMAGE", file=sys.stderr)
+    except (ImportError, LookupError, OSError, TypeError, ValueError, ToolkitError) as error:
+        print(f"error: {error}; usage: python predict.py MODEL FILE", file=sys.stderr)
         sys.exit(2)

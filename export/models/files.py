@@ -87,7 +87,14 @@ def _read_keras(path: Path) -> Configuration:
                 texts = {name: _member(archive, name) for name in (CONFIG, METADATA)}
         config, metadata = (json.loads(texts[name]) for name in (CONFIG, METADATA))
         return Configuration(config=config, keras_version=str(metadata.get("keras_version", "")))
-    except (zipfile.BadZipFile, OSError, KeyError, ValueError, AttributeError) as error:
+    except (
+        zipfile.BadZipFile,
+        OSError,
+        LookupError,
+        ValueError,
+        AttributeError,
+        RuntimeError,
+    ) as error:
         raise ArtifactError(
             f"{path} is not a Keras model that can be loaded: it is no archive with {CONFIG} and "
             f"{METADATA}, or a damaged one ({reason_of(error)}); save it with model.save"

@@ -16,7 +16,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from export.models.keras_inputs import HALF, Inputs, inputs_of
+from export.models.keras_inputs import HALF, Inputs, inputs_of, is_a
 from export.models.loaded import LoadedModel, Tensors, traced
 from export.models.names import ONE_OUTPUT, Path, fill, flatten, path_name, unique
 from export.models.reason import reason_of
@@ -24,7 +24,6 @@ from export.models.request import ModelRequest
 from train.errors import ToolkitError
 from train.tensors import TensorSpec
 
-Graph = tf.types.experimental.ConcreteFunction
 Check = Callable[[Iterable[str]], None]
 
 
@@ -37,6 +36,7 @@ class KerasCall:
     output_names: tuple[str, ...]
 
     def __call__(self, tensors: Tensors) -> dict[str, tf.Tensor]:
+        """Returns the outputs, of float32 where the model computes in half precision."""
         structure = self.inputs.structure
         filled = fill(structure, [tensors[name] for _, name in flatten(structure)])
         flags = {"training": False} if _takes_training(self.model) else {}
@@ -107,7 +107,7 @@ def open_keras(model: Any, request: ModelRequest, check: Check) -> LoadedModel:
     )
 
 
-def operators_of(graph: Graph) -> set[str]:
+def operators_of(graph: tf.types.experimental.ConcreteFunction) -> set[str]:
     """Returns the names of the operators in a graph and in the functions that it calls."""
     definition = graph.graph.as_graph_def()
     functions = {function.signature.name for function in definition.library.function}
@@ -115,7 +115,9 @@ def operators_of(graph: Graph) -> set[str]:
     return {node.op for node in nodes} - functions
 
 
-def output_specs(graph: Graph, path: str, batch: int | None) -> tuple[TensorSpec, ...]:
+def output_specs(
+    graph: tf.types.experimental.ConcreteFunction, path: str, batch: int | None
+) -> tuple[TensorSpec, ...]:
     """Returns the outputs of a traced call.
 
     Raises:
@@ -136,7 +138,7 @@ def output_specs(graph: Graph, path: str, batch: int | None) -> tuple[TensorSpec
 
 def _traced(
     call: KerasCall, path: str, batches: list[int | None]
-) -> tuple[KerasCall, Graph, int | None]:
+) -> tuple[KerasCall, tf.types.experimental.ConcreteFunction, int | None]:
     """Returns the call's graph for the first of some batch sizes that works.
 
     A subclassed model does not say what dtype it takes: where float32 fails, int32 is tried, for
@@ -167,7 +169,9 @@ def _of_dtype(call: KerasCall, dtype: str) -> KerasCall:
     return replace(call, inputs=replace(call.inputs, specs=specs))
 
 
-def _with_integers(call: KerasCall, graph: Graph, batch: int | None) -> tuple[KerasCall, Graph]:
+def _with_integers(
+    call: KerasCall, graph: tf.types.experimental.ConcreteFunction, batch: int | None
+) -> tuple[KerasCall, tf.types.experimental.ConcreteFunction]:
     """Returns the call and its graph with int32 for inputs that are only used as integers."""
     placeholders = {tensor.op.name: tensor for tensor in graph.inputs}
     integers = [
@@ -196,7 +200,7 @@ def _is_cast_to_integers(placeholder: tf.Tensor) -> bool:
 
 def _declare_int32(tensor: Any) -> None:
     if isinstance(tensor, keras.KerasTensor):
-        tensor.dtype = "int32"
+        tensor._dtype = "int32"  # its setter refuses
     else:
         tensor._type_spec = tf.TensorSpec(tensor.shape, tf.int32, name=tensor.name)
 
@@ -207,7 +211,7 @@ def _takes_training(model: Any) -> bool:
 
 
 def _output_names(model: Any) -> tuple[str, ...]:
-    if type(model).__name__ == "Sequential":
+    if is_a(model, "Sequential"):
         return (model.layers[-1].name,)
     return tuple(getattr(model, "output_names", None) or ())
 

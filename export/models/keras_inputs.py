@@ -47,7 +47,7 @@ def inputs_of(model: Any, path: str, shapes: Mapping[str, Shape]) -> Inputs:
     Raises:
         ToolkitError: the shapes contradict the model, or are needed and were not given.
     """
-    if getattr(model, "inputs", None) if _is_built(model) else None:
+    if _has_symbolic_inputs(model):
         return _symbolic_inputs(model, path, shapes)
     parameters = call_parameters(model)
     inputs = _recorded_inputs(model, parameters)
@@ -73,7 +73,14 @@ def call_parameters(model: Any) -> list[str]:
     ]
 
 
-def _is_built(model: Any) -> bool:
+def is_a(model: Any, name: str) -> bool:
+    """Returns whether a model is of a class of that name, of either library."""
+    return any(base.__name__ == name for base in type(model).__mro__)
+
+
+def _has_symbolic_inputs(model: Any) -> bool:
+    if not is_a(model, "Functional") and not is_a(model, "Sequential"):
+        return False
     try:
         return model.inputs is not None
     except AttributeError:  # Keras 3, of a Sequential model without its first shape
@@ -81,7 +88,7 @@ def _is_built(model: Any) -> bool:
 
 
 def _symbolic_inputs(model: Any, path: str, shapes: Mapping[str, Shape]) -> Inputs:
-    structure = model.inputs[0] if type(model).__name__ == "Sequential" else model.input
+    structure = model.inputs[0] if is_a(model, "Sequential") else model.input
     leaves = flatten(structure)
     names = unique(
         path_name(keys, "") if any(isinstance(key, str) for key in keys) else leaf.name

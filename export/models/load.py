@@ -4,11 +4,11 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
-import keras
 import numpy as np
 
 from export.models import files, imported
 from export.models.keras_call import open_keras
+from export.models.keras_inputs import is_a
 from export.models.loaded import LoadedModel
 from export.models.reason import reason_of
 from export.models.request import ModelRequest
@@ -62,13 +62,6 @@ def _open_file(request: ModelRequest, custom: dict[str, Any]) -> LoadedModel:
 
 def _made(path: str) -> Any:
     model = imported.made_by(path)
-    if not isinstance(model, keras.Model) and not _is_tf_keras(model):
+    if not is_a(model, "Model") or not hasattr(model, "_flatten_layers"):
         raise ToolkitError(f"{path} returns {type(model).__name__}, expected a Keras model")
     return model
-
-
-def _is_tf_keras(model: Any) -> bool:
-    return any(
-        base.__name__ == "Model" and base.__module__.startswith("tf_keras.")
-        for base in type(model).__mro__
-    )

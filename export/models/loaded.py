@@ -1,5 +1,6 @@
 """A model as a function of named tensors, whatever library it came from. Heavy."""
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -137,12 +138,13 @@ def traced(
     def serve(**tensors: tf.Tensor) -> Any:
         return call(tensors)
 
-    return serve.get_concrete_function(
-        **{
-            spec.name: tf.TensorSpec((batch, *spec.shape[1:]), spec.dtype, name=spec.name)
-            for spec in inputs
-        }
-    )
+    specs = {
+        spec.name: tf.TensorSpec((batch, *spec.shape[1:]), spec.dtype, name=spec.name)
+        for spec in inputs
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # on how the model was built, and each time it is traced
+        return serve.get_concrete_function(**specs)
 
 
 def _batch(values: np.ndarray, fixed: int | None, spec: TensorSpec) -> tf.Tensor:

@@ -54,7 +54,12 @@ def open_saved_model(request: ModelRequest) -> LoadedModel:
 
     batches = {spec.shape[0] for spec in own.values() if spec.shape.rank} - {None}
     batch = max(batches, default=None)
-    graph = traced(call, specs, batch)
+    try:
+        graph = traced(call, specs, batch)
+    except (ValueError, TypeError, tf.errors.OpError) as error:
+        raise ToolkitError(
+            f"{path} fails on inputs {'; '.join(map(str, specs))}: {reason_of(error)}"
+        ) from error
     return LoadedModel(
         path=path,
         inputs=specs,

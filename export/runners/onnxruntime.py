@@ -27,6 +27,16 @@ OPTIMIZATION = {
 }
 
 
+def load_errors() -> tuple[type[Exception], ...]:
+    """Returns what ONNX Runtime raises for a file or inputs that it refuses."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as errors
+
+    return (
+        *(errors.Fail, errors.InvalidArgument, errors.InvalidGraph, errors.InvalidProtobuf),
+        *(errors.NoSuchFile, errors.NotImplemented, errors.RuntimeException),
+    )
+
+
 class ONNXRuntimeRunner(Runner):
     """An `.onnx` file in an ONNX Runtime session; an open batch takes any size as it comes."""
 
@@ -37,12 +47,7 @@ class ONNXRuntimeRunner(Runner):
 
     def __enter__(self) -> Self:
         import onnxruntime
-        from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
-        load_errors = (
-            *(errors.Fail, errors.InvalidArgument, errors.InvalidGraph, errors.InvalidProtobuf),
-            *(errors.NoSuchFile, errors.NotImplemented, errors.RuntimeException),
-        )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
@@ -53,7 +58,7 @@ class ONNXRuntimeRunner(Runner):
             self._session = onnxruntime.InferenceSession(
                 str(self._path), options, providers=["CPUExecutionProvider"]
             )
-        except load_errors as error:
+        except load_errors() as error:
             raise ArtifactError(f"ONNX Runtime cannot load {self._path}: {error}") from error
         self.inputs = tuple(map(_tensor_spec, self._session.get_inputs()))
         self.outputs = tuple(map(_tensor_spec, self._session.get_outputs()))

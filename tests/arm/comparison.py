@@ -11,9 +11,10 @@ from benchmark.pipeline import SCHEMA_VERSION
 from benchmark.reports.words import Json
 from benchmark.subjects import RESULTS_FILE
 from export.formats import FORMATS, Format
-from export.manifest import TensorSpec, read_manifest
+from export.manifest import read_manifest
 from train.artifact import read_json
 from train.errors import ArtifactError
+from train.tensors import TensorSpec
 
 MIN_IMAGES = 1_000
 

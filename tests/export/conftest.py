@@ -7,17 +7,18 @@ import keras
 import numpy as np
 import pytest
 
-from export.calibration import RepresentativeDataset
+from export.calibration import representative_dataset
 from export.formats import Format
 from export.make import Made, make
+from export.models import load_model
+from export.models.request import ModelRequest
 from export.settings import ExportOptions, Settings, resolve
-from export.source import SourceModel
+from export.source import SourceModel, Training
 from export.verify import Expectation
 from tests.conftest import synthetic
 from train.config import RECIPES, Hyperparameters
-from train.data import PREPROCESSING, LabelledImages
+from train.data import INPUT, INPUT_NAME, OUTPUT, OUTPUT_NAME, PREPROCESSING, as_samples
 from train.model import build_model
-from train.tensors import TensorSpec
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,11 @@ class Tiny:
     path: Path
     source: SourceModel
     expected: Expectation
+
+    @property
+    def model(self) -> keras.Model:
+        """The Keras model itself."""
+        return self.source.model.keras_model
 
     def make(self, entry: Format, folder: Path, options: ExportOptions | None = None) -> Made:
         return make(entry, settings_of(entry, options), self.source, self.expected, folder)
@@ -52,12 +58,14 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
 
 def load_source(path: Path, folder: Path) -> SourceModel:
     training = synthetic(600, seed=1)
-    calibration = PREPROCESSING.apply(synthetic(100, seed=2).images)
+    calibration = synthetic(100, seed=2)
+    how = {INPUT_NAME: PREPROCESSING}
     return SourceModel(
-        path,
-        representative=RepresentativeDataset(inputs=calibration, sha256="", images=()),
-        training=LabelledImages(images=training.images, labels=training.labels),
-        preprocessing=PREPROCESSING,
+        load_model(ModelRequest(path=str(path))),
+        representative=representative_dataset(
+            as_samples(calibration.images, None), np.arange(100), how, (INPUT,)
+        ),
+        training=Training(samples=as_samples(training.images, training.labels), preprocessing=how),
         folder=folder,
     )
 
@@ -65,15 +73,15 @@ def load_source(path: Path, folder: Path) -> SourceModel:
 def load_tiny(path: Path, folder: Path) -> Tiny:
     source = load_source(path, folder)
     held_out = synthetic(400, seed=3)
-    inputs = PREPROCESSING.apply(held_out.images)
-    outputs = source.outputs(inputs)
-    assert np.mean(outputs.argmax(axis=1) == held_out.labels) > 0.9
+    inputs = {INPUT_NAME: PREPROCESSING.apply(held_out.images)}
+    outputs = source.predict(inputs)
+    assert np.mean(outputs[OUTPUT_NAME].argmax(axis=1) == held_out.labels) > 0.9
     expected = Expectation(
-        input=TensorSpec(name="image", shape=(None, 28, 28), dtype="float32"),
-        output=TensorSpec(name="probabilities", shape=(None, 10), dtype="float32"),
+        input_specs=(INPUT,),
+        output_specs=(OUTPUT,),
         weights=source.weight_count(),
         inputs=inputs,
-        labels=held_out.labels,
+        labels={OUTPUT_NAME: held_out.labels},
         outputs=outputs,
     )
     return Tiny(path=path, source=source, expected=expected)

@@ -18,18 +18,18 @@ from tests.export.conftest import Tiny
 
 def test_halves_of_alternating_images() -> None:
     even = np.array([[0.0], [9.0], [1.0], [9.0]])
-    assert halves_difference({"a": even}) == pytest.approx(1)  # 0…1 against 9…9
+    assert halves_difference([{"a": even}]) == pytest.approx(1)  # 0…1 against 9…9
     same = np.array([[0.0], [0.0], [4.0], [4.0]])
-    assert halves_difference({"a": same}) == 0
+    assert halves_difference([{"a": same}]) == 0
     wider = np.array([[0.0], [0.0], [4.0], [5.0]])
-    assert halves_difference({"a": same, "b": wider}) == pytest.approx(0.2)
+    assert halves_difference([{"a": same}, {"b": wider}]) == pytest.approx(0.2)
 
 
 def test_clipped_values_are_counted_beyond_half_a_step() -> None:
     values = {"a": np.array([-1.6, -1.4, 0.0, 1.0, 1.5, 1.51]), "b": np.zeros(4), "c": np.ones(9)}
     ranges = {"a": (-1.0, 1.0, 1.0), "b": (-1.0, 1.0, 1.0)}
-    assert clipped_share(values, ranges) == pytest.approx(2 / 10)
-    assert clipped_share({"x": np.zeros(1)}, ranges) is None
+    assert clipped_share([values], ranges) == pytest.approx(2 / 10)
+    assert clipped_share([{"x": np.zeros(1)}], ranges) is None
 
 
 def test_every_activation_of_a_quantized_file_is_found_in_its_twin(
@@ -37,12 +37,16 @@ def test_every_activation_of_a_quantized_file_is_found_in_its_twin(
 ) -> None:
     path = tiny.make(FORMATS["tflite-int8"], tmp_path_factory.mktemp("file")).path
     ranges = tflite_ranges(path)
-    values = tflite_values(tflite.float_twin(tiny.source, batch=1), tiny.expected.inputs[:20])
+    some = {name: found[:20] for name, found in tiny.expected.inputs.items()}
+    examples = list(tflite_values(tflite.float_twin(tiny.source, batch=1), some))
+    assert len(examples) == 20
+    values = {name: np.concatenate([found[name] for found in examples]) for name in examples[0]}
     assert len(values) == 5  # image, flattened, hidden, logits, probabilities
     assert set(values) <= set(ranges)
     assert values["image"].min() >= ranges["image"][0] - 1e-6
     assert ranges["image"][1] == pytest.approx(1, abs=1e-6)
-    assert np.allclose(values["probabilities"], tiny.expected.outputs[:20], atol=1e-5)
+    expected = tiny.expected.outputs["probabilities"][:20]
+    assert np.allclose(values["probabilities"], expected, atol=1e-5)
 
 
 def with_halves_difference(value: float) -> Manifest:
@@ -57,7 +61,7 @@ def with_halves_difference(value: float) -> Manifest:
     found = Calibration(
         count=30,
         sha256="",
-        images=(),
+        examples=(),
         method="min-max",
         candidates={},
         clipped_share=0.0,

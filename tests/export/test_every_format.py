@@ -32,15 +32,19 @@ def test_the_file_is_what_was_asked_and_does_what_the_model_does(
     assert ("float_operators" in names) == entry.calibrated
     assert ("shape_operators" in names) == (settings.batch == 1)
     assert ("tflm_flips" in names) == (entry.family == "tflite" and entry.calibrated)
-    assert (found.input.name, found.output.name) == ("image", "probabilities")
-    assert found.input.shape == (settings.batch, 28, 28)
-    assert found.output.shape == (settings.batch, 10)
+    assert ([s.name for s in found.inputs], [s.name for s in found.outputs]) == (
+        ["image"],
+        ["probabilities"],
+    )
+    assert found.inputs[0].shape == (settings.batch, 28, 28)
+    assert found.outputs[0].shape == (settings.batch, 10)
     least = tiny.expected.weights * BITS_PER_WEIGHT[entry.weights] // 8
     assert made.path.stat().st_size >= least
 
     with open_runner(entry.runtime, made.path, threads=1) as runner:
-        outputs = predict(runner, tiny.expected.inputs)
-    agreement = np.mean(outputs.argmax(axis=1) == tiny.expected.outputs.argmax(axis=1))
+        outputs = predict(runner, tiny.expected.inputs)["probabilities"]
+    expected = tiny.expected.outputs["probabilities"]
+    agreement = np.mean(outputs.argmax(axis=1) == expected.argmax(axis=1))
     assert agreement >= entry.limits.agreement
     (recorded,) = (check for check in found.checks if check.name == "agreement")
     assert recorded.value == agreement
@@ -58,7 +62,7 @@ def test_the_same_model_gives_the_same_bytes(entry: Format, tiny: Tiny, tmp_path
 
 @pytest.mark.parametrize("name", ["tflite-int8", "tflite-int4"])
 def test_integer_input_takes_a_raw_pixel_less_128(name: str, tiny: Tiny, tmp_path: Path) -> None:
-    spec = tiny.make(FORMATS[name], tmp_path).verification.input
+    spec = tiny.make(FORMATS[name], tmp_path).verification.inputs[0]
     assert spec.scale == pytest.approx(1 / 255, rel=1e-6)
     assert spec.zero_point == -128
     pixels = np.arange(256, dtype=np.uint8)
@@ -75,13 +79,13 @@ def test_the_fixed_batch_leaves_no_shape_arithmetic(tiny: Tiny, tmp_path: Path) 
     open_ = tiny.make(entry, tmp_path, ExportOptions(batch="dynamic"))
     shape_arithmetic = ("SHAPE", "STRIDED_SLICE", "PACK", "RESHAPE")
     assert inspect(open_.path).operators == (*shape_arithmetic, *network)
-    assert open_.verification.input.shape == (None, 28, 28)
+    assert open_.verification.inputs[0].shape == (None, 28, 28)
 
 
 @pytest.mark.parametrize("io", ["uint8", "float32"])
 def test_other_input_and_output_dtypes(io: str, tiny: Tiny, tmp_path: Path) -> None:
     made = tiny.make(FORMATS["tflite-int8"], tmp_path, ExportOptions(io=io))
-    assert made.verification.input.dtype == made.verification.output.dtype == io
+    assert made.verification.inputs[0].dtype == made.verification.outputs[0].dtype == io
     assert made.verification.failed == ()
     assert "QUANTIZE" in inspect(made.path).operators
 

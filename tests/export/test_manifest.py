@@ -9,15 +9,14 @@ from export.manifest import (
     Check,
     Manifest,
     Source,
-    TensorSpec,
     check_file,
     read_manifest,
     sealed,
-    single,
 )
 from train.artifact import file_sha256, write_json
-from train.data import Preprocessing
 from train.errors import ArtifactError
+from train.preprocessing import Preprocessing
+from train.tensors import TensorSpec
 
 
 def write_manifest(folder: Path) -> Manifest:
@@ -37,12 +36,12 @@ def write_manifest(folder: Path) -> Manifest:
             TensorSpec(name="image", shape=(1, 28, 28), dtype="int8", scale=0.5, zero_point=-1),
         ),
         outputs=(TensorSpec(name="probabilities", shape=(None, 10), dtype="float32"),),
-        preprocessing=Preprocessing(scale=1 / 255, offset=0.0),
+        preprocessing={"image": Preprocessing(scale=1 / 255, offset=0.0)},
         labels=("a", "b"),
         calibration=Calibration(
             count=500,
             sha256="c",
-            images=("00", "ff"),
+            examples=("00", "ff"),
             method="min-max",
             candidates={"min-max": 0.9},
             clipped_share=None,
@@ -172,9 +171,3 @@ def test_a_changed_file_is_refused(tmp_path: Path, content: bytes | None, messag
         manifest.artifact_path.write_bytes(content)
     with pytest.raises(ArtifactError, match=message):
         check_file(manifest)
-
-
-def test_several_inputs_are_refused() -> None:
-    assert single("input", [3], Path("x")) == 3
-    with pytest.raises(ArtifactError, match="x: got 2 inputs, expected one"):
-        single("input", [1, 2], Path("x"))

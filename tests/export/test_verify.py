@@ -39,15 +39,23 @@ def impostor(tiny: Tiny, folder: Path, **changes: Any) -> Any:
     """A source that converters read and whose parts a test has swapped."""
     fields = {
         name: getattr(tiny.source, name)
-        for name in ("model", "representative", "signature", "serve", "saved_model")
+        for name in (
+            "model",
+            "inputs",
+            "outputs",
+            "representative",
+            "signature",
+            "serve",
+            "saved_model",
+        )
     }
     return SimpleNamespace(**{**fields, "folder": folder, **changes})
 
 
 def test_unfrozen_variables_are_caught_by_size(tiny: Tiny, tmp_path: Path) -> None:
     """The documented trap: converting a Keras 3 model's concrete function succeeds, emptily."""
-    function = tf.function(tiny.source.serve).get_concrete_function(tiny.source.signature(1))
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], tiny.source.model)
+    function = tf.function(tiny.source.serve).get_concrete_function(*tiny.source.signature(1))
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], tiny.model)
     content = finish(converter.convert(), inputs=["image"], outputs=["probabilities"])
     assert failed(FLOAT, content, tiny, tmp_path) == ["size_bytes"]
 
@@ -71,11 +79,11 @@ def test_an_open_batch_is_caught(tiny: Tiny, tmp_path: Path) -> None:
 def test_an_operator_that_only_tensorflow_has_is_caught(tiny: Tiny, tmp_path: Path) -> None:
     """It is seen in the graph, and plain LiteRT refuses to load it."""
     module = tf.Module()
-    module.model = tiny.source.model
+    module.model = tiny.model
 
-    @tf.function(input_signature=[tiny.source.signature(1)])
+    @tf.function(input_signature=tiny.source.signature(1))
     def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"probabilities": tf.math.asinh(tiny.source.model(image))}
+        return {"probabilities": tf.math.asinh(tiny.model(image))}
 
     tf.saved_model.save(module, str(tmp_path / "saved"), signatures={"serving_default": serve})
     converter = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "saved"))
@@ -86,7 +94,7 @@ def test_an_operator_that_only_tensorflow_has_is_caught(tiny: Tiny, tmp_path: Pa
 
 
 def test_other_weights_are_caught(tiny: Tiny, tmp_path: Path) -> None:
-    other = keras.models.clone_model(tiny.source.model)
+    other = keras.models.clone_model(tiny.model)
     other.save(tmp_path / "other.keras")
     with pytest.raises(AssertionError):  # an untrained model does not classify
         load_tiny(tmp_path / "other.keras", tmp_path)
@@ -99,7 +107,7 @@ def test_other_weights_are_caught(tiny: Tiny, tmp_path: Path) -> None:
 
 
 def test_calibration_on_garbage_is_caught(tiny: Tiny, tmp_path: Path) -> None:
-    garbage = np.full((50, 28, 28), 1e-6, dtype=np.float32)
+    garbage = {"image": np.full((50, 28, 28), 1e-6, dtype=np.float32)}
     source = impostor(
         tiny, tmp_path, representative=replace(tiny.source.representative, inputs=garbage)
     )
@@ -109,8 +117,8 @@ def test_calibration_on_garbage_is_caught(tiny: Tiny, tmp_path: Path) -> None:
 
 
 def test_nan_weights_are_caught(tiny: Tiny, tmp_path: Path) -> None:
-    broken = keras.models.clone_model(tiny.source.model)
-    weights = tiny.source.model.get_weights()
+    broken = keras.models.clone_model(tiny.model)
+    weights = tiny.model.get_weights()
     weights[0][0, 0] = np.nan
     broken.set_weights(weights)
     source = impostor(
@@ -126,7 +134,9 @@ def test_runtimes_that_disagree_are_caught(
 ) -> None:
     content = tiny.make(INT8, tmp_path).path.read_bytes()
     run = TFLMRunner._run
-    monkeypatch.setattr(TFLMRunner, "_run", lambda self, value: run(self, value)[:, ::-1])
+    monkeypatch.setattr(
+        TFLMRunner, "_run", lambda self, value: np.asarray(run(self, value))[:, ::-1]
+    )
     assert failed(INT8, content, tiny, tmp_path) == ["tflm_flips", "tflm_max_lsb"]
 
 

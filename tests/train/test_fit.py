@@ -200,12 +200,16 @@ def test_narrow_networks_get_less_dropout() -> None:
     assert recipe.dropout_of(64) == pytest.approx(0.1)
 
 
-def test_smoothed_labels_keep_the_outputs_before_the_softmax_small(data: FitData) -> None:
-    def largest(smoothing: float) -> float:
-        chosen = replace(SMALL, recipe=replace(RECIPE, label_smoothing=smoothing))
+def test_the_bound_holds_the_outputs_before_the_softmax(data: FitData) -> None:
+    def largest(bound: float | None) -> float:
+        recipe = replace(RECIPE, logit_bound=bound, logit_bound_weight=1.0)
+        chosen = replace(SMALL, recipe=recipe)
         model = built(chosen)
         fit(model, chosen, data, epochs=60, seed=1, keep_last=True)
         found = forward.logits(model, preprocessed(tf.constant(VALIDATION.images)))
-        return float(tf.reduce_max(tf.abs(found)))
+        centred = found - tf.reduce_mean(found, axis=1, keepdims=True)
+        return float(tf.reduce_max(tf.abs(centred)))
 
-    assert largest(0.2) < 0.8 * largest(0.0)
+    unbound = largest(None)
+    assert largest(unbound / 2) < 0.8 * unbound
+    assert largest(2 * unbound) == pytest.approx(unbound)  # inside the bound nothing changes

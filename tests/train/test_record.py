@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from train.artifact import file_sha256
-from train.data import Preprocessing
 from train.errors import ArtifactError
+from train.preprocessing import Preprocessing
 from train.record import ReferenceOutputs, load_outputs, read_model_record, save_outputs
+from train.tensors import TensorSpec
 
 
 def write_model(folder: Path, **changes: Any) -> Path:
@@ -18,7 +19,9 @@ def write_model(folder: Path, **changes: Any) -> Path:
         "model": {"sha256": file_sha256(folder / "model.keras")},
         "accuracy": {"test": 0.9},
         "labels": ["a", "b"],
-        "preprocessing": {"scale": 0.5, "offset": 0.0},
+        "preprocessing": {"image": {"scale": 0.5, "offset": 0.0}},
+        "inputs": [{"name": "image", "shape": [None, 28, 28], "dtype": "float32"}],
+        "outputs": [{"name": "probabilities", "shape": [None, 10], "dtype": "float32"}],
     }
     (folder / "model.json").write_text(json.dumps({**record, **changes}))
     return folder
@@ -28,11 +31,12 @@ def test_record_is_read(tmp_path: Path) -> None:
     record = read_model_record(write_model(tmp_path))
     assert record.test_accuracy == 0.9
     assert record.labels == ("a", "b")
-    assert record.preprocessing.scale == 0.5
+    assert record.preprocessing["image"].scale == 0.5
+    assert record.inputs[0].shape == (None, 28, 28)
 
 
 def test_no_model_yet(tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match=r"no trained model yet.*run `python -m train`"):
+    with pytest.raises(ArtifactError, match=r"no model in .* yet.*run `python -m train`"):
         read_model_record(tmp_path)
 
 
@@ -50,7 +54,8 @@ def test_a_model_changed_after_its_record_is_refused(tmp_path: Path) -> None:
         {"model": None},
         {"accuracy": {"test": "high"}},
         {"labels": None},
-        {"preprocessing": {"gain": 1}},
+        {"preprocessing": {"image": {"gain": 1}}},
+        {"inputs": [{"name": "image"}]},
     ],
 )
 def test_a_garbled_record_is_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
@@ -62,22 +67,27 @@ def test_a_garbled_record_is_refused(tmp_path: Path, changes: dict[str, Any]) ->
 def reference() -> ReferenceOutputs:
     outputs = np.random.RandomState(0).rand(20, 10).astype(np.float32)
     return ReferenceOutputs(
-        outputs=outputs,
+        outputs={"probabilities": outputs, "target": outputs[:, :1]},
         model_sha256="m",
         data_sha256="d",
-        images_sha256="i",
-        preprocessing=Preprocessing(scale=1 / 255, offset=0.5),
+        inputs_sha256="i",
+        preprocessing={"image": Preprocessing(scale=(0.5, 1 / 255), offset=0.5)},
         labels=("a", "b"),
+        inputs=(TensorSpec(name="image", shape=(None, 2), dtype="float32"),),
     )
 
 
 def test_outputs_round_trip(tmp_path: Path) -> None:
     save_outputs(tmp_path / "model.outputs.npz", reference())
     found = load_outputs(tmp_path)
-    assert np.array_equal(found.outputs, reference().outputs)
-    assert found.outputs.dtype == np.float32
-    assert (found.model_sha256, found.data_sha256, found.images_sha256) == ("m", "d", "i")
-    assert found.preprocessing == Preprocessing(scale=1 / 255, offset=0.5)
+    assert list(found.outputs) == ["probabilities", "target"]
+    for name, values in reference().outputs.items():
+        assert np.array_equal(found.outputs[name], values)
+        assert found.outputs[name].dtype == np.float32
+    assert len(found) == 20
+    assert found.inputs == reference().inputs
+    assert (found.model_sha256, found.data_sha256, found.inputs_sha256) == ("m", "d", "i")
+    assert found.preprocessing == reference().preprocessing
     assert found.labels == ("a", "b")
 
 

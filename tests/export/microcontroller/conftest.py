@@ -14,7 +14,7 @@ from export.pipeline import manifest_of
 from export.runners import encode
 from tests.export.conftest import Tiny, settings_of
 from train.artifact import file_sha256
-from train.data import PREPROCESSING
+from train.data import INPUT, INPUT_NAME, OUTPUT, PREPROCESSING
 from train.record import ModelRecord
 
 INT8 = FORMATS["tflite-int8"]
@@ -30,11 +30,14 @@ def record(tiny: Tiny, tmp_path: Path) -> ModelRecord:
     folder.mkdir()
     path = Path(shutil.copy(tiny.path, folder))
     return ModelRecord(
-        path=path,
+        folder=folder,
+        file=path.name,
         sha256=file_sha256(path),
         test_accuracy=0.9,
         labels=LABELS,
-        preprocessing=PREPROCESSING,
+        preprocessing={INPUT_NAME: PREPROCESSING},
+        inputs=(INPUT,),
+        outputs=(OUTPUT,),
     )
 
 
@@ -42,7 +45,7 @@ def record(tiny: Tiny, tmp_path: Path) -> ModelRecord:
 def converted(tiny: Tiny, record: ModelRecord, tmp_path: Path) -> tuple[Path, Manifest]:
     """A verified file outside the artifacts folder, and its manifest."""
     made = tiny.make(INT8, tmp_path)
-    return made.path, manifest_of(made, INT8, SETTINGS, record, NOW)
+    return made.path, manifest_of(made, INT8, SETTINGS.record(), record, record.preprocessing, NOW)
 
 
 def package(converted: tuple[Path, Manifest], tiny: Tiny, record: ModelRecord) -> Path:
@@ -52,4 +55,4 @@ def package(converted: tuple[Path, Manifest], tiny: Tiny, record: ModelRecord) -
 
 
 def stored_inputs(manifest: Manifest, tiny: Tiny, count: int = 4) -> np.ndarray:
-    return encode(tiny.expected.inputs[:count], manifest.inputs[0])[:, np.newaxis]
+    return encode(tiny.expected.inputs[INPUT_NAME][:count], manifest.inputs[0])[:, np.newaxis]

@@ -142,7 +142,9 @@ def test_header_and_source_of_different_exports_do_not_compile_together(
 def test_float_input_has_no_quantization(tiny: Tiny, record: ModelRecord, tmp_path: Path) -> None:
     options = ExportOptions(io="float32")
     made = tiny.make(INT8, tmp_path, options)
-    manifest = manifest_of(made, INT8, settings_of(INT8, options), record, NOW)
+    manifest = manifest_of(
+        made, INT8, settings_of(INT8, options).record(), record, record.preprocessing, NOW
+    )
     folder = package((made.path, manifest), tiny, record)
     header = (folder / "model_data.h").read_text()
     assert "typedef float model_input_t;" in header
@@ -174,7 +176,7 @@ def test_the_c_of_any_bytes_is_ascii(converted: tuple[Path, Manifest]) -> None:
         file=manifest.file,
         input_spec=manifest.inputs[0],
         output_spec=manifest.outputs[0],
-        preprocessing=manifest.preprocessing,
+        preprocessing=manifest.preprocessing["image"],
         labels=LABELS,
         arena=Arena(size_bytes=16, recorded_bytes=16, images=1),
         methods={"SOFTMAX": "AddSoftmax"},

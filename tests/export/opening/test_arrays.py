@@ -18,7 +18,7 @@ from tests.export.opening.opened import (
     spec,
     wanted,
 )
-from train.data import EvaluationData, save_slice
+from train.data import SLICE_IMAGES, SLICE_LABELS
 
 
 class Mine:
@@ -117,7 +117,9 @@ def test_garbled_headers_end_in_one_line(tmp_path: Path) -> None:
 def test_a_folder_of_images_and_labels(tmp_path: Path) -> None:
     images = np.arange(5 * 28 * 28, dtype=np.uint8).reshape(5, 28, 28)
     labels = np.array([0, 1, 2, 1, 0], np.uint8)
-    save_slice(EvaluationData(images=images, labels=labels), tmp_path)
+    np.save(tmp_path / SLICE_IMAGES, images)
+    if labels is not None:
+        np.save(tmp_path / SLICE_LABELS, labels)
     what = wanted(spec("image", 28, 28, 1), limit=4)
     found = opened(tmp_path, what, tmp_path)
     assert np.array_equal(found.inputs["image"], images[:4, ..., np.newaxis])

@@ -3,11 +3,12 @@
 import json
 import subprocess
 import sys
+import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from benchmark.config import BenchmarkConfig
 from export.opening import Wanted, open_samples
 from train import data as dataset
 from train.artifact import publish
@@ -29,46 +30,95 @@ from train.tensors import TensorSpec
 DATA_FILE = "data.npz"  # of a bundle with a user's own data
 
 
-def load_test_data(config: BenchmarkConfig, folder: Path) -> tuple[Samples, ReferenceOutputs]:
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What exports are judged on.
+
+    Attributes:
+        samples: the test data.
+        reference: the Keras model's outputs on it.
+        own: whether the model is a user's own.
+    """
+
+    samples: Samples
+    reference: ReferenceOutputs
+    own: bool
+
+    @property
+    def pictures(self) -> np.ndarray | None:
+        """The only input, (N, H, W) or (N, H, W, 1 or 3) uint8, where it is pictures."""
+        arrays = list(self.samples.inputs.values())
+        return arrays[0] if len(arrays) == 1 and are_pictures(arrays[0]) else None
+
+    @property
+    def examples(self) -> str:
+        """What the test data is made of."""
+        return "examples" if self.pictures is None else "images"
+
+
+def are_pictures(values: np.ndarray) -> bool:
+    """Returns whether values can be shown: (N, H, W) or (N, H, W, 1 or 3) uint8."""
+    shaped = values.ndim == 3 or (values.ndim == 4 and values.shape[-1] in (1, 3))
+    return shaped and values.dtype == np.uint8
+
+
+def open_evaluation(
+    artifacts: Path, data: Path | None, image_size: tuple[int, int] | None, folder: Path
+) -> Evaluation:
     """Returns the test data and the Keras model's outputs on it.
 
     Of a user's own model they are computed in a process of its own, with TensorFlow, when first
     asked for on some data, and kept in the artifacts folder.
 
     Args:
-        config: where artifacts and data are.
+        artifacts: the folder with the exports.
+        data: as `open_samples` takes it, or the folder of the reference job's data set; None to
+            look for that, or for what a bundle carries.
+        image_size: height and width that pictures are brought to; None for the model's own.
         folder: a temporary folder, for data that has to be unpacked.
 
     Raises:
         ArtifactError: there are no outputs, or they belong to other data.
         DataError: the data cannot be had.
+        ToolkitError: a user's own model has no data, or other classes than the data.
     """
-    if in_bundle() and config.data is None and (ROOT / DATA_FOLDER / DATA_FILE).is_file():
-        reference = load_outputs(config.artifacts)
-        file = str(ROOT / DATA_FOLDER / DATA_FILE)
-        test = open_samples(file, _wanted(config, reference.inputs, _specs(reference)), folder)
+    carried = ROOT / DATA_FOLDER / DATA_FILE
+    if in_bundle() and carried.is_file():
+        reference = load_outputs(artifacts)
+        wanted = _wanted(reference.inputs, _specs(reference), image_size)
+        test = open_samples(str(data or carried), wanted, folder)
         check_reference(reference, test)
-        return test, reference
-    record = _own(config.artifacts)
+        return Evaluation(samples=test, reference=reference, own=True)
+    record = own_record(artifacts)
     if record is None:
-        reference = load_outputs(config.artifacts)
-        test = dataset.load_evaluation(config.data)
+        reference = load_outputs(artifacts)
+        test = dataset.load_evaluation(data)
         check_reference(reference, test)
-        return test, reference
-    if config.data is None:
+        return Evaluation(samples=test, reference=reference, own=False)
+    if data is None:
         raise ToolkitError(
-            f"{config.artifacts} holds exports of {record.file}, which has no test data of its own; "
+            f"{artifacts} holds exports of {record.file}, which has no test data of its own; "
             "give it with --data: an .npz with arrays by input name, a folder of images by class, "
             "or module:callable"
         )
-    test = open_samples(str(config.data), _wanted(config, record.inputs, record.outputs), folder)
+    test = open_samples(str(data), _wanted(record.inputs, record.outputs, image_size), folder)
     if test.class_names and record.labels and test.class_names != record.labels:
         raise ToolkitError(
-            f"{config.data}: got classes {', '.join(test.class_names)}, expected "
-            f"{', '.join(record.labels)}, those of the calibration data; give folders of these names"
+            f"{data}: got classes {', '.join(test.class_names)}, expected "
+            f"{', '.join(record.labels)}, those of the calibration data; give folders of these "
+            "names"
         )
-    stored = _stored(config.artifacts, record, test)
-    return test, stored or compute(config.artifacts, record, test, folder)
+    reference = _stored(artifacts, record, test) or compute(artifacts, record, test, folder)
+    return Evaluation(samples=test, reference=reference, own=True)
+
+
+def save_samples(test: Samples, path: Path) -> None:
+    """Writes examples as an `.npz` that `open_samples` reads: targets as `target:NAME`."""
+    arrays = {**test.inputs, **{f"target:{name}": v for name, v in test.targets.items()}}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, values in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.save(file, values, allow_pickle=False)
 
 
 def unpacked(test: Samples, folder: Path) -> dict[str, Path]:
@@ -114,7 +164,7 @@ def compute(artifacts: Path, record: ModelRecord, test: Samples, folder: Path) -
     return load_outputs(artifacts)
 
 
-def _own(artifacts: Path) -> ModelRecord | None:
+def own_record(artifacts: Path) -> ModelRecord | None:
     """Returns the record of a user's own model in a folder; None if it holds none."""
     if not (artifacts / RECORD_FILE).is_file():
         return None
@@ -135,10 +185,12 @@ def _stored(artifacts: Path, record: ModelRecord, test: Samples) -> ReferenceOut
 
 
 def _wanted(
-    config: BenchmarkConfig, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...]
+    inputs: tuple[TensorSpec, ...],
+    outputs: tuple[TensorSpec, ...],
+    image_size: tuple[int, int] | None,
 ) -> Wanted:
     return Wanted(
-        inputs=inputs, outputs=outputs, option="--data", image_size=config.image_size, limit=None
+        inputs=inputs, outputs=outputs, option="--data", image_size=image_size, limit=None
     )
 
 
