@@ -78,9 +78,8 @@ def importable(module: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def export(artifacts: Path, *options: str) -> Completed:
-    return run_module(
-        "export", *("--model", "mine:model", *PREPROCESS, "--artifacts", artifacts, *options)
-    )
+    own = ("--model", "mine:model", *PREPROCESS)
+    return run_module("export", *own, "--artifacts", artifacts, *options)
 
 
 @pytest.fixture(scope="module")
