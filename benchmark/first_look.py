@@ -1,4 +1,4 @@
-"""A row's outputs as soon as they are there: of the right shapes, and about the right ones? Light."""
+"""A row's outputs as soon as they are there: of the right shapes, about the right ones? Light."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -3,8 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmark.options import METRICS as OFFERED
 from benchmark.pipeline import BASELINE, gate_of
 from benchmark.questions import ask
+from benchmark.tasks import METRICS
 from tests.benchmark.raw import GATE, questions, reference_of
 from train.errors import ToolkitError
 from train.samples import Samples
@@ -13,6 +15,10 @@ SOFTMAX = np.full((6, 4), 0.25, np.float32)
 LOGITS = np.arange(24, dtype=np.float32).reshape(6, 4)
 LABELS = np.arange(6) % 4
 ONE = np.linspace(0, 1, 6, dtype=np.float32)[:, np.newaxis]
+
+
+def test_the_command_offers_every_metric() -> None:
+    assert OFFERED == METRICS
 
 
 def test_the_metric_asked_for_is_the_main_outputs_and_others_where_it_fits() -> None:
