@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.config import BenchmarkConfig
-from benchmark.worker import Job
+from benchmark.job import Job
 from export.evaluation import own_record
 from export.formats import FORMATS, Format
 from export.manifest import Manifest, check_file, read_manifest

@@ -11,8 +11,8 @@ from onnx import TensorProto, helper
 
 from benchmark import floor
 from benchmark.floor import MODELS, measure_floors
+from benchmark.job import Job
 from benchmark.partial import PartialResults
-from benchmark.worker import Job
 from export.runners import open_runner
 from export.runners.litert import LiteRTRunner
 from train.errors import ArtifactError

@@ -26,8 +26,6 @@ from export.formats import FORMATS
 from export.make import convert
 from export.manifest import sealed
 from export.material import Material, reference_material
-from export.models import load_model
-from export.models.request import ModelRequest
 from export.pipeline import ExportConfig, export_formats
 from export.runners import open_runner
 from export.settings import ExportOptions, resolve
@@ -35,7 +33,7 @@ from export.source import SourceModel
 from tests.conftest import GATE, run_module
 from train import data as dataset
 from train.artifact import file_sha256, write_json
-from train.data import OUTPUT
+from train.data import INPUT_NAME, OUTPUT_NAME
 from train.progress import progress
 from train.record import MODEL_FILE, read_model_record
 
@@ -65,13 +63,9 @@ class Folders:
         honest = self.material.representative
         assert honest is not None
         folder = Path(tempfile.mkdtemp(dir=self.stale.parent))
-        model.save(folder / MODEL_FILE)
-        loaded = load_model(ModelRequest(path=str(folder / MODEL_FILE)))
-        (made,) = (spec.name for spec in loaded.outputs)
         found = replace(
-            loaded,
-            outputs=(OUTPUT,),  # whatever the layer is called that comes last
-            call=lambda named: {OUTPUT.name: loaded.call(named)[made]},
+            self.material.model,
+            call=lambda named: {OUTPUT_NAME: model(named[INPUT_NAME], training=False)},
             keras_model=None,
         )
         inputs = {name: calibration(v).astype(np.float32) for name, v in honest.inputs.items()}

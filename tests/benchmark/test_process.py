@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.job import Job
 from benchmark.process import WorkerProcess
-from benchmark.worker import Job
 from tests.examples import INPUT, OUTPUT, PREPROCESSING
 from train.errors import ArtifactError
 

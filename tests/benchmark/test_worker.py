@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmark.worker import Job, Session, serve
+from benchmark.job import Job
+from benchmark.worker import Session, serve
 from export.runners.runner import Values
 from tests.examples import INPUT, OUTPUT, PREPROCESSING, FakeRunner
 from train.errors import ArtifactError
