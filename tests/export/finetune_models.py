@@ -25,12 +25,13 @@ def loaded(model: Any, **shapes: tuple[int | None, ...]) -> LoadedModel:
 
 def inputs_of(model: LoadedModel, count: int) -> dict[str, np.ndarray]:
     random = np.random.RandomState(1)
-    return {
-        spec.name: random.normal(size=(count, *spec.shape[1:])).astype(np.float32)
-        if spec.is_float
-        else random.randint(0, WORDS, (count, *spec.shape[1:])).astype(spec.dtype)
-        for spec in model.inputs
-    }
+    inputs = {}
+    for spec in model.inputs:
+        shape = [count, *(size or 1 for size in spec.shape[1:])]
+        real = random.normal(size=shape).astype(np.float32)
+        words = random.randint(0, WORDS, shape).astype(spec.dtype)
+        inputs[spec.name] = real if spec.is_float else words
+    return inputs
 
 
 def source_of(
@@ -107,7 +108,7 @@ def two_by_two() -> keras.Model:
 
 
 def recurrent() -> keras.Model:
-    words = keras.Input((4,), name="words")  # Keras declares it as float
+    words = keras.Input((3,), name="words")  # Keras declares it as float
     x = layers.Embedding(WORDS, 4, mask_zero=True, embeddings_initializer=SPREAD)(words)
     x = layers.LSTM(4, return_sequences=True, dropout=0.1, recurrent_dropout=0.1)(x)
     x = layers.Bidirectional(layers.GRU(3))(x)

@@ -57,11 +57,11 @@ def noise_ratios_db(path: Path, source: SourceModel) -> dict[str, float]:
     ("make", "name", "least_db"),
     [
         (chain, QAT, 15),
-        (chain, CLUSTERED, 5),
+        (chain, BOTH, 10),
         (residual, QAT, 15),
-        (residual, BOTH, 2),
+        (residual, CLUSTERED, 8),
         (two_by_two, QAT, 15),
-        (two_by_two, PRUNED, 2),
+        (two_by_two, PRUNED, 4),
         (recurrent, QAT, 15),
     ],
 )
@@ -92,20 +92,18 @@ def test_labels_known_and_probabilities(tiny: Tiny, tmp_path: Path) -> None:
     assert np.mean(outputs.argmax(axis=1) == labels) > 0.9
 
 
-@pytest.mark.parametrize("batch", ["1", "dynamic"])
-def test_the_saved_model_has_the_sources_names(batch: str, tmp_path: Path) -> None:
+def test_the_saved_model_has_the_sources_names_and_an_open_batch(tmp_path: Path) -> None:
     source = source_of(two_by_two(), tmp_path)
-    settings = settings_of(FORMATS[PRUNED], ExportOptions(epochs=1, batch=batch))
+    settings = settings_of(FORMATS[PRUNED], ExportOptions(epochs=1, batch="dynamic"))
     folder = fine_tune(source, ("pruned",), settings)
     signature = tf.saved_model.load(str(folder)).signatures[SIGNATURE]
-    size = 1 if batch == "1" else None
     assert signature.structured_input_signature[1] == {
-        "words": tf.TensorSpec((size, 6), tf.int32, name="words"),
-        "z": tf.TensorSpec((size, 4), tf.float32, name="z"),
+        "words": tf.TensorSpec((None, 6), tf.int32, name="words"),
+        "z": tf.TensorSpec((None, 4), tf.float32, name="z"),
     }
     assert {name: spec.shape.as_list() for name, spec in signature.structured_outputs.items()} == {
-        "alarm": [size, 1],
-        "where": [size, 3],
+        "alarm": [None, 1],
+        "where": [None, 3],
     }
 
 
