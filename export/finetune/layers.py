@@ -96,6 +96,10 @@ def _copied(layer: Any, name: str, value: Any) -> Any:
     elif kind in RECURRENT:
         _check_unrolled(layer, value)
         fields |= {"dropout": 0, "unroll": True}
+        if kind != "SimpleRNN":
+            # Each gate by itself: of gates computed together, TFLite leaves the first step's in
+            # float, as not all of them are used.
+            fields["implementation"] = 1
     elif kind == "BatchNormalization":
         # One that is not folded keeps its statistics: a few small batches have no better.
         fields["trainable"] = False
