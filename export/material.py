@@ -153,7 +153,7 @@ def _check_inputs(raw: Samples, inputs: tuple[TensorSpec, ...], path: Path) -> N
 
 
 def _thinned(indices: np.ndarray, most: int) -> np.ndarray:
-    """Returns at most so many of some indices, evenly spaced: data may be in the order of classes."""
+    """Returns at most so many of some indices, evenly spaced: classes may come in order."""
     count = min(len(indices), max(MIN_EXAMPLES, most))
     thinned: np.ndarray = indices[np.linspace(0, len(indices) - 1, count).astype(int)]
     return thinned
