@@ -80,7 +80,7 @@ def test_a_garbled_run_is_one_clear_error(tmp_path: Path, content: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["tflite-int8+1t.json", "round-000.json", "tflite-int8+1t.outputs/1.npy"]
+    "name", ["tflite-int8+1t.json", "round-000.json", "tflite-int8+1t.output1.npy"]
 )
 def test_a_garbled_result_is_one_clear_error(tmp_path: Path, name: str) -> None:
     fill(PartialResults(tmp_path, IDENTITY, resume=False))
