@@ -20,6 +20,7 @@ from train import data as dataset
 from train.artifact import file_sha256
 
 pytestmark = pytest.mark.slow
+from train.record import load_outputs
 
 
 @pytest.fixture(scope="module")
@@ -74,10 +75,10 @@ def test_train_records_what_keras_says(trained_artifacts: Path) -> None:
     assert record["search"] is None
     assert len(record["history"]["val_accuracy"]) == record["epochs"]["run"] == 3
     assert record["split"]["train"]["count"] == 54_000
-    with np.load(trained_artifacts / "model.outputs.npz") as stored:
-        assert np.allclose(stored["outputs"], outputs, atol=1e-5)
-        assert stored["outputs"].dtype == np.float32
-        assert str(stored["data_sha256"]) == test.sha256()
+    stored = load_outputs(trained_artifacts)
+    assert np.allclose(stored.outputs["probabilities"], outputs, atol=1e-5)
+    assert stored.outputs["probabilities"].dtype == np.float32
+    assert stored.data_sha256 == test.sha256()
 
 
 def test_every_figure_of_accuracy_is_that_of_an_independent_evaluation(

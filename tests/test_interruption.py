@@ -138,7 +138,7 @@ def test_a_record_is_repeated_and_only_on_its_data(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("moment", "number"),
     [
-        ("tflite-int8+xnnpack+1t: 10,000 images", signal.SIGINT),
+        ("tflite-int8+xnnpack+1t: 10,000 of 10,000 examples", signal.SIGINT),
         ("timing, round 3", signal.SIGTERM),
         ("tflite-int8+xnnpack+1t: loading", signal.SIGKILL),
         ("timing, round 2", signal.SIGKILL),
@@ -166,12 +166,12 @@ def test_a_benchmark_that_is_cut_off_keeps_the_earlier_results_and_goes_on(
     assert_one_line_error(other, "cannot resume", "another settings", "without --resume")
     kept = {path.name: path.read_bytes() for path in (artifacts / FOLDER).glob("*+1t.*")}
     rounds = {path.name: path.read_bytes() for path in (artifacts / FOLDER).glob("round-*")}
-    assert "loading" in moment or "images" in moment or rounds
+    assert "loading" in moment or "examples" in moment or rounds
     resumed = run_module("benchmark", *arguments, "--resume")
     assert resumed.code == 0, resumed.err
     for name in kept:
         if name.endswith(".npy"):
-            assert f"{name.removesuffix('.npy')}: 10,000 images" not in resumed.out
+            assert f"{name.split('.output')[0]}: 10,000 of 10,000 examples" not in resumed.out
     for name in rounds:
         number_of = int(name.removeprefix("round-").removesuffix(".json"))
         assert f"timing, round {number_of + 1}\n" not in resumed.out
