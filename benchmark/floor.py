@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmark.job import Job
 from benchmark.partial import PartialResults
 from benchmark.process import WorkerProcess
-from benchmark.worker import Job
 from train.environment import available_cores
 from train.errors import ArtifactError
 

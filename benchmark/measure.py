@@ -17,12 +17,12 @@ from benchmark.conditions import (
     summarize_conditions,
 )
 from benchmark.config import BenchmarkConfig
+from benchmark.first_look import check_outputs, try_changes
 from benchmark.latency import MIN_ROUNDS
 from benchmark.partial import PartialResults
 from benchmark.process import WorkerProcess
 from benchmark.questions import Question
 from benchmark.subjects import Subject
-from benchmark.symptoms import EXPERIMENT_BELOW
 from train.environment import available_cores, read_environment
 from train.errors import ArtifactError
 from train.record import ReferenceOutputs
@@ -196,7 +196,9 @@ class Measurement:
                 scratch = places[loaded.key]
                 try:
                     answer = self._outputs(loaded)
-                    tried = self._experiments(loaded.worker, answer, scratch)
+                    files = {n: scratch / f"{i}.npy" for i, n in enumerate(answer["outputs"])}
+                    check_outputs(files, self._reference)
+                    tried = try_changes(loaded.worker, files, self._reference, self._main)
                     self._raw.add_row(loaded.key, {**loaded.scalars, **answer, **tried}, scratch)
                 except ArtifactError as error:
                     self._measured.problems[loaded.key] = str(error)
@@ -213,32 +215,6 @@ class Measurement:
             told = done
             if "done" not in answer:
                 return answer
-
-    def _experiments(
-        self, worker: WorkerProcess, answer: dict[str, Any], outputs: Path
-    ) -> dict[str, Any]:
-        """Returns the agreement with changed inputs, of a row that does not agree.
-
-        Of a model with one input of real numbers, by the classes of its main output.
-        """
-        main, specs = self._main, self._reference.inputs
-        nothing = {"experiments": {}, "experiment_examples": 0}
-        expected = main.predicted(main.reference)
-        if len(specs) > 1 or not specs[0].is_float or expected is None:
-            return nothing
-        place = outputs / f"{answer['outputs'].index(main.name)}.npy"
-        found = main.predicted(np.load(place, mmap_mode="r"))
-        if float(np.mean(found == expected)) >= EXPERIMENT_BELOW:
-            return nothing
-        asked = worker.ask("experiments", output=main.name, threshold=main.threshold)
-        count = asked["examples"]
-        return {
-            "experiments": {
-                what: float(np.mean(np.array(classes) == expected[:count]))
-                for what, classes in asked["predicted"].items()
-            },
-            "experiment_examples": count,
-        }
 
     def _enough_quiet(self, group: Sequence[Subject], numbers: range) -> bool:
         """Whether every row of a group has the quiet rounds that can carry its statistics."""

@@ -126,7 +126,7 @@ def measure_of(content: Mapping[str, Any]) -> Measure:
         if found.examples not in ("images", "examples"):
             raise ValueError(f"the measure's examples, got {found.examples!r}")
         return found
-    accuracy = content["source"]["accuracy"]
-    task: Task = "outputs" if accuracy is None else "classes"
-    metric: Metric = "r2" if accuracy is None else "accuracy"
-    return Measure(output="", task=task, metric=metric, source_value=accuracy)
+    source = content["source"]
+    if "accuracy" in source and source["accuracy"] is None:
+        return Measure(output="", task="outputs", metric="r2")
+    return Measure(output="", source_value=source.get("accuracy"))

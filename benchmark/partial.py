@@ -1,8 +1,8 @@
 """Raw results as they come in, on disk, so that a run that is cut off can go on. Light.
 
-A folder beside the artifacts: `run.json` says what the run is, `<row>.json` and `<row>.outputs/`
-hold what loading and all examples gave, `round-<n>.json` the timed calls of one round. Each file is
-written in full and then renamed; a file that is there is whole.
+A folder beside the artifacts: `run.json` says what the run is, `<row>.json` and the files
+`<row>.output0.npy`, … hold what loading and all examples gave, `round-<n>.json` the timed calls of
+one round. Each file is written in full and then renamed; a file that is there is whole.
 """
 
 import json
@@ -60,16 +60,19 @@ class PartialResults:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def row(self, key: str) -> dict[str, Any] | None:
-        """Returns what loading a row and running all examples gave; None if it is not there."""
+        """Returns what loading a row and running all examples gave; None if it is not all there."""
         path = self._folder / f"{key}.json"
-        return _load(path) if path.is_file() and self._outputs_folder(key).is_dir() else None
+        if not path.is_file():
+            return None
+        found = _load(path)
+        whole = all(self._outputs_path(key, n).is_file() for n in range(len(found["outputs"])))
+        return found if whole else None
 
     def outputs(self, key: str) -> dict[str, np.ndarray]:
         """Returns a row's outputs, (N, …) by name, not yet read into memory."""
-        folder = self._outputs_folder(key)
         found = {}
         for number, name in enumerate((self.row(key) or {})["outputs"]):
-            path = folder / f"{number}.npy"
+            path = self._outputs_path(key, number)
             try:
                 found[name] = np.load(path, mmap_mode="r", allow_pickle=False)
             except (OSError, ValueError, EOFError) as error:
@@ -77,9 +80,10 @@ class PartialResults:
         return found
 
     def add_row(self, key: str, scalars: Mapping[str, Any], outputs: Path) -> None:
-        """Keeps what a row gave; the folder `outputs` is moved."""
-        shutil.rmtree(self._outputs_folder(key), ignore_errors=True)
-        outputs.replace(self._outputs_folder(key))
+        """Keeps what a row gave; the files in the folder `outputs` are moved."""
+        for number in range(len(scalars["outputs"])):
+            (outputs / f"{number}.npy").replace(self._outputs_path(key, number))
+        outputs.rmdir()
         self._write(self._folder / f"{key}.json", scalars)
 
     def rounds(self, numbers: range) -> dict[int, dict[str, Any]]:
@@ -110,8 +114,8 @@ class PartialResults:
         folder.mkdir()
         return folder
 
-    def _outputs_folder(self, key: str) -> Path:
-        return self._folder / f"{key}.outputs"
+    def _outputs_path(self, key: str, number: int) -> Path:
+        return self._folder / f"{key}.output{number}.npy"
 
     def _round_path(self, number: int) -> Path:
         return self._folder / f"round-{number:03d}.json"

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self, cast
 
-from benchmark.worker import Job
+from benchmark.job import Job
 from train.errors import ArtifactError
 
 COMMAND = (sys.executable, "-m", "benchmark.worker")

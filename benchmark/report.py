@@ -156,7 +156,8 @@ def _throughput(benchmark: Benchmark, console: Console) -> None:
         how = f"in batches of {found['batch']}"
         if found["calls"] != "batched":
             how = f"{found['calls']}, its batch is fixed"
-        say(console, f"{result.subject.name}: {found['images_per_second']:,.0f} images/s {how}")
+        speed = f"{found['images_per_second']:,.0f} {benchmark.measure.examples}/s"
+        say(console, f"{result.subject.name}: {speed} {how}")
 
 
 def _profiles(benchmark: Benchmark, console: Console) -> None:

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.config import BenchmarkConfig
-from benchmark.worker import Job
+from benchmark.job import Job
 from export.evaluation import own_record
 from export.formats import FORMATS, Format
 from export.manifest import Manifest, check_file, read_manifest
-from export.runners import MODES
+from export.runners import MODES, fits
 from train.errors import ArtifactError
 from train.record import MODEL_FILE, RECORD_FILE, ReferenceOutputs
 from train.samples import Samples
+from train.tensors import shape_text
 
 RESULTS_FILE = "benchmark.json"
 NOT_MANIFESTS = (RECORD_FILE, RESULTS_FILE)
@@ -172,7 +173,7 @@ def check_source(manifest: Manifest, reference: ReferenceOutputs) -> None:
     """Checks that an export and the reference outputs come from the same model and inputs.
 
     Raises:
-        ArtifactError: another model, another preprocessing, or other classes.
+        ArtifactError: another model, other preprocessing, outputs or classes.
     """
     again = f"run `python -m export --format {manifest.format}` again"
     if manifest.source.sha256 != reference.model_sha256:
@@ -185,6 +186,17 @@ def check_source(manifest: Manifest, reference: ReferenceOutputs) -> None:
         raise ArtifactError(
             f"{manifest.format}: normalization is not the Keras model's: got "
             f"{manifest.preprocessing}, expected {reference.preprocessing}; {again}"
+        )
+    shapes = {name: values.shape[1:] for name, values in reference.outputs.items()}
+    found = {spec.name: spec.shape[1:] for spec in manifest.outputs}
+    if found.keys() != shapes.keys() or not all(fits(shapes[name], found[name]) for name in found):
+        got, expected = (
+            ", ".join(f"{name} {shape_text(shape)}" for name, shape in outputs.items())
+            for outputs in (found, shapes)
+        )
+        raise ArtifactError(
+            f"{manifest.format}: outputs are not the Keras model's: got {got}, expected "
+            f"{expected}; {again}"
         )
     if manifest.labels != reference.labels:
         raise ArtifactError(

@@ -14,7 +14,6 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,6 +21,7 @@ import numpy as np
 from numpy.lib.format import open_memmap
 
 from benchmark.accuracy import predicted_classes
+from benchmark.job import Job
 from benchmark.kernels import kernels
 from benchmark.latency import time_calls, timer_cost_ns, warm_up
 from benchmark.memory import resident_peak
@@ -32,8 +32,7 @@ from export.runners.keras import KerasRunner
 from export.runners.runner import Runner, Values, pack, unpack
 from train.environment import pin
 from train.errors import ArtifactError, MissingPackageError, ToolkitError
-from train.preprocessing import Preprocessing, preprocess, preprocessing_from_json
-from train.tensors import TensorSpec, spec_from_json
+from train.preprocessing import preprocess
 
 CHUNK_EXAMPLES = 1_000  # at a time, fewer where they are large
 CHUNK_VALUES = 4_000_000  # of inputs and outputs
@@ -46,50 +45,6 @@ RUNTIME_MODULES = {
     "keras": "keras",
 }
 Clock = Callable[[], int]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """What to load.
-
-    Attributes:
-        name: the format, for messages.
-        runtime: the runtime that runs the file.
-        mode: how, as in `export.runners.MODES`; None for the default.
-        threads: how many threads the runtime may use.
-        file: the exported file.
-        inputs: the inputs that the file must have; None to take them as they are.
-        outputs: the same of the outputs.
-        preprocessing: what turns raw values into inputs, by the input's name.
-        raw: an `.npy` file of raw test values, (N, …), by the input's name.
-    """
-
-    name: str
-    runtime: str
-    mode: str | None
-    threads: int
-    file: Path
-    inputs: tuple[TensorSpec, ...] | None
-    outputs: tuple[TensorSpec, ...] | None
-    preprocessing: Mapping[str, Preprocessing]
-    raw: Mapping[str, Path]
-
-    def as_json(self) -> dict[str, Any]:
-        """Returns the job as a JSON object."""
-        raw = {name: str(path) for name, path in self.raw.items()}
-        return {**asdict(self), "file": str(self.file), "raw": raw}
-
-    @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> "Job":
-        """Returns the job that `as_json` wrote."""
-        specs = {
-            side: None if fields[side] is None else tuple(map(spec_from_json, fields[side]))
-            for side in ("inputs", "outputs")
-        }
-        raw = {name: Path(path) for name, path in fields["raw"].items()}
-        how = preprocessing_from_json(fields["preprocessing"])
-        file = Path(fields["file"])
-        return cls(**{**fields, **specs, "file": file, "preprocessing": how, "raw": raw})
 
 
 def main() -> int:
@@ -189,7 +144,7 @@ class Session:
         self._runner = runner
         self._raw = raw
         self._count = len(next(iter(raw.values())))
-        self._chunk = 1
+        self.chunk = 1
         self._call_ns = 0
         self._clock_ns = clock_ns
         self._answer = answer
@@ -203,7 +158,7 @@ class Session:
         found = self._runner.invoke(value)
         self._call_ns = self._clock_ns() - started
         values = sum(array.size for array in (*unpack(value), *unpack(found)))
-        self._chunk = max(1, min(CHUNK_EXAMPLES, CHUNK_VALUES // max(1, values)))
+        self.chunk = max(1, min(CHUNK_EXAMPLES, CHUNK_VALUES // max(1, values)))
         return self._call_ns / 1e3
 
     def do_outputs(self, path: str, core: int | None) -> dict[str, Any]:
@@ -214,7 +169,7 @@ class Session:
         self._pin(core)
         files: list[np.ndarray] = []
         names, clipped_values, total, used = [], 0, 0, 0.0
-        chunk = max(1, min(self._chunk, CHUNK_NS // max(1, self._call_ns)))
+        chunk = max(1, min(self.chunk, CHUNK_NS // max(1, self._call_ns)))
         told_ns = self._clock_ns()
         for start in range(0, self._count, chunk):
             if self._clock_ns() - told_ns > CHUNK_NS:
@@ -273,7 +228,7 @@ class Session:
         """Times one slice of single inferences, warmed up."""
         self._pin(core)
         if not self._timed:
-            self._timed = self._stored(self._inputs(0, self._chunk))
+            self._timed = self._stored(self._inputs(0, self.chunk))
         cpu_started, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF)
         invoke, clock_ns = self._runner.invoke, self._clock_ns
         warmed = warm_up(invoke, self._timed, clock_ns=clock_ns, limit_ns=warm_up_ns)
@@ -328,7 +283,7 @@ class Session:
 
     def do_profile(self) -> dict[str, Any]:
         """Returns the time of each operator, by the runtime's own profiler."""
-        count = max(1, min(self._chunk, PROFILE_NS // max(1, self._call_ns)))
+        count = max(1, min(self.chunk, PROFILE_NS // max(1, self._call_ns)))
         inputs, job = self._stored(self._inputs(0, count)), self._job
         found = profile(job.runtime, job.file, inputs, threads=job.threads, mode=job.mode)
         return {"operators": [operator.as_json() for operator in found]}

@@ -53,6 +53,7 @@ def main(arguments: Sequence[str]) -> int:
             data=options.data,
             formats=chosen,
             images=options.bundle_images,
+            image_size=options.image_size,
         )
         print(write_bundle(config))
         return 0

@@ -84,14 +84,14 @@ def open_evaluation(
     """
     carried = ROOT / DATA_FOLDER / DATA_FILE
     if in_bundle() and carried.is_file():
-        reference = load_outputs(artifacts)
+        reference = load_outputs(artifacts, folder)
         wanted = _wanted(reference.inputs, _specs(reference), image_size)
         test = open_samples(str(data or carried), wanted, folder)
         check_reference(reference, test)
         return Evaluation(samples=test, reference=reference, own=True)
     record = own_record(artifacts)
     if record is None:
-        reference = load_outputs(artifacts)
+        reference = load_outputs(artifacts, folder)
         test = dataset.load_evaluation(data)
         check_reference(reference, test)
         return Evaluation(samples=test, reference=reference, own=False)
@@ -108,7 +108,7 @@ def open_evaluation(
             f"{', '.join(record.labels)}, those of the calibration data; give folders of these "
             "names"
         )
-    reference = _stored(artifacts, record, test) or compute(artifacts, record, test, folder)
+    reference = _stored(artifacts, record, test, folder) or compute(artifacts, record, test, folder)
     return Evaluation(samples=test, reference=reference, own=True)
 
 
@@ -161,7 +161,7 @@ def compute(artifacts: Path, record: ModelRecord, test: Samples, folder: Path) -
         reason = said[-1].removeprefix("error: ") if said else f"exit code {done.returncode}"
         raise ToolkitError(f"the Keras model could not be run over the test data: {reason}")
     publish([outputs], artifacts)
-    return load_outputs(artifacts)
+    return load_outputs(artifacts, folder)
 
 
 def own_record(artifacts: Path) -> ModelRecord | None:
@@ -172,9 +172,11 @@ def own_record(artifacts: Path) -> ModelRecord | None:
     return None if record.request is None else record
 
 
-def _stored(artifacts: Path, record: ModelRecord, test: Samples) -> ReferenceOutputs | None:
+def _stored(
+    artifacts: Path, record: ModelRecord, test: Samples, folder: Path
+) -> ReferenceOutputs | None:
     try:
-        reference = load_outputs(artifacts)
+        reference = load_outputs(artifacts, folder)
     except ArtifactError:
         return None
     same = (reference.model_sha256, dict(reference.preprocessing)) == (

@@ -1,5 +1,6 @@
 """A model and the examples that it is calibrated, fine-tuned and verified with. Heavy."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -25,6 +26,9 @@ from train.samples import Samples
 from train.tensors import TensorSpec, shape_text
 
 RANDOM_EXAMPLES = 64
+# Of large examples fewer calibrate and verify, as float32 in memory: 222 of 224 by 224 pixels.
+EXAMPLES_BYTES = 128 << 20
+MIN_EXAMPLES = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +107,10 @@ def own_material(own: OwnModel, artifacts: Path, folder: Path) -> Material:
         )
         raw = open_samples(own.calibration, wanted, folder)
         chosen, held = calibration_split(len(raw), own.calibration_samples)
+        most = EXAMPLES_BYTES // (4 * sum(_numbers(spec) for spec in model.inputs))
+        held = _thinned(held, most // 2)
+        if own.calibration_samples is None:
+            chosen = _thinned(chosen, most)
         held_out = raw.take(held)
         rest = np.setdiff1d(np.arange(len(raw)), held)
     record = ModelRecord(
@@ -142,6 +150,17 @@ def _check_inputs(raw: Samples, inputs: tuple[TensorSpec, ...], path: Path) -> N
                 f"{shape_text(spec.shape[1:])}, the model's input; give data of that shape, or "
                 "train the model on these images"
             )
+
+
+def _thinned(indices: np.ndarray, most: int) -> np.ndarray:
+    """Returns at most so many of some indices, evenly spaced: classes may come in order."""
+    count = min(len(indices), max(MIN_EXAMPLES, most))
+    thinned: np.ndarray = indices[np.linspace(0, len(indices) - 1, count).astype(int)]
+    return thinned
+
+
+def _numbers(spec: TensorSpec) -> int:
+    return math.prod(size or 1 for size in spec.shape)
 
 
 def _random(inputs: tuple[TensorSpec, ...], how: dict[str, Preprocessing]) -> Samples:

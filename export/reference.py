@@ -6,19 +6,21 @@ TensorFlow is not in the one that measures.
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.format import open_memmap
 
 from export.models import load_model
+from export.models.loaded import LoadedModel
 from export.models.request import request_from_json
 from export.source import batch_size
 from train.cli import run_command
 from train.errors import ArtifactError
 from train.native_output import captured_native_output
-from train.preprocessing import preprocess
+from train.preprocessing import InputPreprocessing, preprocess
 from train.record import ReferenceOutputs, read_model_record, save_outputs
 
 # How many batches are preprocessed at a time, of data that may be larger than memory.
@@ -35,18 +37,9 @@ def main(arguments: Sequence[str]) -> int:
     with captured_native_output():
         model = load_model(request_from_json(record.request))
     raw = {name: np.load(file, mmap_mode="r") for name, file in job["inputs"].items()}
-    size = batch_size(model.inputs)
-    count, parts = len(next(iter(raw.values()))), []
-    for start in range(0, count, BATCHES * size):
-        some = {name: values[start : start + BATCHES * size] for name, values in raw.items()}
-        parts.append(
-            model.predict(preprocess(some, record.preprocessing, model.inputs), batch_size=size)
-        )
+    outputs = outputs_on(model, raw, record.preprocessing, Path(job["outputs"]).parent)
     reference = ReferenceOutputs(
-        outputs={
-            spec.name: np.concatenate([part[spec.name] for part in parts]).astype(np.float32)
-            for spec in model.outputs
-        },
+        outputs=outputs,
         model_sha256=record.sha256,
         data_sha256=job["data_sha256"],
         inputs_sha256=job["inputs_sha256"],
@@ -54,14 +47,43 @@ def main(arguments: Sequence[str]) -> int:
         labels=tuple(job["labels"]),
         inputs=model.inputs,
     )
-    for name, values in reference.outputs.items():
-        if not np.isfinite(values).all():
-            raise ArtifactError(
-                f"the Keras model's output {name!r} holds NaN or infinity on the test data, "
-                "expected finite numbers; look at its inputs and their preprocessing"
-            )
     save_outputs(Path(job["outputs"]), reference)
     return 0
+
+
+def outputs_on(
+    model: LoadedModel, raw: Mapping[str, np.ndarray], how: InputPreprocessing, folder: Path
+) -> dict[str, np.ndarray]:
+    """Returns a model's outputs, (N, …) float32 by name, in files mapped from a folder.
+
+    Args:
+        model: the model.
+        raw: (N, …) raw values by the input's name, which may be larger than memory.
+        how: what raw values become.
+        folder: where the files are made.
+
+    Raises:
+        ArtifactError: an output is not finite.
+    """
+    size = batch_size(model.inputs)
+    count = len(next(iter(raw.values())))
+    found: dict[str, np.ndarray] = {}
+    for start in range(0, count, BATCHES * size):
+        some = {name: values[start : start + BATCHES * size] for name, values in raw.items()}
+        part = model.predict(preprocess(some, how, model.inputs), batch_size=size)
+        for number, spec in enumerate(model.outputs):
+            values = part[spec.name].astype(np.float32)
+            if not np.isfinite(values).all():
+                raise ArtifactError(
+                    f"the Keras model's output {spec.name!r} holds NaN or infinity on the test "
+                    "data, expected finite numbers; look at its inputs and their preprocessing"
+                )
+            if spec.name not in found:
+                shape = (count, *values.shape[1:])
+                path = folder / f"computed{number}.npy"
+                found[spec.name] = open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+            found[spec.name][start : start + len(values)] = values
+    return found
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ from train.preprocessing import InputPreprocessing, preprocess
 from train.samples import Samples
 from train.tensors import TensorSpec
 
-PREDICT_BATCH = 32  # examples; a large model's activations have to fit into memory
+PREDICT_BATCH = 8  # examples; a large model's activations have to fit into memory
+LAYERS_BYTES = 64 << 20  # of the outputs of all layers, at a time
 SMALL_EXAMPLE = 10_000  # numbers; of examples this small more go into a batch
 SMALL_BATCH = 1_000
 
@@ -170,7 +171,10 @@ def _layer_outputs(
         for n, tensor in enumerate(keras.tree.flatten(layer.output))
     }
     activations = keras.Model(model.inputs, outputs)
+    numbers = sum(math.prod(size or 1 for size in tensor.shape) for tensor in outputs.values())
+    # an even number, because even and odd examples are the two halves
+    batch = max(1, min(SMALL_BATCH, LAYERS_BYTES // (4 * numbers)) // 2) * 2
     count = len(next(iter(inputs.values())))
-    for start in range(0, count, PREDICT_BATCH):
-        part = [values[start : start + PREDICT_BATCH] for values in inputs.values()]
+    for start in range(0, count, batch):
+        part = [values[start : start + batch] for values in inputs.values()]
         yield {name: np.asarray(value) for name, value in activations(part).items()}

@@ -7,12 +7,13 @@ import numpy as np
 
 from export.bundle.build import BundleConfig
 from export.formats import FORMATS
-from export.manifest import Manifest, TensorSpec
+from export.manifest import Manifest
 from tests.conftest import synthetic
 from tests.examples import MANIFEST, OUTPUT, REFERENCE
-from train.artifact import array_sha256, file_sha256, write_json
-from train.data import EvaluationData, LabelledImages, save_slice
+from train.artifact import file_sha256, write_json
+from train.data import as_samples, save_slice
 from train.record import OUTPUTS_FILE, save_outputs
+from train.tensors import TensorSpec
 
 COUNT = 30
 NAMES = ("tflite-int8", "onnx-float32")
@@ -46,12 +47,13 @@ def write_inputs(folder: Path, *, labelled: bool = True) -> BundleConfig:
     data.mkdir()
     found = synthetic(COUNT, seed=1)
     labels = (found.labels % 3).astype(np.uint8)
-    save_slice(EvaluationData(images=found.images, labels=labels if labelled else None), data)
+    test = as_samples(found.images, labels)
+    save_slice(test if labelled else as_samples(found.images, None), data)
     reference = replace(
         REFERENCE,
-        outputs=np.eye(3, dtype=np.float32)[labels],
-        images_sha256=array_sha256(found.images),
-        data_sha256=LabelledImages(images=found.images, labels=labels).sha256(),
+        outputs={"probabilities": np.eye(3, dtype=np.float32)[labels]},
+        inputs_sha256=test.inputs_sha256(),
+        data_sha256=test.sha256(),
     )
     save_outputs(artifacts / OUTPUTS_FILE, reference)
     for name in NAMES:

@@ -6,16 +6,18 @@ from typing import Self
 
 import numpy as np
 
-from export.manifest import Manifest, Source, TensorSpec
-from export.runners.runner import Runner
-from train.data import Preprocessing
+from benchmark.questions import Question
+from export.manifest import Manifest, Source
+from export.runners.runner import Runner, Values
+from train.preprocessing import Preprocessing
 from train.record import ReferenceOutputs
+from train.tensors import TensorSpec
 
 INPUT = TensorSpec(name="image", shape=(1, 2, 2), dtype="int8", scale=1 / 255, zero_point=-128)
 OUTPUT = TensorSpec(
     name="probabilities", shape=(1, 3), dtype="int8", scale=1 / 256, zero_point=-128
 )
-PREPROCESSING = Preprocessing(scale=1 / 255, offset=0.0)
+PREPROCESSING = {"image": Preprocessing(scale=1 / 255, offset=0.0)}
 MANIFEST = Manifest(
     path=Path("artifacts/fake.json"),
     format="fake",
@@ -36,20 +38,44 @@ MANIFEST = Manifest(
     created="",
 )
 REFERENCE = ReferenceOutputs(
-    outputs=np.eye(3, dtype=np.float32)[[0, 1, 2, 0, 1, 2]],
+    outputs={"probabilities": np.eye(3, dtype=np.float32)[[0, 1, 2, 0, 1, 2]]},
     model_sha256="model",
     data_sha256="data",
-    images_sha256="images",
+    inputs_sha256="images",
     preprocessing=PREPROCESSING,
     labels=("a", "b", "c"),
+    inputs=(TensorSpec(name="image", shape=(None, 2, 2), dtype="float32"),),
 )
 
 
-class FakeRunner(Runner):
-    """Class = first pixel modulo 3; loading takes 5 ms, the first call 70 µs, the others 3 µs."""
+def question(
+    reference: np.ndarray,
+    labels: np.ndarray | None = None,
+    class_names: tuple[str, ...] = ("a", "b", "c"),
+) -> Question:
+    """Which class an output with one number a class, (N, C), tells, judged by the accuracy."""
+    return Question(
+        name="probabilities",
+        first=True,
+        reference=reference,
+        targets=labels,
+        task="outputs" if labels is None else "classes",
+        metric="r2" if labels is None else "accuracy",
+        threshold=0.5,
+        classes=True,
+        class_names=class_names,
+    )
 
-    def __init__(self) -> None:
-        self.input, self.output = INPUT, OUTPUT
+
+class FakeRunner(Runner):
+    """Class = first pixel modulo 3; loading takes 5 ms, the first call 70 µs, the others 3 µs.
+
+    Unless another time is given for each.
+    """
+
+    def __init__(self, call_ns: int = 3_000) -> None:
+        self.call_ns = call_ns
+        self.inputs, self.outputs = (INPUT,), (OUTPUT,)
         self.invoke = self.run
         self.now_ns = 0
         self.calls = 0
@@ -70,11 +96,12 @@ class FakeRunner(Runner):
         """The time in nanoseconds, which passes only while the runner works."""
         return self.now_ns
 
-    def run(self, value: np.ndarray) -> np.ndarray:
+    def run(self, value: Values) -> Values:
         """One inference."""
+        assert isinstance(value, np.ndarray)
         assert value.dtype == np.int8
         assert value.shape == (1, 2, 2)
-        self.now_ns += 3_000 if self.calls else 70_000
+        self.now_ns += self.call_ns if self.calls else max(70_000, self.call_ns)
         self.calls += 1
         result = np.full((1, 3), -128, np.int8)
         result[0, (int(value[0, 0, 0]) + 128) % 3] = 127

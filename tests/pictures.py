@@ -11,8 +11,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmark.pipeline import SCHEMA_VERSION
 from benchmark.metrics import measure_of
+from benchmark.pipeline import SCHEMA_VERSION
 from benchmark.report import results_table
 from benchmark.reports.page import plot_svg
 from benchmark.reports.words import Json, facts

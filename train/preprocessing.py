@@ -1,12 +1,16 @@
-"""What turns raw data into a model's inputs, declared once and recorded. Light."""
+"""What turns raw data into a model's inputs, declared once and recorded.
+
+Light: standard library only at import, because the command line parses it.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from train.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Factor = float | tuple[float, ...]
 
@@ -21,8 +25,10 @@ class Preprocessing:
     scale: Factor
     offset: Factor
 
-    def apply(self, raw: np.ndarray) -> np.ndarray:
+    def apply(self, raw: "np.ndarray") -> "np.ndarray":
         """Returns the model's input, float32, of the shape of `raw`."""
+        import numpy as np
+
         scale, offset = np.asarray(self.scale, np.float32), np.asarray(self.offset, np.float32)
         found: np.ndarray = raw.astype(np.float32) * scale + offset
         return found
@@ -43,8 +49,8 @@ InputPreprocessing = Mapping[str, Preprocessing]
 
 
 def preprocess(
-    raw: Mapping[str, np.ndarray], how: InputPreprocessing, specs: Sequence[TensorSpec] = ()
-) -> dict[str, np.ndarray]:
+    raw: "Mapping[str, np.ndarray]", how: InputPreprocessing, specs: Sequence[TensorSpec] = ()
+) -> "dict[str, np.ndarray]":
     """Returns a model's inputs of raw values, both by the input's name.
 
     Args:
@@ -52,6 +58,8 @@ def preprocess(
         how: what raw values become.
         specs: the model's inputs; what is not preprocessed becomes of their dtype, where given.
     """
+    import numpy as np
+
     dtypes = {spec.name: spec.dtype for spec in specs}
     return {
         name: how[name].apply(values) if name in how else np.asarray(values, dtypes.get(name))

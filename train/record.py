@@ -6,6 +6,7 @@ where TensorFlow isn't; they are keyed by the hashes of the model and of the dat
 
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -155,8 +156,13 @@ def save_outputs(path: Path, reference: ReferenceOutputs) -> None:
                 np.save(file, values, allow_pickle=False)
 
 
-def load_outputs(artifacts: Path) -> ReferenceOutputs:
+def load_outputs(artifacts: Path, unpacked: Path | None = None) -> ReferenceOutputs:
     """Returns the stored reference outputs of a folder; nothing in the file is executed.
+
+    Args:
+        artifacts: the folder.
+        unpacked: a folder that the arrays are unpacked into and mapped from, so that they may be
+            larger than memory; keep it while they are used. None to read them into memory.
 
     Raises:
         ArtifactError: the file is missing, truncated or not such an archive.
@@ -167,7 +173,8 @@ def load_outputs(artifacts: Path) -> ReferenceOutputs:
             about = json.loads(str(archive["about"]))
             return ReferenceOutputs(
                 outputs={
-                    str(name): archive[f"output{n}"] for n, name in enumerate(about["outputs"])
+                    str(name): _array(archive, f"output{n}", unpacked)
+                    for n, name in enumerate(about["outputs"])
                 },
                 model_sha256=str(about["model_sha256"]),
                 data_sha256=str(about["data_sha256"]),
@@ -180,9 +187,18 @@ def load_outputs(artifacts: Path) -> ReferenceOutputs:
         raise ArtifactError(f"{path}, the Keras model's outputs, is not there; {REMEDY}") from error
     except (
         *(OSError, ValueError, TypeError, LookupError, EOFError, AttributeError),
-        zipfile.BadZipFile,
+        *(zipfile.BadZipFile, zlib.error),
     ) as error:
         raise ArtifactError(f"{path} is corrupt ({error}); {REMEDY} again") from error
+
+
+def _array(archive: Any, key: str, unpacked: Path | None) -> np.ndarray:
+    if unpacked is None:
+        found: np.ndarray = archive[key]
+        return found
+    archive.zip.extract(f"{key}.npy", unpacked)
+    mapped: np.ndarray = np.load(unpacked / f"{key}.npy", mmap_mode="r", allow_pickle=False)
+    return mapped
 
 
 def belongs(reference: ReferenceOutputs, test: Samples) -> bool:

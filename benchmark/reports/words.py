@@ -176,7 +176,8 @@ def facts(content: Json) -> dict[str, str]:
 
 def _limits(settings: Json, measure: Measure) -> list[str]:
     baseline, tolerance = settings["baseline"], settings["tolerance"]
-    most = f"{tolerance * 100:.2f} {measure.words.unit}"
+    largest = tolerance if settings["max_drop"] is None else settings["max_drop"]
+    most = f"{largest * 100:.2f} {measure.words.unit}"
     found = [f"signal-to-noise ratio at least {settings['min_snr_db']:g} dB"]
     if measure.labelled and baseline is not None:
         found = [

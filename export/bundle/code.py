@@ -8,7 +8,9 @@ PACKAGES = ("train", "export", "benchmark")
 COMMAND = "benchmark/__main__.py"
 # A bundle's own `__main__` checks it first and then runs the command under this name.
 BUNDLED_COMMAND = "benchmark/command.py"
-LEFT_OUT = "benchmark/remote"  # runs a bundle elsewhere, so it has no use inside one
+# What has no use inside a bundle: running one elsewhere, and loading Keras models, for which there
+# is no TensorFlow on a device.
+LEFT_OUT = ("benchmark/remote", "export/models/load.py", "export/models/loaded.py")
 
 
 def code_files(root: Path) -> dict[str, Path]:
@@ -28,7 +30,7 @@ def code_files(root: Path) -> dict[str, Path]:
     found: set[Path] = set()
     while wanted:
         path = wanted.pop()
-        if path in found or path.is_relative_to(root / LEFT_OUT):
+        if path in found or any(path.is_relative_to(root / name) for name in LEFT_OUT):
             continue
         found.add(path)
         if path.suffix == ".py":

@@ -3,6 +3,7 @@
 https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html
 """
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ from export.source import SourceModel
 QUANTIZED_OPERATORS = ("Gemm", "MatMul", "Add", "Relu", "Reshape", "Conv")
 FLOAT_OUTPUTS = ("Gemm",)
 BITS = 8
+HISTOGRAMS = (CalibrationMethod.Percentile, CalibrationMethod.Entropy)
+HISTOGRAM_BYTES = 256 << 20
 CALIBRATION: dict[str, tuple[CalibrationMethod, dict[str, Any]]] = {
     "min-max": (CalibrationMethod.MinMax, {}),
     "moving-average": (CalibrationMethod.MinMax, {"CalibMovingAverage": True}),
@@ -127,6 +130,24 @@ class _Samples(CalibrationDataReader):
         return next(self._samples, None)
 
 
+def _check_memory(model: onnx.ModelProto, samples: int, method: str) -> None:
+    """Raises ValueError where a calibrator would keep more activations than it may.
+
+    ONNX Runtime makes histograms of all values of all samples at once, which for 500 pictures and a
+    network of medium size are tens of gigabytes.
+    """
+    numbers = sum(
+        math.prod(size.dim_value or 1 for size in value.type.tensor_type.shape.dim)
+        for value in model.graph.value_info
+    )
+    needed = 4 * numbers * samples
+    if needed > HISTOGRAM_BYTES:
+        raise ValueError(
+            f"{method} keeps {needed >> 20:,} MiB of activations, expected at most "
+            f"{HISTOGRAM_BYTES >> 20}; use min-max or fewer --calibration-samples"
+        )
+
+
 def _quantize(
     model: onnx.ModelProto, source: SourceModel, method: str | None, *, reduce_range: bool
 ) -> onnx.ModelProto:
@@ -147,6 +168,8 @@ def _quantize(
         )
     else:
         calibration, extra = CALIBRATION[method]
+        if calibration in HISTOGRAMS:
+            _check_memory(onnx.load(prepared), len(source.representative), method)
         quantize_static(
             prepared,
             quantized,

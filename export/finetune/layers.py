@@ -94,7 +94,12 @@ def _copied(layer: Any, name: str, value: Any) -> Any:
     elif kind == "TimeDistributed":
         fields["layer"] = _copied(layer.layer, f"{name}_layer", value)
     elif kind in RECURRENT:
-        fields |= {"dropout": 0, "unroll": _is_unrolled(layer, value)}
+        _check_unrolled(layer, value)
+        fields |= {"dropout": 0, "unroll": True}
+        if kind != "SimpleRNN":
+            # Each gate by itself: of gates computed together, TFLite leaves the first step's in
+            # float, as not all of them are used.
+            fields["implementation"] = 1
     elif kind == "BatchNormalization":
         # One that is not folded keeps its statistics: a few small batches have no better.
         fields["trainable"] = False
@@ -148,22 +153,13 @@ def _fields(layer: Any) -> dict[str, Any]:
     return fields
 
 
-def _is_unrolled(layer: Any, sequence: Any) -> bool:
-    """Returns whether a recurrent layer is rebuilt step by step.
+def _check_unrolled(layer: Any, sequence: Any) -> None:
+    """Raises ToolkitError unless a recurrent layer can be rebuilt step by step.
 
-    TFLite's calibration crashes in a loop. Only the plain LSTM becomes an operator instead.
+    As a loop it crashes TFLite's calibration (2.21), and TFLite's own LSTM remembers the example
+    before.
     """
     if layer.stateful:
         raise refusal(layer, "remembers earlier batches, which cannot be rebuilt for fine-tuning")
-    plain = (
-        type(layer).__name__ == "LSTM"
-        and layer.get_config()["activation"] == "tanh"
-        and layer.get_config()["recurrent_activation"] == "sigmoid"
-        and layer.use_bias
-        and getattr(sequence, "_keras_mask", None) is None
-    )
-    if not plain and sequence.shape[1] is None:
-        raise refusal(
-            layer, "takes sequences of any length, expected one length (give it with --shape)"
-        )
-    return not plain
+    if sequence.shape[1] is None:
+        raise refusal(layer, "takes sequences of any length; fix it with --shape")

@@ -19,6 +19,8 @@ PEAK_LEARNING_RATE = 3e-5
 # By the names of their functions; swish is also silu.
 ACTIVATIONS = frozenset({"linear", "relu", "softmax", "sigmoid", "tanh", "swish", "gelu"})
 STANDALONE_ACTIVATIONS = ACTIVATIONS | {"relu6"}
+# TFLite wants one range for what goes in and what comes out; the library learns two.
+ONE_RANGE = frozenset({"AveragePooling1D", "AveragePooling2D", "UpSampling2D"})
 Ranges = dict[str, tuple[float, float]]
 
 
@@ -55,7 +57,7 @@ def quantization_aware(model: Any, source: SourceModel, epochs: int) -> Any:
 
 def _is_supported(layer: Any) -> bool:
     registry = tfmot.quantization.keras.default_8bit.Default8BitQuantizeRegistry()
-    if not registry.supports(layer) or len(layer.inbound_nodes) == 0:
+    if type(layer).__name__ in ONE_RANGE or not registry.supports(layer):
         return False
     if not all(tensor.dtype.is_floating for tensor in tf.nest.flatten(layer.get_input_at(0))):
         return False  # numbers of words are not rounded

@@ -74,7 +74,8 @@ def _mixed(outputs: np.ndarray, truth: np.ndarray | None) -> np.ndarray:
 def training_batch(source: SourceModel) -> int:
     """Returns how many examples go into a step: fewer where there are few, or large ones."""
     count = source.training_count()
-    return min(BATCH_SIZE, batch_size(source.inputs), max(SMALL_BATCH, count // STEPS_AN_EPOCH))
+    few = max(SMALL_BATCH, count // STEPS_AN_EPOCH)
+    return min(count, few, BATCH_SIZE, batch_size(source.inputs))
 
 
 def training_steps(source: SourceModel, epochs: int) -> int:

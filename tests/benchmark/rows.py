@@ -9,7 +9,9 @@ import numpy as np
 from benchmark.accuracy import compare
 from benchmark.gate import Verdict
 from benchmark.latency import Round, WarmUp, summarize
+from benchmark.quality import Quality
 from benchmark.results import Result
+from benchmark.scores import judge_output
 from benchmark.subjects import Subject
 from export.compare import Distance
 from export.formats import FORMATS
@@ -18,13 +20,16 @@ from tests.examples import MANIFEST
 
 IMAGES = 2_000
 CLASSES = np.arange(IMAGES) % 10
+BY_ACCURACY = Quality(classes=CLASSES)
 NEAR = Distance(
     finite=1,
     agreement=0.99,
     accuracy_drop=0,
     accuracy=0.9,
     max_abs_error=0,
+    span=1,
     snr_db=35,
+    variation_db=34,
     cosine=1,
 )
 ROUNDS = 13
@@ -68,7 +73,8 @@ def row(
         )
         for mood in moods
     ]
-    outputs = np.eye(10, dtype=np.float32)
+    classes = np.eye(10, dtype=np.float32)
+    outputs, source = classes[predicted], classes[CLASSES]
     return Result(
         subject=Subject(
             format=name,
@@ -80,8 +86,9 @@ def row(
         ),
         size_bytes=size_bytes,
         gzip_bytes=gzip_bytes,
-        accuracy=compare(outputs[predicted], outputs[CLASSES], CLASSES),
+        accuracy=compare(outputs, source, CLASSES),
         distance=NEAR,
+        scores=judge_output(outputs, source, CLASSES, task="classes", metric="accuracy"),
         latency=summarize(rounds, timer_ns=0, reference=None, quiet_only=False),
         kernels=kernels,
         predicted=predicted,

@@ -11,8 +11,8 @@ from onnx import TensorProto, helper
 
 from benchmark import floor
 from benchmark.floor import MODELS, measure_floors
+from benchmark.job import Job
 from benchmark.partial import PartialResults
-from benchmark.worker import Job
 from export.runners import open_runner
 from export.runners.litert import LiteRTRunner
 from train.errors import ArtifactError
@@ -80,7 +80,7 @@ class FakeWorker:
     def __init__(self, job: Job) -> None:
         FakeWorker.started += 1
         self.slices = [9_000, 9_000, 1_500, 9_000, 9_000]
-        assert np.load(job.images).shape == (1, 1)
+        assert np.load(job.raw["x"]).shape == (1, 1)
         assert job.file.read_bytes() == base64.b64decode(MODELS[job.runtime])
 
     def __enter__(self) -> "FakeWorker":

@@ -3,7 +3,10 @@ from dataclasses import replace
 import pytest
 
 from benchmark.accuracy import Accuracy, Paired
-from benchmark.gate import Evidence, Gate, Verdict, judge
+from benchmark.drops import paired_drop
+from benchmark.gate import FileEvidence, Gate, OutputEvidence, Verdict, judge_file, verdict_of
+from benchmark.output_gate import judge_output
+from benchmark.scores import Scores
 from export.compare import Distance
 
 GATE = Gate(baseline=0.886, tolerance=0.01)
@@ -13,9 +16,18 @@ NEAR = Distance(
     accuracy_drop=0,
     accuracy=0.9,
     max_abs_error=0,
+    span=1,
     snr_db=35,
+    variation_db=34,
     cosine=1,
 )
+Evidence = tuple[OutputEvidence, FileEvidence]
+
+
+def judge(found: Evidence, gate: Gate) -> tuple[Verdict, tuple[str, ...]]:
+    """The verdict on an export with one output, and its reasons, as a row has them."""
+    reasons = [*judge_output(found[0], gate), *judge_file(found[1], gate)]
+    return verdict_of(reasons), tuple(reason for _, reason in reasons)
 
 
 def paired(correct: int, lost: int = 0, gained: int = 0, total: int = 10_000) -> Paired:
@@ -40,14 +52,22 @@ def evidence(
             ece=None,
             source_ece=None,
         )
-    return Evidence(
+    drop = None if overall is None else paired_drop(overall.lost, overall.gained, overall.total)
+    scores = Scores(
+        task="outputs" if overall is None else "classes",
+        metric="r2" if overall is None else "accuracy",
+        figures={},
+        drop=drop,
         accuracy=found,
+    )
+    output = OutputEvidence(
+        scores=scores,
         distance=distance,
         verified=verified or {},
-        size_bytes=300_000,
-        p50_us=p50_us,
+        baseline=GATE.baseline,
         class_names=("shirt", "coat"),
     )
+    return output, FileEvidence(size_bytes=300_000, p50_us=p50_us)
 
 
 @pytest.mark.parametrize(

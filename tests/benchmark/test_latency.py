@@ -13,6 +13,7 @@ from benchmark.latency import (
     timer_cost_ns,
     warm_up,
 )
+from export.runners.runner import Values
 
 SECOND = 10**9
 INPUTS = [np.zeros(1), np.ones(1)]
@@ -30,10 +31,10 @@ class FakeClock:
         return self.now_ns
 
 
-def runner(clock: FakeClock, durations: list[int]) -> Callable[[np.ndarray], np.ndarray]:
+def runner(clock: FakeClock, durations: list[int]) -> Callable[[Values], Values]:
     calls = iter(durations)
 
-    def invoke(value: np.ndarray) -> np.ndarray:
+    def invoke(value: Values) -> Values:
         clock.now_ns += next(calls)
         return value
 
@@ -58,8 +59,8 @@ def test_the_limit_ends_the_samples_but_never_before_the_first() -> None:
 def test_inputs_are_given_in_turn() -> None:
     seen: list[float] = []
 
-    def invoke(value: np.ndarray) -> np.ndarray:
-        seen.append(float(value[0]))
+    def invoke(value: Values) -> Values:
+        seen.append(float(np.asarray(value)[0]))
         return value
 
     time_calls(invoke, INPUTS, samples=5, clock_ns=FakeClock(), limit_ns=SECOND)
@@ -69,7 +70,7 @@ def test_inputs_are_given_in_turn() -> None:
 def test_garbage_collection_is_off_while_timing_and_on_again_after_an_error() -> None:
     states = []
 
-    def invoke(value: np.ndarray) -> np.ndarray:
+    def invoke(value: Values) -> Values:
         states.append(gc.isenabled())
         if len(states) == 3:
             raise KeyError
@@ -110,7 +111,7 @@ def test_warm_up_gives_up_at_its_limit() -> None:
 def test_a_slow_model_is_not_called_forever() -> None:
     clock = FakeClock()
     found = warm_up(runner(clock, [SECOND] * 100), INPUTS, clock_ns=clock, limit_ns=SECOND // 4)
-    assert found.calls == 5
+    assert found.calls == 1
 
 
 def rounds(*durations_us: list[float], quiet: bool = True) -> list[Round]:

@@ -6,13 +6,15 @@ import pytest
 from benchmark.partial import FOLDER, PartialResults
 from train.errors import ArtifactError
 
+ROW = {"load_ms": 5.0, "outputs": ["classes", "a mask"]}
 IDENTITY = {"model": "m", "settings": {"samples": 10, "modes": ("xnnpack",)}}
 
 
 def fill(raw: PartialResults) -> None:
     scratch = raw.scratch("tflite-int8+1t")
-    np.save(scratch, np.eye(3, dtype=np.float32))
-    raw.add_row("tflite-int8+1t", {"load_ms": 5.0}, scratch)
+    np.save(scratch / "0.npy", np.eye(3, dtype=np.float32))
+    np.save(scratch / "1.npy", np.ones((3, 2, 2), np.float32))
+    raw.add_row("tflite-int8+1t", ROW, scratch)
     raw.add_round(0, {"tflite-int8+1t": {"durations_ns": [1, 2, 3]}})
     raw.add_round(7, {"tflite-int8+1t": {"durations_ns": [4]}})
     raw.add_answer("tflite-int8+1t", "throughput", {"images_per_second": 9.5})
@@ -21,8 +23,11 @@ def fill(raw: PartialResults) -> None:
 def test_what_was_kept_is_there_when_resumed(tmp_path: Path) -> None:
     fill(PartialResults(tmp_path, IDENTITY, resume=False))
     raw = PartialResults(tmp_path, IDENTITY, resume=True)
-    assert raw.row("tflite-int8+1t") == {"load_ms": 5.0}
-    assert np.array_equal(raw.outputs("tflite-int8+1t"), np.eye(3))
+    assert raw.row("tflite-int8+1t") == ROW
+    outputs = raw.outputs("tflite-int8+1t")
+    assert list(outputs) == ["classes", "a mask"]
+    assert np.array_equal(outputs["classes"], np.eye(3))
+    assert outputs["a mask"].shape == (3, 2, 2)
     assert list(raw.rounds(range(10))) == [0, 7]
     assert raw.rounds(range(1))[0]["tflite-int8+1t"]["durations_ns"].tolist() == [1, 2, 3]
     assert raw.answer("tflite-int8+1t", "throughput") == {"images_per_second": 9.5}
@@ -74,7 +79,9 @@ def test_a_garbled_run_is_one_clear_error(tmp_path: Path, content: str) -> None:
         PartialResults(tmp_path, IDENTITY, resume=True)
 
 
-@pytest.mark.parametrize("name", ["tflite-int8+1t.json", "round-000.json", "tflite-int8+1t.npy"])
+@pytest.mark.parametrize(
+    "name", ["tflite-int8+1t.json", "round-000.json", "tflite-int8+1t.output1.npy"]
+)
 def test_a_garbled_result_is_one_clear_error(tmp_path: Path, name: str) -> None:
     fill(PartialResults(tmp_path, IDENTITY, resume=False))
     (tmp_path / FOLDER / name).write_text("[1")

@@ -21,11 +21,11 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from export.calibration import representative_dataset
 from export.converters.flatbuffer import FILE_IDENTIFIER
 from export.formats import FORMATS
 from export.make import convert
 from export.manifest import sealed
+from export.material import Material, reference_material
 from export.pipeline import ExportConfig, export_formats
 from export.runners import open_runner
 from export.settings import ExportOptions, resolve
@@ -33,9 +33,9 @@ from export.source import SourceModel
 from tests.conftest import GATE, run_module
 from train import data as dataset
 from train.artifact import file_sha256, write_json
-from train.data import PREPROCESSING, LabelledImages
+from train.data import INPUT_NAME, OUTPUT_NAME
 from train.progress import progress
-from train.record import MODEL_FILE
+from train.record import MODEL_FILE, read_model_record
 
 pytestmark = pytest.mark.slow
 
@@ -46,11 +46,11 @@ RANDOM = np.random.RandomState(0)
 
 @dataclass(frozen=True, kw_only=True)
 class Folders:
-    """Honest exports, a copy in which another model was trained since, and the training data."""
+    """Honest exports, a copy in which another model was trained since, and what both are of."""
 
     honest: Path
     stale: Path
-    training: LabelledImages
+    material: Material
 
     def file(self, like: str) -> bytes:
         return (self.honest / f"{like}{FORMATS[like].suffix}").read_bytes()
@@ -60,16 +60,21 @@ class Folders:
 
     def convert(self, like: str, model: Any, calibration: "Change" = np.array) -> bytes:
         """Converts a model as `python -m export` does, without verifying what comes out."""
-        parts = dataset.split(self.training.labels)
-        honest = representative_dataset(self.training, parts, PREPROCESSING)
-        source = SourceModel(
-            self.honest / MODEL_FILE,
-            representative=replace(honest, inputs=calibration(honest.inputs).astype(np.float32)),
-            training=self.training,
-            preprocessing=PREPROCESSING,
-            folder=Path(tempfile.mkdtemp(dir=self.stale.parent)),
+        honest = self.material.representative
+        assert honest is not None
+        folder = Path(tempfile.mkdtemp(dir=self.stale.parent))
+        found = replace(
+            self.material.model,
+            call=lambda named: {OUTPUT_NAME: model(named[INPUT_NAME], training=False)},
+            keras_model=None,
         )
-        source.model = model
+        inputs = {name: calibration(v).astype(np.float32) for name, v in honest.inputs.items()}
+        source = SourceModel(
+            found,
+            representative=replace(honest, inputs=inputs),
+            training=self.material.training,
+            folder=folder,
+        )
         settings = resolve([FORMATS[like]], ExportOptions())[like]
         method = settings.calibration_methods[0] if settings.calibration_methods else None
         return convert(FORMATS[like], settings, method, source)
@@ -147,8 +152,8 @@ def update(*keys: str | int, **fields: Any) -> Edit:
 
 
 def some_test_images(manifest: dict[str, Any]) -> None:
-    found = dataset.image_hashes(dataset.load_test(None).images[:3])
-    manifest["calibration"]["images"][:3] = found
+    found = dataset.load_evaluation(None).take(slice(3)).short_hashes()
+    manifest["calibration"]["examples"][:3] = found
 
 
 UNDECLARED = r"got input .*, expected image \(1, 28, 28\) int8 scale 0\.00392157 zero -128"
@@ -168,9 +173,11 @@ FAULTS = {
     "zero-point": Fault((INT8,), "wrong input quantization", ZERO_OFF),
     "undeclared-scale": Fault((INT8,), UNDECLARED, SCALE_OFF, declared=False),
     "undeclared-zero-point": Fault((INT8,), UNDECLARED, ZERO_OFF, declared=False),
-    "declared-raw": Fault((FLOAT,), "normalization is not", edit=update("preprocessing", scale=1)),
+    "declared-raw": Fault(
+        (FLOAT,), "normalization is not", edit=update("preprocessing", "image", scale=1)
+    ),
     "declared-twice": Fault(
-        (INT8,), "normalization is not", edit=update("preprocessing", scale=1 / 255**2)
+        (INT8,), "normalization is not", edit=update("preprocessing", "image", scale=1 / 255**2)
     ),
     "normalized-twice": Fault((FLOAT, ONNX), "normalization doubled", TWICE),
     "unnormalized": Fault((FLOAT, ONNX), "normalization missing", UNDONE),
@@ -210,7 +217,8 @@ def plant(name: str, like: str, fault: Fault, folders: Folders, rows: Path) -> N
     }
     if fault.declared:
         with open_runner(manifest["runtime"], path, threads=1) as runner:
-            manifest |= {"inputs": [asdict(runner.input)], "outputs": [asdict(runner.output)]}
+            for side in ("inputs", "outputs"):
+                manifest[side] = [asdict(spec) for spec in getattr(runner, side)]
     manifest = sealed(manifest)
     fault.edit(manifest)
     write_json(rows / f"{name}.json", sealed(manifest) if fault.sealed else manifest)
@@ -237,7 +245,8 @@ def folders(trained_artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -
     small = ("--recipe", "notebook", "--units", "32", "--epochs", "3")
     trained = run_module("train", *small, "--seed", "9", "--artifacts", stale)
     assert trained.code == 0, trained.err
-    return Folders(honest=trained_artifacts, stale=stale, training=dataset.load_train(None))
+    material = reference_material(read_model_record(trained_artifacts), None, None)
+    return Folders(honest=trained_artifacts, stale=stale, material=material)
 
 
 @pytest.fixture(scope="module")

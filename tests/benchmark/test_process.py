@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.job import Job
 from benchmark.process import WorkerProcess
-from benchmark.worker import Job
 from tests.examples import INPUT, OUTPUT, PREPROCESSING
 from train.errors import ArtifactError
 
@@ -18,10 +18,10 @@ def job(folder: Path) -> Job:
         mode=None,
         threads=1,
         file=folder / "tflite-int8.tflite",
-        input=INPUT,
-        output=OUTPUT,
+        inputs=(INPUT,),
+        outputs=(OUTPUT,),
         preprocessing=PREPROCESSING,
-        images=folder / "images.npy",
+        raw={"image": folder / "images.npy"},
     )
 
 

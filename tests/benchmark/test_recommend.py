@@ -2,13 +2,15 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from benchmark.config import Objective
 from benchmark.gate import Gate
 from benchmark.limits import check_limits, limits_of, unmet
 from benchmark.recommend import recommend
-from tests.benchmark.rows import CLASSES, row
+from tests.benchmark.rows import BY_ACCURACY, row
+from tests.examples import question
 from train.errors import DataError, ToolkitError
 
 GATE = Gate(baseline=0.886, tolerance=0.01)
@@ -17,6 +19,8 @@ INT8 = row("tflite-int8", 2.0, 254_000, wrong=range(210))
 INT4 = row("tflite-int4", 2.5, 130_000, wrong=range(260))
 SLOW = row("tflite-int16x8", 20.0, 256_000, wrong=range(210))
 ROWS = (FLOAT, INT8, INT4, SLOW)
+LABELLED = question(np.eye(3, dtype=np.float32), np.arange(3))
+UNLABELLED = question(np.eye(3, dtype=np.float32))
 
 
 @pytest.mark.parametrize(
@@ -24,7 +28,7 @@ ROWS = (FLOAT, INT8, INT4, SLOW)
     [("latency", "tflite-int8"), ("size", "tflite-int4"), ("accuracy", "tflite-float32")],
 )
 def test_the_best_by_each_objective(objective: Objective, name: str) -> None:
-    found = recommend(ROWS, CLASSES, objective, {"max_size_kb": 200.0})
+    found = recommend(ROWS, BY_ACCURACY, objective, {"max_size_kb": 200.0})
     assert found is not None
     assert (found.name, found.format, found.objective) == (name, name, objective)
     assert found.limits == {"max_size_kb": 200.0}
@@ -32,20 +36,20 @@ def test_the_best_by_each_objective(objective: Objective, name: str) -> None:
 
 
 def test_the_reason_has_figures_and_the_runner_up() -> None:
-    found = recommend((INT8, INT4), CLASSES, "latency", {})
+    found = recommend((INT8, INT4), BY_ACCURACY, "latency", {})
     assert found is not None
     assert found.reason == (
         "the fastest of 2 within the limits: 2.0 µs, 254.0 kB, 89.50%. The runner-up, "
         "tflite-int4, would be 124.0 kB smaller but 0.50 µs slower and 2.50 points less accurate"
     )
-    alone = recommend((INT8,), CLASSES, "latency", {})
+    alone = recommend((INT8,), BY_ACCURACY, "latency", {})
     assert alone is not None
     assert alone.reason == "the only one within the limits: 2.0 µs, 254.0 kB, 89.50%"
 
 
 def test_latencies_that_cannot_be_told_apart_leave_it_to_the_size() -> None:
     small = row("tflite-int4", 2.05, 130_000, wrong=range(260))
-    found = recommend((INT8, small), CLASSES, "latency", {})
+    found = recommend((INT8, small), BY_ACCURACY, "latency", {})
     assert found is not None
     assert found.name == "tflite-int4"
     assert found.reason.startswith(
@@ -57,7 +61,7 @@ def test_latencies_that_cannot_be_told_apart_leave_it_to_the_size() -> None:
 @pytest.mark.parametrize(("p50_us", "name"), [(2.1, "tflite-int4"), (2.2, "tflite-int8")])
 def test_latencies_are_told_apart_by_their_intervals(p50_us: float, name: str) -> None:
     """Those of 2.0 and 2.1 µs overlap."""
-    found = recommend((INT8, row("tflite-int4", p50_us, 130_000)), CLASSES, "latency", {})
+    found = recommend((INT8, row("tflite-int4", p50_us, 130_000)), BY_ACCURACY, "latency", {})
     assert found is not None
     assert found.name == name
 
@@ -66,7 +70,7 @@ def test_latencies_are_told_apart_by_their_intervals(p50_us: float, name: str) -
 def test_accuracies_that_may_be_chance_leave_it_to_the_size(wrong: int, name: str) -> None:
     """Right on 3 images more and wrong on none may be chance; on 5 it isn't, by the interval."""
     better = row("tflite-int8", 2.0, 254_000, wrong=range(wrong))
-    found = recommend((better, INT4), CLASSES, "accuracy", {})
+    found = recommend((better, INT4), BY_ACCURACY, "accuracy", {})
     assert found is not None
     assert found.name == name
     assert "(that accuracy may be chance)" in found.reason or wrong == 255
@@ -76,8 +80,8 @@ def test_only_passing_exports_are_candidates() -> None:
     keras = replace(INT8, subject=replace(INT8.subject, format="keras", manifest=None))
     failed, unsure = replace(INT8, verdict="fail"), replace(INT8, verdict="inconclusive")
     broken = replace(INT8, verdict="error", latency=None, predicted=None)
-    assert recommend((keras, failed, unsure, broken), CLASSES, "latency", {}) is None
-    found = recommend((keras, failed, INT4), CLASSES, "latency", {})
+    assert recommend((keras, failed, unsure, broken), BY_ACCURACY, "latency", {}) is None
+    found = recommend((keras, failed, INT4), BY_ACCURACY, "latency", {})
     assert found is not None
     assert found.name == "tflite-int4"
 
@@ -152,17 +156,27 @@ def test_rows_that_were_not_measured_meet_nothing_and_are_not_the_closest() -> N
 
 def test_a_limit_of_latency_is_refused_on_an_emulated_machine() -> None:
     limited = replace(GATE, max_latency_us=9.0)
-    check_limits(limited, labelled=True, emulated=False)
-    check_limits(GATE, labelled=True, emulated=True)
+    check_limits(limited, LABELLED, emulated=False)
+    check_limits(GATE, LABELLED, emulated=True)
     with pytest.raises(ToolkitError, match="got --max-latency-us on an emulated machine"):
-        check_limits(limited, labelled=True, emulated=True)
+        check_limits(limited, LABELLED, emulated=True)
 
 
 @pytest.mark.parametrize("name", ["max_drop", "min_agreement", "max_drop_per_class"])
 def test_limits_that_need_labels_are_refused_without_them(name: str) -> None:
     limited = replace(GATE, **{name: 0.1})
-    check_limits(limited, labelled=True, emulated=False)
+    check_limits(limited, LABELLED, emulated=False)
     option = "--" + name.replace("_", "-")
     with pytest.raises(DataError, match=f"got {option} and data without labels"):
-        check_limits(limited, labelled=False, emulated=False)
-    check_limits(replace(GATE, max_size_kb=1.0), labelled=False, emulated=False)
+        check_limits(limited, UNLABELLED, emulated=False)
+    check_limits(replace(GATE, max_size_kb=1.0), UNLABELLED, emulated=False)
+
+
+@pytest.mark.parametrize("name", ["min_agreement", "max_drop_per_class"])
+def test_limits_of_classes_are_refused_where_there_are_none(name: str) -> None:
+    limited = replace(GATE, **{name: 0.1})
+    values = replace(LABELLED, task="values", metric="mae", classes=False)
+    option = "--" + name.replace("_", "-")
+    with pytest.raises(ToolkitError, match=f"got {option} for output .* tells no classes"):
+        check_limits(limited, values, emulated=False)
+    check_limits(replace(GATE, max_drop=0.1), values, emulated=False)

@@ -8,18 +8,28 @@ from rich.console import Console
 
 from benchmark.accuracy import Accuracy, Paired
 from benchmark.conditions import Conditions
+from benchmark.drops import paired_drop
 from benchmark.gate import Gate, Verdict
 from benchmark.latency import Latency, Round, WarmUp, summarize
+from benchmark.metrics import Measure
 from benchmark.pipeline import Benchmark
 from benchmark.recommend import Recommendation
 from benchmark.report import render
 from benchmark.results import Result
+from benchmark.scores import Scores
 from benchmark.subjects import Subject
 from export.compare import Distance
 from tests.examples import MANIFEST
 from train.environment import read_environment
 
 OVERALL = Paired(total=10_000, correct=9_012, lost=30, gained=20)
+MEASURE = Measure(output="probabilities", source_value=0.9022)
+SCORES = Scores(
+    task="classes",
+    metric="accuracy",
+    figures={"accuracy": 0.9012, "source_accuracy": 0.9022},
+    drop=paired_drop(30, 20, 10_000),
+)
 CONDITIONS = Conditions(
     seconds=9,
     steal_share=0.2,
@@ -74,9 +84,12 @@ def result(
             accuracy_drop=0.001,
             accuracy=0.9012,
             max_abs_error=0,
+            span=1,
             snr_db=30,
+            variation_db=29,
             cosine=1,
         ),
+        scores=SCORES,
         latency=timed,
         verdict=verdict,
         reasons=reasons,
@@ -105,6 +118,8 @@ BENCHMARK = Benchmark(
             subject=subject("mine", runtime="", mode=None), verdict="error", reasons=("it broke",)
         ),
     ),
+    measure=MEASURE,
+    gate=Gate(baseline=0.886, tolerance=0.01),
     source_accuracy=0.9022,
     total=10_000,
     conditions=CONDITIONS,
@@ -122,7 +137,7 @@ BENCHMARK = Benchmark(
 def shown(benchmark: Benchmark = BENCHMARK) -> str:
     text = io.StringIO()
     console = Console(file=text, width=80)
-    render(benchmark, Gate(baseline=0.886, tolerance=0.01), read_environment(), console)
+    render(benchmark, read_environment(), console)
     return text.getvalue()
 
 
@@ -239,6 +254,7 @@ def test_throughput_says_how_it_was_measured() -> None:
 
 def test_without_labels_there_is_no_accuracy() -> None:
     rows = (replace(BENCHMARK.results[0], accuracy=None),)
-    text = shown(replace(BENCHMARK, results=rows, source_accuracy=None))
+    unlabelled = Measure(output="probabilities", task="outputs", metric="r2")
+    text = shown(replace(BENCHMARK, results=rows, source_accuracy=None, measure=unlabelled))
     assert row(text, "tflite-int8")[3:6] == ["–", "–", "98.8"]
     assert "no labels: judged by outputs" in text

@@ -18,14 +18,16 @@ from benchmark.subjects import (
 )
 from export.formats import FORMATS
 from export.manifest import Calibration, Manifest
-from tests.examples import MANIFEST, REFERENCE
-from train.artifact import array_sha256, file_sha256, write_json
-from train.data import EvaluationData, LabelledImages, Preprocessing, image_hashes
+from tests.examples import MANIFEST, OUTPUT, REFERENCE
+from train.artifact import file_sha256, write_json
 from train.errors import ArtifactError
+from train.preprocessing import RAW
 from train.record import check_reference
+from train.samples import Samples
 
 IMAGES = np.random.RandomState(0).randint(0, 256, (6, 2, 2)).astype(np.uint8)
 LABELS = np.arange(6, dtype=np.uint8) % 3
+TEST = Samples(inputs={"image": IMAGES}, targets={"probabilities": LABELS})
 
 
 def config(folder: Path, **changes: Any) -> BenchmarkConfig:
@@ -81,13 +83,13 @@ def test_a_row_for_each_number_of_threads_and_each_mode_that_the_runtime_knows(
     write_export(tmp_path, "tflite-int8", "litert")
     write_export(tmp_path, "onnx-int8", "onnxruntime")
     asked = config(tmp_path, threads=(1, 2), modes=("xnnpack", "builtin", "basic"))
-    found = find_subjects(asked, REFERENCE, IMAGES)
+    found = find_subjects(asked, REFERENCE, TEST)
     assert [subject.key for subject in found] == [
         *("tflite-int8+xnnpack+1t", "tflite-int8+builtin+1t"),
         *("tflite-int8+xnnpack+2t", "tflite-int8+builtin+2t"),
         *("onnx-int8+basic+1t", "onnx-int8+basic+2t"),
     ]
-    assert [s.mode for s in find_subjects(config(tmp_path), REFERENCE, IMAGES)] == [
+    assert [s.mode for s in find_subjects(config(tmp_path), REFERENCE, TEST)] == [
         *("xnnpack", "all")
     ]
 
@@ -96,15 +98,15 @@ def test_the_keras_model_comes_first_if_it_is_there(tmp_path: Path) -> None:
     write_export(tmp_path, "tflite-int8", "litert")
     asked = config(tmp_path, include_keras=True)
     with pytest.raises(ArtifactError, match=r"--include-keras: .*model\.keras is not there"):
-        find_subjects(asked, REFERENCE, IMAGES)
+        find_subjects(asked, REFERENCE, TEST)
     (tmp_path / "model.keras").write_bytes(b"")
-    assert [s.format for s in find_subjects(asked, REFERENCE, IMAGES)] == ["keras", "tflite-int8"]
+    assert [s.format for s in find_subjects(asked, REFERENCE, TEST)] == ["keras", "tflite-int8"]
 
 
 def test_a_broken_manifest_is_a_row_with_a_problem(tmp_path: Path) -> None:
     write_export(tmp_path, "onnx-int8", "onnxruntime")
     (tmp_path / "tflite-int8.json").write_text("{")
-    broken, sound = find_subjects(config(tmp_path), REFERENCE, IMAGES)
+    broken, sound = find_subjects(config(tmp_path), REFERENCE, TEST)
     assert broken.problem is not None
     assert "is not JSON" in broken.problem
     assert sound.problem is None
@@ -114,7 +116,9 @@ def test_a_broken_manifest_is_a_row_with_a_problem(tmp_path: Path) -> None:
     ("changes", "words"),
     [
         ({"source": replace(MANIFEST.source, sha256="older")}, "was made from another model"),
-        ({"preprocessing": Preprocessing(scale=1.0, offset=0)}, "normalization is not the Keras"),
+        ({"preprocessing": {"image": RAW}}, "normalization is not the Keras"),
+        ({"outputs": (replace(OUTPUT, name="x"),)}, "outputs are not the Keras model's: got x "),
+        ({"outputs": (replace(OUTPUT, shape=(1, 4)),)}, "outputs are not the Keras model's: got "),
         ({"labels": ("b", "a", "c")}, "labels are not the Keras model's, or in another order"),
     ],
 )
@@ -125,31 +129,28 @@ def test_an_export_of_another_model_is_refused(changes: dict[str, Any], words: s
 
 
 def test_test_images_that_calibrated_an_export_are_refused() -> None:
-    hashes = image_hashes(IMAGES)
+    hashes = TEST.short_hashes()
     calibrated = Calibration(
         count=3,
         sha256="",
-        images=("0" * 16, hashes[4], hashes[1]),
+        examples=("0" * 16, hashes[4], hashes[1]),
         method="min-max",
         candidates={},
         clipped_share=0,
         halves_difference=0,
     )
-    with pytest.raises(ArtifactError, match="overlaps the calibration set: 2 of its 3 images"):
+    with pytest.raises(ArtifactError, match="overlaps the calibration set: 2 of its 3 examples"):
         check_overlap(replace(MANIFEST, calibration=calibrated), frozenset(hashes))
     check_overlap(replace(MANIFEST, calibration=calibrated), frozenset(hashes[2:4]))
     check_overlap(MANIFEST, frozenset(hashes))
 
 
 def test_outputs_on_other_data_are_refused() -> None:
-    labelled = LabelledImages(images=IMAGES, labels=LABELS)
-    reference = replace(
-        REFERENCE, data_sha256=labelled.sha256(), images_sha256=array_sha256(IMAGES)
-    )
-    check_reference(reference, EvaluationData(images=IMAGES, labels=LABELS))
-    check_reference(reference, EvaluationData(images=IMAGES, labels=None))
-    shifted = EvaluationData(images=IMAGES, labels=(LABELS + 1) % 3)
-    other = EvaluationData(images=IMAGES[::-1], labels=None)
+    reference = replace(REFERENCE, data_sha256=TEST.sha256(), inputs_sha256=TEST.inputs_sha256())
+    check_reference(reference, TEST)
+    check_reference(reference, replace(TEST, targets={}))
+    shifted = replace(TEST, targets={"probabilities": (LABELS + 1) % 3})
+    other = Samples(inputs={"image": IMAGES[::-1]})
     for test in (shifted, other):
         with pytest.raises(ArtifactError, match=re.escape("belong to other test data: got data")):
             check_reference(reference, test)

@@ -92,9 +92,10 @@ def test_experiments_on_pictures() -> None:
 
 
 def test_only_a_change_that_explains_the_failure_is_named() -> None:
-    (found,) = experiment_symptoms({"transposed": 0.99, "inverted": 0.2}, 0.3, 0.99)
+    (found,) = experiment_symptoms({"transposed": 0.99, "inverted": 0.2}, 0.3, 0.99, "500 images")
     assert found.startswith("with its inputs transposed it agrees with the Keras model on 99.0%")
-    assert experiment_symptoms({"transposed": 0.94}, 0.3, 0.99) == []
-    assert experiment_symptoms({"transposed": 0.975}, 0.97, 0.99) == []
-    assert experiment_symptoms({"transposed": 0.94}, 0.3, 0.97)
-    assert experiment_symptoms({}, 0.3, 0.99) == []
+    assert "% of 500 images, as they are on 30.0%" in found
+    assert experiment_symptoms({"transposed": 0.94}, 0.3, 0.99, "500 images") == []
+    assert experiment_symptoms({"transposed": 0.975}, 0.97, 0.99, "500 images") == []
+    assert experiment_symptoms({"transposed": 0.94}, 0.3, 0.97, "500 images")
+    assert experiment_symptoms({}, 0.3, 0.99, "500 images") == []

@@ -73,5 +73,5 @@ def with_halves_difference(value: float) -> Manifest:
 def test_too_few_images_warn() -> None:
     assert "warning" not in summary(with_halves_difference(MAX_HALVES_DIFFERENCE))
     line = summary(with_halves_difference(0.25))
-    assert "two halves of the 30 calibration images differ by 25%" in line
+    assert "two halves of the 30 calibration examples differ by 25%" in line
     assert "--calibration-samples" in line

@@ -18,7 +18,7 @@ def test_what_is_no_keras_model_is_refused(tiny: Tiny, tmp_path: Path, damage: s
             archive.writestr("readme.txt", "hello")
     else:
         path.write_bytes({"empty": b"", "text": b"hello", "truncated": content[:-500]}[damage])
-    with pytest.raises(ArtifactError, match="is not a Keras model that can be loaded|is empty"):
+    with pytest.raises(ArtifactError, match=r"is not a Keras model that can be loaded|is empty"):
         load_source(path, tmp_path)
 
 

@@ -16,7 +16,7 @@ def write_model(folder: Path, **changes: Any) -> Path:
     (folder / "model.keras").write_bytes(b"weights")
     record = {
         "schema_version": 1,
-        "model": {"sha256": file_sha256(folder / "model.keras")},
+        "model": {"file": "model.keras", "sha256": file_sha256(folder / "model.keras")},
         "accuracy": {"test": 0.9},
         "labels": ["a", "b"],
         "preprocessing": {"image": {"scale": 0.5, "offset": 0.0}},

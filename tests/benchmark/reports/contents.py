@@ -13,13 +13,12 @@ from benchmark.conditions import Conditions
 from benchmark.config import BenchmarkConfig
 from benchmark.gate import Gate, Verdict
 from benchmark.latency import Round, WarmUp, summarize
-from benchmark.pipeline import Benchmark, as_json
+from benchmark.pipeline import Benchmark, as_json, measure_by
+from benchmark.quality import quality_of
 from benchmark.recommend import recommend
 from benchmark.results import Result
 from benchmark.subjects import Subject
-from export.compare import distance
-from tests.examples import MANIFEST, PREPROCESSING
-from train.record import ReferenceOutputs
+from tests.examples import MANIFEST, REFERENCE, question
 
 HOSTILE = "<script>alert('1')</script>"
 CLASSES = ("T-shirt|top", HOSTILE, "Bag")
@@ -47,6 +46,7 @@ def measured(
     for index, label in (flips or {}).items():
         predicted[index] = label
     outputs, reference = (np.eye(3, dtype=np.float32)[found] for found in (predicted, PREDICTED))
+    asked = question(reference, LABELS if labelled else None, CLASSES)
     spread = np.random.RandomState(size_bytes % 1000).lognormal(0, 0.05, (8, 50))
     rounds = [
         Round(
@@ -61,7 +61,8 @@ def measured(
         size_bytes=size_bytes,
         gzip_bytes=size_bytes // 2,
         accuracy=compare(outputs, reference, LABELS) if labelled else None,
-        distance=distance(outputs, reference, LABELS),
+        distance=asked.distance(outputs),
+        scores=asked.judge(outputs),
         latency=summarize(rounds, timer_ns=50, reference=rounds, quiet_only=True),
         predicted=predicted.astype(np.int32),
         rounds_ns=tuple(found.durations_ns for found in rounds),
@@ -90,16 +91,12 @@ def subject(name: str, runtime: str | None) -> Subject:
 
 def content_of(*results: Result, labelled: bool = True) -> dict[str, Any]:
     """What is read back from the file of a run with these rows."""
-    reference = ReferenceOutputs(
-        outputs=np.eye(3, dtype=np.float32)[PREDICTED],
-        model_sha256="model",
-        data_sha256="data",
-        images_sha256="images",
-        preprocessing=PREPROCESSING,
-        labels=CLASSES,
-    )
+    labels = LABELS if labelled else None
+    main = question(np.eye(3, dtype=np.float32)[PREDICTED], labels, CLASSES)
     benchmark = Benchmark(
         results=results,
+        measure=measure_by(main, "images"),
+        gate=GATE,
         source_accuracy=0.95 if labelled else None,
         total=60,
         conditions=Conditions(
@@ -111,7 +108,7 @@ def content_of(*results: Result, labelled: bool = True) -> dict[str, Any]:
             probe_spread=1.0,
         ),
         floor_us={"litert": 1.0, "onnxruntime": 5.0},
-        recommendation=recommend(results, LABELS if labelled else PREDICTED, "latency", {}),
+        recommendation=recommend(results, quality_of(main), "latency", {}),
     )
     config = BenchmarkConfig(
         artifacts=Path("artifacts"),
@@ -123,8 +120,7 @@ def content_of(*results: Result, labelled: bool = True) -> dict[str, Any]:
         launches=1,
         max_seconds=1.0,
     )
-    labels = LABELS if labelled else None
-    made = as_json(benchmark, config, reference, labels, datetime(2026, 11, 24, tzinfo=UTC))
+    made = as_json(benchmark, config, REFERENCE, main, datetime(2026, 11, 24, tzinfo=UTC))
     read: dict[str, Any] = json.loads(json.dumps(made, default=lambda array: array.tolist()))
     return read
 

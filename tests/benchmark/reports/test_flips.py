@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark.reports.flips import MAX_SHOWN, flips, has_pictures, picture
+from benchmark.reports.flips import MAX_SHOWN, flips, picture
+from export.evaluation import are_pictures
 from tests.benchmark.reports.contents import (
     EXTREMES,
     GAINED,
@@ -58,7 +59,7 @@ def test_without_labels_a_flip_is_a_change() -> None:
 )
 def test_images_of_other_shapes(shape: tuple[int, ...], size: tuple[int, int]) -> None:
     images = np.full((60, *shape), 200, np.uint8)
-    assert has_pictures(images)
+    assert are_pictures(images)
     assert opened(picture(images[0])).size == size
 
 
@@ -66,6 +67,6 @@ def test_images_of_other_shapes(shape: tuple[int, ...], size: tuple[int, int]) -
     "images", [np.zeros((60, 28, 28), np.float32), np.zeros((60, 7), np.uint8)]
 )
 def test_what_is_no_picture_is_not_shown(images: np.ndarray) -> None:
-    (found,) = flips(content_of(measured("a", flips=LOST)), images)
-    assert not has_pictures(images)
+    (found,) = flips(content_of(measured("a", flips=LOST)), None)
+    assert not are_pictures(images)
     assert found.shown[0].picture is None

@@ -30,13 +30,13 @@ def test_the_images_are_the_first_ones_and_the_reference_is_keyed_by_them(
     said = write_bundle(replace(config, images=12))
     assert "2 exports and 12 of 30 test images" in said
     test, whole = load_evaluation(config.target / "data"), load_evaluation(config.data)
-    assert test.labels is not None
-    assert whole.labels is not None
-    assert np.array_equal(test.images, whole.images[:12])
-    assert np.array_equal(test.labels, whole.labels[:12])
+    for name, values in {**whole.inputs, **whole.targets}.items():
+        assert np.array_equal({**test.inputs, **test.targets}[name], values[:12])
+    assert list(test.targets) == ["probabilities"]
     reference = load_outputs(config.target / "artifacts")
     check_reference(reference, test)
-    assert np.array_equal(reference.outputs, load_outputs(config.artifacts).outputs[:12])
+    outputs = load_outputs(config.artifacts).outputs["probabilities"]
+    assert np.array_equal(reference.outputs["probabilities"], outputs[:12])
     with pytest.raises(ArtifactError, match="belong to other test data"):
         check_reference(reference, whole)
 
@@ -45,7 +45,7 @@ def test_images_without_labels(tmp_path: Path) -> None:
     config = replace(write_inputs(tmp_path, labelled=False), images=5)
     write_bundle(config)
     test = load_evaluation(config.target / "data")
-    assert test.labels is None
+    assert test.targets == {}
     assert not (config.target / "data" / "labels.npy").exists()
     check_reference(load_outputs(config.target / "artifacts"), test)
 
