@@ -31,14 +31,15 @@ def reason_of(error: Exception) -> str:
 
 
 def with_advice(error: ToolkitError, entry: Format, makes: Callable[[str], bool]) -> ToolkitError:
-    """Returns the error with the first simpler format that can be made of the model.
+    """Returns the error, the format named, with the first simpler one that can be made instead.
 
     Args:
         error: why `entry` could not be made.
         entry: the format.
         makes: tries to make a format, given its name, and says whether that worked.
     """
+    said = str(error) if str(error).startswith(entry.name) else f"{entry.name}: {error}"
     for name in SIMPLER[entry.family]:
         if name != entry.name and makes(name):
-            return type(error)(f"{error}; {name} can be made of this model")
-    return type(error)(f"{error}; no simpler format can be made of this model either")
+            return type(error)(f"{said}; {name} can be made of this model")
+    return type(error)(f"{said}; no simpler format can be made of this model either")

@@ -47,6 +47,7 @@ def impostor(tiny: Tiny, folder: Path, **changes: Any) -> Any:
             "signature",
             "serve",
             "saved_model",
+            "float_twins",
         )
     }
     return SimpleNamespace(**{**fields, "folder": folder, **changes})

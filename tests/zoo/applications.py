@@ -9,27 +9,27 @@ SHAPE = (96, 96, 3)
 
 
 def MobileNetV2() -> keras.Model:  # noqa: N802 - the table's name, and that of Keras, as all here
-    return applications.MobileNetV2(weights=None, input_shape=SHAPE)
+    return applications.MobileNetV2(weights=None, input_shape=SHAPE, classes=CLASSES)
 
 
 def MobileNetV3Small() -> keras.Model:  # noqa: N802
-    return applications.MobileNetV3Small(weights=None, input_shape=SHAPE)
+    return applications.MobileNetV3Small(weights=None, input_shape=SHAPE, classes=CLASSES)
 
 
 def EfficientNetB0() -> keras.Model:  # noqa: N802
-    return applications.EfficientNetB0(weights=None, input_shape=SHAPE)
+    return applications.EfficientNetB0(weights=None, input_shape=SHAPE, classes=CLASSES)
 
 
 def EfficientNetV2B0() -> keras.Model:  # noqa: N802
-    return applications.EfficientNetV2B0(weights=None, input_shape=SHAPE)
+    return applications.EfficientNetV2B0(weights=None, input_shape=SHAPE, classes=CLASSES)
 
 
 def NASNetMobile() -> keras.Model:  # noqa: N802
-    return applications.NASNetMobile(weights=None, input_shape=SHAPE)
+    return applications.NASNetMobile(weights=None, input_shape=SHAPE, classes=CLASSES)
 
 
 def DenseNet121() -> keras.Model:  # noqa: N802
-    return applications.DenseNet121(weights=None, input_shape=SHAPE)
+    return applications.DenseNet121(weights=None, input_shape=SHAPE, classes=CLASSES)
 
 
 def VGG16() -> keras.Model:  # noqa: N802
@@ -40,16 +40,17 @@ def VGG16() -> keras.Model:  # noqa: N802
 
 
 def Xception() -> keras.Model:  # noqa: N802
-    return applications.Xception(weights=None, input_shape=SHAPE)
+    return applications.Xception(weights=None, input_shape=SHAPE, classes=CLASSES)
 
 
 def InceptionV3() -> keras.Model:  # noqa: N802
-    return applications.InceptionV3(weights=None, input_shape=SHAPE)
+    return applications.InceptionV3(weights=None, input_shape=SHAPE, classes=CLASSES)
 
 
 def ResNet50() -> keras.Model:  # noqa: N802
+    """With a thousand classes: 25 million weights, what memory is judged by."""
     return applications.ResNet50(weights=None, input_shape=SHAPE)
 
 
 def ConvNeXtTiny() -> keras.Model:  # noqa: N802
-    return applications.ConvNeXtTiny(weights=None, input_shape=SHAPE)
+    return applications.ConvNeXtTiny(weights=None, input_shape=SHAPE, classes=CLASSES)

@@ -7,8 +7,8 @@ import numpy as np
 from train.tensors import TensorSpec
 
 KINDS = 10  # prototypes that the examples are mixed from
-COARSE = 6  # how fine an image's or a signal's patches are
-NOISE = 0.05
+FINENESS = (2, 3, 6, 12)  # patches along an axis; each kind has its own
+NOISE = 0.03
 
 
 def examples(
@@ -48,13 +48,26 @@ def examples(
 def _patches(
     random: np.random.RandomState, kinds: np.ndarray, shape: tuple[int, ...]
 ) -> np.ndarray:
-    """Returns mixtures of two prototypes each, in 0…1, constant in patches along each axis."""
-    coarse = tuple(min(size, COARSE) for size in shape)
-    prototypes = random.random_sample((KINDS, *coarse))
+    """Returns mixtures of two prototypes each, about 0…1.
+
+    A prototype has a level and a contrast of its own, and patches of random values: examples differ
+    as a whole, not only in where what is, which a network that averages over an image does not see.
+    """
+    prototypes = np.stack([_prototype(random, number, shape) for number in range(KINDS)])
     others = random.randint(0, KINDS, len(kinds))
-    share = random.uniform(0.5, 1, (len(kinds), *(1 for _ in shape)))
+    share = random.uniform(0.6, 1, (len(kinds), *(1 for _ in shape)))
     mixed: np.ndarray = share * prototypes[kinds] + (1 - share) * prototypes[others]
-    for axis, size in enumerate(shape, start=1):
-        places = np.arange(size) * coarse[axis - 1] // size
-        mixed = mixed.take(places, axis=axis)
     return mixed
+
+
+def _prototype(
+    random: np.random.RandomState, number: int, shape: tuple[int, ...]
+) -> np.ndarray:
+    coarse = tuple(min(size, FINENESS[number % len(FINENESS)]) for size in shape[:-1])
+    level = random.uniform(0.2, 0.8, shape[-1:])
+    values: np.ndarray = level + random.uniform(0, 1) * (
+        random.random_sample((*coarse, shape[-1])) - 0.5
+    )
+    for axis, size in enumerate(shape[:-1]):
+        values = values.take(np.arange(size) * coarse[axis] // size, axis=axis)
+    return values

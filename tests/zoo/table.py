@@ -1,0 +1,130 @@
+"""The zoo's table: a row a model, a column a format, and why what does not work does not. Light."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from export.manifest import Manifest
+
+FLOAT_BYTES = 4
+LARGE = 20_000_000  # parameters, from which on memory is judged
+MAX_TIMES = 4.0  # the float weights, beside what TensorFlow takes by itself
+WIDTH = 78
+ADVICE = re.compile(r"; (?:no simpler format|[a-z0-9-]+ can be made).*$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """What came of one model in one format: a word, and the reason if there is no file."""
+
+    word: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A model.
+
+    Attributes:
+        name: its name.
+        parameters: how many numbers it holds.
+        seconds: how long exporting it took, loading TensorFlow included.
+        peak_bytes: the most memory that took.
+        cells: by the format's name.
+    """
+
+    name: str
+    parameters: int
+    seconds: float
+    peak_bytes: int
+    cells: Mapping[str, Cell]
+
+
+def cell_of_manifest(manifest: Manifest) -> Cell:
+    """Returns the share of examples that agree, or decibels where there are no classes."""
+    values = {check.name: check.value for check in manifest.checks}
+    if "agreement" in values:
+        return Cell(word=f"{float(values['agreement']) * 100:.0f}%")
+    return Cell(word=f"{min(float(values['variation_db']), 999):.0f}dB")
+
+
+def cell_of_failure(text: str) -> Cell:
+    """Returns a word for why a format was not made, and the reason without the advice."""
+    reason = ADVICE.sub("", text).lstrip(": ")
+    if reason.startswith("was not written"):
+        return Cell(word="checks", reason=reason)
+    return Cell(word="no op" if "operator" in reason else "refused", reason=reason)
+
+
+def table(rows: Sequence[Row], formats: Sequence[str], idle_bytes: int) -> str:
+    """Returns the table, the reasons under it, and what memory was taken.
+
+    Args:
+        rows: the models.
+        formats: the columns.
+        idle_bytes: the memory that TensorFlow takes by itself.
+    """
+    names = [_column(name) for name in formats]
+    widths = [max(6, len(name)) for name in names]
+    head = f"{'model':<18} {'M par.':>6} "
+    head += " ".join(f"{name:>{width}}" for name, width in zip(names, widths, strict=True))
+    head += f" {'min':>4} {'GB':>4} {'times':>5}"
+    lines = [head, "─" * len(head)]
+    for row in rows:
+        line = f"{row.name:<18} {row.parameters / 1e6:>6.2f} "
+        line += " ".join(
+            f"{row.cells[name].word:>{width}}" for name, width in zip(formats, widths, strict=True)
+        )
+        line += f" {row.seconds / 60:>4.1f} {row.peak_bytes / 1e9:>4.1f} "
+        line += f"{times(row, idle_bytes):>5.1f}" if row.parameters >= LARGE else f"{'':>5}"
+        lines.append(line.rstrip())
+    return "\n".join(
+        [
+            *lines,
+            *legend(idle_bytes),
+            *reasons(rows),
+        ]
+    )
+
+
+def times(row: Row, idle_bytes: int) -> float:
+    """Returns how many times its float weights a model took beside TensorFlow itself."""
+    return (row.peak_bytes - idle_bytes) / (row.parameters * FLOAT_BYTES)
+
+
+def too_large(rows: Sequence[Row], idle_bytes: int) -> list[str]:
+    """Returns the names of the large models that took more memory than they may."""
+    return [
+        row.name
+        for row in rows
+        if row.parameters >= LARGE and times(row, idle_bytes) > MAX_TIMES
+    ]
+
+
+def legend(idle_bytes: int) -> list[str]:
+    """Returns what the columns are."""
+    return [
+        "%: held-out examples in the class that the Keras model puts them in; dB: the",
+        "outputs' variation over their noise, where they are no classes; min, GB: time and",
+        f"memory of all exports of a model; TensorFlow alone takes {idle_bytes / 1e9:.1f} GB; times: the",
+        f"memory beside that over the float weights, of models from {LARGE // 10**6} M parameters",
+    ]
+
+
+def reasons(rows: Sequence[Row]) -> list[str]:
+    """Returns a line for each reason, with what it is the reason of."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        for name, cell in row.cells.items():
+            if cell.reason:
+                found.setdefault(cell.reason, []).append(f"{row.name} {_column(name)}")
+    return [f"{', '.join(where)}: {reason}" for reason, where in found.items()]
+
+
+def _column(name: str) -> str:
+    """Returns a format's short name: T for TFLite, O for ONNX, and its scheme."""
+    family, _, scheme = name.partition("-")
+    return f"{family[0].upper()}{_SHORT.get(scheme, scheme)}"
+
+
+_SHORT = {"float32": "f32", "float16": "f16", "dynamic": "dyn", "int16x8": "16x8"}
