@@ -18,9 +18,9 @@ from export.manifest import read_manifest
 from tests.conftest import EXPORT_ALL, GATE, REPOSITORY, Completed, run_module
 from train import data as dataset
 from train.artifact import file_sha256
+from train.record import load_outputs
 
 pytestmark = pytest.mark.slow
-from train.record import load_outputs
 
 
 @pytest.fixture(scope="module")

@@ -60,9 +60,7 @@ def _patches(
     return mixed
 
 
-def _prototype(
-    random: np.random.RandomState, number: int, shape: tuple[int, ...]
-) -> np.ndarray:
+def _prototype(random: np.random.RandomState, number: int, shape: tuple[int, ...]) -> np.ndarray:
     coarse = tuple(min(size, FINENESS[number % len(FINENESS)]) for size in shape[:-1])
     level = random.uniform(0.2, 0.8, shape[-1:])
     values: np.ndarray = level + random.uniform(0, 1) * (

@@ -95,9 +95,7 @@ def times(row: Row, idle_bytes: int) -> float:
 def too_large(rows: Sequence[Row], idle_bytes: int) -> list[str]:
     """Returns the names of the large models that took more memory than they may."""
     return [
-        row.name
-        for row in rows
-        if row.parameters >= LARGE and times(row, idle_bytes) > MAX_TIMES
+        row.name for row in rows if row.parameters >= LARGE and times(row, idle_bytes) > MAX_TIMES
     ]
 
 
