@@ -282,7 +282,7 @@ def test_what_came_back_of_a_run_that_ended_early_is_kept_and_gone_on_with(
     assert f"what came back is in {partial}" in err
     assert len(err.splitlines()) == 1
     kept = {path.name for path in partial.iterdir()}
-    assert {"run.json", "tflite-int8+xnnpack+1t.npy", "round-002.json"} <= kept
+    assert {"run.json", "tflite-int8+xnnpack+1t.output0.npy", "round-002.json"} <= kept
     assert not results_of(server, artifacts).exists()
     done = server.run(*arguments, "--resume")
     assert done.code == 0, done.out + done.err

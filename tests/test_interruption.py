@@ -164,7 +164,8 @@ def test_a_benchmark_that_is_cut_off_keeps_the_earlier_results_and_goes_on(
 
     other = run_module("benchmark", *arguments, "--resume", "--samples", "2000")
     assert_one_line_error(other, "cannot resume", "another settings", "without --resume")
-    kept = {path.name: path.read_bytes() for path in (artifacts / FOLDER).glob("*+1t.*")}
+    whole = [path for path in (artifacts / FOLDER).glob("*+1t.*") if path.is_file()]
+    kept = {path.name: path.read_bytes() for path in whole}
     rounds = {path.name: path.read_bytes() for path in (artifacts / FOLDER).glob("round-*")}
     assert "loading" in moment or "examples" in moment or rounds
     resumed = run_module("benchmark", *arguments, "--resume")
