@@ -16,6 +16,12 @@ from train.errors import ArtifactError
 SHAPE_ARITHMETIC = ("SHAPE",)
 # Operators that convert between real and quantized values are float on one side by nature.
 CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
+# Operators of either family that add up products, whose roundings each layer adds to the last one's.
+PRODUCTS = {
+    *("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "CONV_3D", "FULLY_CONNECTED"),
+    *("BATCH_MATMUL", "UNIDIRECTIONAL_SEQUENCE_LSTM", "Conv", "ConvTranspose", "ConvInteger"),
+    *("Gemm", "MatMul", "MatMulInteger", "LSTM", "GRU", "DynamicQuantizeLSTM", "RNN", "Einsum"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,12 +32,14 @@ class Graph:
         operators: their names.
         float_operators: those that compute in float where an integer model should not.
         foreign_operators: those that the plain runtime lacks (Select-TF, custom).
+        products: how many of them multiply by weights, or values by each other.
         kernels: the stored weights of matrix products, of the dtype they are stored in.
     """
 
     operators: tuple[str, ...]
     float_operators: tuple[str, ...]
     foreign_operators: tuple[str, ...]
+    products: int
     kernels: tuple[np.ndarray, ...]
 
 
@@ -73,6 +81,7 @@ def _inspect_tflite(path: Path) -> Graph:
         operators=tuple(operators),
         float_operators=tuple(floats),
         foreign_operators=tuple(foreign),
+        products=sum(name in PRODUCTS for name in operators),
         kernels=tuple(kernels),
     )
 
@@ -100,6 +109,7 @@ def _inspect_onnx(path: Path) -> Graph:
     return Graph(
         operators=tuple(node.op_type for node in model.graph.node),
         float_operators=tuple(floats),
+        products=sum(node.op_type in PRODUCTS for node in model.graph.node),
         foreign_operators=tuple(n.op_type for n in model.graph.node if n.domain not in domains),
         kernels=tuple(kernels),
     )

@@ -4,7 +4,6 @@ import gzip
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,13 @@ from export.formats import FORMATS, TFLM, TFLM_MODEL, Format
 from export.make import Made, can_be_made, make
 from export.manifest import Manifest, Source
 from export.material import Material, own_material, reference_material
+from export.memory import release_memory
 from export.microcontroller.arena import check_interpreter
 from export.microcontroller.operators import lacks, missed_operator
 from export.microcontroller.package import make_package
 from export.own import OwnModel
 from export.refusal import with_advice
-from export.settings import Settings
+from export.settings import ExportOptions, Settings, resolve
 from export.source import SourceModel
 from export.verify import Expectation
 from train.artifact import file_sha256, publish, staging, write_json
@@ -93,9 +93,12 @@ def export_formats(
         )
         expected = expectation(source, material)
 
-        @cache
+        made_of: dict[str, bool] = {}  # whether formats can be made, as far as it is known
+
         def trial(name: str) -> bool:
-            return can_be_made(FORMATS[name], source, expected, work)
+            if name not in made_of:
+                made_of[name] = can_be_made(FORMATS[name], source, expected, work)
+            return made_of[name]
 
         for entry in config.formats:
             settings = config.settings[entry.name]
@@ -103,14 +106,20 @@ def export_formats(
                 report.milestone(f"{entry.name:<28} is up to date; --force makes it again")
                 continue
             report.step(f"{entry.name}: converting")
+            release_memory()
+            by_default = settings == resolve([entry], ExportOptions())[entry.name]
             try:
                 check_data(entry, material)
                 made = make(entry, settings, source, expected, staged)
             except ToolkitError as error:
+                if by_default:
+                    made_of[entry.name] = False
                 report.step(f"{entry.name}: failed, looking for a format that can be made")
                 failures[entry.name] = with_advice(error, entry, trial)
                 report.milestone(f"{entry.name:<28} FAILED")
                 continue
+            if by_default:
+                made_of[entry.name] = True
             manifest = manifest_of(
                 made,
                 entry,

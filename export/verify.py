@@ -18,7 +18,7 @@ from export.inspection import SHAPE_ARITHMETIC, Graph, inspect
 from export.manifest import Check
 from export.runners import open_runner, predict
 from export.settings import Settings
-from export.verify_outputs import check_distance, check_runtimes
+from export.verify_outputs import check_distance, check_runtimes, depth
 from train.errors import ArtifactError
 from train.tensors import TensorSpec
 
@@ -100,13 +100,14 @@ def verify(entry: Format, settings: Settings, path: Path, expected: Expectation)
             *_check_graph(graph, entry, settings),
         ]
         if all(check.passed for check in checks):
+            noise = depth(graph.products)
             count = len(next(iter(expected.inputs.values())))
             for name, found in expected.distances(predict(runner, expected.inputs)).items():
                 judged = name in expected.labels
                 checks += _of_output(
-                    expected, name, check_distance(found, entry, count=count, judged=judged)
+                    expected, name, check_distance(found, entry, count=count, judged=judged, noise=noise)
                 )
-            checks += check_runtimes(entry, settings, path, runner, expected)
+            checks += check_runtimes(entry, settings, path, runner, expected, noise)
     return Verification(
         inputs=given,
         outputs=wanted,

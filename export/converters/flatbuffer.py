@@ -9,6 +9,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 FILE_IDENTIFIER = b"TFL3"
+ALIGNMENT_SHARE, ALIGNMENT_MOST = 16, 1 << 16  # room for it: a share of the file, and some bytes
 ALIGNMENT_BYTES = 16  # `force_align` of Buffer.data in TFLite's schema
 
 
@@ -67,7 +68,7 @@ def finish(
         flatten: whether to leave a needless flattening be, for a file that is to be quantized:
             ai-edge-quantizer reads every tensor, those that no operator writes too.
     """
-    tree = schema.ModelT.InitFromPackedBuf(bytearray(model))
+    tree = schema.ModelT.InitFromPackedBuf(model)
     graph = tree.subgraphs[0]
     named = tree.signatureDefs[0] if tree.signatureDefs else None
     for indices, names, entries in (
@@ -92,9 +93,10 @@ def finish(
             buffer.data = np.frombuffer(model, np.uint8, buffer.size, buffer.offset)
             buffer.offset = buffer.size = 0
         buffer.__class__ = AlignedBuffer
-    builder = SharingBuilder(len(model))
+    # A builder that is full doubles, and what it hands out is a copy: twice the weights in memory.
+    builder = SharingBuilder(len(model) + len(model) // ALIGNMENT_SHARE + ALIGNMENT_MOST)
     builder.Finish(tree.Pack(builder), file_identifier=FILE_IDENTIFIER)
-    return bytes(builder.Output())
+    return bytes(memoryview(builder.Bytes)[builder.Head() :])
 
 
 def has_loops(model: bytes) -> bool:
