@@ -129,5 +129,5 @@ def _drop_flattening(tree: Any) -> None:
     read_elsewhere = any(flattened in op.inputs for op in rest) or flattened in graph.outputs
     from_input = flatten.inputs[0] in graph.inputs
     if from_input and not read_elsewhere and not dense.builtinOptions.keepNumDims:
-        dense.inputs[0] = flatten.inputs[0]
+        dense.inputs = np.concatenate((flatten.inputs[:1], dense.inputs[1:]))
         graph.operators = [dense, *rest]
