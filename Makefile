@@ -6,7 +6,7 @@ UV     ?= uv
 ARTIFACTS ?= artifacts
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix dashboard bench accuracies pictures arm lock clean
+.PHONY: help run test check fix dashboard bench accuracies pictures arm zoo lock clean
 
 help: ## show these targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -43,6 +43,9 @@ pictures: $(VENV)/dev ## make the README's two pictures in pictures/ (needs `mak
 
 arm: $(VENV)/dev ## run the exports on an emulated ARM machine, compare outputs (needs `make run`)
 	$(BIN)/python -m tests.arm --artifacts $(ARTIFACTS)
+
+zoo: $(VENV)/dev ## export real architectures to every format, print what works (half an hour and more)
+	$(BIN)/python -m tests.zoo
 
 lock: ## resolve the dependencies anew (needs uv)
 	$(UV) pip compile $(LOCK) --upgrade --extra dev pyproject.toml -o requirements-dev.txt

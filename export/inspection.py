@@ -16,7 +16,7 @@ from train.errors import ArtifactError
 SHAPE_ARITHMETIC = ("SHAPE",)
 # Operators that convert between real and quantized values are float on one side by nature.
 CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
-# Operators of either family that add up products, whose roundings each layer adds to the last one's.
+# Operators of either family that add up products; each layer's roundings add to the last one's.
 PRODUCTS = {
     *("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "CONV_3D", "FULLY_CONNECTED"),
     *("BATCH_MATMUL", "UNIDIRECTIONAL_SEQUENCE_LSTM", "Conv", "ConvTranspose", "ConvInteger"),

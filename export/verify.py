@@ -104,9 +104,8 @@ def verify(entry: Format, settings: Settings, path: Path, expected: Expectation)
             count = len(next(iter(expected.inputs.values())))
             for name, found in expected.distances(predict(runner, expected.inputs)).items():
                 judged = name in expected.labels
-                checks += _of_output(
-                    expected, name, check_distance(found, entry, count=count, judged=judged, noise=noise)
-                )
+                own = check_distance(found, entry, count=count, judged=judged, noise=noise)
+                checks += _of_output(expected, name, own)
             checks += check_runtimes(entry, settings, path, runner, expected, noise)
     return Verification(
         inputs=given,

@@ -48,7 +48,7 @@ def chance(share: float, count: int) -> float:
 
 
 def depth(products: int) -> float:
-    """Returns how much more noise a network may have than the one that limits were set on, 1 or more.
+    """Returns how much more noise a network may have than those that limits were set on, ≥ 1.
 
     Each layer rounds its weights and its outputs; such errors are independent, and their powers
     add up. Set after measuring: of networks with random weights, 53 layers deep, int8 files lie

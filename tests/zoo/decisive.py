@@ -16,8 +16,8 @@ from train.tensors import TensorSpec
 
 BATCH = 32
 EPOCHS = 30
-# What random batch normalization does is no network's: it blows differences up, layer by layer, until
-# float16 is noise. Shifted so far, activations pass ReLU for the most part, and errors stay what
+# What random batch normalization does is no network's: it blows differences up, layer by layer,
+# until float16 is noise. Shifted so far, activations pass ReLU for the most part, and errors stay what
 # they are in trained networks. Set after measuring.
 SHIFT = 1.0
 SPREAD = 3.0  # standard deviation of logits over examples
@@ -50,8 +50,10 @@ def _target(spec: TensorSpec, inputs: Mapping[str, np.ndarray], count: int) -> n
     if spec.shape == (None, *first.shape[1:]):
         return first
     if len(spec.shape) == 4:
-        return (first.mean(axis=-1) * spec.shape[-1]).astype(np.int64).clip(0, spec.shape[-1] - 1)
-    return 10 * last.reshape(count, -1).mean(axis=1, keepdims=True)
+        classes = spec.shape[-1] or 1
+        return (first.mean(axis=-1) * classes).astype(np.int64).clip(0, classes - 1)
+    means: np.ndarray = 10 * last.reshape(count, -1).mean(axis=1, keepdims=True)
+    return means
 
 
 def give_head(model: keras.Model, inputs: Mapping[str, np.ndarray]) -> None:

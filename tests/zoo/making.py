@@ -2,6 +2,7 @@
 
 import json
 import sys
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,7 +36,10 @@ def main(arguments: Sequence[str]) -> int:
     else:
         give_head(model, data)
     _save(entry, model, path)
-    np.savez(folder / DATA, **data)
+    with zipfile.ZipFile(folder / DATA, "w") as archive:
+        for key, values in data.items():
+            with archive.open(f"{key}.npy", "w") as file:
+                np.save(file, values)
     facts = {"path": path, "parameters": loaded.parameters}
     (folder / FACTS).write_text(json.dumps(facts))
     return 0

@@ -1,0 +1,45 @@
+"""`make zoo`: what works of real architectures, in every format that needs no training.
+
+Every row is `python -m export` as a user types it, of a model with random weights whose head makes it
+decide, or of a small one trained for a moment.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.zoo.entries import ENTRIES
+from tests.zoo.run import POST_TRAINING, idle_bytes, make_row
+from tests.zoo.table import table, too_large
+from train.cli import Parser, run_command
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Exports the models asked for and prints the table; 1 if a large one took too much memory."""
+    parser = Parser(prog="python -m tests.zoo", description=__doc__)
+    parser.add_argument(
+        "names", nargs="*", type=_known, metavar="MODEL", help=f"of {', '.join(ENTRIES)} (all)"
+    )
+    names = parser.parse_args(arguments).names or list(ENTRIES)
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        idle = idle_bytes(Path(folder))
+        for number, name in enumerate(names, start=1):
+            print(f"{name} ({number} of {len(names)})", file=sys.stderr, flush=True)
+            place = Path(folder, name)
+            place.mkdir()
+            rows.append(make_row(ENTRIES[name], place))
+    print(table(rows, [entry.name for entry in POST_TRAINING], idle))
+    return 1 if too_large(rows, idle) else 0
+
+
+def _known(name: str) -> str:
+    if name not in ENTRIES:
+        raise argparse.ArgumentTypeError(f"got {name!r}, expected one of {', '.join(ENTRIES)}")
+    return name
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main, sys.argv[1:]))
