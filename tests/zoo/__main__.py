@@ -1,7 +1,7 @@
 """`make zoo`: what works of real architectures, in every format that needs no training.
 
-Every row is `python -m export` as a user types it, of a model with random weights whose head makes it
-decide, or of a small one trained for a moment.
+Every row is `python -m export` as a user types it, of a model with random weights whose head makes
+it decide, or of a small one trained for a moment.
 """
 
 import argparse

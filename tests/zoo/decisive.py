@@ -17,8 +17,8 @@ from train.tensors import TensorSpec
 BATCH = 32
 EPOCHS = 30
 # What random batch normalization does is no network's: it blows differences up, layer by layer,
-# until float16 is noise. Shifted so far, activations pass ReLU for the most part, and errors stay what
-# they are in trained networks. Set after measuring.
+# until float16 is noise. Shifted so far, activations pass ReLU for the most part, and errors stay
+# what they are in trained networks. Set after measuring.
 SHIFT = 1.0
 SPREAD = 3.0  # standard deviation of logits over examples
 
@@ -51,7 +51,8 @@ def _target(spec: TensorSpec, inputs: Mapping[str, np.ndarray], count: int) -> n
         return first
     if len(spec.shape) == 4:
         classes = spec.shape[-1] or 1
-        return (first.mean(axis=-1) * classes).astype(np.int64).clip(0, classes - 1)
+        brightness: np.ndarray = (first.mean(axis=-1) * classes).astype(np.int64)
+        return brightness.clip(0, classes - 1)
     means: np.ndarray = 10 * last.reshape(count, -1).mean(axis=1, keepdims=True)
     return means
 

@@ -104,7 +104,8 @@ def legend(idle_bytes: int) -> list[str]:
     return [
         "%: held-out examples in the class that the Keras model puts them in; dB: the",
         "outputs' variation over their noise, where they are no classes; min, GB: time and",
-        f"memory of all exports of a model; TensorFlow alone takes {idle_bytes / 1e9:.1f} GB; times:",
+        "memory of all exports of a model; TensorFlow alone takes "
+        f"{idle_bytes / 1e9:.1f} GB; times:",
         f"memory beside that over the float weights, of models from {LARGE // 10**6} M parameters",
     ]
 
