@@ -69,14 +69,19 @@ STEPS = {"int8": 2, "uint8": 2, "int16": 8}
 FLOAT = 1e-4
 # Float outputs of a network that computes in integers: a step within it moves them by more.
 FLOAT_OF_INTEGERS = 0.02
+# On x86-64 without VNNI, ONNX Runtime adds two products of 8-bit numbers in 16 bits, and large ones
+# overflow; ARM's kernels do not. On an MLP outputs differed by 0.036, one prediction of 1,000 flipped.
+ONNX_FLOAT_OF_INTEGERS = 0.1
 
 
 def limit_of(entry: Format, output: TensorSpec) -> Limit:
     """Returns the limits of a format with such an output."""
     if output.scale is not None:
         return Limit(flips=FLIPS, difference=STEPS[output.dtype])
-    computes_in_floats = entry.activations in ("float32", "float16")
-    return Limit(flips=FLIPS, difference=FLOAT if computes_in_floats else FLOAT_OF_INTEGERS)
+    if entry.activations in ("float32", "float16"):
+        return Limit(flips=FLIPS, difference=FLOAT)
+    onnx = entry.family == "onnx"
+    return Limit(flips=FLIPS, difference=ONNX_FLOAT_OF_INTEGERS if onnx else FLOAT_OF_INTEGERS)
 
 
 def read_results(artifacts: Path) -> Json:
