@@ -69,8 +69,8 @@ STEPS = {"int8": 2, "uint8": 2, "int16": 8}
 FLOAT = 1e-4
 # Float outputs of a network that computes in integers: a step within it moves them by more.
 FLOAT_OF_INTEGERS = 0.02
-# On x86-64 without VNNI, ONNX Runtime adds two products of 8-bit numbers in 16 bits, and large ones
-# overflow; ARM's kernels do not. On an MLP outputs differed by 0.036, one prediction of 1,000 flipped.
+# On x86-64 without VNNI, ONNX Runtime adds two products of 8-bit numbers in 16 bits; large ones
+# overflow. On an MLP outputs differed by 0.036, and one prediction of 1,000 flipped.
 ONNX_FLOAT_OF_INTEGERS = 0.1
 
 
