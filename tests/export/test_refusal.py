@@ -67,7 +67,7 @@ def test_no_format_is_promised_that_cannot_be_made() -> None:
         return False
 
     found = with_advice(ToolkitError("no"), FORMATS["onnx-float32"], makes)
-    assert str(found) == "no; no simpler format can be made of this model either"
+    assert str(found) == "onnx-float32: no; no simpler format can be made of this model either"
     assert "onnx-float32" not in tried
 
 
