@@ -70,8 +70,9 @@ FLOAT = 1e-4
 # Float outputs of a network that computes in integers: a step within it moves them by more.
 FLOAT_OF_INTEGERS = 0.02
 # On x86-64 without VNNI, ONNX Runtime adds two products of 8-bit numbers in 16 bits; large ones
-# overflow. On an MLP outputs differed by 0.036, and one prediction of 1,000 flipped.
-ONNX_FLOAT_OF_INTEGERS = 0.1
+# overflow. On MLPs of 352 and 32 units outputs differed by 0.036 and 0.11, and one and three
+# predictions of 1,000 flipped.
+ONNX_INTEGERS = Limit(flips=0.02, difference=0.3)
 
 
 def limit_of(entry: Format, output: TensorSpec) -> Limit:
@@ -80,8 +81,9 @@ def limit_of(entry: Format, output: TensorSpec) -> Limit:
         return Limit(flips=FLIPS, difference=STEPS[output.dtype])
     if entry.activations in ("float32", "float16"):
         return Limit(flips=FLIPS, difference=FLOAT)
-    onnx = entry.family == "onnx"
-    return Limit(flips=FLIPS, difference=ONNX_FLOAT_OF_INTEGERS if onnx else FLOAT_OF_INTEGERS)
+    if entry.family == "onnx":
+        return ONNX_INTEGERS
+    return Limit(flips=FLIPS, difference=FLOAT_OF_INTEGERS)
 
 
 def read_results(artifacts: Path) -> Json:
