@@ -6,7 +6,7 @@ UV     ?= uv
 ARTIFACTS ?= artifacts
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix dashboard bench accuracies pictures arm zoo lock clean
+.PHONY: help run test lint check fix dashboard bench accuracies pictures arm zoo lock clean
 
 help: ## show these targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -19,10 +19,12 @@ run: $(VENV)/host ## set up, train, export every format, print the accuracy/late
 test: $(VENV)/dev ## set up, run every test (data set and real training included)
 	$(BIN)/python -m pytest
 
-check: $(VENV)/dev ## lint, strict typing and the fast tests; changes nothing
+lint: $(VENV)/dev ## lint and strict typing; changes nothing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+check: lint ## lint, strict typing and the fast tests; changes nothing
 	$(BIN)/python -m pytest -m "not slow"
 
 fix: $(VENV)/dev ## mend what the linter and the formatter can

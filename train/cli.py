@@ -7,7 +7,8 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,6 +17,7 @@ from train.errors import MissingPackageError, ToolkitError
 DEFAULT_ARTIFACTS = Path("artifacts")
 EXIT_INTERRUPTED = 130
 DEFAULT_BUNDLE_IMAGES = 1_000
+AGAIN_S = 0.01  # after an interrupt that was dropped
 
 
 class Parser(argparse.ArgumentParser):
@@ -137,7 +139,8 @@ def run_command(
     if leave_at_once:
         signal.signal(signal.SIGINT, _leave)
     try:
-        code = command(arguments)
+        with _interrupts_that_no_destructor_drops():
+            code = command(arguments)
         sys.stdout.flush()
         return code
     except ToolkitError as error:
@@ -171,6 +174,31 @@ def _leave(signum: int, frame: object) -> NoReturn:
 
 def _interrupt(signum: int, frame: object) -> NoReturn:
     raise KeyboardInterrupt
+
+
+@contextmanager
+def _interrupts_that_no_destructor_drops() -> Iterator[None]:
+    """Raises an interrupt once more if it came while a `__del__` ran.
+
+    Python prints what a `__del__` raises and goes on, and TensorFlow has many of them: the command
+    would not end. See `sys.unraisablehook`.
+    """
+    before = sys.unraisablehook
+
+    def again(unraisable: "sys.UnraisableHookArgs") -> None:
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):
+            signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
+        else:
+            before(unraisable)
+
+    handler = signal.signal(signal.SIGALRM, _interrupt)
+    sys.unraisablehook = again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
 
 
 def _fail(message: str, code: int) -> int:

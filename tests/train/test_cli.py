@@ -1,6 +1,7 @@
 import errno
 import os
 import signal
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -61,6 +62,24 @@ def test_interrupts_end_with_130(number: int, capsys: pytest.CaptureFixture[str]
 
     assert run_command(command, []) == 130
     assert capsys.readouterr().err.startswith("interrupted")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_inside_a_destructor_is_not_dropped(
+    number: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Interrupted:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), number)
+
+    def command(arguments: Sequence[str]) -> int:
+        for _ in range(3):  # the next one may drop it too
+            Interrupted()
+        time.sleep(10)
+        return 0
+
+    assert run_command(command, []) == 130
+    assert capsys.readouterr().err.startswith("interrupted: ")
 
 
 @pytest.mark.parametrize("text", ["0", "11", "-1", "1.5", "", "x", "１"])
