@@ -27,6 +27,10 @@ CONVERSION_ERRORS = (
     *(ConverterError, tf.errors.OpError, ValueError, TypeError, RuntimeError),
     *load_errors(),
 )
+# Both converters start from one protobuf with all float32 weights, whatever the format.
+# https://protobuf.dev/programming-guides/proto-limits/
+MAX_BYTES = 2**31 - 1
+FLOAT_BYTES = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +114,13 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
     Raises:
         ToolkitError: the converter cannot convert this model, and its reason.
     """
+    needed = source.weight_count() * FLOAT_BYTES
+    if needed > MAX_BYTES:
+        raise ToolkitError(
+            f"{entry.name}: got {needed / 1e9:.1f} GB of float32 weights, expected at most "
+            f"{MAX_BYTES / 1e9:.1f}, as much as the files hold that TFLite and ONNX converters "
+            "work on; split the model"
+        )
     try:
         with captured_native_output():
             content: bytes = CONVERTERS[entry.family].convert(entry, settings, method, source)

@@ -8,9 +8,9 @@ import keras
 import pytest
 
 from export.formats import FORMATS
-from export.make import convert
+from export.make import CONVERTERS, convert
 from export.refusal import reason_of, with_advice
-from tests.export.conftest import load_source, settings_of
+from tests.export.conftest import Tiny, load_source, settings_of
 from train.errors import CheckError, ToolkitError
 
 
@@ -75,3 +75,15 @@ def test_a_reason_without_an_operator_is_the_first_line_and_not_a_page() -> None
     assert reason_of(ValueError("it is broken\nhere\nand there")) == "it is broken"
     assert len(reason_of(ValueError("x" * 5_000))) == 200
     assert reason_of(ValueError()) == "ValueError"
+
+
+@pytest.mark.parametrize("name", ["onnx-float32", "onnx-int8", "tflite-float16", "tflite-int8-qat"])
+def test_weights_beyond_two_gigabytes_are_refused_before_they_are_converted(
+    name: str, tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiny.source, "weight_count", lambda: 600_000_000)
+    monkeypatch.setattr(CONVERTERS[FORMATS[name].family], "convert", lambda *_: pytest.fail())
+    expected = rf"{name}: got 2.4 GB of float32 weights, expected at most 2.1, .*; split the model"
+    with pytest.raises(ToolkitError, match=expected):
+        tiny.make(FORMATS[name], tmp_path)
+    assert not list(tmp_path.iterdir())
