@@ -131,7 +131,8 @@ def tflite_ranges(path: Path) -> dict[str, tuple[float, float, float]]:
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     interpreter = Interpreter(
-        model_path=str(path), experimental_op_resolver_type=OpResolverType.BUILTIN_REF
+        model_path=str(path),
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
     )
     found = {}
     for details in interpreter.get_tensor_details():

@@ -111,6 +111,22 @@ def test_other_weights_are_caught(tiny: Tiny, tmp_path: Path) -> None:
         make(entry, settings_of(entry), source, tiny.expected, tmp_path)
 
 
+def test_a_file_that_the_reference_kernels_cannot_run_is_compared_on_others(
+    tiny: Tiny, tmp_path: Path
+) -> None:
+    """LiteRT's reference kernels have no ELU; of what a ReLU gives, it changes nothing."""
+    *first, last = tiny.model.layers
+    inner = keras.Sequential([*first, keras.layers.ELU()])
+    image = keras.Input((28, 28), name="image")
+    keras.Model(image, last(inner(image))).save(tmp_path / "elu.keras")
+    made = load_tiny(tmp_path / "elu.keras", tmp_path).make(FLOAT, tmp_path)
+    assert made.verification.operators["ELU"] == 1
+    checks = {check.name: check for check in made.verification.checks}
+    assert checks["reference_kernels"].value == "have no ELU"
+    assert checks["builtin_kernels_flips"].value == 0
+    assert float(checks["builtin_kernels_max_abs"].value) < 1e-4
+
+
 def test_calibration_on_garbage_is_caught(tiny: Tiny, tmp_path: Path) -> None:
     garbage = {"image": np.full((50, 28, 28), 1e-6, dtype=np.float32)}
     source = impostor(

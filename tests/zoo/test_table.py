@@ -1,0 +1,122 @@
+"""The zoo's table: what a manifest and a refusal become, and whose memory is judged."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from export.formats import FORMATS
+from export.manifest import Check, Manifest
+from tests.examples import MANIFEST
+from tests.zoo.__main__ import main
+from tests.zoo.run import Ran, cells
+from tests.zoo.table import Cell, Row, cell_of_failure, cell_of_manifest, table, times, too_large
+from train.artifact import write_json
+from train.errors import ToolkitError
+
+IDLE = 700_000_000
+NAMES = ("tflite-float32", "onnx-int8")
+REFUSAL = (
+    "error: onnx-int8: the converter refused the model: it has no way to convert the operator Erf; "
+    "onnx-dynamic can be made of this model"
+)
+
+
+def row(name: str, parameters: int, peak_bytes: int, *words: Cell) -> Row:
+    found = dict(zip(NAMES, words, strict=False))
+    return Row(name=name, parameters=parameters, seconds=90.0, peak_bytes=peak_bytes, cells=found)
+
+
+def checked(**values: float) -> Manifest:
+    checks = [
+        Check(name=name, value=value, limit="", passed=True) for name, value in values.items()
+    ]
+    return replace(MANIFEST, checks=tuple(checks))
+
+
+@pytest.mark.parametrize(
+    ("values", "word"),
+    [
+        ({"agreement": 0.996, "variation_db": 31.0}, "100%"),
+        ({"agreement": 0.9875}, "99%"),
+        ({"variation_db": 31.4}, "31dB"),
+        ({"variation_db": float("inf")}, "999dB"),
+    ],
+)
+def test_a_file_is_told_by_its_agreement_or_its_noise(values: dict[str, float], word: str) -> None:
+    assert cell_of_manifest(checked(**values)) == Cell(word=word)
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "reason"),
+    [
+        (
+            "was not written: check agreement: got 0.1, expected >= 0.97; onnx-dynamic can be made "
+            "of this model",
+            "checks",
+            "was not written: check agreement: got 0.1, expected >= 0.97",
+        ),
+        ("no way to convert the operator Erf", "no op", "no way to convert the operator Erf"),
+        (
+            "too large; split the model; no simpler format can be made of this model either",
+            "refused",
+            "too large; split the model",
+        ),
+    ],
+)
+def test_a_refusal_is_told_without_its_advice(text: str, word: str, reason: str) -> None:
+    assert cell_of_failure(text) == Cell(word=word, reason=reason)
+
+
+def test_each_format_is_told_by_its_manifest_or_by_what_the_command_said(tmp_path: Path) -> None:
+    path = tmp_path / "tflite-float32.json"
+    made = replace(checked(agreement=1.0), path=path, format=path.stem, runtime="litert")
+    write_json(made.path, made.as_json())
+    ran = Ran(code=2, output=f"onnx-int8: converting\n{REFUSAL}\n", seconds=1.0, peak_bytes=1)
+    assert cells(ran, tmp_path, [FORMATS[name] for name in NAMES]) == {
+        "tflite-float32": Cell(word="100%"),
+        "onnx-int8": Cell(
+            word="no op",
+            reason="the converter refused the model: it has no way to convert the operator Erf",
+        ),
+    }
+
+
+@pytest.mark.parametrize(
+    ("code", "output", "reason"),
+    [
+        (-11, "onnx-int8: converting", "the export ended by SIGSEGV"),
+        (1, "a\nTypeError: b\n", "the export ended with code 1: TypeError: b"),
+    ],
+)
+def test_a_crash_is_told(code: int, output: str, reason: str, tmp_path: Path) -> None:
+    ran = Ran(code=code, output=output, seconds=1.0, peak_bytes=1)
+    found = cells(ran, tmp_path, [FORMATS["onnx-int8"]])
+    assert found == {"onnx-int8": Cell(word="crash", reason=reason)}
+
+
+def test_only_large_models_are_judged_by_their_memory() -> None:
+    fits = row("fits", 25_000_000, IDLE + 400_000_000)
+    too_much = row("too_much", 25_000_000, IDLE + 410_000_000)
+    small = row("small", 1_000_000, IDLE + 410_000_000)
+    assert times(fits, IDLE) == pytest.approx(4.0)
+    assert too_large([fits, too_much, small], IDLE) == ["too_much"]
+
+
+def test_the_table_has_a_row_a_model_and_tells_each_reason_once() -> None:
+    good, bad = Cell(word="100%"), Cell(word="no op", reason="no operator Erf")
+    text = table(
+        [row("one", 25_000_000, IDLE * 2, good, bad), row("two", 1_500_000, IDLE, good, bad)],
+        NAMES,
+        IDLE,
+    )
+    lines = text.splitlines()
+    assert lines[0].split() == ["model", "M", "par.", "Tf32", "Oint8", "min", "GB", "times"]
+    assert lines[2].split() == ["one", "25.00", "100%", "no", "op", "1.5", "1.4", "7.0"]
+    assert lines[3].split() == ["two", "1.50", "100%", "no", "op", "1.5", "0.7"]
+    assert lines[-1] == "one Oint8, two Oint8: no operator Erf"
+
+
+def test_an_unknown_model_is_refused() -> None:
+    with pytest.raises(ToolkitError, match="got 'lenet', expected one of mlp, "):
+        main(["lenet"])
