@@ -22,6 +22,8 @@ PRODUCTS = {
     *("BATCH_MATMUL", "UNIDIRECTIONAL_SEQUENCE_LSTM", "Conv", "ConvTranspose", "ConvInteger"),
     *("Gemm", "MatMul", "MatMulInteger", "LSTM", "GRU", "DynamicQuantizeLSTM", "RNN", "Einsum"),
 }
+# ONNX's operators that hold a recurrent layer or a loop; integer formats have no such thing.
+RECURRENT = ("LSTM", "GRU", "RNN", "Loop", "Scan")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +99,8 @@ def _inspect_onnx(path: Path) -> Graph:
     stored = {tensor.name: tensor for tensor in model.graph.initializer}
     made_by = {output: node for node in model.graph.node for output in node.output}
     products = [node for node in model.graph.node if node.op_type in ("MatMul", "Gemm", "Conv")]
-    floats, kernels = [], []
+    floats = [node.op_type for node in model.graph.node if node.op_type in RECURRENT]
+    kernels = []
     for node in products:
         sources = [made_by.get(name) for name in node.input[:2]]
         if any(source is None or source.op_type != "DequantizeLinear" for source in sources):

@@ -47,9 +47,9 @@ def make(
 ) -> Made:
     """Converts one format to a staged file and verifies it.
 
-    Where a format can be calibrated in several ways, each is tried, and the one with the best
-    score on held-out examples is kept, the earlier one of equals. Of several sparsities, or
-    precisions of the weights, the first that passes verification.
+    Where a format can be calibrated in several ways, each is tried, and of those that pass
+    verification the one with the best score on held-out examples is kept, the earlier one of
+    equals. Of several sparsities, or precisions of the weights, the first that passes.
 
     Raises:
         ToolkitError: the converter cannot convert this model.
@@ -80,32 +80,34 @@ def _make(
     candidates: dict[str, float] = {}
     contents: dict[str, bytes] = {}
     methods: tuple[str | None, ...] = settings.calibration_methods or (None,)
-    refusals = []
+    refusals: list[ToolkitError] = []
     for method in methods:
         try:
             content = convert(entry, settings, method, source)
+            if len(methods) > 1 and method is not None:
+                path.write_bytes(content)
+                candidates[method] = held_out_score(entry, path, expected)
         except ToolkitError as error:  # another method may be made by another converter
             refusals.append(error)
             continue
-        if len(methods) > 1 and method is not None:
-            path.write_bytes(content)
-            candidates[method] = held_out_score(entry, path, expected)
         contents[method or ""] = content
-    if not contents:
-        raise refusals[0]
-    best = max(candidates, key=lambda method: candidates[method]) if candidates else methods[0]
-    path.write_bytes(contents[best or ""])
-    verification = verify(entry, settings, path, expected)
-    if verification.failed:
+    for best in sorted(contents, key=lambda method: -candidates.get(method, 0)):
+        path.write_bytes(contents[best])
+        try:
+            verification = verify(entry, settings, path, expected)
+        except ToolkitError as error:
+            refusals.append(error)
+            continue
+        if not verification.failed:
+            audited = audit(entry, path, best, candidates, source, expected) if best else None
+            return Made(path=path, verification=verification, calibration=audited)
         reasons = "; ".join(
             f"check {check.name}: got {check.value}, expected {check.limit}"
             for check in verification.failed
         )
-        raise CheckError(f"{entry.name} was not written: {reasons}")
-    audited = None
-    if best is not None:
-        audited = audit(entry, path, best, candidates, source, expected)
-    return Made(path=path, verification=verification, calibration=audited)
+        refusals.append(CheckError(f"{entry.name} was not written: {reasons}"))
+    failed = [error for error in refusals if isinstance(error, CheckError)]
+    raise (failed or refusals)[0]
 
 
 def convert(entry: Format, settings: Settings, method: str | None, source: SourceModel) -> bytes:

@@ -86,6 +86,7 @@ def finish(
         for index, tensor in enumerate(part.tensors):
             if number or index not in kept:
                 tensor.name = _short(tensor.name)
+    _type_unread(graph)
     if not flatten:
         _drop_flattening(tree)
     for buffer in tree.buffers:
@@ -112,6 +113,24 @@ def _short(name: bytes) -> str:
     """
     first, *merged = name.decode().split(";")
     return f"{first}#{hashlib.sha256(name).hexdigest()[:4]}" if merged else first
+
+
+def _type_unread(graph: Any) -> None:
+    """Gives what a SPLIT writes and nothing reads the type of its other results.
+
+    ai-edge-quantizer leaves it float, as the gate that an LSTM forgets nothing with at its first
+    step, and XNNPACK refuses the operator.
+    """
+    read = {int(index) for op in graph.operators for index in op.inputs}
+    read |= {int(index) for index in graph.outputs}
+    for op in graph.operators:
+        if op.builtinOptionsType != schema.BuiltinOptions.SplitOptions:
+            continue
+        used = [graph.tensors[index] for index in op.outputs if int(index) in read]
+        for index in op.outputs:
+            if int(index) not in read and used:
+                tensor = graph.tensors[index]
+                tensor.type, tensor.quantization = used[0].type, used[0].quantization
 
 
 def _drop_flattening(tree: Any) -> None:

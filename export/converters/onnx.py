@@ -32,6 +32,7 @@ from export.source import SourceModel
 # do the logits that it reads.
 QUANTIZED_OPERATORS = ("Gemm", "MatMul", "Add", "Relu", "Reshape", "Conv")
 FLOAT_OUTPUTS = ("Gemm",)
+LOOP = "Loop"  # what a GRU becomes; its graph's weights are not quantized
 BITS = 8
 HISTOGRAMS = (CalibrationMethod.Percentile, CalibrationMethod.Entropy)
 HISTOGRAM_BYTES = 256 << 20
@@ -55,7 +56,9 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
         method: how ranges come from the representative dataset; None where none is needed.
         source: the model.
     """
-    model = to_onnx(settings, source)
+    model = to_onnx(settings, source, unroll=entry.calibrated)
+    if entry.activations == "dynamic" and any(node.op_type == LOOP for node in model.graph.node):
+        model = to_onnx(settings, source, unroll=True)  # an LSTM is an operator that quantizes
     if entry.weights == "float16":
         half = OnnxModel(convert_float_to_float16(model, keep_io_types=True))
         half.topological_sort()  # the input's cast is appended out of order
@@ -65,8 +68,8 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def to_onnx(settings: Settings, source: SourceModel) -> onnx.ModelProto:
-    """Returns the float32 model.
+def to_onnx(settings: Settings, source: SourceModel, *, unroll: bool) -> onnx.ModelProto:
+    """Returns the float32 model, its recurrent layers written out step by step if `unroll`.
 
     `from_function`, because tf2onnx's `from_keras` fails on Keras 3 models with a KeyError.
 
@@ -77,12 +80,13 @@ def to_onnx(settings: Settings, source: SourceModel) -> onnx.ModelProto:
     serve = tf.function(source.serve, input_signature=signature)
     tf2onnx.utils.INTERNAL_NAME = 1  # a counter of this process, part of the nodes' names
     model: onnx.ModelProto
-    model, _ = tf2onnx.convert.from_function(
-        serve,
-        input_signature=signature,
-        opset=settings.opset,
-        custom_op_handlers={"Erfc": (_without_erfc, [])},
-    )
+    with source.model.unrolled(unroll):
+        model, _ = tf2onnx.convert.from_function(
+            serve,
+            input_signature=signature,
+            opset=settings.opset,
+            custom_op_handlers={"Erfc": (_without_erfc, [])},
+        )
     _check_operators(model)
     shapes = {spec.name: spec.shape for spec in (*source.inputs, *source.outputs)}
     model.graph.name = "model"  # tf2onnx puts a counter of TensorFlow into it

@@ -79,7 +79,7 @@ class LoadedModel:
             )
         self.reset()
         try:
-            with captured_native_output(), _unrolled(self.recurrent if unroll else ()):
+            with captured_native_output(), self.unrolled(unroll):
                 function = traced(self.call, self.inputs, batch)
                 module = tf.Module()
                 # The variables themselves, not the model that has them: below a Keras 3 model
@@ -92,6 +92,19 @@ class LoadedModel:
             raise ToolkitError(
                 f"{self.path} cannot be saved by TensorFlow: {reason_of(error)}"
             ) from error
+
+    @contextmanager
+    def unrolled(self, unroll: bool) -> Iterator[None]:
+        """Has recurrent layers write their steps out while they are traced, if `unroll`."""
+        layers = self.recurrent if unroll else ()
+        before = [layer.unroll for layer in layers]
+        for layer in layers:
+            layer.unroll = True
+        try:
+            yield
+        finally:
+            for layer, was in zip(layers, before, strict=True):
+                layer.unroll = was
 
     def predict(self, inputs: Mapping[str, np.ndarray], batch_size: int) -> dict[str, np.ndarray]:
         """Returns the outputs by name for inputs (N, …) by name, computed in batches.
@@ -131,18 +144,6 @@ class LoadedModel:
     @cached_property
     def _function(self) -> tf.types.experimental.ConcreteFunction:
         return traced(self.call, self.inputs, self.fixed_batch)
-
-
-@contextmanager
-def _unrolled(layers: Sequence[Any]) -> Iterator[None]:
-    before = [layer.unroll for layer in layers]
-    for layer in layers:
-        layer.unroll = True
-    try:
-        yield
-    finally:
-        for layer, unroll in zip(layers, before, strict=True):
-            layer.unroll = unroll
 
 
 def traced(

@@ -1,16 +1,21 @@
 """One test over every entry of the format table, with the real converters and runtimes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
+from export.converters import tflite
 from export.formats import BITS_PER_WEIGHT, FORMATS, Format
 from export.inspection import inspect
+from export.make import make
 from export.runners import decode, encode, open_runner, predict
-from export.settings import ExportOptions
+from export.settings import ExportOptions, Settings
+from export.source import SourceModel
 from tests.export.conftest import Tiny, settings_of
+from train.errors import ToolkitError
 
 ENTRIES = pytest.mark.parametrize("entry", FORMATS.values(), ids=list(FORMATS))
 POST_TRAINING = [entry for entry in FORMATS.values() if not entry.recipes]
@@ -109,6 +114,31 @@ def test_every_calibration_method_works_and_the_best_is_kept(tiny: Tiny, tmp_pat
     only = tiny.make(entry, tmp_path, ExportOptions(calibration_method="percentile")).calibration
     assert only is not None
     assert (only.method, only.candidates) == ("percentile", {})
+
+
+@pytest.mark.parametrize("refused", [b"no file at all", None])
+def test_where_the_best_method_fails_the_next_one_is_kept(
+    refused: bytes | None, tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = FORMATS["tflite-int8"]
+    float_file = tiny.make(FORMATS["tflite-float32"], tmp_path).path.read_bytes()
+    real = tflite.convert
+
+    def convert(
+        entry: Format, settings: Settings, method: str | None, source: SourceModel
+    ) -> bytes:
+        if method == "min-max":
+            return float_file if refused is None else refused
+        return real(entry, settings, method, source)
+
+    monkeypatch.setattr(tflite, "convert", convert)
+    made = tiny.make(entry, tmp_path)
+    assert made.calibration is not None
+    assert made.calibration.method == "moving-average"
+    assert ("min-max" in made.calibration.candidates) == (refused is None)
+    only = replace(settings_of(entry), calibration_methods=("min-max",))
+    with pytest.raises(ToolkitError, match=r"identifier|was not written: check input"):
+        make(entry, only, tiny.source, tiny.expected, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["tflite-int8", "tflite-int4", "tflite-int8-pruned-clustered"])
