@@ -52,8 +52,8 @@ def cell_of_failure(text: str) -> Cell:
     """Returns a word for why a format was not made, and the reason without the advice."""
     reason = ADVICE.sub("", text).lstrip(": ")
     if reason.startswith("was not written"):
-        return Cell(word="checks", reason=reason)
-    return Cell(word="no op" if "operator" in reason else "refused", reason=reason)
+        return Cell(word="fails", reason=reason)
+    return Cell(word="lacks" if "operator" in reason else "refused", reason=reason)
 
 
 def table(rows: Sequence[Row], formats: Sequence[str], idle_bytes: int) -> str:
@@ -103,10 +103,11 @@ def legend(idle_bytes: int) -> list[str]:
     """Returns what the columns are."""
     return [
         "%: held-out examples in the class that the Keras model puts them in; dB: the",
-        "outputs' variation over their noise, where they are no classes; min, GB: time and",
-        "memory of all exports of a model; TensorFlow alone takes "
-        f"{idle_bytes / 1e9:.1f} GB; times:",
-        f"memory beside that over the float weights, of models from {LARGE // 10**6} M parameters",
+        "outputs' variation over their noise, where they are no classes; fails: the file did not",
+        "pass its checks and was not written; lacks: the format has not all operators; refused:",
+        "see below; min, GB: time and memory of all exports of a model; TensorFlow alone takes",
+        f"{idle_bytes / 1e9:.1f} GB; times: memory beside that over the float weights, of models",
+        f"from {LARGE // 10**6} M parameters",
     ]
 
 
