@@ -14,7 +14,8 @@ from export.formats import (
     select_formats,
     split_names,
 )
-from export.options import own_model, parser
+from export.models.request import module_file
+from export.options import own_model, own_options, parser
 from export.own import OwnModel
 from export.settings import ExportOptions, Settings, methods_of, resolve
 from train.cli import DEFAULT_BUNDLE_IMAGES, run_command
@@ -38,7 +39,8 @@ def main(arguments: Sequence[str]) -> int:
         epochs=options.epochs,
     )
     if options.bundle is not None:
-        if options.force or asked != ExportOptions():
+        own_given = set(own_options(options)) - {"--image-size"}
+        if options.force or own_given or asked != ExportOptions():
             raise ToolkitError(
                 "got --bundle with options of a conversion, expected --format at most, because a "
                 "bundle takes exports as they are; export first, then bundle"
@@ -127,7 +129,9 @@ def export_own(
     from train.native_output import captured_native_output
     from train.progress import progress
 
-    own.request.kind  # noqa: B018 - raises if there is no such model, before TensorFlow is loaded
+    # Both say that there is no such model before TensorFlow is loaded.
+    if own.request.kind == "callable":
+        module_file(own.request.path.partition(":")[0])
     with progress() as report:
         report.step("loading TensorFlow")
         with captured_native_output():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from export.formats import ALL, TFLM
 from export.models.request import ModelRequest, parse_shape
-from export.own import OwnModel, parse_number, parse_preprocess, parse_size
+from export.own import OwnModel, parse_preprocess, parse_scale, parse_size
 from export.settings import CALIBRATION_METHODS
 from train.cli import Parser, integer_between, number_between
 from train.errors import ToolkitError
@@ -121,7 +121,7 @@ def _add_own_model(parser: Parser) -> None:
         help="what raw values become: (raw * scale - mean) / std; a mean or std for each channel "
         "as 0.485:0.456:0.406; repeatable, for several inputs",
     )
-    add("--scale", type=parse_number, metavar="1/255", help="short for --preprocess scale=1/255")
+    add("--scale", type=parse_scale, metavar="1/255", help="short for --preprocess scale=1/255")
     add(
         "--embed-preprocessing",
         action="store_true",
@@ -135,13 +135,10 @@ def _add_own_model(parser: Parser) -> None:
     )
 
 
-def own_model(options: Namespace) -> OwnModel | None:
-    """Returns the model that the options ask for; None for the one that `train` made.
-
-    Raises:
-        ToolkitError: options of a model of one's own without one, or that contradict each other.
-    """
+def own_options(options: Namespace) -> list[str]:
+    """Returns which options of a model of the user's own were given, by name."""
     given = {
+        "--model": options.model,
         "--calibration": options.calibration,
         "--shape": options.shape,
         "--custom-objects": options.custom_objects,
@@ -151,8 +148,17 @@ def own_model(options: Namespace) -> OwnModel | None:
         "--image-size": options.image_size,
         "--embed-preprocessing": options.embed_preprocessing,
     }
+    return [name for name, value in given.items() if value]
+
+
+def own_model(options: Namespace) -> OwnModel | None:
+    """Returns the model that the options ask for; None for the one that `train` made.
+
+    Raises:
+        ToolkitError: options of a model of one's own without one, or that contradict each other.
+    """
     if options.model is None:
-        stray = [name for name, value in given.items() if value]
+        stray = own_options(options)
         if stray:
             raise ToolkitError(f"got {stray[0]} without --model; give a model of your own, or none")
         return None

@@ -38,7 +38,8 @@ class OwnModel:
         """Returns what raw values become for each of a model's inputs, by its name.
 
         Raises:
-            ToolkitError: an input is named that there is not, or that takes no real numbers.
+            ToolkitError: an input is named that there is not, or that takes no real numbers, or
+                there are not as many numbers as the input has channels.
         """
         floats = [spec.name for spec in inputs if spec.is_float]
         for name in self.preprocess:
@@ -49,7 +50,10 @@ class OwnModel:
         if "" in self.preprocess and not floats:
             raise ToolkitError("--preprocess: the model has no input of real numbers; leave it out")
         otherwise = self.preprocess.get("", RAW)
-        return {name: self.preprocess.get(name, otherwise) for name in floats}
+        found = {name: self.preprocess.get(name, otherwise) for name in floats}
+        for spec in inputs:
+            _check_channels(found.get(spec.name, RAW), spec)
+        return found
 
 
 def parse_preprocess(text: str) -> tuple[str, Preprocessing]:
@@ -99,6 +103,14 @@ def parse_number(text: str) -> float:
     return value
 
 
+def parse_scale(text: str) -> float:
+    """An argparse type: a number as of `parse_number`, but 0."""
+    value = parse_number(text)
+    if value == 0:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected another number than 0")
+    return value
+
+
 def parse_size(text: str) -> tuple[int, int]:
     """An argparse type: `96x128`, or `96` for both → height and width, 1…16384."""
     parts = text.lower().split("x")
@@ -106,6 +118,15 @@ def parse_size(text: str) -> tuple[int, int]:
     if len(parts) > 2 or len(sizes) != len(parts) or not all(0 < size <= 16_384 for size in sizes):
         raise argparse.ArgumentTypeError(f"got {text!r}, expected HEIGHTxWIDTH such as 96x96")
     return sizes[0], sizes[-1]
+
+
+def _check_channels(how: Preprocessing, spec: TensorSpec) -> None:
+    for factor in (how.scale, how.offset):
+        if isinstance(factor, tuple) and len(factor) != spec.shape[-1]:
+            raise ToolkitError(
+                f"--preprocess: got {len(factor)} channels for the input {spec}, expected as many "
+                "as its last size, or one number for all; give another input's as INPUT:mean=…"
+            )
 
 
 def _factor(values: tuple[float, ...]) -> Factor:

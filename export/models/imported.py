@@ -7,12 +7,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from train.errors import ToolkitError
 
 MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
+MODULE_EXPECTED = "a module that can be imported in the current folder"
 
 
 def custom_objects(module_name: str | None) -> dict[str, Any]:
@@ -29,7 +29,8 @@ def custom_objects(module_name: str | None) -> dict[str, Any]:
         raise ToolkitError(
             f"got --custom-objects {module_name}, expected a module's name as in package.module"
         )
-    module = _import(module_name)
+    with _user_code(f"--custom-objects {module_name}", MODULE_EXPECTED), _current_folder():
+        module = importlib.import_module(module_name)
     return {
         name: value
         for name, value in vars(module).items()
@@ -46,16 +47,17 @@ def made_by(path: str) -> Any:
         ToolkitError: there is no such callable, or it fails.
     """
     module_name, _, name = path.partition(":")
-    function: Callable[[], Any] | None = getattr(_import(module_name), name, None)
+    expected = f"{MODULE_EXPECTED}, and a function that returns a Keras model"
+    with _user_code(path, expected), _current_folder():
+        module = importlib.import_module(module_name)
+    function: Callable[[], Any] | None = getattr(module, name, None)
     if not callable(function):
-        raise ToolkitError(f"{path}: the module {module_name} has no function {name}")
-    with _user_code(path), _current_folder():
+        raise ToolkitError(
+            f"{path}: the module {module_name} has no function {name}; name one that returns a "
+            "Keras model"
+        )
+    with _user_code(path, expected), _current_folder():
         return function()
-
-
-def _import(name: str) -> ModuleType:
-    with _user_code(name), _current_folder():
-        return importlib.import_module(name)
 
 
 @contextmanager
@@ -70,12 +72,11 @@ def _current_folder() -> Iterator[None]:
 
 
 @contextmanager
-def _user_code(name: str) -> Iterator[None]:
+def _user_code(name: str, expected: str) -> Iterator[None]:
     try:
         yield
     except (Exception, SystemExit) as error:
         lines = str(error).strip().splitlines() or ["no message"]
         raise ToolkitError(
-            f"{name} fails with {type(error).__name__}: {lines[0]}; expected a module that can be "
-            "imported in the current folder, and a function that returns a Keras model"
+            f"{name} fails with {type(error).__name__}: {lines[0]}; expected {expected}"
         ) from error

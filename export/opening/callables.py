@@ -28,6 +28,7 @@ from export.opening.wanted import (
     target_roles,
 )
 from train.errors import DataError
+from train.native_output import captured_native_output
 from train.samples import Samples
 
 BATCH = "an array, a dict of arrays by the inputs' names, or a tuple (inputs, targets) of these"
@@ -47,7 +48,8 @@ def open_callable(source: str, wanted: Wanted, folder: Path) -> Samples:
     """
     writers: dict[Role, NpyWriter] = {}
     count = 0
-    with ExitStack() as stack:
+    # TensorFlow, which the module may import, greets from C++.
+    with captured_native_output(), ExitStack() as stack:
         batches = stack.enter_context(closing(_batches(source, wanted)))
         for number, batch in enumerate(batches):
             with naming(f"batch {number}"):
