@@ -36,6 +36,7 @@ class Graph:
         foreign_operators: those that the plain runtime lacks (Select-TF, custom).
         products: how many of them multiply by weights, or values by each other.
         kernels: the stored weights of matrix products, of the dtype they are stored in.
+        channels: how many channels of a `.tflite` file have a scale, a zero point and a bias.
     """
 
     operators: tuple[str, ...]
@@ -43,6 +44,7 @@ class Graph:
     foreign_operators: tuple[str, ...]
     products: int
     kernels: tuple[np.ndarray, ...]
+    channels: int = 0
 
 
 def inspect(path: Path) -> Graph:
@@ -85,7 +87,14 @@ def _inspect_tflite(path: Path) -> Graph:
         foreign_operators=tuple(foreign),
         products=sum(name in PRODUCTS for name in operators),
         kernels=tuple(kernels),
+        channels=sum(_channels(tensor) for tensor in model.subgraphs[0].tensors),
     )
+
+
+def _channels(tensor: Any) -> int:
+    """Returns how many scales a tensor has, 0 for one or none."""
+    found = tensor.quantization and tensor.quantization.scale
+    return 0 if found is None or len(found) < 2 else len(found)
 
 
 def _inspect_onnx(path: Path) -> Graph:

@@ -61,11 +61,12 @@ def make(
         for bits in _one_each(settings.weight_bits)
     ]
     for attempt in attempts[:-1]:
+        strict = attempt.weight_bits != attempts[-1].weight_bits
         try:
-            return _make(entry, attempt, source, expected, staged)
+            return _make(entry, attempt, source, expected, staged, strict=strict)
         except CheckError:
             continue
-    return _make(entry, attempts[-1], source, expected, staged)
+    return _make(entry, attempts[-1], source, expected, staged, strict=False)
 
 
 def _one_each(values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
@@ -74,7 +75,13 @@ def _one_each(values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
 
 
 def _make(
-    entry: Format, settings: Settings, source: SourceModel, expected: Expectation, staged: Path
+    entry: Format,
+    settings: Settings,
+    source: SourceModel,
+    expected: Expectation,
+    staged: Path,
+    *,
+    strict: bool,
 ) -> Made:
     path = staged / f"{entry.name}{entry.suffix}"
     candidates: dict[str, float] = {}
@@ -94,7 +101,7 @@ def _make(
     for best in sorted(contents, key=lambda method: -candidates.get(method, 0)):
         path.write_bytes(contents[best])
         try:
-            verification = verify(entry, settings, path, expected)
+            verification = verify(entry, settings, path, expected, strict=strict)
         except ToolkitError as error:
             refusals.append(error)
             continue

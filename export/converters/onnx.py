@@ -30,7 +30,7 @@ from export.source import SourceModel
 
 # Softmax stays float: its int8 kernel could wrap 127 to -128 (onnxruntime issue 29727), and so
 # do the logits that it reads.
-QUANTIZED_OPERATORS = ("Gemm", "MatMul", "Add", "Relu", "Reshape", "Conv")
+QUANTIZED_OPERATORS = ("Gemm", "MatMul", "Add", "Relu", "Reshape", "Conv", "Clip")
 FLOAT_OUTPUTS = ("Gemm",)
 LOOP = "Loop"  # what a GRU becomes; its graph's weights are not quantized
 BITS = 8

@@ -22,6 +22,7 @@ from export.runners import open_runner
 from export.runners.tflm import TFLMRunner
 from export.settings import ExportOptions, Settings
 from export.verify import _check_format, verify
+from export.verify_outputs import _invoke_some
 from tests.export.conftest import Tiny, load_tiny, settings_of
 from train.errors import ArtifactError, CheckError, ToolkitError
 
@@ -47,6 +48,7 @@ def impostor(tiny: Tiny, folder: Path, **changes: Any) -> Any:
             "signature",
             "serve",
             "saved_model",
+            "weight_count",
             "float_twins",
         )
     }
@@ -159,6 +161,25 @@ def test_runtimes_that_disagree_are_caught(
         TFLMRunner, "_run", lambda self, value: np.asarray(run(self, value))[:, ::-1]
     )
     assert failed(INT8, content, tiny, tmp_path) == ["tflm_flips", "tflm_max_lsb"]
+
+
+def test_weights_get_less_bits_where_kernels_overflow_however_deep_the_network(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = FORMATS["onnx-int8"]
+    path = tiny.make(entry, tmp_path).path
+    monkeypatch.setattr(
+        "export.verify_outputs._invoke_some", lambda *given: np.add(_invoke_some(*given), 0.5)
+    )
+    monkeypatch.setattr("export.verify.depth", lambda products: 1e6)
+    lenient, strict = (
+        verify(entry, settings_of(entry), path, tiny.expected, strict=strict)
+        for strict in (False, True)
+    )
+    assert not lenient.failed
+    assert [check.name for check in strict.failed] == ["unoptimized_graph_max_abs"]
+    kernels = inspect(tiny.make(entry, tmp_path).path).kernels
+    assert max(np.abs(kernel.astype(int)).max() for kernel in kernels) <= 64
 
 
 @pytest.mark.parametrize("name", ["tflite-int8", "onnx-int8"])
