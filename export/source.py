@@ -40,6 +40,7 @@ class SourceModel:
         inputs, outputs: its inputs and outputs.
         folder: a temporary folder for converters' intermediate files.
         float_twins: float32 TFLite files by batch, which other formats are derived from.
+        onnx_files: float32 ONNX files by batch, opset and whether loops are unrolled, likewise.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class SourceModel:
         self.inputs, self.outputs = model.inputs, model.outputs
         self.folder = folder
         self.float_twins: dict[int | None, bytes] = {}
+        self.onnx_files: dict[tuple[int | None, int | None, bool], Path] = {}
         self._representative = representative
         self._training = training
         self._teacher: tuple[dict[str, np.ndarray], dict[str, np.ndarray]] | None = None

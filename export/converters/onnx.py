@@ -4,9 +4,11 @@ https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html
 """
 
 import math
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import onnx
@@ -23,8 +25,12 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from onnxruntime.transformers.float16 import convert_float_to_float16
 from onnxruntime.transformers.onnx_model import OnnxModel
+from tf2onnx import optimizer
+from tf2onnx.constants import ENV_TF2ONNX_CATCH_ERRORS
+from tf2onnx.graph import Node
 
 from export.formats import Format
+from export.memory import release_memory
 from export.settings import Settings
 from export.source import SourceModel
 
@@ -71,6 +77,19 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
 def to_onnx(settings: Settings, source: SourceModel, *, unroll: bool) -> onnx.ModelProto:
     """Returns the float32 model, its recurrent layers written out step by step if `unroll`.
 
+    It is made once and kept in a file, which each format changes in its own way.
+    """
+    key = settings.batch, settings.opset, unroll and bool(source.model.recurrent)
+    if key not in source.onnx_files:
+        path = source.folder / f"float32-{len(source.onnx_files)}.onnx"
+        onnx.save(_to_onnx(settings, source, unroll=unroll), path)
+        source.onnx_files[key] = path
+    return onnx.load(source.onnx_files[key])
+
+
+def _to_onnx(settings: Settings, source: SourceModel, *, unroll: bool) -> onnx.ModelProto:
+    """Returns the float32 model.
+
     `from_function`, because tf2onnx's `from_keras` fails on Keras 3 models with a KeyError.
 
     Raises:
@@ -78,15 +97,12 @@ def to_onnx(settings: Settings, source: SourceModel, *, unroll: bool) -> onnx.Mo
     """
     signature = source.signature(settings.batch)
     serve = tf.function(source.serve, input_signature=signature)
-    tf2onnx.utils.INTERNAL_NAME = 1  # a counter of this process, part of the nodes' names
-    model: onnx.ModelProto
     with source.model.unrolled(unroll):
-        model, _ = tf2onnx.convert.from_function(
-            serve,
-            input_signature=signature,
-            opset=settings.opset,
-            custom_op_handlers={"Erfc": (_without_erfc, [])},
-        )
+        try:
+            model = _from_function(serve, signature, settings.opset, skip_failing=False)
+        except Exception:  # noqa: BLE001 - whatever an optimizer of tf2onnx raises
+            model = _from_function(serve, signature, settings.opset, skip_failing=True)
+        _store_captured(model, serve.get_concrete_function(*signature))
     _check_operators(model)
     shapes = {spec.name: spec.shape for spec in (*source.inputs, *source.outputs)}
     model.graph.name = "model"  # tf2onnx puts a counter of TensorFlow into it
@@ -94,6 +110,64 @@ def to_onnx(settings: Settings, source: SourceModel, *, unroll: bool) -> onnx.Mo
     for value in (*model.graph.input, *model.graph.output):
         _set_shape(value, shapes[value.name], settings.batch)
     return model
+
+
+def _from_function(
+    serve: Any, signature: list[tf.TensorSpec], opset: int | None, *, skip_failing: bool
+) -> onnx.ModelProto:
+    """Calls tf2onnx, and keeps it from keeping dozens of copies of the weights.
+
+    Each of its optimizers, a dozen and twice over, writes the weights into the same protobuf
+    messages anew, which give nothing back before they are deleted. To go on without one that
+    fails, each gets a copy of the graph, whose cycles Python frees late. Of 100 MB that made 9 GB.
+
+    Args:
+        serve: the model as a `tf.function`.
+        signature: its inputs.
+        opset: of the ONNX model.
+        skip_failing: whether to go on without optimizers that fail, with more memory.
+    """
+    update, optimizers = Node.update_proto, optimizer._optimizers
+
+    def update_anew(node: Any, *arguments: Any) -> None:
+        before = node._op
+        node._op = onnx.NodeProto(name=before.name, op_type=before.op_type, domain=before.domain)
+        update(node, *arguments)
+
+    def after_release(made: Callable[[], Any]) -> Callable[[], Any]:
+        def make() -> Any:
+            release_memory()
+            return made()
+
+        return make
+
+    tf2onnx.utils.INTERNAL_NAME = 1  # a counter of this process, part of the nodes' names
+    with (
+        mock.patch.object(Node, "update_proto", update_anew),
+        mock.patch.dict(optimizers, {n: after_release(made) for n, made in optimizers.items()}),
+        mock.patch.dict(os.environ, {ENV_TF2ONNX_CATCH_ERRORS: str(skip_failing).upper()}),
+    ):
+        model: onnx.ModelProto
+        model, _ = tf2onnx.convert.from_function(
+            serve,
+            input_signature=signature,
+            opset=opset,
+            custom_op_handlers={"Erfc": (_without_erfc, [])},
+        )
+    return model
+
+
+def _store_captured(model: onnx.ModelProto, function: Any) -> None:
+    """Stores constants that the model's function captured, such as the means of a Normalization.
+
+    tf2onnx takes them for inputs.
+    """
+    captured = {inner.name: outer for outer, inner in function.graph.captures}
+    for value in list(model.graph.input):
+        if value.name in captured:
+            model.graph.input.remove(value)
+            stored = onnx.numpy_helper.from_array(captured[value.name].numpy(), value.name)
+            model.graph.initializer.append(stored)
 
 
 def _without_erfc(context: Any, node: Any, name: str, arguments: Any) -> None:

@@ -52,7 +52,7 @@ def impostor(tiny: Tiny, folder: Path, **changes: Any) -> Any:
             "float_twins",
         )
     }
-    return SimpleNamespace(**{**fields, "folder": folder, **changes})
+    return SimpleNamespace(**{**fields, "folder": folder, "onnx_files": {}, **changes})
 
 
 def test_unfrozen_variables_are_caught_by_size(tiny: Tiny, tmp_path: Path) -> None:
