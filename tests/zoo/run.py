@@ -18,14 +18,13 @@ from pathlib import Path
 from export.formats import FORMATS, Format
 from export.manifest import read_manifest
 from tests.zoo.entries import Entry
-from tests.zoo.table import Cell, Row, cell_of_failure, cell_of_manifest
+from tests.zoo.table import LARGE, Cell, Row, cell_of_failure, cell_of_manifest
 from train.errors import ArtifactError, ToolkitError
 
 # The exports that need no training; fine-tuning has tests of its own.
 POST_TRAINING = tuple(entry for entry in FORMATS.values() if not entry.recipes)
 FAILURE = re.compile(r"^error: (?P<name>(?:tflite|onnx)-[a-z0-9-]+):? (?P<text>.+)$", re.MULTILINE)
 RESOLUTION_BYTES = 1024  # of Linux's ru_maxrss
-IMPORT = "import export.pipeline"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +60,13 @@ def run(command: Sequence[str], log: Path) -> Ran:
         )
 
 
-def idle_bytes(folder: Path) -> int:
-    """Returns the memory of a process that imports what an export does, and does nothing."""
-    return run([sys.executable, "-c", IMPORT], folder / "import.log").peak_bytes
+def own_bytes(path: str, folder: Path) -> int:
+    """Returns the memory that TensorFlow itself takes to convert a model; see `bare`."""
+    command = [sys.executable, "-m", "tests.zoo.bare", path, str(folder)]
+    done = run(command, folder / "bare.log")
+    if done.code != 0:
+        raise ToolkitError(f"{path} could not be converted by TensorFlow; see {folder}")
+    return done.peak_bytes
 
 
 def make_row(entry: Entry, folder: Path, formats: Sequence[Format] = POST_TRAINING) -> Row:
@@ -90,6 +93,7 @@ def make_row(entry: Entry, folder: Path, formats: Sequence[Format] = POST_TRAINI
         parameters=facts["parameters"],
         seconds=done.seconds,
         peak_bytes=done.peak_bytes,
+        own_bytes=own_bytes(facts["path"], folder) if facts["parameters"] >= LARGE else None,
         cells=cells(done, folder / "exports", formats),
     )
 

@@ -8,9 +8,16 @@ from export.manifest import Manifest
 
 FLOAT_BYTES = 4
 LARGE = 20_000_000  # parameters, from which on memory is judged
-MAX_TIMES = 4.0  # the float weights, beside what TensorFlow takes by itself
-WIDTH = 78
+MAX_TIMES = 4.0  # the float weights, beside what TensorFlow itself takes
 ADVICE = re.compile(r"; (?:no simpler format|[a-z0-9-]+ can be made).*$")
+LEGEND = (
+    "%: held-out examples in the class that the Keras model puts them in; dB: the outputs'",
+    "variation over their noise, where they are no classes; fails: the file did not pass its",
+    "checks and was not written; lacks: the format has not all operators; refused: see below.",
+    "min, GB: time and memory of all exports of a model; own: what TensorFlow itself takes to",
+    f"load, save and convert it, of models from {LARGE // 10**6} M parameters; times:",
+    "the difference over the float weights",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +37,7 @@ class Row:
         parameters: how many numbers it holds.
         seconds: how long exporting it took, loading TensorFlow included.
         peak_bytes: the most memory that took.
+        own_bytes: the most that TensorFlow itself takes to convert a large model; else None.
         cells: by the format's name.
     """
 
@@ -37,6 +45,7 @@ class Row:
     parameters: int
     seconds: float
     peak_bytes: int
+    own_bytes: int | None = None
     cells: Mapping[str, Cell]
 
 
@@ -56,19 +65,13 @@ def cell_of_failure(text: str) -> Cell:
     return Cell(word="lacks" if "operator" in reason else "refused", reason=reason)
 
 
-def table(rows: Sequence[Row], formats: Sequence[str], idle_bytes: int) -> str:
-    """Returns the table, the reasons under it, and what memory was taken.
-
-    Args:
-        rows: the models.
-        formats: the columns.
-        idle_bytes: the memory that TensorFlow takes by itself.
-    """
+def table(rows: Sequence[Row], formats: Sequence[str]) -> str:
+    """Returns the table, with `formats` as columns, and the reasons under it."""
     names = [_column(name) for name in formats]
     widths = [max(6, len(name)) for name in names]
     head = f"{'model':<18} {'M par.':>6} "
     head += " ".join(f"{name:>{width}}" for name, width in zip(names, widths, strict=True))
-    head += f" {'min':>4} {'GB':>4} {'times':>5}"
+    head += f" {'min':>4} {'GB':>4} {'own':>4} {'times':>5}"
     lines = [head, "─" * len(head)]
     for row in rows:
         line = f"{row.name:<18} {row.parameters / 1e6:>6.2f} "
@@ -76,38 +79,23 @@ def table(rows: Sequence[Row], formats: Sequence[str], idle_bytes: int) -> str:
             f"{row.cells[name].word:>{width}}" for name, width in zip(formats, widths, strict=True)
         )
         line += f" {row.seconds / 60:>4.1f} {row.peak_bytes / 1e9:>4.1f} "
-        line += f"{times(row, idle_bytes):>5.1f}" if row.parameters >= LARGE else f"{'':>5}"
+        if row.own_bytes is not None:
+            line += f"{row.own_bytes / 1e9:>4.1f} {times(row, row.own_bytes):>5.1f}"
         lines.append(line.rstrip())
-    return "\n".join(
-        [
-            *lines,
-            *legend(idle_bytes),
-            *reasons(rows),
-        ]
-    )
+    return "\n".join([*lines, *LEGEND, *reasons(rows)])
 
 
-def times(row: Row, idle_bytes: int) -> float:
+def times(row: Row, own_bytes: int) -> float:
     """Returns how many times its float weights a model took beside TensorFlow itself."""
-    return (row.peak_bytes - idle_bytes) / (row.parameters * FLOAT_BYTES)
+    return (row.peak_bytes - own_bytes) / (row.parameters * FLOAT_BYTES)
 
 
-def too_large(rows: Sequence[Row], idle_bytes: int) -> list[str]:
+def too_large(rows: Sequence[Row]) -> list[str]:
     """Returns the names of the large models that took more memory than they may."""
     return [
-        row.name for row in rows if row.parameters >= LARGE and times(row, idle_bytes) > MAX_TIMES
-    ]
-
-
-def legend(idle_bytes: int) -> list[str]:
-    """Returns what the columns are."""
-    return [
-        "%: held-out examples in the class that the Keras model puts them in; dB: the",
-        "outputs' variation over their noise, where they are no classes; fails: the file did not",
-        "pass its checks and was not written; lacks: the format has not all operators; refused:",
-        "see below; min, GB: time and memory of all exports of a model; TensorFlow alone takes",
-        f"{idle_bytes / 1e9:.1f} GB; times: memory beside that over the float weights, of models",
-        f"from {LARGE // 10**6} M parameters",
+        row.name
+        for row in rows
+        if row.own_bytes is not None and times(row, row.own_bytes) > MAX_TIMES
     ]
 
 

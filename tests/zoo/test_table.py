@@ -14,7 +14,7 @@ from tests.zoo.table import Cell, Row, cell_of_failure, cell_of_manifest, table,
 from train.artifact import write_json
 from train.errors import ToolkitError
 
-IDLE = 700_000_000
+OWN = 3_000_000_000
 NAMES = ("tflite-float32", "onnx-int8")
 REFUSAL = (
     "error: onnx-int8: the converter refused the model: it has no way to convert the operator Erf; "
@@ -22,9 +22,17 @@ REFUSAL = (
 )
 
 
-def row(name: str, parameters: int, peak_bytes: int, *words: Cell) -> Row:
-    found = dict(zip(NAMES, words, strict=False))
-    return Row(name=name, parameters=parameters, seconds=90.0, peak_bytes=peak_bytes, cells=found)
+def row(
+    name: str, parameters: int, peak_bytes: int, *words: Cell, own_bytes: int | None = None
+) -> Row:
+    return Row(
+        name=name,
+        parameters=parameters,
+        seconds=90.0,
+        peak_bytes=peak_bytes,
+        own_bytes=own_bytes,
+        cells=dict(zip(NAMES, words, strict=False)),
+    )
 
 
 def checked(**values: float) -> Manifest:
@@ -96,24 +104,21 @@ def test_a_crash_is_told(code: int, output: str, reason: str, tmp_path: Path) ->
 
 
 def test_only_large_models_are_judged_by_their_memory() -> None:
-    fits = row("fits", 25_000_000, IDLE + 400_000_000)
-    too_much = row("too_much", 25_000_000, IDLE + 410_000_000)
-    small = row("small", 1_000_000, IDLE + 410_000_000)
-    assert times(fits, IDLE) == pytest.approx(4.0)
-    assert too_large([fits, too_much, small], IDLE) == ["too_much"]
+    fits = row("fits", 25_000_000, OWN + 400_000_000, own_bytes=OWN)
+    too_much = row("too_much", 25_000_000, OWN + 410_000_000, own_bytes=OWN)
+    small = row("small", 1_000_000, OWN + 410_000_000)
+    assert times(fits, OWN) == pytest.approx(4.0)
+    assert too_large([fits, too_much, small]) == ["too_much"]
 
 
 def test_the_table_has_a_row_a_model_and_tells_each_reason_once() -> None:
     good, bad = Cell(word="100%"), Cell(word="lacks", reason="no operator Erf")
-    text = table(
-        [row("one", 25_000_000, IDLE * 2, good, bad), row("two", 1_500_000, IDLE, good, bad)],
-        NAMES,
-        IDLE,
-    )
+    large = row("one", 25_000_000, OWN + 300_000_000, good, bad, own_bytes=OWN)
+    text = table([large, row("two", 1_500_000, OWN, good, bad)], NAMES)
     lines = text.splitlines()
-    assert lines[0].split() == ["model", "M", "par.", "Tf32", "Oint8", "min", "GB", "times"]
-    assert lines[2].split() == ["one", "25.00", "100%", "lacks", "1.5", "1.4", "7.0"]
-    assert lines[3].split() == ["two", "1.50", "100%", "lacks", "1.5", "0.7"]
+    assert lines[0].split() == ["model", "M", "par.", "Tf32", "Oint8", "min", "GB", "own", "times"]
+    assert lines[2].split() == ["one", "25.00", "100%", "lacks", "1.5", "3.3", "3.0", "3.0"]
+    assert lines[3].split() == ["two", "1.50", "100%", "lacks", "1.5", "3.0"]
     assert lines[-1] == "one Oint8, two Oint8: no operator Erf"
 
 
