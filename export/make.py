@@ -1,5 +1,7 @@
 """One format: source model → convert → verify, to a staged file. Heavy."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -27,6 +29,7 @@ CONVERSION_ERRORS = (
     *(ConverterError, tf.errors.OpError, ValueError, TypeError, RuntimeError),
     *load_errors(),
 )
+RUN_ERRORS: tuple[type[Exception], ...] = (RuntimeError, *load_errors())
 # Both converters start from one protobuf with all float32 weights, whatever the format.
 # https://protobuf.dev/programming-guides/proto-limits/
 MAX_BYTES = 2**31 - 1
@@ -93,7 +96,8 @@ def _make(
             content = convert(entry, settings, method, source)
             if len(methods) > 1 and method is not None:
                 path.write_bytes(content)
-                candidates[method] = held_out_score(entry, path, expected)
+                with _running(entry):
+                    candidates[method] = held_out_score(entry, path, expected)
         except ToolkitError as error:  # another method may be made by another converter
             refusals.append(error)
             continue
@@ -101,7 +105,8 @@ def _make(
     for best in sorted(contents, key=lambda method: -candidates.get(method, 0)):
         path.write_bytes(contents[best])
         try:
-            verification = verify(entry, settings, path, expected, strict=strict)
+            with _running(entry):
+                verification = verify(entry, settings, path, expected, strict=strict)
         except ToolkitError as error:
             refusals.append(error)
             continue
@@ -115,6 +120,21 @@ def _make(
         refusals.append(CheckError(f"{entry.name} was not written: {reasons}"))
     failed = [error for error in refusals if isinstance(error, CheckError)]
     raise (failed or refusals)[0]
+
+
+@contextmanager
+def _running(entry: Format) -> Iterator[None]:
+    """Turns what a runtime raises while it runs a file into a refusal.
+
+    Some of LiteRT's kernels find only then that they have not the dtype, such as a
+    SQUARED_DIFFERENCE of int16.
+    """
+    try:
+        yield
+    except RUN_ERRORS as error:
+        raise ToolkitError(
+            f"{entry.name}: its runtime cannot run the file: {reason_of(error)}"
+        ) from error
 
 
 def convert(entry: Format, settings: Settings, method: str | None, source: SourceModel) -> bytes:

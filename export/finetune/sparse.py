@@ -25,6 +25,8 @@ KINDS = (
     tf_keras.layers.Conv2D,
     tf_keras.layers.Conv2DTranspose,
 )
+# The file's checks look at the kernels of matrix products, to which these have none.
+WITHOUT_PRODUCTS = (tf_keras.layers.DepthwiseConv1D, tf_keras.layers.DepthwiseConv2D)
 
 
 def pruned(model: Any, source: SourceModel, epochs: int, sparsity: float) -> Any:
@@ -34,8 +36,9 @@ def pruned(model: Any, source: SourceModel, epochs: int, sparsity: float) -> Any
     an output: it has few weights, and each matters.
 
     Raises:
-        ToolkitError: there is no layer to prune.
+        ToolkitError: there is no layer to prune, or one that cannot be.
     """
+    _check_layers(model, "pruned")
     last = _last_layers(model)
     chosen = {layer.name for layer in model.layers if type(layer) in KINDS} - last
     if not chosen:
@@ -71,8 +74,9 @@ def clustered(
     Han et al. 2016, https://arxiv.org/abs/1510.00149.
 
     Raises:
-        ToolkitError: there is no layer to cluster.
+        ToolkitError: there is no layer to cluster, or one that cannot be.
     """
+    _check_layers(model, "clustered")
     chosen = {
         layer.name
         for layer in model.layers
@@ -98,6 +102,18 @@ def clustered(
     wrapped = tf_keras.models.clone_model(model, clone_function=wrap)
     fit(wrapped, source, epochs, PEAK_LEARNING_RATE)
     return tfmot.clustering.keras.strip_clustering(wrapped)
+
+
+def _check_layers(model: Any, done: str) -> None:
+    """Raises ToolkitError for kernels of other layers, such as recurrent ones and attention."""
+    for layer in model.layers:
+        if type(layer) in KINDS or isinstance(layer, WITHOUT_PRODUCTS):
+            continue
+        if any("kernel" in weight.name for weight in layer.trainable_weights):
+            raise ToolkitError(
+                f"layer {layer.name!r} ({type(layer).__name__}) cannot be {done}, only dense and "
+                "convolution layers can; use tflite-int8-qat or tflite-int8"
+            )
 
 
 def _last_layers(model: Any) -> set[str]:

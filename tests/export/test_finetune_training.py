@@ -137,12 +137,12 @@ def sequence_model(*chain: Any) -> keras.Model:
             r"layer 'layer_norm.*' \(LayerNormalization\) cannot be quantization-aware trained by",
         ),
         (
-            sequence_model(layers.LSTM(3), layers.Dense(2, name="last")),
+            sequence_model(layers.Flatten(), layers.Dense(2, name="last")),
             PRUNED,
             r"no dense or convolution layer to prune before those of its outputs \(last\)",
         ),
         (
-            sequence_model(layers.DepthwiseConv1D(2), layers.LSTM(3)),
+            sequence_model(layers.DepthwiseConv1D(2), layers.GlobalAveragePooling1D()),
             CLUSTERED,
             "no dense or convolution layer with more than 12 distinct weights to cluster",
         ),
@@ -153,6 +153,13 @@ def test_a_model_that_a_scheme_cannot_improve_is_refused(
     model: keras.Model, name: str, complaint: str, tmp_path: Path
 ) -> None:
     with pytest.raises(ToolkitError, match=f"{complaint}.*; use tflite-int8, which needs no"):
+        converted(name, source_of(model, tmp_path, 20))
+
+
+@pytest.mark.parametrize(("name", "done"), [(PRUNED, "pruned"), (CLUSTERED, "clustered")])
+def test_a_layer_that_stays_dense_is_named(name: str, done: str, tmp_path: Path) -> None:
+    model = sequence_model(layers.LSTM(8, name="memory"), layers.Dense(16), layers.Dense(2))
+    with pytest.raises(ToolkitError, match=rf"layer 'memory' \(LSTM\) cannot be {done}, only"):
         converted(name, source_of(model, tmp_path, 20))
 
 

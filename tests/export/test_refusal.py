@@ -10,6 +10,7 @@ import pytest
 from export.formats import FORMATS
 from export.make import CONVERTERS, convert
 from export.refusal import reason_of, with_advice
+from export.runners.litert import LiteRTRunner
 from tests.export.conftest import Tiny, load_source, settings_of
 from train.errors import CheckError, ToolkitError
 
@@ -87,3 +88,15 @@ def test_weights_beyond_two_gigabytes_are_refused_before_they_are_converted(
     with pytest.raises(ToolkitError, match=expected):
         tiny.make(FORMATS[name], tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_its_runtime_gives_up_on_is_refused(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def invoke(self: LiteRTRunner, values: object) -> None:
+        raise RuntimeError("no kernel for int16\nNode number 5 failed to invoke.")
+
+    monkeypatch.setattr(LiteRTRunner, "invoke_each", invoke)
+    expected = r"^tflite-dynamic: its runtime cannot run the file: no kernel for int16$"
+    with pytest.raises(ToolkitError, match=expected):
+        tiny.make(FORMATS["tflite-dynamic"], tmp_path)
