@@ -8,12 +8,20 @@ from tests.zoo.families import CLASSES
 SHAPE = (96, 96, 3)
 
 
-def MobileNetV2() -> keras.Model:  # noqa: N802 - the table's name, and that of Keras, as all here
+def MobileNet() -> keras.Model:  # noqa: N802 - the table's name, and that of Keras, as all here
+    return applications.MobileNet(weights=None, input_shape=SHAPE, classes=CLASSES)
+
+
+def MobileNetV2() -> keras.Model:  # noqa: N802
     return applications.MobileNetV2(weights=None, input_shape=SHAPE, classes=CLASSES)
 
 
 def MobileNetV3Small() -> keras.Model:  # noqa: N802
     return applications.MobileNetV3Small(weights=None, input_shape=SHAPE, classes=CLASSES)
+
+
+def MobileNetV3Large() -> keras.Model:  # noqa: N802
+    return applications.MobileNetV3Large(weights=None, input_shape=SHAPE, classes=CLASSES)
 
 
 def EfficientNetB0() -> keras.Model:  # noqa: N802
@@ -41,10 +49,6 @@ def VGG16() -> keras.Model:  # noqa: N802
 
 def Xception() -> keras.Model:  # noqa: N802
     return applications.Xception(weights=None, input_shape=SHAPE, classes=CLASSES)
-
-
-def InceptionV3() -> keras.Model:  # noqa: N802
-    return applications.InceptionV3(weights=None, input_shape=SHAPE, classes=CLASSES)
 
 
 def ResNet50() -> keras.Model:  # noqa: N802
