@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from train import forward
+from train.adam import apply
 from train.backup import Progression, restore, save
 from train.config import Hyperparameters, Recipe
 from train.fit_data import EVALUATION_BATCH, VIEWS, FitData, preprocessed, seen
@@ -175,7 +176,7 @@ class _Trainer:
                 loss = self._loss(labels, logits)
             gradients = tape.gradient(loss, [variable.value for variable in weights])
             optimizer.learning_rate.assign(rates[step])
-            optimizer.apply(gradients, weights)
+            apply(optimizer, gradients, weights)
             total += tf.stack([loss, _accuracy(labels, logits)])
         means = total / self.steps
         return means[0], means[1]
