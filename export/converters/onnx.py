@@ -98,11 +98,17 @@ def _to_onnx(settings: Settings, source: SourceModel, *, unroll: bool) -> onnx.M
     signature = source.signature(settings.batch)
     serve = tf.function(source.serve, input_signature=signature)
     with source.model.unrolled(unroll):
+        # Functions in it become part of its graph: Keras compiles grouped convolutions by XLA.
+        tf.config.run_functions_eagerly(True)
+        try:
+            function = serve.get_concrete_function(*signature)
+        finally:
+            tf.config.run_functions_eagerly(False)
         try:
             model = _from_function(serve, signature, settings.opset, skip_failing=False)
         except Exception:  # noqa: BLE001 - whatever an optimizer of tf2onnx raises
             model = _from_function(serve, signature, settings.opset, skip_failing=True)
-        _store_captured(model, serve.get_concrete_function(*signature))
+        _store_captured(model, function)
     _check_operators(model)
     shapes = {spec.name: spec.shape for spec in (*source.inputs, *source.outputs)}
     model.graph.name = "model"  # tf2onnx puts a counter of TensorFlow into it

@@ -12,6 +12,7 @@ from tf2onnx import optimizer
 from export.converters.onnx import to_onnx
 from export.formats import FORMATS
 from export.make import convert
+from export.runners import open_runner, predict
 from tests.export.conftest import Tiny, load_source, settings_of
 
 FLOAT = FORMATS["onnx-float32"]
@@ -28,6 +29,21 @@ def test_constants_that_a_layer_captured_are_stored_and_no_inputs(tmp_path: Path
     onnx.checker.check_model(model, full_check=True)
     stored = [onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer]
     assert any(np.allclose(values, 0.5) and values.size == 28 for values in stored)
+
+
+def test_a_grouped_convolution_which_keras_compiles_is_converted(tmp_path: Path) -> None:
+    image = keras.Input((28, 28), name="image")
+    x = keras.layers.Reshape((14, 14, 4))(image)
+    x = keras.layers.GlobalMaxPooling2D()(keras.layers.Conv2D(6, 3, groups=2)(x))
+    model = keras.Model(image, keras.layers.Dense(10, name="head")(x))
+    model.save(tmp_path / "model.keras")
+    source = load_source(tmp_path / "model.keras", tmp_path)
+    path = tmp_path / "model.onnx"
+    path.write_bytes(convert(FLOAT, settings_of(FLOAT), None, source))
+    images = np.random.RandomState(1).random_sample((3, 28, 28)).astype(np.float32)
+    with open_runner("onnxruntime", path, threads=1) as runner:
+        outputs = predict(runner, {"image": images})["head"]
+    assert np.abs(outputs - model.predict(images, verbose=0)).max() < 1e-5
 
 
 def test_an_optimizer_that_fails_is_left_out(
