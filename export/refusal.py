@@ -12,6 +12,8 @@ OPERATOR_PATTERNS = (
     re.compile(r"not yet supported for op: '(\w+)'"),
     re.compile(r"[Oo]p (?:type )?'?(\w+)'? (?:is )?not (?:supported|implemented)"),
 )
+# TFLite's, with 16-bit activations, of the numbers of words: its calibrator sees floats only.
+NO_RANGE = re.compile(r"Max and min for dynamic tensors should be recorded.*tensor (\w+)")
 MAX_REASON = 200
 # What asks for less, tried in this order when a format cannot be made.
 SIMPLER: dict[Family, tuple[str, ...]] = {
@@ -26,6 +28,9 @@ def reason_of(error: Exception) -> str:
     operators = sorted({name for pattern in OPERATOR_PATTERNS for name in pattern.findall(text)})
     if operators:
         return f"it has no way to convert the operator {', '.join(operators)}"
+    no_range = NO_RANGE.search(text)
+    if no_range:
+        return f"it takes no integers as they are, such as {no_range[1]}"
     reason = (text.splitlines() or [type(error).__name__])[0]
     return reason if len(reason) <= MAX_REASON else reason[: MAX_REASON - 1] + "…"
 

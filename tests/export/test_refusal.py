@@ -72,6 +72,12 @@ def test_no_format_is_promised_that_cannot_be_made() -> None:
     assert "onnx-float32" not in tried
 
 
+def test_an_integer_input_is_named_where_it_cannot_be() -> None:
+    said = "Max and min for dynamic tensors should be recorded during calibration: Failed for"
+    found = reason_of(RuntimeError(f"{said} tensor serving_default_words:0"))
+    assert found == "it takes no integers as they are, such as serving_default_words"
+
+
 def test_a_reason_without_an_operator_is_the_first_line_and_not_a_page() -> None:
     assert reason_of(ValueError("it is broken\nhere\nand there")) == "it is broken"
     assert len(reason_of(ValueError("x" * 5_000))) == 200
