@@ -3,11 +3,13 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 
 from export.manifest import Manifest
 
 FLOAT_BYTES = 4
 LARGE = 20_000_000  # parameters, from which on memory is judged
+WIDTH = 100
 MAX_TIMES = 4.0  # the float weights, beside what TensorFlow itself takes
 ADVICE = re.compile(r"; (?:no simpler format|[a-z0-9-]+ can be made).*$")
 LEGEND = (
@@ -100,13 +102,14 @@ def too_large(rows: Sequence[Row]) -> list[str]:
 
 
 def reasons(rows: Sequence[Row]) -> list[str]:
-    """Returns a line for each reason, with what it is the reason of."""
+    """Returns each reason with what it is the reason of, wrapped."""
     found: dict[str, list[str]] = {}
     for row in rows:
         for name, cell in row.cells.items():
             if cell.reason:
                 found.setdefault(cell.reason, []).append(f"{row.name} {_column(name)}")
-    return [f"{', '.join(where)}: {reason}" for reason, where in found.items()]
+    lines = (f"{', '.join(where)}: {reason}" for reason, where in found.items())
+    return [part for line in lines for part in wrap(line, WIDTH, subsequent_indent="  ")]
 
 
 def _column(name: str) -> str:
