@@ -33,6 +33,7 @@ HEAVY = {
     "export.pipeline",
     "export.reference",
     "export.source",
+    "train.adam",
     "train.backup",
     "train.crossvalidate",
     "train.distribute",
