@@ -167,6 +167,12 @@ def own_model(options: Namespace) -> OwnModel | None:
             "got --data with --model, expected --calibration, because exports never see test data; "
             "give --data to `python -m benchmark`"
         )
+    for name, value in (("--model", options.model), ("--calibration", options.calibration)):
+        if value is not None and not value.strip():
+            raise ToolkitError(f"got an empty {name}, expected a path or module:callable; give one")
+    shaped = [name for name, _ in options.shape]
+    if len(set(shaped)) < len(shaped):
+        raise ToolkitError(f"got --shape {', --shape '.join(shaped)}; give one for each input")
     preprocess = dict(options.preprocess)
     if options.scale is not None:
         if preprocess:

@@ -72,6 +72,12 @@ def refused(place: Path, command: str, artifacts: Path, *expected: str) -> None:
         (f"{MINE} --data x.npz", "got --data with --model, expected --calibration"),
         (f"{MINE} --shape tile=1,0,2", "got 'tile=1,0,2', expected sizes of 1 or more"),
         (f"{MINE} --shape tile=3,2,2", "got 'tile=3,2,2', expected an input's name and its shape"),
+        (
+            f"{MINE} --shape a=1,2 --shape a=1,3",
+            "got --shape a, --shape a; give one for each input",
+        ),
+        (f"{MINE} --calibration=", "got an empty --calibration, expected a path or module"),
+        (f"{EXPORT} --model=", "got an empty --model, expected a path or module:callable"),
         (f"{MINE} --preprocess scale=0", "got a scale or std of 0 in 'scale=0', expected another"),
         (f"{MINE} --preprocess scale=abc", "got 'abc', expected a number, or one such as 1/255"),
         (f"{MINE} --preprocess foo=1", "got 'foo=1' in 'foo=1', expected scale, mean, std"),
