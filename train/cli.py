@@ -3,10 +3,12 @@
 Light: standard library only, nothing but `argparse` and `errors` at import.
 """
 
+import _thread
 import argparse
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -183,22 +185,24 @@ def _interrupts_that_no_destructor_drops() -> Iterator[None]:
     Python prints what a `__del__` raises and goes on, and TensorFlow has many of them: the command
     would not end. See `sys.unraisablehook`.
     """
-    before = sys.unraisablehook
+    before, timers = sys.unraisablehook, []
 
     def again(unraisable: "sys.UnraisableHookArgs") -> None:
         if issubclass(unraisable.exc_type, KeyboardInterrupt):
-            signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
+            timer = threading.Timer(AGAIN_S, _thread.interrupt_main, (signal.SIGTERM,))
+            timer.daemon = True
+            timer.start()
+            timers.append(timer)
         else:
             before(unraisable)
 
-    handler = signal.signal(signal.SIGALRM, _interrupt)
     sys.unraisablehook = again
     try:
         yield
     finally:
         sys.unraisablehook = before
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, handler)
+        for timer in timers:
+            timer.cancel()
 
 
 def _fail(message: str, code: int) -> int:

@@ -4,7 +4,6 @@ https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html
 """
 
 import math
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,6 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from onnxruntime.transformers.float16 import convert_float_to_float16
 from onnxruntime.transformers.onnx_model import OnnxModel
 from tf2onnx import optimizer
-from tf2onnx.constants import ENV_TF2ONNX_CATCH_ERRORS
 from tf2onnx.graph import Node
 
 from export.formats import Format
@@ -104,10 +102,7 @@ def _to_onnx(settings: Settings, source: SourceModel, *, unroll: bool) -> onnx.M
             function = serve.get_concrete_function(*signature)
         finally:
             tf.config.run_functions_eagerly(False)
-        try:
-            model = _from_function(serve, signature, settings.opset, skip_failing=False)
-        except Exception:  # noqa: BLE001 - whatever an optimizer of tf2onnx raises
-            model = _from_function(serve, signature, settings.opset, skip_failing=True)
+        model = _from_function(serve, signature, settings.opset)
         _store_captured(model, function)
     _check_operators(model)
     shapes = {spec.name: spec.shape for spec in (*source.inputs, *source.outputs)}
@@ -119,19 +114,18 @@ def _to_onnx(settings: Settings, source: SourceModel, *, unroll: bool) -> onnx.M
 
 
 def _from_function(
-    serve: Any, signature: list[tf.TensorSpec], opset: int | None, *, skip_failing: bool
+    serve: Any, signature: list[tf.TensorSpec], opset: int | None
 ) -> onnx.ModelProto:
     """Calls tf2onnx, and keeps it from keeping dozens of copies of the weights.
 
     Each of its optimizers, a dozen and twice over, writes the weights into the same protobuf
-    messages anew, which give nothing back before they are deleted. To go on without one that
-    fails, each gets a copy of the graph, whose cycles Python frees late. Of 100 MB that made 9 GB.
+    messages anew, which give nothing back before they are deleted. And each gets a copy of the
+    graph, to go on without one that fails, whose cycles Python frees late. 100 MB made 9 GB.
 
     Args:
         serve: the model as a `tf.function`.
         signature: its inputs.
         opset: of the ONNX model.
-        skip_failing: whether to go on without optimizers that fail, with more memory.
     """
     update, optimizers = Node.update_proto, optimizer._optimizers
 
@@ -151,8 +145,6 @@ def _from_function(
     with (
         mock.patch.object(Node, "update_proto", update_anew),
         mock.patch.dict(optimizers, {n: after_release(made) for n, made in optimizers.items()}),
-        # whatever its value, it means no
-        mock.patch.dict(os.environ, {} if skip_failing else {ENV_TF2ONNX_CATCH_ERRORS: "FALSE"}),
     ):
         model: onnx.ModelProto
         model, _ = tf2onnx.convert.from_function(

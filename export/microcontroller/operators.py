@@ -137,6 +137,6 @@ def lacks(*operators: str) -> ArtifactError:
 
 
 def missed_operator(said: str) -> str | None:
-    """Returns the operator that TFLM's interpreter says it lacks; None if it says no such thing."""
+    """Returns the operator that LiteRT or TFLM says it lacks; None if it says no such thing."""
     found = MISSED.search(said)
     return found[1] if found else None
