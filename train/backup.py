@@ -13,8 +13,13 @@ from train.errors import ArtifactError
 
 @dataclass(kw_only=True)
 class Progression:
-    """How far a fit is: its curves by epoch, and the weights of the best epoch."""
+    """How far a fit is.
 
+    `losses` of every training image when it was last seen, inf of one that never was;
+    `history` by epoch; the weights of the best epoch.
+    """
+
+    losses: np.ndarray
     history: dict[str, list[float]] = field(default_factory=dict)
     best_weights: list[np.ndarray] = field(default_factory=list)
 
@@ -40,6 +45,7 @@ def save(backup: Path, model: keras.Model, done: Progression) -> None:
     arrays: dict[str, Any] = {
         **{f"state{n}": np.asarray(value) for n, value in enumerate(_state(model))},
         **{f"best{n}": value for n, value in enumerate(done.best_weights)},
+        "losses": done.losses,
         **{f"history-{name}": np.array(values) for name, values in done.history.items()},
     }
     with temporary.open("wb") as file:
@@ -57,6 +63,7 @@ def restore(backup: Path, model: keras.Model) -> Progression:
     try:
         with backup.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             values = [archive[f"state{n}"] for n in range(len(state))]
+            losses = archive["losses"]
             best = [archive[f"best{n}"] for n in range(len(model.weights))]
             curves = {
                 name.removeprefix("history-"): archive[name].tolist()
@@ -70,4 +77,4 @@ def restore(backup: Path, model: keras.Model) -> Progression:
             f"{backup}, the state of the fit that was cut off, is corrupt ({error}); "
             "delete it, or leave --resume out to fit from the start"
         ) from error
-    return Progression(history=curves, best_weights=best)
+    return Progression(losses=losses, history=curves, best_weights=best)

@@ -18,7 +18,7 @@ from train import forward
 from train.adam import apply
 from train.backup import Progression, restore, save
 from train.config import Hyperparameters, Recipe
-from train.fit_data import EVALUATION_BATCH, VIEWS, FitData, preprocessed, seen
+from train.fit_data import EVALUATION_BATCH, VIEWS, FitData, kept, preprocessed, seen
 from train.progress import Progress
 
 PATIENCE_SHARE = 1 / 3  # of the epochs: accuracy stalls while the learning rate is still high
@@ -79,6 +79,10 @@ def fit(
 ) -> dict[str, list[float]]:
     """Fits a model in place; it ends with the weights of its best epoch.
 
+    The best epoch has the highest validation accuracy; where the learning rate falls to zero, it
+    is the last within a standard error of that (Breiman et al. 1984, Classification and Regression
+    Trees, section 3.4.3). Among so many noisy epochs the highest is mostly the luckiest.
+
     Args:
         model: a compiled network whose last layer is a softmax.
         hyperparameters: the recipe and the highest learning rate.
@@ -101,7 +105,7 @@ def fit(
     """
     trainer = _Trainer(model, hyperparameters.recipe, data)
     rates = learning_rates(hyperparameters, trainer.steps, epochs)
-    done = Progression()
+    done = Progression(losses=np.full(len(data.images), np.inf, np.float32))
     if backup is not None and backup.exists():
         done = restore(backup, model)
     patience = patience or max(MIN_PATIENCE_EPOCHS, math.ceil(epochs * PATIENCE_SHARE))
@@ -113,11 +117,13 @@ def fit(
         if done.stale_epochs >= patience and not keep_last:
             break
         told.on_epoch_begin(epoch)
-        logs = trainer.epoch(rates[epoch], np.random.default_rng([seed, epoch]))
+        logs = trainer.epoch(rates[epoch], np.random.default_rng([seed, epoch]), done.losses)
         logs.update(trainer.validate())
         for name, value in logs.items():
             done.history.setdefault(name, []).append(value)
-        if done.stale_epochs == 0 or keep_last:
+        if keep_last or logs["val_accuracy"] >= _lowest_best(
+            done.history["val_accuracy"], hyperparameters.recipe, len(data.validation_images)
+        ):
             done.best_weights = model.get_weights()
         if backup is not None:
             save(backup, model, done)
@@ -127,6 +133,14 @@ def fit(
     told.on_train_end()
     model.set_weights(done.best_weights)
     return done.history
+
+
+def _lowest_best(accuracies: list[float], recipe: Recipe, images: int) -> float:
+    """Returns the validation accuracy from which on an epoch is taken for the best so far."""
+    highest = max(accuracies)
+    if recipe.schedule == "constant":
+        return highest
+    return highest - math.sqrt(highest * (1 - highest) / images)
 
 
 class _Trainer:
@@ -141,15 +155,32 @@ class _Trainer:
         self._run = tf.function(self._steps)
         self._evaluate = tf.function(self._evaluation)
 
-    def epoch(self, rates: np.ndarray, random: np.random.Generator) -> dict[str, float]:
-        """Runs an epoch; returns training loss and accuracy, both measured with dropout."""
-        recipe, count = self._recipe, len(self._data.images)
-        order = random.permutation(count).astype(np.int32)
-        moved = random.random(self.steps) < recipe.shifted
-        views = np.where(moved, random.integers(0, len(VIEWS), self.steps), 0).astype(np.int32)
-        mirrored = random.random(count) < recipe.mirrored
-        loss, accuracy = self._run(*map(tf.constant, (order, rates, views, mirrored)))
-        return {"accuracy": float(accuracy), "loss": float(loss)}
+    def epoch(
+        self, rates: np.ndarray, random: np.random.Generator, losses: np.ndarray
+    ) -> dict[str, float]:
+        """Runs an epoch; returns training loss and accuracy, both measured with dropout.
+
+        Args:
+            rates: of learning, one a step of an epoch that leaves nothing out.
+            random: decides what is left out, the order and how images are seen.
+            losses: (N,) of every image when it was last seen; those of this epoch are written.
+        """
+        recipe = self._recipe
+        chosen, weights = kept(losses, recipe.learnt_skipped, random)
+        steps = max(1, len(chosen) // self._batch)
+        order = random.permutation(len(chosen))[: steps * self._batch]
+        chosen, weights = chosen[order], weights[order]
+        moved = random.random(steps) < recipe.shifted
+        views = np.where(moved, random.integers(0, len(VIEWS), steps), 0)
+        mirrored = random.random(len(chosen)) < recipe.mirrored
+        rates = rates[np.arange(steps) * len(rates) // steps]
+        drawn = (chosen, weights, rates, views.astype(np.int32), mirrored)
+        found, hits = (values.numpy() for values in self._run(*map(tf.constant, drawn)))
+        losses[chosen] = found
+        return {
+            "accuracy": float(np.average(hits, weights=weights)),
+            "loss": float(np.average(found, weights=weights)),
+        }
 
     def validate(self) -> dict[str, float]:
         """Returns accuracy and loss on the held-out images."""
@@ -157,43 +188,52 @@ class _Trainer:
         return {"val_accuracy": float(accuracy), "val_loss": float(loss)}
 
     def _steps(
-        self, order: tf.Tensor, rates: tf.Tensor, views: tf.Tensor, mirrored: tf.Tensor
+        self,
+        order: tf.Tensor,
+        weights: tf.Tensor,
+        rates: tf.Tensor,
+        views: tf.Tensor,
+        mirrored: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the loss of every image in the order, and whether its class was found."""
         model, data, batch = self._model, self._data, self._batch
-        optimizer, weights = model.optimizer, model.trainable_variables
-        total = tf.zeros(2)
-        for step in tf.range(self.steps):
-            chosen = order[step * batch : (step + 1) * batch]
-            images = tf.gather(data.images, chosen)
+        optimizer, variables = model.optimizer, model.trainable_variables
+        steps = tf.size(rates)
+        losses, hits = (
+            tf.TensorArray(kind, steps, infer_shape=False, element_shape=(None,))
+            for kind in (tf.float32, tf.bool)
+        )
+        for step in tf.range(steps):
+            part = slice(step * batch, (step + 1) * batch)
+            images = tf.gather(data.images, order[part])
             if self._recipe.mirrored:
-                flags = mirrored[step * batch : (step + 1) * batch, tf.newaxis, tf.newaxis]
+                flags = mirrored[part][:, tf.newaxis, tf.newaxis]
                 images = tf.where(flags, images[:, :, ::-1], images)
             if self._recipe.shifted:
                 images = seen(images, views[step])
-            labels = tf.gather(data.labels, chosen)
+            labels = tf.gather(data.labels, order[part])
             with tf.GradientTape() as tape:
                 logits = forward.logits(model, preprocessed(images), training=True)
-                loss = self._loss(labels, logits)
-            gradients = tape.gradient(loss, [variable.value for variable in weights])
+                found = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+                loss = tf.reduce_mean(found * weights[part]) + self._excess(logits)
+            gradients = tape.gradient(loss, [variable.value for variable in variables])
             optimizer.learning_rate.assign(rates[step])
-            apply(optimizer, gradients, weights)
-            total += tf.stack([loss, _accuracy(labels, logits)])
-        means = total / self.steps
-        return means[0], means[1]
+            apply(optimizer, gradients, variables)
+            losses, hits = losses.write(step, found), hits.write(step, _hits(labels, logits))
+        return losses.concat(), hits.concat()
 
-    def _loss(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-        """Cross-entropy, and the square of what lies outside the recipe's bound.
+    def _excess(self, logits: tf.Tensor) -> tf.Tensor:
+        """Returns the loss of what lies outside the recipe's bound, squared.
 
         Logits as a whole were made small before (logit squeezing, Kannan et al. 2018,
         arXiv:1803.06373); a bound costs those inside it nothing.
         """
-        loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
         bound = self._recipe.logit_bound
         if bound is None:
-            return loss
+            return tf.zeros(())
         centred = logits - tf.reduce_mean(logits, axis=1, keepdims=True)
         excess = tf.nn.relu(tf.abs(centred) - bound)
-        return loss + self._recipe.logit_bound_weight * tf.reduce_mean(tf.square(excess))
+        return self._recipe.logit_bound_weight * tf.reduce_mean(tf.square(excess))
 
     def _evaluation(self) -> tuple[tf.Tensor, tf.Tensor]:
         data = self._data
@@ -208,9 +248,9 @@ class _Trainer:
         )
         labels = data.validation_labels
         loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-        return tf.reduce_mean(loss), _accuracy(labels, logits)
+        accuracy = tf.reduce_mean(tf.cast(_hits(labels, logits), tf.float32))
+        return tf.reduce_mean(loss), accuracy
 
 
-def _accuracy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    found = tf.argmax(logits, axis=1, output_type=tf.int32)
-    return tf.reduce_mean(tf.cast(found == labels, tf.float32))
+def _hits(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    return tf.argmax(logits, axis=1, output_type=tf.int32) == labels

@@ -44,6 +44,28 @@ class FitData:
         )
 
 
+def kept(
+    losses: np.ndarray, skipped: float, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns which images an epoch shows, and their weights in the loss.
+
+    Of the images that are learnt, by a loss below the mean, a share is left out, drawn anew every
+    epoch, and the rest of them counts for all (InfoBatch, Qin et al. 2024, arXiv:2303.04947).
+
+    Args:
+        losses: (N,) float32 of every image when it was last seen, inf of one that never was.
+        skipped: the share of the learnt that is left out, 0 up to below 1.
+        random: draws it.
+
+    Returns:
+        Numbers of images, ascending int32, and as many weights, float32.
+    """
+    known = losses[np.isfinite(losses)]
+    learnt = losses < (known.mean() if skipped and len(known) else 0)
+    shown = np.flatnonzero(~learnt | (random.random(len(losses)) >= skipped)).astype(np.int32)
+    return shown, np.where(learnt[shown], 1 / (1 - skipped), 1).astype(np.float32)
+
+
 def preprocessed(images: tf.Tensor) -> tf.Tensor:
     """Returns the model's input of raw images, as `data.PREPROCESSING` does."""
     return tf.cast(images, tf.float32) * PREPROCESSING.scale + PREPROCESSING.offset

@@ -1,6 +1,7 @@
 """Keras-tuner's tuners, and how they build and fit a trial. Heavy."""
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -19,7 +20,7 @@ WORKER_PAUSE_S = 0.05
 
 
 class RecipeModel(keras_tuner.HyperModel):
-    """Builds and fits a trial with the same recipe as the final fit."""
+    """Builds and fits a trial with the brief form of the final fit's recipe."""
 
     def __init__(self, config: TrainConfig) -> None:
         super().__init__()
@@ -56,6 +57,7 @@ class RecipeModel(keras_tuner.HyperModel):
     ) -> dict[str, float]:
         """Fits a trial for the epochs that its tuner grants it, annealed over them."""
         chosen = self.hyperparameters(hp)
+        chosen = replace(chosen, recipe=chosen.recipe.brief())
         history = fit(
             model,
             chosen,

@@ -15,7 +15,7 @@ from train.config import RECIPES, Hyperparameters
 from train.data import LabelledImages
 from train.errors import ArtifactError
 from train.fit import ReportEpochs, fit, learning_rates
-from train.fit_data import VIEWS, FitData, preprocessed, seen
+from train.fit_data import VIEWS, FitData, kept, preprocessed, seen
 from train.model import build_model, outputs_of
 
 RECIPE = replace(RECIPES["default"], batch_size=50)
@@ -82,12 +82,52 @@ def test_a_fit_learns_keeps_its_best_weights_and_reports(data: FitData) -> None:
     heard = Heard()
     model = built()
     told = [ReportEpochs(heard)]
-    history = fit(model, SMALL, data, epochs=6, seed=1, callbacks=told, patience=6)
+    constant = replace(SMALL, recipe=replace(RECIPE, schedule="constant"))
+    history = fit(model, constant, data, epochs=6, seed=1, callbacks=told, patience=6)
     assert [step.split(":")[1] for step in heard.steps] == [f" epoch {n}/6" for n in range(1, 7)]
     found = (outputs_of(model, VALIDATION.images).argmax(axis=1) == VALIDATION.labels).mean()
     assert found == pytest.approx(max(history["val_accuracy"]), abs=1e-6)
     assert found > 0.8
     assert history["loss"][-1] < history["loss"][0]
+
+
+class Judged(keras.callbacks.Callback):
+    """Gives epochs other validation accuracies, and remembers their weights."""
+
+    def __init__(self, accuracies: list[float]) -> None:
+        super().__init__()
+        self._accuracies = accuracies
+        self.weights: list[list[np.ndarray]] = []
+
+    def validate(self) -> dict[str, float]:
+        self.weights.append(self.model.get_weights())
+        return {"val_accuracy": self._accuracies[len(self.weights) - 1], "val_loss": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("schedule", "accuracies", "best"),
+    [
+        ("constant", [0.80, 0.90, 0.89, 0.85], 1),
+        ("cosine", [0.80, 0.90, 0.89, 0.85], 2),  # a standard error of 100 images is 0.03
+        ("cosine", [0.80, 0.90, 0.86, 0.85], 1),
+        ("cosine", [0.90, 0.80, 0.80, 0.95], 3),
+        ("cosine", [0.90, 0.88, 0.80, 0.88], 3),
+    ],
+)
+def test_the_last_of_the_best_epochs_is_kept(
+    schedule: str,
+    accuracies: list[float],
+    best: int,
+    data: FitData,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    judged = Judged(accuracies)
+    monkeypatch.setattr("train.fit._Trainer.validate", judged.validate)
+    model = built()
+    chosen = replace(SMALL, recipe=replace(RECIPE, schedule=schedule))
+    fit(model, chosen, data, epochs=4, seed=1, callbacks=[judged], patience=4)
+    for found, wanted in zip(model.get_weights(), judged.weights[best], strict=True):
+        assert np.array_equal(found, wanted)
 
 
 def test_a_fit_stops_when_nothing_gets_better(data: FitData) -> None:
@@ -171,6 +211,37 @@ def test_a_view_is_black_where_nothing_is() -> None:
     moved = seen(tf.constant(np.full((1, 28, 28), 9, np.uint8)), tf.constant(1)).numpy()[0]
     assert (moved[0] == 0).all()
     assert (moved[1:] == 9).all()
+
+
+def test_what_is_learnt_is_left_out_in_part_and_the_rest_of_it_counts_for_all() -> None:
+    losses = np.concatenate([np.full(3_000, 0.1), np.full(1_000, 2.0)]).astype(np.float32)
+    shown, weights = kept(losses, 0.6, np.random.default_rng(1))
+    learnt = losses[shown] < 1
+    assert (~learnt).sum() == 1_000
+    assert learnt.sum() == pytest.approx(0.4 * 3_000, rel=0.05)
+    assert set(weights[~learnt]) == {1}
+    assert np.allclose(weights[learnt], 2.5)
+    again, _ = kept(losses, 0.6, np.random.default_rng(2))
+    assert not np.array_equal(shown, again)
+
+
+def test_what_was_never_seen_is_shown() -> None:
+    random = np.random.default_rng(1)
+    losses = np.array([np.inf] * 50 + [0.1] * 50 + [3.0] * 50, np.float32)
+    for never, skipped in ((np.full(150, np.inf, np.float32), 0.9), (losses, 0.0)):
+        shown, weights = kept(never, skipped, random)
+        assert np.array_equal(shown, np.arange(150))
+        assert (weights == 1).all()
+    shown, _ = kept(losses, 0.9, random)
+    assert set(range(50)) | set(range(100, 150)) <= set(shown)
+    assert len(shown) < 150
+
+
+def test_the_search_fits_briefly() -> None:
+    brief = RECIPES["default"].brief()
+    assert (brief.shifted, brief.learnt_skipped) == (0, 0)
+    assert brief.dropout == RECIPES["default"].dropout
+    assert RECIPES["cnn"].brief() == RECIPES["cnn"]
 
 
 def test_the_small_network_is_separable_and_small() -> None:
