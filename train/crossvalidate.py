@@ -68,7 +68,7 @@ def cross_validate(
         keras.utils.set_random_seed(seed)
         held_out = training.take(fold)
         data = FitData.of(training.take(others), held_out)
-        model = build_model(hyperparameters)
+        model = build_model(hyperparameters, data.mean_input())
         fit(model, hyperparameters, data, epochs=epochs, seed=seed, keep_last=True)
         accuracies.append(accuracy_of(outputs_of(model, held_out.images), held_out.labels))
         report.step(f"cross-validation: fold {number + 1}/{folds}: accuracy {accuracies[-1]:.2%}")

@@ -10,7 +10,7 @@ from train.artifact import content_sha256
 from train.config import Hyperparameters, TrainConfig
 from train.fit import ReportEpochs, fit
 from train.fit_data import FitData
-from train.model import build_model
+from train.model import build_model, deployed
 from train.progress import Progress
 from train.tune import TUNING_FOLDER
 
@@ -19,7 +19,7 @@ STATE_FILE = "state.npz"
 
 @dataclass(frozen=True, kw_only=True)
 class FinalFit:
-    """A fitted model and its curves by epoch."""
+    """A fitted model as it ships, and its curves by epoch."""
 
     model: keras.Model
     history: dict[str, list[float]]
@@ -60,7 +60,7 @@ def fit_final(
         shutil.rmtree(state, ignore_errors=True)
     state.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(config.seed)
-    model = build_model(hyperparameters)
+    model = build_model(hyperparameters, data.mean_input())
     history = fit(
         model,
         hyperparameters,
@@ -70,4 +70,4 @@ def fit_final(
         callbacks=[ReportEpochs(report)],
         backup=state / STATE_FILE,
     )
-    return FinalFit(model=model, history=history, state=state)
+    return FinalFit(model=deployed(model, hyperparameters), history=history, state=state)

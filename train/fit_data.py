@@ -34,6 +34,10 @@ class FitData:
             validation_labels=tf.constant(validation.labels.astype(np.int32)),
         )
 
+    def mean_input(self) -> np.ndarray:
+        """Returns the mean of the training images as the model's input, (784,) float32."""
+        return PREPROCESSING.apply(self.images.numpy().mean(axis=0, keepdims=True)).reshape(-1)
+
     def first(self, share: float) -> "FitData":
         """Returns the first share of the training images, 0…1, and all held-out ones."""
         count = int(len(self.images) * share)

@@ -11,8 +11,13 @@ from train.fit_data import EVALUATION_BATCH
 tf.config.list_logical_devices()  # looks for devices now, while the import's chatter is held back
 
 
-def build_model(hyperparameters: Hyperparameters) -> keras.Model:
+def build_model(
+    hyperparameters: Hyperparameters, mean_input: np.ndarray | None = None
+) -> keras.Model:
     """Returns the compiled network: (N, 28, 28) float32 in 0…1 → (N, 10) float32 softmax.
+
+    Given the mean of its inputs, (784,) float32, it is the network to fit, which subtracts it if
+    the recipe has an `input_deviation`; `deployed` then makes the network that ships of it.
 
     Its optimizer has its variables already, so that a network that goes on from an earlier
     one's checkpoint gets the optimizer's state back too; Keras else skips it. `jit_compile`
@@ -21,8 +26,11 @@ def build_model(hyperparameters: Hyperparameters) -> keras.Model:
     """
     recipe, units = hyperparameters.recipe, hyperparameters.units
     image = keras.Input(IMAGE_SHAPE, name=INPUT_NAME)
+    x = image
+    if mean_input is not None and recipe.input_deviation is not None:
+        x = _centred(x, mean_input, recipe.input_deviation)
     hidden = {"mlp": _dense, "cnn": _separable}[recipe.architecture]
-    x = hidden(image, units, recipe.dropout_of(units))
+    x = hidden(x, units, recipe.dropout_of(units))
     probabilities = keras.layers.Dense(len(LABELS), activation="softmax", name=OUTPUT_NAME)(x)
     model = keras.Model(image, probabilities, name="classifier")
     optimizer = keras.optimizers.get(recipe.optimizer)
@@ -35,6 +43,32 @@ def build_model(hyperparameters: Hyperparameters) -> keras.Model:
     )
     optimizer.build(model.trainable_variables)
     return model
+
+
+def deployed(model: keras.Model, hyperparameters: Hyperparameters) -> keras.Model:
+    """Returns the network that ships: as fitted, what centred its inputs folded into its weights.
+
+    Args:
+        model: as of `build_model`, with its inputs' mean or without.
+        hyperparameters: that it was built with.
+    """
+    plain = build_model(hyperparameters)
+    weights = model.get_weights()
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Normalization):
+            mean, deviation = (np.ravel(value) for value in (layer.mean, layer.variance**0.5))
+            kernel = weights[0] / deviation[:, np.newaxis]
+            weights[:2] = [kernel, weights[1] - mean @ kernel]
+    plain.set_weights(weights)
+    return plain
+
+
+def _centred(
+    image: keras.KerasTensor, mean_input: np.ndarray, deviation: float
+) -> keras.KerasTensor:
+    mean = mean_input.reshape(IMAGE_SHAPE)
+    variance = np.full_like(mean, deviation**2)
+    return keras.layers.Normalization(axis=(1, 2), mean=mean, variance=variance)(image)
 
 
 def _dense(image: keras.KerasTensor, units: int, dropout: float) -> keras.KerasTensor:

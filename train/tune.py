@@ -177,7 +177,7 @@ def _prepare(
     """Returns a tuner, with the state that its folder holds, and its search's arguments."""
     try:
         with redirect_stdout(io.StringIO()):  # it says where it reloads from
-            tuner = _tuner(config, RecipeModel(config), folder)
+            tuner = _tuner(config, RecipeModel(config, data.mean_input()), folder)
     except (ValueError, LookupError, TypeError, RuntimeError) as error:
         raise ArtifactError(
             f"{folder}, the state of the search that was cut off, is corrupt ({error!r}); "

@@ -22,9 +22,10 @@ WORKER_PAUSE_S = 0.05
 class RecipeModel(keras_tuner.HyperModel):
     """Builds and fits a trial with the brief form of the final fit's recipe."""
 
-    def __init__(self, config: TrainConfig) -> None:
+    def __init__(self, config: TrainConfig, mean_input: np.ndarray) -> None:
         super().__init__()
         self._config = config
+        self._mean_input = mean_input
 
     def hyperparameters(self, hp: keras_tuner.HyperParameters) -> Hyperparameters:
         """Returns a trial's hyperparameters; one that the user gave is not searched."""
@@ -43,7 +44,7 @@ class RecipeModel(keras_tuner.HyperModel):
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         """Returns the compiled model of a trial; the same weights for the same hyperparameters."""
         keras.utils.set_random_seed(self._config.seed)
-        return build_model(self.hyperparameters(hp))
+        return build_model(self.hyperparameters(hp), self._mean_input)
 
     def fit(
         self,

@@ -16,7 +16,7 @@ from train.data import LabelledImages
 from train.errors import ArtifactError
 from train.fit import ReportEpochs, fit, learning_rates
 from train.fit_data import VIEWS, FitData, kept, preprocessed, seen
-from train.model import build_model, outputs_of
+from train.model import build_model, deployed, outputs_of
 
 RECIPE = replace(RECIPES["default"], batch_size=50)
 SMALL = Hyperparameters(units=24, learning_rate=3e-3, recipe=RECIPE)
@@ -263,6 +263,30 @@ def test_batch_normalization_is_that_of_keras() -> None:
     for mine, other in zip(ours.weights, theirs.weights, strict=True):
         few = 100 * 7 * 7
         assert np.allclose(mine, other, rtol=1e-3 + 1 / few, atol=1e-5), mine.path
+
+
+def test_what_centred_the_inputs_is_folded_into_the_network_that_ships(data: FitData) -> None:
+    keras.utils.set_random_seed(1)
+    model = build_model(SMALL, data.mean_input())
+    fit(model, SMALL, data, epochs=3, seed=1)
+    shipped = deployed(model, SMALL)
+    kinds = [type(layer).__name__ for layer in shipped.layers]
+    assert kinds == ["InputLayer", "Flatten", "Dense", "Dropout", "Dense"]
+    assert "Normalization" in {type(layer).__name__ for layer in model.layers}
+    found, wanted = (outputs_of(each, VALIDATION.images) for each in (shipped, model))
+    assert np.allclose(found, wanted, atol=1e-5)
+    assert np.ptp(wanted) > 0.5
+
+
+def test_centred_inputs_have_a_mean_of_zero_and_the_cnn_centres_its_own(data: FitData) -> None:
+    model = build_model(SMALL, data.mean_input())
+    inputs = preprocessed(data.images)
+    (layer,) = (each for each in model.layers if type(each).__name__ == "Normalization")
+    assert np.allclose(layer(inputs).numpy().mean(axis=0), 0, atol=1e-5)
+    assert np.allclose(layer(inputs) * 0.5, inputs - tf.reduce_mean(inputs, 0), atol=1e-5)
+    chosen = Hyperparameters(units=4, learning_rate=1e-3, recipe=RECIPES["cnn"])
+    plain, given = build_model(chosen), build_model(chosen, data.mean_input())
+    assert len(plain.layers) == len(given.layers)
 
 
 def test_narrow_networks_get_less_dropout() -> None:
