@@ -25,7 +25,7 @@ DEFAULT_SPARSITIES = (0.75, 0.5, 0.25)
 WEIGHT_BITS = (8, 7)
 DEFAULT_CLUSTERS = 16
 DEFAULT_OPSET = 18
-DEFAULT_EPOCHS = {"qat": 3, "pruned": 3, "clustered": 2}
+DEFAULT_EPOCHS = {"qat": 3, "pruned": 6, "clustered": 2}
 
 
 @dataclass(frozen=True, kw_only=True)
