@@ -51,7 +51,7 @@ def parser() -> Parser:
         "--sparsity",
         type=number_between(0.1, 0.95),
         metavar="SHARE",
-        help="weights that pruning sets to zero (default: the first of 0.75, 0.5, 0.25 that passes "
+        help="weights that pruning sets to zero (default: the first of 0.6, 0.4, 0.2 that passes "
         "verification)",
     )
     found.add_argument(

@@ -18,7 +18,7 @@ METHODS_OF_CONVERTER = {
 }
 DEFAULT_CALIBRATION_SAMPLES = 500
 # The sparsest that passes verification is made: what a wide layer bears ruins a narrow one.
-DEFAULT_SPARSITIES = (0.75, 0.5, 0.25)
+DEFAULT_SPARSITIES = (0.6, 0.4, 0.2)
 # Of ONNX int8 files. On x86-64 without VNNI, ONNX Runtime's kernels add two products of 8-bit
 # numbers in 16 bits, and large weights overflow; with 7 bits none does.
 # https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html#when-and-why-do-i-need-to-try-u8u8

@@ -17,7 +17,7 @@ def test_defaults() -> None:
     assert onnx.calibration_samples is None
     assert settings("tflite-int16x8").io_dtype == "int16"
     both = settings("tflite-int8-pruned-clustered")
-    assert (both.sparsities, both.clusters) == ((0.75, 0.5, 0.25), 16)
+    assert (both.sparsities, both.clusters) == ((0.6, 0.4, 0.2), 16)
 
 
 def test_options_apply_where_they_matter() -> None:
