@@ -175,9 +175,10 @@ def _prepare(
     config: TrainConfig, data: FitData, report: Progress, folder: Path, logs: Path
 ) -> tuple[Any, dict[str, Any]]:
     """Returns a tuner, with the state that its folder holds, and its search's arguments."""
+    recipe = RecipeModel(config, data.mean_input())
     try:
         with redirect_stdout(io.StringIO()):  # it says where it reloads from
-            tuner = _tuner(config, RecipeModel(config, data.mean_input()), folder)
+            tuner = _tuner(config, recipe, folder)
     except (ValueError, LookupError, TypeError, RuntimeError) as error:
         raise ArtifactError(
             f"{folder}, the state of the search that was cut off, is corrupt ({error!r}); "

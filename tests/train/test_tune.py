@@ -84,6 +84,23 @@ def quick(folder: Path, **changes: Any) -> TrainConfig:
     return replace(plain, **changes)
 
 
+@pytest.mark.parametrize("name", ["default", "cnn"])
+def test_trials_are_fitted_briefly(
+    name: str, data: FitData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted = []
+
+    def fit(model: Any, chosen: Hyperparameters, *_: Any, **__: Any) -> dict[str, list[float]]:
+        fitted.append(chosen.recipe)
+        return {"val_accuracy": [0.5]}
+
+    monkeypatch.setattr("train.tuners.fit", fit)
+    recipe = RECIPES[name]
+    found = search(quick(tmp_path, recipe=recipe), data, Heard(), data_sha256="d")
+    assert fitted == [replace(recipe, shifted=0.0, learnt_skipped=0.0)] * 2
+    assert found.best.recipe == recipe
+
+
 def test_a_finished_search_is_not_repeated_unless_asked(data: FitData, tmp_path: Path) -> None:
     first = search(quick(tmp_path), data, Heard(), data_sha256="d")
     again, report = search(quick(tmp_path), data, silent := Heard(), data_sha256="d"), silent
