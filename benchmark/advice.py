@@ -1,4 +1,4 @@
-"""Renders the recommendation and what is slower or larger than expected, as lines. Light."""
+"""Renders the recommendation and what is not as expected, as lines. Light."""
 
 from collections.abc import Iterator
 
@@ -22,7 +22,7 @@ def advice(benchmark: Benchmark, environment: Environment) -> Iterator[str]:
         )
     explained = [row for row in benchmark.results if row.explanations]
     if explained:
-        yield "Slower or larger than expected:"
+        yield "Not as expected:"
     for row in explained:
         for sentence in row.explanations:
             yield f"  {row.subject.name}: {sentence}"

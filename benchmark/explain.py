@@ -1,4 +1,4 @@
-"""Why a format is slower or larger than expected: what was expected, measured, and the evidence.
+"""Why a format is not as expected: what was expected, measured, and the evidence.
 
 Light. A cause is named only where something read from the file, the runtime or the machine, or
 measured on it, supports it; where nothing does, the sentence says so.
@@ -22,7 +22,7 @@ from benchmark.causes import (
 )
 from benchmark.pairs import Ratio, latency_ratio
 from benchmark.results import Result
-from export.formats import BITS_PER_WEIGHT, FORMATS, Format
+from export.formats import BITS_PER_WEIGHT, FORMATS, UNTUNED, Format
 from export.runners import MODES
 from train.environment import Environment
 
@@ -43,7 +43,7 @@ NO_CAUSE = "no cause found; try --profile"
 def explained(
     results: Sequence[Result], environment: Environment, floor_us: Floors
 ) -> list[Result]:
-    """Returns the rows with a sentence for each thing that is slower or larger than expected.
+    """Returns the rows with a sentence for each thing that is not as expected.
 
     Args:
         results: all rows of a run.
@@ -62,6 +62,7 @@ def _sentences(
     entry = FORMATS.get(row.subject.format)
     if entry is None or row.latency is None:
         return
+    yield from _tuning(row)
     for other in results:
         if other is row or other.latency is None or other.subject.threads != row.subject.threads:
             continue
@@ -79,6 +80,16 @@ def _sentences(
             continue  # its times say nothing of either runtime
         elif _scheme(named) == _scheme(entry) and _by_default(row) and _by_default(other):
             yield from _runtime(row, other, floor_us)
+
+
+def _tuning(row: Result) -> Iterator[str]:
+    """A format with fine-tuning should be fine-tuned."""
+    found = row.subject.manifest and row.subject.manifest.fine_tuning
+    if found and not found.kept:
+        yield (
+            f"not fine-tuned, so it is the same as {UNTUNED}: on held-out examples training for "
+            f"quantization gained {found.text}, no more than chance"
+        )
 
 
 def _size(row: Result, base: Result, entry: Format) -> Iterator[str]:

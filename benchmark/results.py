@@ -49,7 +49,7 @@ class Result:
         rounds_quiet: whether the machine ran at its full speed in each round.
         first_round: the number of its first round; rows that took turns have the same.
         verdict, reasons: the judgement.
-        explanations: what is slower or larger than expected, and why, a sentence each.
+        explanations: what is not as expected, and why, a sentence each.
     """
 
     subject: Subject

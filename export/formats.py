@@ -235,6 +235,8 @@ ALL = "all"
 # A C array made from the file of another format: nothing to benchmark, so no entry of the table.
 TFLM = "tflm"
 TFLM_MODEL = "tflite-int8"
+# What a quantization-aware trained model is without the training.
+UNTUNED = "tflite-int8"
 
 
 def split_names(requests: Iterable[str]) -> list[str]:

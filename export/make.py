@@ -7,17 +7,18 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python.convert_phase import ConverterError
 
 from export import calibration
 from export.converters import onnx, tflite
 from export.formats import Family, Format
-from export.manifest import Calibration
+from export.manifest import Calibration, FineTuning
 from export.refusal import reason_of
 from export.runners import open_runner, predict
 from export.runners.onnxruntime import load_errors
-from export.settings import ExportOptions, Settings, resolve
+from export.settings import ExportOptions, Settings, resolve, untuned
 from export.source import SourceModel
 from export.verify import Expectation, Verification, verify
 from train.errors import CheckError, ToolkitError
@@ -34,15 +35,17 @@ RUN_ERRORS: tuple[type[Exception], ...] = (RuntimeError, *load_errors())
 # https://protobuf.dev/programming-guides/proto-limits/
 MAX_BYTES = 2**31 - 1
 FLOAT_BYTES = 4
+SIGNIFICANT = 2  # standard errors
 
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """A staged file, its proof, and how its ranges were found."""
+    """A staged file, its proof, how its ranges were found, and what fine-tuning gained."""
 
     path: Path
     verification: Verification
     calibration: Calibration | None
+    fine_tuning: FineTuning | None = None
 
 
 def make(
@@ -52,7 +55,8 @@ def make(
 
     Where a format can be calibrated in several ways, each is tried, and of those that pass
     verification the one with the best score on held-out examples is kept, the earlier one of
-    equals. Of several sparsities, or precisions of the weights, the first that passes.
+    equals. Of several sparsities, or precisions of the weights, the first that passes. What was
+    trained for quantization is kept if that gained more than chance.
 
     Raises:
         ToolkitError: the converter cannot convert this model.
@@ -69,7 +73,40 @@ def make(
             return _make(entry, attempt, source, expected, staged, strict=strict)
         except CheckError:
             continue
-    return _make(entry, attempts[-1], source, expected, staged, strict=False)
+    made = _make(entry, attempts[-1], source, expected, staged, strict=False)
+    if entry.recipes == ("qat",):
+        return _unless_in_vain(made, entry, settings, source, expected)
+    return made
+
+
+def _unless_in_vain(
+    tuned: Made, entry: Format, settings: Settings, source: SourceModel, expected: Expectation
+) -> Made:
+    """Returns a fine-tuned file, or the same without fine-tuning if that did not pay.
+
+    Training moves a model's errors from some examples to others. It pays if fewer are left on
+    held-out ones, by two standard errors of the paired difference, which leaves 2 % to chance.
+    """
+    try:
+        plain = make(*untuned(settings), source, expected, source.folder)
+    except ToolkitError:
+        return tuned
+    before, after = (outputs_of(entry, made.path, expected) for made in (plain, tuned))
+    scores = [expected.score(outputs) for outputs in (before, after)]
+    was, is_right = expected.right(before), expected.right(after)
+    error = None
+    if was is not None and is_right is not None:
+        error = float(np.std(is_right - was) / np.sqrt(len(was)))
+    gained = FineTuning(
+        before=scores[0],
+        after=scores[1],
+        standard_error=error,
+        kept=scores[1] - scores[0] > SIGNIFICANT * (error or 0),
+    )
+    if gained.kept:
+        return replace(tuned, fine_tuning=gained)
+    plain.path.replace(tuned.path)
+    return replace(plain, path=tuned.path, fine_tuning=gained)
 
 
 def _one_each(values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
@@ -162,8 +199,13 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
 
 def held_out_score(entry: Format, path: Path, expected: Expectation) -> float:
     """Returns how well a file does on held-out examples, as `Expectation.score` says."""
+    return expected.score(outputs_of(entry, path, expected))
+
+
+def outputs_of(entry: Format, path: Path, expected: Expectation) -> dict[str, np.ndarray]:
+    """Returns a file's outputs, (N, …) by name, on held-out examples."""
     with open_runner(entry.runtime, path, threads=1) as runner:
-        return expected.score(predict(runner, expected.inputs))
+        return predict(runner, expected.inputs)
 
 
 def audit(

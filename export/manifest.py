@@ -61,10 +61,36 @@ class Calibration:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FineTuning:
+    """Whether fine-tuning gained anything over post-training quantization.
+
+    Attributes:
+        before, after: accuracy, 0…1, on held-out examples without and with it; without labels
+            the signal-to-noise ratio of the outputs' variation, in decibels.
+        standard_error: of the difference, over the examples; None without labels.
+        kept: whether the file is the fine-tuned one.
+    """
+
+    before: float
+    after: float
+    standard_error: float | None
+    kept: bool
+
+    @property
+    def text(self) -> str:
+        """The gain in words."""
+        gain = self.after - self.before
+        if self.standard_error is None:
+            return f"{gain:+.1f} dB"
+        return f"{100 * gain:+.2f} points, standard error {100 * self.standard_error:.2f}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Manifest:
     """All that is recorded of one exported file; `path` is where the manifest itself is.
 
     `operators` counts the operators in the file by name; None in manifests of earlier versions.
+    `fine_tuning` is of formats that need not be fine-tuned; None of others.
     """
 
     path: Path
@@ -85,6 +111,7 @@ class Manifest:
     versions: Mapping[str, str]
     created: str
     operators: Mapping[str, int] | None = None
+    fine_tuning: FineTuning | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Returns the manifest's content as a JSON object, sealed by a hash of itself."""
@@ -149,6 +176,7 @@ def read_manifest(path: Path) -> Manifest:
             versions=dict(content["versions"]),
             created=_text(content["created"]),
             operators=_operators(content.get("operators")),
+            fine_tuning=FineTuning(**tuned) if (tuned := content.get("fine_tuning")) else None,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ArtifactError(f"{path} lacks or garbles {error}; {remedy}") from error

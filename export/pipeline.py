@@ -274,6 +274,7 @@ def manifest_of(
         versions=versions(entry),
         created=now.isoformat(timespec="seconds"),
         operators=made.verification.operators,
+        fine_tuning=made.fine_tuning,
     )
 
 
@@ -298,6 +299,8 @@ def summary(manifest: Manifest) -> str:
     found = manifest.calibration
     if found is not None and len(found.candidates) > 1:
         line += f", calibrated by {found.method}"
+    if manifest.fine_tuning is not None and not manifest.fine_tuning.kept:
+        line += f", not fine-tuned, which gains nothing here ({manifest.fine_tuning.text})"
     if found is not None and found.halves_difference > calibration.MAX_HALVES_DIFFERENCE:
         line += (
             f"; warning: ranges of two halves of the {found.count} calibration examples differ by "

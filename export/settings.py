@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from export.formats import Format
+from export.formats import FORMATS, UNTUNED, Format
 from train.errors import ToolkitError
 
 CALIBRATION_METHODS = ("auto", "min-max", "moving-average", "percentile", "entropy")
@@ -98,6 +98,17 @@ def resolve(formats: Sequence[Format], options: ExportOptions) -> dict[str, Sett
                 "that takes it (`python -m export --list`)"
             )
     return {entry.name: _settings(entry, options) for entry in formats}
+
+
+def untuned(settings: Settings) -> tuple[Format, Settings]:
+    """Returns what a quantization-aware trained format is without training, with its settings."""
+    entry = FORMATS[UNTUNED]
+    options = ExportOptions(
+        batch="dynamic" if settings.batch is None else str(settings.batch),
+        io=settings.io_dtype,
+        calibration_samples=settings.calibration_samples,
+    )
+    return entry, _settings(entry, options)
 
 
 def _takes(entry: Format, option: str, value: object) -> bool:

@@ -58,6 +58,14 @@ class Expectation:
             for name, reference in self.outputs.items()
         }
 
+    def right(self, outputs: Mapping[str, np.ndarray]) -> np.ndarray | None:
+        """Returns the share of an example's outputs that name its class, (N,); None unlabelled."""
+        if not self.labels:
+            return None
+        hits = [outputs[name].argmax(axis=1) == known for name, known in self.labels.items()]
+        shares: np.ndarray = np.mean(hits, axis=0)
+        return shares
+
     def score(self, outputs: Mapping[str, np.ndarray]) -> float:
         """Returns how good outputs are, to choose the best of several files by.
 

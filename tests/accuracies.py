@@ -28,7 +28,7 @@ ROWS: tuple[tuple[str, tuple[str, ...], tuple[int, ...]], ...] = (
     ("mlp, 64 units", (*MLP, "--units", "64"), (1,)),
     ("mlp, 32 units", (*MLP, "--units", "32"), (1,)),
     ("cnn, 16 filters", (*CNN, "--units", "16"), (1,)),
-    ("cnn, 20 filters", (*CNN, "--units", "20", "--epochs", "18"), (1,)),
+    ("cnn, 24 filters", (*CNN, "--units", "24", "--epochs", "14"), (1,)),
     ("cnn, 64 filters", (*CNN, *LARGE), (1,)),
 )
 

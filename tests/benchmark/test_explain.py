@@ -6,6 +6,7 @@ import pytest
 
 from benchmark.explain import explained
 from benchmark.results import Result
+from export.manifest import FineTuning
 from tests.benchmark.rows import row
 from train.environment import Environment
 
@@ -205,3 +206,21 @@ def test_pruned_and_clustered_weights_are_stored_dense(name: str) -> None:
         "byte each; gzip is where it shows: 100.0 instead of 230.0 kB"
     )
     assert sentences(row("tflite-int8-qat", 3.0, 253_000, gzip_bytes=100_000), plain) == ()
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_training_that_did_not_pay_is_told(kept: bool) -> None:
+    trained = row("tflite-int8-qat", 3.0, 254_000)
+    assert trained.subject.manifest is not None
+    found = FineTuning(before=0.9, after=0.901, standard_error=0.001, kept=kept)
+    manifest = replace(trained.subject.manifest, fine_tuning=found)
+    told = sentences(replace(trained, subject=replace(trained.subject, manifest=manifest)), FLOAT)
+    assert (
+        told == ()
+        if kept
+        else told
+        == (
+            "not fine-tuned, so it is the same as tflite-int8: on held-out examples training for "
+            "quantization gained +0.10 points, standard error 0.10, no more than chance",
+        )
+    )

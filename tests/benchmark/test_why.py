@@ -89,7 +89,7 @@ def test_the_smallest_within_the_limits_is_recommended(
     assert found["objective"] == "size"
     assert f"* recommended for this machine, by size: {found['name']}, " in done.out
     assert f"† Pareto set: {', '.join(found['pareto'])}: " in done.out
-    assert "Slower or larger than expected:" in done.out
+    assert "Not as expected:" in done.out
 
 
 def test_limits_that_nothing_meets_lose_no_results(

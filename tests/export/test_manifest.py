@@ -7,6 +7,7 @@ import pytest
 from export.manifest import (
     Calibration,
     Check,
+    FineTuning,
     Manifest,
     Source,
     check_file,
@@ -51,6 +52,7 @@ def write_manifest(folder: Path) -> Manifest:
         versions={"numpy": "1"},
         created="2026-01-01T00:00:00+00:00",
         operators={"FULLY_CONNECTED": 2, "SOFTMAX": 1},
+        fine_tuning=FineTuning(before=0.91, after=0.92, standard_error=0.002, kept=True),
     )
     write_json(manifest.path, manifest.as_json())
     return manifest
