@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from export import calibration
 from export.compare import are_classes
 from export.current import current_manifest, versions
 from export.formats import FORMATS, TFLM, TFLM_MODEL, Format
@@ -24,6 +23,7 @@ from export.own import OwnModel
 from export.refusal import with_advice
 from export.settings import ExportOptions, Settings, resolve
 from export.source import SourceModel
+from export.summary import summary
 from export.verify import Expectation
 from train.artifact import file_sha256, publish, staging, write_json
 from train.errors import ArtifactError, ToolkitError
@@ -276,34 +276,3 @@ def manifest_of(
         operators=made.verification.operators,
         fine_tuning=made.fine_tuning,
     )
-
-
-def summary(manifest: Manifest) -> str:
-    """Returns the line that tells a user what was written and how it compares."""
-    values = {check.name: check.value for check in manifest.checks}
-
-    def of(name: str) -> float:
-        return float(values[name])
-
-    line = f"{manifest.format:<28} {manifest.size_bytes / 1000:>8,.1f} kB  "
-    told = []
-    if "agreement" in values:
-        told.append(f"agrees with Keras on {of('agreement'):.2%} of held-out examples")
-    if "accuracy_drop" in values:
-        told.append(f"accuracy drop {of('accuracy_drop') * 100:+.2f} points")
-    else:
-        told.append(f"outputs' noise is {of('variation_db'):.1f} dB below their variation")
-    line += ", ".join(told)
-    if "sparsity" in values:
-        line += f", {of('sparsity'):.0%} of the weights zero"
-    found = manifest.calibration
-    if found is not None and len(found.candidates) > 1:
-        line += f", calibrated by {found.method}"
-    if manifest.fine_tuning is not None and not manifest.fine_tuning.kept:
-        line += f", not fine-tuned, which gains nothing here ({manifest.fine_tuning.text})"
-    if found is not None and found.halves_difference > calibration.MAX_HALVES_DIFFERENCE:
-        line += (
-            f"; warning: ranges of two halves of the {found.count} calibration examples differ by "
-            f"{found.halves_difference:.0%}, give more with --calibration-samples"
-        )
-    return line

@@ -11,7 +11,7 @@ from export.calibration import (
 from export.converters import tflite
 from export.formats import FORMATS
 from export.manifest import Calibration, Manifest
-from export.pipeline import summary
+from export.summary import summary
 from tests.examples import MANIFEST
 from tests.export.conftest import Tiny
 

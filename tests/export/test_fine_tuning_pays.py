@@ -8,8 +8,8 @@ from export import make as making
 from export.formats import FORMATS
 from export.make import Made, make, outputs_of
 from export.manifest import Check, FineTuning
-from export.pipeline import summary
 from export.settings import ExportOptions, untuned
+from export.summary import summary
 from tests.examples import MANIFEST
 from tests.export.conftest import Tiny, settings_of
 from train.data import INPUT_NAME, OUTPUT_NAME
