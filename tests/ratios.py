@@ -20,6 +20,7 @@ import numpy as np
 from benchmark.config import BenchmarkConfig
 from benchmark.gate import Gate
 from benchmark.latency import time_calls
+from benchmark.pairs import latency_ratio
 from benchmark.pipeline import run_benchmark
 from benchmark.results import Result
 from export.formats import FORMATS
@@ -145,13 +146,9 @@ def add_keras_default(artifacts: Path) -> None:
 
 
 def ratio(above: Result, below: Result) -> float:
-    """Returns the median over the rounds of one row's median over another's."""
-    rounds = zip(
-        *(above.rounds_ns, below.rounds_ns, above.rounds_quiet, below.rounds_quiet), strict=True
-    )
-    pairs = [(np.median(a) / np.median(b), calm and quiet) for a, b, calm, quiet in rounds]
-    calm_pairs = [found for found, quiet in pairs if quiet]
-    return float(np.median(calm_pairs if len(calm_pairs) >= 5 else [found for found, _ in pairs]))
+    """Returns a row's median latency over another's, NaN where it was not measured."""
+    found = latency_ratio(above, below)
+    return float("nan") if found is None else found.value
 
 
 def bare_loop_ratio(artifacts: Path, images: np.ndarray) -> None:
