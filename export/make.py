@@ -224,7 +224,7 @@ def audit(
         clipped = calibration.onnx_clipped_share(path, held_out)
     elif not entry.recipes:
         with captured_native_output():
-            twin = tflite.float_twin(source, batch=1)
+            twin = tflite.float_twin(source, 1, method)
             clipped = calibration.tflite_clipped_share(twin, path, held_out)
     return Calibration(
         count=len(source.representative),

@@ -39,7 +39,7 @@ class SourceModel:
         model: the model.
         inputs, outputs: its inputs and outputs.
         folder: a temporary folder for converters' intermediate files.
-        float_twins: float32 TFLite files by batch, which other formats are derived from.
+        float_twins: float32 TFLite files by SavedModel, which other formats are derived from.
         onnx_files: float32 ONNX files by batch, opset and whether loops are unrolled, likewise.
     """
 
@@ -55,12 +55,12 @@ class SourceModel:
         self.model = model
         self.inputs, self.outputs = model.inputs, model.outputs
         self.folder = folder
-        self.float_twins: dict[int | None, bytes] = {}
+        self.float_twins: dict[Path, bytes] = {}
         self.onnx_files: dict[tuple[int | None, int | None, bool], Path] = {}
         self._representative = representative
         self._training = training
         self._teacher: tuple[dict[str, np.ndarray], dict[str, np.ndarray]] | None = None
-        self._saved_models: dict[tuple[int | None, bool], Path] = {}
+        self._saved_models: dict[tuple[int | None, bool, bool], Path] = {}
         self._halves_difference: float | None = None
 
     @property
@@ -138,23 +138,28 @@ class SourceModel:
         """Returns the truth of the training examples by the output's name, where it is known."""
         return {} if self._training is None else self._training.samples.targets
 
-    def saved_model(self, batch: int | None, *, for_integers: bool) -> Path:
+    def saved_model(
+        self, batch: int | None, *, for_integers: bool, gates_apart: bool = False
+    ) -> Path:
         """Returns the model's SavedModel with a fixed or open batch, written when first asked for.
 
         Integer formats get recurrent layers written out step by step: a loop is a graph of its
-        own, in which TFLite's converter finds no ranges.
+        own, in which TFLite's converter finds no ranges. Its own quantizer gets `gates_apart`: of
+        gates computed together the first step does not use all, and their SPLIT it leaves in float
+        in one process and not in the next.
 
         TFLite's converter reads it rather than a concrete function, whose variables it leaves
         unfrozen for a Keras 3 model: that succeeds, and the 3 kB file knows nothing. A fixed
         batch keeps SHAPE, STRIDED_SLICE and PACK out of the graph.
         """
         unroll = for_integers and bool(self.model.recurrent)
-        if (batch, unroll) not in self._saved_models:
-            folder = self.folder / f"saved_model-{batch or 'dynamic'}{'-unrolled' * unroll}"
-            self.model.save(folder, batch, unroll=unroll)
+        apart = unroll and gates_apart
+        if (batch, unroll, apart) not in self._saved_models:
+            folder = self.folder / f"saved_model-{len(self._saved_models)}"
+            self.model.save(folder, batch, unroll=unroll, gates_apart=apart)
             without_negations(folder)
-            self._saved_models[batch, unroll] = folder
-        return self._saved_models[batch, unroll]
+            self._saved_models[batch, unroll, apart] = folder
+        return self._saved_models[batch, unroll, apart]
 
 
 def batch_size(inputs: Sequence[TensorSpec]) -> int:

@@ -13,6 +13,7 @@ from export.settings import ExportOptions, Settings, resolve
 from export.source import SourceModel
 
 FLOAT = FORMATS["tflite-float32"]
+OWN_METHOD = "min-max"  # of TFLite's own quantizer
 OPERATORS = {
     "int8": tf.lite.OpsSet.TFLITE_BUILTINS_INT8,
     "int16": tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,
@@ -35,26 +36,35 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
         from export.finetune import fine_tune
 
         return _convert(entry, settings, source, fine_tune(source, entry.recipes, settings))
-    if entry.calibrated and has_loops(float_twin(source, settings.batch)):
+    if entry.calibrated and has_loops(float_twin(source, settings.batch, method)):
         # its calibrator crashes on the loop's graph, and the process with it
         raise ValueError("it has a loop or a condition, which integer formats cannot hold")
-    saved_model = source.saved_model(settings.batch, for_integers=entry.calibrated)
     if method == "moving-average":
         from export.converters.quantizer import quantize_static
 
-        exact = float_twin(source, settings.batch)
+        exact = float_twin(source, settings.batch, method)
         return quantize_static(exact, entry.weights, source)
+    saved_model = source.saved_model(
+        settings.batch, for_integers=entry.calibrated, gates_apart=method == OWN_METHOD
+    )
     return _convert(entry, settings, source, saved_model)
 
 
-def float_twin(source: SourceModel, batch: int | None) -> bytes:
-    """Returns the float32 file, whose tensors bear the names of the integer files' tensors."""
-    if batch not in source.float_twins:
+def float_twin(source: SourceModel, batch: int | None, method: str | None) -> bytes:
+    """Returns the float32 file, whose tensors bear the names of the integer file's tensors.
+
+    Args:
+        source: the model.
+        batch: the fixed batch size, or None for an open one.
+        method: how the integer file's ranges come from the representative dataset.
+    """
+    saved_model = source.saved_model(batch, for_integers=True, gates_apart=method == OWN_METHOD)
+    if saved_model not in source.float_twins:
         options = ExportOptions(batch="dynamic" if batch is None else str(batch))
         settings = resolve([FLOAT], options)[FLOAT.name]
-        saved_model = source.saved_model(batch, for_integers=True)
-        source.float_twins[batch] = _convert(FLOAT, settings, source, saved_model, flatten=True)
-    return source.float_twins[batch]
+        twin = _convert(FLOAT, settings, source, saved_model, flatten=True)
+        source.float_twins[saved_model] = twin
+    return source.float_twins[saved_model]
 
 
 def _convert(

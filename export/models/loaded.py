@@ -18,6 +18,7 @@ from train.native_output import captured_native_output
 from train.tensors import TensorSpec
 
 SIGNATURE = "serving_default"
+GATES = "implementation"  # of a Keras cell: 1 computes each gate by itself, 2 all at once
 Tensors = Mapping[str, tf.Tensor]
 
 
@@ -61,13 +62,16 @@ class LoadedModel:
         """How many numbers the variables hold."""
         return sum(int(np.prod(variable.shape)) for _, variable in self.variables)
 
-    def save(self, folder: Path, batch: int | None, *, unroll: bool = False) -> None:
+    def save(
+        self, folder: Path, batch: int | None, *, unroll: bool = False, gates_apart: bool = False
+    ) -> None:
         """Writes a SavedModel with one signature, `serving_default`, of these inputs and outputs.
 
         Args:
             folder: where to.
             batch: the fixed batch size, or None for an open one.
             unroll: whether recurrent layers are written out step by step, instead of as loops.
+            gates_apart: whether their steps compute each gate by itself.
 
         Raises:
             ToolkitError: the model does not take this batch size, or TensorFlow cannot save it.
@@ -79,7 +83,7 @@ class LoadedModel:
             )
         self.reset()
         try:
-            with captured_native_output(), self.unrolled(unroll):
+            with captured_native_output(), self.unrolled(unroll, gates_apart=gates_apart):
                 function = traced(self.call, self.inputs, batch)
                 module = tf.Module()
                 # The variables themselves, not the model that has them: below a Keras 3 model
@@ -94,17 +98,24 @@ class LoadedModel:
             ) from error
 
     @contextmanager
-    def unrolled(self, unroll: bool) -> Iterator[None]:
-        """Has recurrent layers write their steps out while they are traced, if `unroll`."""
+    def unrolled(self, unroll: bool, *, gates_apart: bool = False) -> Iterator[None]:
+        """Has recurrent layers write their steps out while they are traced, if `unroll`.
+
+        If `gates_apart`, each gate by itself: larger and slower.
+        """
         layers = self.recurrent if unroll else ()
-        before = [layer.unroll for layer in layers]
-        for layer in layers:
-            layer.unroll = True
+        changes: list[tuple[Any, str, Any]] = [(layer, "unroll", True) for layer in layers]
+        if gates_apart:
+            cells = [getattr(layer, "cell", None) for layer in layers]
+            changes += [(cell, GATES, 1) for cell in cells if hasattr(cell, GATES)]
+        before = [getattr(owner, name) for owner, name, _ in changes]
+        for change in changes:
+            setattr(*change)
         try:
             yield
         finally:
-            for layer, was in zip(layers, before, strict=True):
-                layer.unroll = was
+            for (owner, name, _), was in zip(changes, before, strict=True):
+                setattr(owner, name, was)
 
     def predict(self, inputs: Mapping[str, np.ndarray], batch_size: int) -> dict[str, np.ndarray]:
         """Returns the outputs by name for inputs (N, …) by name, computed in batches.

@@ -38,7 +38,7 @@ def test_every_activation_of_a_quantized_file_is_found_in_its_twin(
     path = tiny.make(FORMATS["tflite-int8"], tmp_path_factory.mktemp("file")).path
     ranges = tflite_ranges(path)
     some = {name: found[:20] for name, found in tiny.expected.inputs.items()}
-    examples = list(tflite_values(tflite.float_twin(tiny.source, batch=1), some))
+    examples = list(tflite_values(tflite.float_twin(tiny.source, 1, "min-max"), some))
     assert len(examples) == 20
     values = {name: np.concatenate([found[name] for found in examples]) for name in examples[0]}
     assert len(values) == 5  # image, flattened, hidden, logits, probabilities
