@@ -5,22 +5,19 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import flatbuffers
 import keras
 import numpy as np
 import onnx
 import pytest
 import tensorflow as tf
-from ai_edge_litert import schema_py_generated as schema
 
 from export.compare import MAX_SNR_DB, distance
-from export.converters.flatbuffer import FILE_IDENTIFIER, finish
+from export.converters.flatbuffer import finish
 from export.formats import FORMATS, Format
 from export.inspection import inspect
 from export.make import CONVERTERS, make
 from export.runners import open_runner
 from export.runners.tflm import TFLMRunner
-from export.settings import ExportOptions, Settings
 from export.verify import _check_format, verify
 from export.verify_outputs import _invoke_some
 from tests.export.conftest import Tiny, load_tiny, settings_of
@@ -220,36 +217,6 @@ def test_a_converters_refusal_is_one_error_with_its_reason(
     monkeypatch.setitem(CONVERTERS, "tflite", SimpleNamespace(convert=refuse))
     with pytest.raises(ToolkitError, match=r"tflite-float32: .*: operator FOO has no kernel$"):
         tiny.make(FLOAT, tmp_path)
-
-
-def test_the_sparsest_that_passes_verification_is_made(
-    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A converter that prunes everything away, unless half of it is enough."""
-    pruned, dense = FORMATS["tflite-int8-pruned"], FORMATS["tflite-int8"]
-    real, tried = CONVERTERS["tflite"].convert, []
-
-    def prune(entry: Format, settings: Settings, *rest: Any) -> bytes:
-        tried.append(settings.sparsities)
-        content: bytes = real(dense, settings_of(dense), "min-max", tiny.source)
-        graph = schema.ModelT.InitFromPackedBuf(bytearray(content))
-        for buffer in graph.buffers:
-            if buffer.data is not None and len(buffer.data) > 1_000:
-                kept = 0 if settings.sparsities == (0.6,) else len(buffer.data) // 2
-                magnitudes = np.abs(buffer.data.view(np.int8).astype(int))
-                buffer.data[np.argsort(magnitudes)[: len(buffer.data) - kept]] = 0
-        builder = flatbuffers.Builder()
-        builder.Finish(graph.Pack(builder), file_identifier=FILE_IDENTIFIER)
-        packed = bytes(builder.Output())
-        return finish(packed, inputs=["image"], outputs=["probabilities"])
-
-    monkeypatch.setitem(CONVERTERS, "tflite", SimpleNamespace(convert=prune))
-    made = tiny.make(pruned, tmp_path)
-    assert tried == [(0.6,), (0.4,)]
-    (sparsity,) = (check for check in made.verification.checks if check.name == "sparsity")
-    assert 0.39 <= float(sparsity.value) <= 0.6
-    with pytest.raises(CheckError, match="agreement"):
-        tiny.make(pruned, tmp_path, ExportOptions(sparsity=0.6))
 
 
 def test_distances_of_known_outputs() -> None:
