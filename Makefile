@@ -40,7 +40,7 @@ bench: $(VENV)/dev ## print the speed ratios that the README claims (needs `make
 accuracies: $(VENV)/dev ## print what training reaches at several widths and seeds (half an hour)
 	$(BIN)/python -m tests.accuracies
 
-pictures: $(VENV)/dev ## make the README's two pictures in pictures/ (needs `make run` once)
+pictures: $(VENV)/dev ## make the README's two pictures in benchmark/report/pictures/ (needs `make run` once)
 	$(BIN)/python -m tests.pictures
 
 arm: $(VENV)/dev ## run the exports on an emulated ARM machine, compare outputs (needs `make run`)

@@ -14,8 +14,8 @@ from benchmark.options import (
     XNNPACK,
     parser,
 )
-from train.cli import DEFAULT_BUNDLE_IMAGES, run_command
-from train.errors import ToolkitError
+from train.common.cli import DEFAULT_BUNDLE_IMAGES, run_command
+from train.common.errors import ToolkitError
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -41,10 +41,10 @@ def main(arguments: Sequence[str]) -> int:
     from rich.console import Console
 
     from export.formats import select_formats
-    from train.bundled import in_bundle
+    from train.common.bundled import in_bundle
 
     if options.merge:
-        from benchmark.merge import read_machines, render_merged
+        from benchmark.results.merge import read_machines, render_merged
 
         render_merged(read_machines(options.merge), Console())
         return 0
@@ -82,15 +82,15 @@ def main(arguments: Sequence[str]) -> int:
         )
         return run_on_host(remote)
 
+    from benchmark.advise.closest import unmet
     from benchmark.config import BenchmarkConfig
-    from benchmark.gate import MIN_SNR_DB, Gate
-    from benchmark.limits import unmet
+    from benchmark.judge.limits import MIN_SNR_DB, Gate
+    from benchmark.judge.scores import THRESHOLD
     from benchmark.pipeline import run_benchmark
-    from benchmark.report import render
-    from benchmark.reports import PAGE_FILE
-    from benchmark.scores import THRESHOLD
-    from train.environment import read_environment
-    from train.progress import progress
+    from benchmark.report.terminal import render
+    from benchmark.report.write import PAGE_FILE
+    from train.common.environment import read_environment
+    from train.common.progress import progress
 
     config = BenchmarkConfig(
         artifacts=options.artifacts,
@@ -137,9 +137,9 @@ def compare(old: Path, new: Path) -> int:
     """Prints what changed between two results files; returns 1 if something got worse, else 0."""
     from rich.console import Console
 
-    from benchmark.changes import find_changes
-    from benchmark.changes_report import render_changes
-    from benchmark.recorded import read_run
+    from benchmark.report.comparison import render_changes
+    from benchmark.results.compare import find_changes
+    from benchmark.results.read import read_run
 
     changes = find_changes(read_run(old), read_run(new))
     render_changes(changes, Console())

@@ -4,9 +4,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmark.gate import Gate
-from benchmark.scores import THRESHOLD
-from benchmark.tasks import Metric
+from benchmark.judge.limits import Gate
+from benchmark.judge.scores import THRESHOLD
+from benchmark.judge.tasks import Metric
 from export.formats import Format
 
 Objective = Literal["latency", "size", "accuracy"]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from train.cli import Parser, integer_between, listed, names, number_between
+from train.common.cli import Parser, integer_between, listed, names, number_between
 
 METRICS = ("accuracy", "top-5", "auc", "mae", "rmse", "r2")
 TOLERANCE = 0.01

@@ -5,33 +5,33 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from benchmark.conditions import Conditions
+from benchmark.advise.closest import check_limits, limits_of
+from benchmark.advise.explain import explained
+from benchmark.advise.quality import quality_of
+from benchmark.advise.recommend import Recommendation, recommend
 from benchmark.config import BenchmarkConfig
-from benchmark.explain import explained
-from benchmark.floor import measure_floors
-from benchmark.gate import Gate
-from benchmark.limits import check_limits, limits_of
-from benchmark.measure import Measurement
-from benchmark.metrics import Measure
-from benchmark.outputs import OUTPUTS_FILE, write_outputs
-from benchmark.partial import PartialResults
-from benchmark.quality import quality_of
-from benchmark.questions import Question, ask
-from benchmark.recommend import Recommendation, recommend
-from benchmark.reports import check_places, write_reports
-from benchmark.results import Result, conclude
-from benchmark.subjects import (
+from benchmark.judge.limits import Gate
+from benchmark.judge.metrics import Measure
+from benchmark.judge.rows import Result, conclude
+from benchmark.judge.task import Question, ask
+from benchmark.measure.checkpoint import PartialResults
+from benchmark.measure.conditions import Conditions
+from benchmark.measure.overhead import measure_floors
+from benchmark.measure.session import Measurement
+from benchmark.measure.variants import (
     KERAS,
     RESULTS_FILE,
     Subject,
     find_manifests,
     find_subjects,
 )
-from export.evaluation import open_evaluation, unpacked
-from train.artifact import package_versions, publish, staging, write_json
-from train.environment import read_environment
-from train.errors import ToolkitError
-from train.record import ReferenceOutputs
+from benchmark.report.write import check_places, write_reports
+from benchmark.results.outputs import OUTPUTS_FILE, write_outputs
+from export.data.test_data import open_evaluation, unpacked
+from train.common.artifact import package_versions, publish, staging, write_json
+from train.common.environment import read_environment
+from train.common.errors import ToolkitError
+from train.common.record import ReferenceOutputs
 
 SCHEMA_VERSION = 1
 BASELINE = 0.886  # of the reference job: the test accuracy of the notebook that it comes from

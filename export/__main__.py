@@ -14,12 +14,12 @@ from export.formats import (
     select_formats,
     split_names,
 )
-from export.models.request import module_file
+from export.model.request import module_file
 from export.options import own_model, own_options, parser
 from export.own import OwnModel
 from export.settings import ExportOptions, Settings, methods_of, resolve
-from train.cli import DEFAULT_BUNDLE_IMAGES, run_command
-from train.errors import ToolkitError
+from train.common.cli import DEFAULT_BUNDLE_IMAGES, run_command
+from train.common.errors import ToolkitError
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
             )
         chosen = tuple(select_formats(options.format)) if options.format else None
 
-        from export.bundle.build import BundleConfig, write_bundle
+        from export.deploy.bundle.build import BundleConfig, write_bundle
 
         config = BundleConfig(
             target=options.bundle,
@@ -73,10 +73,10 @@ def main(arguments: Sequence[str]) -> int:
         return export_own(options, own, formats, settings, tflm=tflm)
 
     from export.current import current_manifest
-    from export.microcontroller.package import is_current, package_current
-    from train.native_output import captured_native_output
-    from train.progress import progress
-    from train.record import read_model_record
+    from export.deploy.microcontroller.package import is_current, package_current
+    from train.common.native_output import captured_native_output
+    from train.common.progress import progress
+    from train.common.record import read_model_record
 
     # What needs no TensorFlow is said before its import: no model, nothing to do.
     record = read_model_record(options.artifacts)
@@ -126,8 +126,8 @@ def export_own(
     tflm: bool,
 ) -> int:
     """Exports a user's own model; returns the exit code."""
-    from train.native_output import captured_native_output
-    from train.progress import progress
+    from train.common.native_output import captured_native_output
+    from train.common.progress import progress
 
     # Both say that there is no such model before TensorFlow is loaded.
     if own.request.kind == "callable":

@@ -9,9 +9,9 @@ from typing import Any
 from export.formats import Format
 from export.manifest import Manifest, check_file, read_manifest
 from export.settings import Settings
-from train.artifact import package_versions
-from train.errors import ArtifactError
-from train.record import ModelRecord
+from train.common.artifact import package_versions
+from train.common.errors import ArtifactError
+from train.common.record import ModelRecord
 
 PACKAGES = {
     "tflite": ("tensorflow", "keras", "ai-edge-litert", "ai-edge-quantizer", "numpy"),
@@ -21,11 +21,11 @@ FINE_TUNING_PACKAGES = ("tf-keras", "tensorflow-model-optimization")
 # What decides the bytes of an export besides its packages: this toolkit's own code.
 CODE = (
     "export",
-    "train/data.py",
-    "train/model.py",
-    "train/preprocessing.py",
-    "train/record.py",
-    "train/samples.py",
+    "train/data/fashion_mnist.py",
+    "train/fit/model.py",
+    "train/common/preprocessing.py",
+    "train/common/record.py",
+    "train/common/samples.py",
 )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from train.errors import ToolkitError
+from train.common.errors import ToolkitError
 
 Family = Literal["tflite", "onnx"]
 Converter = Literal["tflite", "ai-edge-quantizer", "onnx"]

@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from train.artifact import content_sha256, file_sha256, read_json
-from train.errors import ArtifactError
-from train.preprocessing import Preprocessing, preprocessing_from_json
-from train.tensors import TensorSpec, spec_from_json
+from train.common.artifact import content_sha256, file_sha256, read_json
+from train.common.errors import ArtifactError
+from train.common.preprocessing import Preprocessing, preprocessing_from_json
+from train.common.tensors import TensorSpec, spec_from_json
 
 SCHEMA_VERSION = 1
 

@@ -4,12 +4,12 @@ from argparse import Namespace
 from pathlib import Path
 
 from export.formats import ALL, TFLM
-from export.models.request import ModelRequest, parse_shape
+from export.model.request import ModelRequest, parse_shape
 from export.own import OwnModel, parse_preprocess, parse_scale, parse_size
 from export.settings import CALIBRATION_METHODS
-from train.cli import Parser, integer_between, number_between
-from train.errors import ToolkitError
-from train.preprocessing import Preprocessing
+from train.common.cli import Parser, integer_between, number_between
+from train.common.errors import ToolkitError
+from train.common.preprocessing import Preprocessing
 
 DESCRIPTION = "Converts a Keras model and proves each file before writing it."
 MAX_SAMPLES = 1_000_000

@@ -4,10 +4,10 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from export.models.request import ModelRequest
-from train.errors import ToolkitError
-from train.preprocessing import RAW, Factor, Preprocessing
-from train.tensors import TensorSpec
+from export.model.request import ModelRequest
+from train.common.errors import ToolkitError
+from train.common.preprocessing import RAW, Factor, Preprocessing
+from train.common.tensors import TensorSpec
 
 KEYS = ("scale", "mean", "std")
 EXAMPLE = "scale=1/255,mean=0.5,std=0.25"

@@ -9,27 +9,27 @@ from typing import Any
 
 import numpy as np
 
-from export.compare import are_classes
+from export.convert.inputs import Material, own_material, reference_material
+from export.convert.make import Made, can_be_made, make
+from export.convert.memory import release_memory
+from export.convert.refusal import with_advice
+from export.convert.source import SourceModel
 from export.current import current_manifest, versions
+from export.deploy.microcontroller.arena import check_interpreter
+from export.deploy.microcontroller.operators import lacks, missed_operator
+from export.deploy.microcontroller.package import make_package
 from export.formats import FORMATS, TFLM, TFLM_MODEL, Format
-from export.make import Made, can_be_made, make
 from export.manifest import Manifest, Source
-from export.material import Material, own_material, reference_material
-from export.memory import release_memory
-from export.microcontroller.arena import check_interpreter
-from export.microcontroller.operators import lacks, missed_operator
-from export.microcontroller.package import make_package
 from export.own import OwnModel
-from export.refusal import with_advice
 from export.settings import ExportOptions, Settings, resolve
-from export.source import SourceModel
 from export.summary import summary
-from export.verify import Expectation
-from train.artifact import file_sha256, publish, staging, write_json
-from train.errors import ArtifactError, ToolkitError
-from train.preprocessing import Preprocessing, preprocess
-from train.progress import Progress
-from train.record import MODEL_FILE, RECORD_FILE, ModelRecord, read_model_record
+from export.verify.distance import are_classes
+from export.verify.file import Expectation
+from train.common.artifact import file_sha256, publish, staging, write_json
+from train.common.errors import ArtifactError, ToolkitError
+from train.common.preprocessing import Preprocessing, preprocess
+from train.common.progress import Progress
+from train.common.record import MODEL_FILE, RECORD_FILE, ModelRecord, read_model_record
 
 
 @dataclass(frozen=True, kw_only=True)

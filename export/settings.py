@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from export.formats import FORMATS, UNTUNED, Format
-from train.errors import ToolkitError
+from train.common.errors import ToolkitError
 
 CALIBRATION_METHODS = ("auto", "min-max", "moving-average", "percentile", "entropy")
 METHODS_OF_CONVERTER = {

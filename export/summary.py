@@ -1,6 +1,6 @@
 """Renders what was written as a line for the terminal. Light."""
 
-from export import calibration
+from export.convert import calibration
 from export.manifest import Manifest
 
 

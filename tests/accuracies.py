@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.ratios import REPOSITORY
-from train.cli import Parser, run_command
-from train.errors import ToolkitError
+from train.common.cli import Parser, run_command
+from train.common.errors import ToolkitError
 
 FOLDER = "accuracies"
 INT8 = "tflite-int8"

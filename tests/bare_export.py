@@ -7,12 +7,12 @@ no choice of calibration, no manifest.
 import sys
 from pathlib import Path
 
-from export.converters import onnx, tflite
+from export.convert import onnx, tflite
+from export.convert.inputs import reference_material
+from export.convert.source import SourceModel
 from export.formats import FORMATS
-from export.material import reference_material
 from export.settings import ExportOptions, resolve
-from export.source import SourceModel
-from train.record import read_model_record
+from train.common.record import read_model_record
 
 
 def main(folder: Path, names: list[str]) -> None:

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
-from export.bundle.build import BundleConfig
+from export.deploy.bundle.build import BundleConfig
 from export.formats import FORMATS
 from export.manifest import Manifest
 from tests.conftest import synthetic
 from tests.examples import MANIFEST, OUTPUT, REFERENCE
-from train.artifact import file_sha256, write_json
-from train.data import as_samples, save_slice
-from train.record import OUTPUTS_FILE, save_outputs
-from train.tensors import TensorSpec
+from train.common.artifact import file_sha256, write_json
+from train.common.record import OUTPUTS_FILE, save_outputs
+from train.common.tensors import TensorSpec
+from train.data.fashion_mnist import as_samples, save_slice
 
 COUNT = 30
 NAMES = ("tflite-int8", "onnx-float32")

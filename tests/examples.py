@@ -6,12 +6,12 @@ from typing import Self
 
 import numpy as np
 
-from benchmark.questions import Question
+from benchmark.judge.task import Question
 from export.manifest import Manifest, Source
-from export.runners.runner import Runner, Values
-from train.preprocessing import Preprocessing
-from train.record import ReferenceOutputs
-from train.tensors import TensorSpec
+from export.runtimes.runner import Runner, Values
+from train.common.preprocessing import Preprocessing
+from train.common.record import ReferenceOutputs
+from train.common.tensors import TensorSpec
 
 INPUT = TensorSpec(name="image", shape=(1, 2, 2), dtype="int8", scale=1 / 255, zero_point=-128)
 OUTPUT = TensorSpec(

@@ -1,4 +1,4 @@
-"""Prints the README's two pictures into `pictures/`, from `artifacts/benchmark.json`.
+"""Prints the README's two pictures into `benchmark/report/pictures/`, from `artifacts/benchmark.json`.
 
 `make pictures` runs it: the page's plot, and the terminal's table as a picture of a terminal.
 """
@@ -11,15 +11,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmark.metrics import measure_of
+from benchmark.judge.metrics import measure_of
 from benchmark.pipeline import SCHEMA_VERSION
-from benchmark.report import results_table
-from benchmark.reports.page import plot_svg
-from benchmark.reports.words import Json, facts
-from train.artifact import publish, read_json, staging
-from train.cli import run_command
+from benchmark.report.page import plot_svg
+from benchmark.report.terminal import results_table
+from benchmark.report.text import Json, facts
+from train.common.artifact import publish, read_json, staging
+from train.common.cli import run_command
 
-SOURCE, TARGET = Path("artifacts/benchmark.json"), Path("pictures")
+SOURCE, TARGET = Path("artifacts/benchmark.json"), Path("benchmark/report/pictures")
 SHOWN = ("Keras model", "limits", "machine")
 # rich's picture asks the network for its font; without it, the reader's own is taken
 FONT = re.compile(r"@font-face \{.*?\}", re.DOTALL)

@@ -17,21 +17,21 @@ from typing import Any
 
 import numpy as np
 
+from benchmark.advise.pairs import latency_ratio
 from benchmark.config import BenchmarkConfig
-from benchmark.gate import Gate
-from benchmark.latency import time_calls
-from benchmark.pairs import latency_ratio
+from benchmark.judge.limits import Gate
+from benchmark.judge.rows import Result
+from benchmark.measure.latency import time_calls
 from benchmark.pipeline import run_benchmark
-from benchmark.results import Result
-from export.converters.flatbuffer import finish
+from export.convert.flatbuffer import finish
 from export.formats import FORMATS
 from export.manifest import read_manifest
-from export.runners import encode, open_runner
-from train import data as dataset
-from train.artifact import file_sha256, write_json
-from train.cli import Parser, run_command
-from train.native_output import captured_native_output
-from train.record import read_model_record
+from export.runtimes import encode, open_runner
+from train.common.artifact import file_sha256, write_json
+from train.common.cli import Parser, run_command
+from train.common.native_output import captured_native_output
+from train.common.record import read_model_record
+from train.data import fashion_mnist as dataset
 
 BARE_ROUNDS = 50
 CALLS_A_ROUND = 1_000

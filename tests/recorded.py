@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.recorded import RecordedRun, read_run
+from benchmark.results.read import RecordedRun, read_run
 
 IMAGES = 1_000
 CLASSES = 10

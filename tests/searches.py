@@ -13,11 +13,11 @@ import keras
 import keras_tuner
 import numpy as np
 
-from train import data as dataset
+from train.common.progress import progress
 from train.config import LEARNING_RATE_CHOICES, RECIPES, UNITS_CHOICES, TrainConfig
-from train.fit_data import FitData
-from train.progress import progress
-from train.tune import search
+from train.data import fashion_mnist as dataset
+from train.data.fit_data import FitData
+from train.search.tune import search
 
 MAX_EPOCHS = 10
 FACTOR = 3

@@ -12,7 +12,7 @@ import pytest
 
 from export.manifest import sealed
 from tests.conftest import REPOSITORY, assert_one_line_error, run_module
-from train.artifact import file_sha256, write_json
+from train.common.artifact import file_sha256, write_json
 
 
 @pytest.mark.parametrize(

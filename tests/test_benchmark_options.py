@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.reports.page import page_html
+from benchmark.report.page import page_html
 from tests.conftest import GATE, assert_one_line_error, run_module
-from train import data as dataset
-from train import sources
+from train.data import fashion_mnist as dataset
+from train.data import sources
 
 pytestmark = pytest.mark.slow
 

@@ -16,9 +16,9 @@ from ai_edge_litert.interpreter import Interpreter
 from export.formats import FORMATS
 from export.manifest import read_manifest
 from tests.conftest import EXPORT_ALL, GATE, REPOSITORY, Completed, run_module
-from train import data as dataset
-from train.artifact import file_sha256
-from train.record import load_outputs
+from train.common.artifact import file_sha256
+from train.common.record import load_outputs
+from train.data import fashion_mnist as dataset
 
 pytestmark = pytest.mark.slow
 

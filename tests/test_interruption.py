@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.partial import FOLDER
+from benchmark.measure.checkpoint import FOLDER
 from export.formats import FORMATS
 from export.manifest import check_file, read_manifest
 from tests.conftest import GATE, REPOSITORY, assert_one_line_error, run_module
-from train.artifact import file_sha256
+from train.common.artifact import file_sha256
 
 pytestmark = pytest.mark.slow
 

@@ -8,9 +8,9 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.common.keys import Keys
 
-from benchmark.reports import PAGE_FILE, write_reports
-from benchmark.reports.page import plot_svg
-from tests.benchmark.reports.contents import EXTREMES, IMAGES, VARIED
+from benchmark.report.page import plot_svg
+from benchmark.report.write import PAGE_FILE, write_reports
+from tests.benchmark.report.contents import EXTREMES, IMAGES, VARIED
 
 pytestmark = pytest.mark.slow  # a browser is many processes
 PHONE_WIDTH = 390

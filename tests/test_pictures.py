@@ -1,6 +1,6 @@
 from xml.etree import ElementTree as ET
 
-from tests.benchmark.reports.contents import VARIED
+from tests.benchmark.report.contents import VARIED
 from tests.pictures import table_svg
 
 

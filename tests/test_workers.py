@@ -30,7 +30,7 @@ def trials_of(artifacts: Path) -> list[dict[str, Any]]:
 
 def workers_of(pid: int) -> list[int]:
     done = subprocess.run(
-        ["pgrep", "--parent", str(pid), "--full", "train.worker"],
+        ["pgrep", "--parent", str(pid), "--full", "train.search.worker"],
         capture_output=True,
         text=True,
         check=False,

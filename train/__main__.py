@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from train.cli import Parser, integer_between, number_between, run_command
+from train.common.cli import Parser, integer_between, number_between, run_command
+from train.common.errors import ToolkitError
 from train.config import (
     ARCHITECTURES,
     COUNTED_TUNERS,
@@ -26,7 +27,6 @@ from train.config import (
     TUNERS,
     TrainConfig,
 )
-from train.errors import ToolkitError
 
 # What `--from` takes from the record, and what makes no sense beside it.
 DECIDED_BY_RECORD = (
@@ -46,15 +46,15 @@ DECIDED_BY_RECORD = (
 def main(arguments: Sequence[str]) -> int:
     """Parses, trains, prints the result; returns the exit code."""
     config = parse(arguments)
-    from train.native_output import captured_native_output
-    from train.progress import progress
+    from train.common.native_output import captured_native_output
+    from train.common.progress import progress
 
     # By itself TensorFlow takes oneDNN's matrix products only where a processor has VNNI; an epoch
     # takes half the time with them elsewhere too.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     with captured_native_output():  # TensorFlow greets from C++ when it is imported
-        from train.distribute import is_worker
         from train.pipeline import train_and_evaluate, work
+        from train.search.distribute import is_worker
 
     with progress() as report:
         if is_worker():

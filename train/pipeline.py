@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from train import data as dataset
-from train.artifact import (
+from train.common.artifact import (
     array_sha256,
     file_sha256,
     package_versions,
@@ -17,15 +16,10 @@ from train.artifact import (
     staging,
     write_json,
 )
-from train.config import Hyperparameters, TrainConfig
-from train.crossvalidate import CrossValidation, cross_validate
-from train.environment import read_environment
-from train.errors import DataError
-from train.final import fit_final
-from train.fit_data import FitData
-from train.model import accuracy_of, outputs_of
-from train.progress import Progress
-from train.record import (
+from train.common.environment import read_environment
+from train.common.errors import DataError
+from train.common.progress import Progress
+from train.common.record import (
     MODEL_FILE,
     OUTPUTS_FILE,
     RECORD_FILE,
@@ -33,8 +27,14 @@ from train.record import (
     as_model_json,
     save_outputs,
 )
-from train.tune import SEARCH_SHARE, Search, search
-from train.tune import work as run_trials
+from train.config import Hyperparameters, TrainConfig
+from train.data import fashion_mnist as dataset
+from train.data.fit_data import FitData
+from train.fit.crossvalidate import CrossValidation, cross_validate
+from train.fit.final import fit_final
+from train.fit.model import accuracy_of, outputs_of
+from train.search.tune import SEARCH_SHARE, Search, search
+from train.search.tune import work as run_trials
 
 PLOTS_FOLDER = "plots"
 VERSIONED_PACKAGES = ("tensorflow", "keras", "keras-tuner", "numpy")

@@ -7,7 +7,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 
-from train.data import LabelledImages
+from train.data.fashion_mnist import LabelledImages
 
 mpl.use("Agg")
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from train.artifact import read_json
+from train.common.artifact import read_json
+from train.common.errors import ArtifactError
+from train.common.record import SCHEMA_VERSION
 from train.config import Recipe, Repeated
-from train.errors import ArtifactError
-from train.record import SCHEMA_VERSION
 
 REMEDY = "give the model.json that `python -m train` wrote"
 

@@ -4,7 +4,7 @@ import re
 import shlex
 from dataclasses import dataclass
 
-from train.errors import ToolkitError
+from train.common.errors import ToolkitError
 
 ADDRESS = re.compile(
     r"(?P<user>[\w.][\w.-]*@)?(?P<host>\w[\w.-]*|\[[0-9a-fA-F:]+\])(:(?P<port>\d{1,5}))?"

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import IO, Any, Self, cast
 
 from benchmark.remote.address import Address
-from train.errors import ToolkitError
+from train.common.errors import ToolkitError
 
 AGENT = Path(__file__).with_name("agent.py")
 # Runs the first line of its input, so that the other machine's shell has nothing to quote.

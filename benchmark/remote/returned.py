@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from train.errors import ArtifactError
+from train.common.errors import ArtifactError
 
 FOLDER = "hosts"
 RESULT = "benchmark.json"

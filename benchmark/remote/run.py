@@ -13,13 +13,13 @@ from typing import Any
 from benchmark.remote.address import DEFAULT_PYTHON, Address, parse_address
 from benchmark.remote.connection import NO_COMMAND, Connection
 from benchmark.remote.returned import Returned
-from export.bundle.archive import pack, unpack
-from export.bundle.build import BundleConfig, write_bundle
-from export.bundle.launcher import problem_with
+from export.deploy.bundle.archive import pack, unpack
+from export.deploy.bundle.build import BundleConfig, write_bundle
+from export.deploy.bundle.launcher import problem_with
 from export.formats import FORMATS, RUNTIMES, Format
-from train.bundled import BUNDLE_FILE
-from train.cli import EXIT_INTERRUPTED, Parser
-from train.errors import DEVICE_MODULES, ArtifactError, ToolkitError
+from train.common.bundled import BUNDLE_FILE
+from train.common.cli import EXIT_INTERRUPTED, Parser
+from train.common.errors import DEVICE_MODULES, ArtifactError, ToolkitError
 
 MIN_PYTHON = (3, 11)
 RUNTIME_MODULES = {"litert": "ai_edge_litert", "onnxruntime": "onnxruntime"}

@@ -7,18 +7,18 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmark.outputs import OUTPUTS_FILE
-from benchmark.reports import PAGE_FILE
-from benchmark.reports.words import Json
-from benchmark.subjects import RESULTS_FILE
-from export.bundle.build import ARTIFACTS_FOLDER, BundleConfig, write_bundle
+from benchmark.measure.variants import RESULTS_FILE
+from benchmark.report.text import Json
+from benchmark.report.write import PAGE_FILE
+from benchmark.results.outputs import OUTPUTS_FILE
+from export.deploy.bundle.build import ARTIFACTS_FOLDER, BundleConfig, write_bundle
 from tests.arm.comparison import MIN_IMAGES, compare_rows, read_results, table
 from tests.arm.machine import CORES, CPU, Ran, check_qemu, run_emulated
 from tests.arm.packages import PYTHON_VERSION
 from tests.arm.root import boot_files, cache_folder
-from train.bundled import REQUIREMENTS_FILE
-from train.cli import Parser, run_command
-from train.errors import ToolkitError
+from train.common.bundled import REQUIREMENTS_FILE
+from train.common.cli import Parser, run_command
+from train.common.errors import ToolkitError
 
 FOLDER = "arm"  # in the artifacts folder: what came back, and the console's log
 # Latency is not what this is for: few calls, and little time for them.

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.outputs import read_outputs
+from benchmark.measure.variants import RESULTS_FILE
 from benchmark.pipeline import SCHEMA_VERSION
-from benchmark.reports.words import Json
-from benchmark.subjects import RESULTS_FILE
+from benchmark.report.text import Json
+from benchmark.results.outputs import read_outputs
 from export.formats import FORMATS, Format
 from export.manifest import read_manifest
-from train.artifact import read_json
-from train.errors import ArtifactError
-from train.tensors import TensorSpec
+from train.common.artifact import read_json
+from train.common.errors import ArtifactError
+from train.common.tensors import TensorSpec
 
 MIN_IMAGES = 1_000
 

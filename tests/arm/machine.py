@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.arm.root import BootFiles
-from train.errors import ToolkitError
+from train.common.errors import ToolkitError
 
 QEMU = "qemu-system-aarch64"
 CPU = "cortex-a72"  # a Raspberry Pi 4's core
 CORES, MEMORY_MIB = 2, 2048
 ROOM_BYTES = 512 << 20  # sparse; what comes out may be so much longer than what goes in
 LIMIT_S = 1800
-# What says on the emulated machine that it is one; see train/environment.py.
+# What says on the emulated machine that it is one; see train/common/environment.py.
 EMULATED = {"EDGE_EXPORT_EMULATED": "1"}
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from train.errors import ToolkitError
+from train.common.errors import ToolkitError
 
 PYTHON_VERSION = "3.11"  # Debian 12's, and the one that the lock is resolved for
 # What the root file system is made of; apt adds what these depend on.

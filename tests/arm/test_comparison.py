@@ -4,13 +4,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.outputs import OUTPUTS_FILE, write_outputs
+from benchmark.results.outputs import OUTPUTS_FILE, write_outputs
 from export.formats import FORMATS
 from tests.arm.comparison import Limit, Row, compare, compare_rows, limit_of, table
 from tests.examples import MANIFEST, OUTPUT
-from train.artifact import write_json
-from train.errors import ArtifactError
-from train.tensors import TensorSpec
+from train.common.artifact import write_json
+from train.common.errors import ArtifactError
+from train.common.tensors import TensorSpec
 
 COUNT = 1_000
 LIMIT = Limit(flips=0.005, difference=2)

@@ -10,7 +10,7 @@ import pytest
 from tests.arm.machine import QEMU, qemu_command, read_disk, run_emulated, write_disk
 from tests.arm.root import BootFiles
 from tests.conftest import assert_one_line_error, run_module
-from train.errors import ToolkitError
+from train.common.errors import ToolkitError
 
 BOOT = BootFiles(kernel=Path("vmlinuz"), root=Path("root.cpio"))
 COMMAND = ("python3.11", "-m", "benchmark", "--data", "a folder")

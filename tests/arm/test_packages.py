@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from tests.arm.packages import Apt, Package, kernel_of, parse_uris, run, wheel_platforms
-from train.errors import ToolkitError
+from train.common.errors import ToolkitError
 
 URIS = """\
 Reading package lists...

@@ -8,7 +8,7 @@ import pytest
 from tests.arm.cpio import write_archive
 from tests.arm.packages import Package
 from tests.arm.root import cache_folder, key_of, unpack_wheels
-from train.errors import ToolkitError
+from train.common.errors import ToolkitError
 
 HEADER_BYTES = 110
 

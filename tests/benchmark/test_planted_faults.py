@@ -21,21 +21,21 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from export.converters.flatbuffer import FILE_IDENTIFIER
+from export.convert.flatbuffer import FILE_IDENTIFIER
+from export.convert.inputs import Material, reference_material
+from export.convert.make import convert
+from export.convert.source import SourceModel
 from export.formats import FORMATS
-from export.make import convert
 from export.manifest import sealed
-from export.material import Material, reference_material
 from export.pipeline import ExportConfig, export_formats
-from export.runners import open_runner
+from export.runtimes import open_runner
 from export.settings import ExportOptions, resolve
-from export.source import SourceModel
 from tests.conftest import GATE, run_module
-from train import data as dataset
-from train.artifact import file_sha256, write_json
-from train.data import INPUT_NAME, OUTPUT_NAME
-from train.progress import progress
-from train.record import MODEL_FILE, read_model_record
+from train.common.artifact import file_sha256, write_json
+from train.common.progress import progress
+from train.common.record import MODEL_FILE, read_model_record
+from train.data import fashion_mnist as dataset
+from train.data.fashion_mnist import INPUT_NAME, OUTPUT_NAME
 
 pytestmark = pytest.mark.slow
 

@@ -7,18 +7,25 @@ import keras
 import numpy as np
 import pytest
 
-from export.calibration import representative_dataset
+from export.convert.calibration import representative_dataset
+from export.convert.make import Made, make
+from export.convert.source import SourceModel, Training
 from export.formats import Format
-from export.make import Made, make
-from export.models import load_model
-from export.models.request import ModelRequest
+from export.model import load_model
+from export.model.request import ModelRequest
 from export.settings import ExportOptions, Settings, resolve
-from export.source import SourceModel, Training
-from export.verify import Expectation
+from export.verify.file import Expectation
 from tests.conftest import synthetic
 from train.config import RECIPES, Hyperparameters
-from train.data import INPUT, INPUT_NAME, OUTPUT, OUTPUT_NAME, PREPROCESSING, as_samples
-from train.model import build_model
+from train.data.fashion_mnist import (
+    INPUT,
+    INPUT_NAME,
+    OUTPUT,
+    OUTPUT_NAME,
+    PREPROCESSING,
+    as_samples,
+)
+from train.fit.model import build_model
 
 
 @dataclass(frozen=True)

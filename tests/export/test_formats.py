@@ -2,7 +2,7 @@ import pytest
 
 from export.__main__ import format_list, main
 from export.formats import FORMATS, Format, select_formats
-from train.errors import ToolkitError
+from train.common.errors import ToolkitError
 
 
 def names(*requests: str) -> list[str]:

@@ -14,10 +14,10 @@ from export.manifest import (
     read_manifest,
     sealed,
 )
-from train.artifact import file_sha256, write_json
-from train.errors import ArtifactError
-from train.preprocessing import Preprocessing
-from train.tensors import TensorSpec
+from train.common.artifact import file_sha256, write_json
+from train.common.errors import ArtifactError
+from train.common.preprocessing import Preprocessing
+from train.common.tensors import TensorSpec
 
 
 def write_manifest(folder: Path) -> Manifest:

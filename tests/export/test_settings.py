@@ -2,7 +2,7 @@ import pytest
 
 from export.formats import FORMATS
 from export.settings import ExportOptions, Settings, resolve
-from train.errors import ToolkitError
+from train.common.errors import ToolkitError
 
 
 def settings(name: str, options: ExportOptions | None = None) -> Settings:

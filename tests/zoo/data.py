@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from train.tensors import TensorSpec
+from train.common.tensors import TensorSpec
 
 KINDS = 10  # prototypes that the examples are mixed from
 FINENESS = (2, 3, 6, 12)  # patches along an axis; each kind has its own

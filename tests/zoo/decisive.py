@@ -10,9 +10,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from export.compare import are_classes
+from export.verify.distance import are_classes
 from tests.zoo.data import KINDS
-from train.tensors import TensorSpec
+from train.common.tensors import TensorSpec
 
 BATCH = 32
 EPOCHS = 30

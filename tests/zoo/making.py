@@ -9,9 +9,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from export.models import load_model
-from export.models.imported import made_by
-from export.models.request import ModelRequest, parse_shape
+from export.model import load_model
+from export.model.imported import made_by
+from export.model.request import ModelRequest, parse_shape
 from tests.zoo.data import examples
 from tests.zoo.decisive import give_head, train
 from tests.zoo.entries import ENTRIES, Entry

@@ -19,7 +19,7 @@ from export.formats import FORMATS, Format
 from export.manifest import read_manifest
 from tests.zoo.entries import Entry
 from tests.zoo.table import LARGE, Cell, Row, cell_of_failure, cell_of_manifest
-from train.errors import ArtifactError, ToolkitError
+from train.common.errors import ArtifactError, ToolkitError
 
 # The exports that need no training; fine-tuning has tests of its own.
 POST_TRAINING = tuple(entry for entry in FORMATS.values() if not entry.recipes)

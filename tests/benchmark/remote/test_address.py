@@ -4,7 +4,7 @@ import pytest
 
 from benchmark.remote.address import parse_address
 from benchmark.remote.run import passed_on
-from train.errors import ToolkitError
+from train.common.errors import ToolkitError
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from benchmark.remote import returned as module
 from benchmark.remote.returned import Returned
-from train.errors import ArtifactError
+from train.common.errors import ArtifactError
 
 
 def message(kind: str, name: str, content: bytes = b"x") -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from export.bundle.build import BundleConfig, write_bundle
+from export.deploy.bundle.build import BundleConfig, write_bundle
 from tests.bundles import write_inputs
 from tests.conftest import REPOSITORY, Completed, assert_one_line_error, run_module
 

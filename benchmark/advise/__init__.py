@@ -1,0 +1,1 @@
+"""Which export to take, and why one is slow or large."""

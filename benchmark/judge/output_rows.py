@@ -1,0 +1,148 @@
+"""One output of one export → its scores, its verdict and its symptoms. Light."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmark.judge.classification import Accuracy, compare
+from benchmark.judge.limits import Gate, OutputEvidence, Verdict, verdict_of
+from benchmark.judge.scores import Scores
+from benchmark.judge.symptoms import (
+    experiment_symptoms,
+    input_symptoms,
+    output_symptoms,
+    value_symptoms,
+)
+from benchmark.judge.task import Question
+from benchmark.judge.verdict import judge_output
+from export.manifest import Manifest
+from export.verify.distance import Distance
+
+VERIFIED = ("agreement", "snr_db")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputResult:
+    """What became of an output.
+
+    Attributes:
+        scores: by the metric that judges it.
+        distance: from the Keras model's.
+        accuracy: of its classes against labels and Keras model; None without.
+        predicted: (N,) int32 classes; None where it tells none.
+        verdict, reasons: the judgement on it alone.
+    """
+
+    scores: Scores
+    distance: Distance
+    accuracy: Accuracy | None
+    predicted: np.ndarray | None
+    verdict: Verdict
+    reasons: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns a JSON object, without the classes."""
+        return {
+            "verdict": self.verdict,
+            "reasons": list(self.reasons),
+            "scores": self.scores.as_json(),
+            "distance": asdict(self.distance),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shared:
+    """What all outputs of an export share.
+
+    Attributes:
+        manifest: of the export; None for Keras.
+        scalars: what its worker said.
+        examples: what the test data is made of, `images` or `examples`.
+        own: whether the model is a user's own. Its test data may be unlike what calibrated it, so
+            that how it fills the inputs' ranges explains a failure and is none.
+        failed: whether the export fails for what is no output's, so that symptoms are looked for.
+    """
+
+    manifest: Manifest | None
+    scalars: Mapping[str, Any]
+    examples: str
+    own: bool
+    failed: bool
+
+
+def conclude_output(
+    question: Question, outputs: np.ndarray, under: Shared, gate: Gate, *, main: bool
+) -> OutputResult:
+    """Judges an output.
+
+    Args:
+        question: what is asked of it.
+        outputs: (N, …) the export's.
+        under: what all outputs of the export share.
+        gate: the limits.
+        main: whether it is the one that the table is of.
+    """
+    scores, scalars = question.judge(outputs), under.scalars
+    of_inputs = input_symptoms(scalars["clipped_share"], scalars["input_range_use"]) if main else []
+    evidence = OutputEvidence(
+        scores=scores,
+        distance=question.distance(outputs),
+        verified=_verified(question, under.manifest),
+        baseline=gate.baseline if main and question.metric == "accuracy" else None,
+        class_names=question.class_names,
+        symptoms=() if under.own else tuple(of_inputs),
+        examples=under.examples,
+        own=under.own,
+    )
+    reasons = judge_output(evidence, gate)
+    verdict = verdict_of(reasons)
+    found: list[str] = []
+    if verdict == "fail" or (under.failed and main):
+        found = [*of_inputs * under.own, *_symptoms(question, outputs, under, evidence, main=main)]
+    accuracy, labels = scores.accuracy, question.labels
+    if scores.metric == "top-5" and labels is not None:
+        accuracy = compare(outputs, question.reference, labels)
+    return OutputResult(
+        scores=scores,
+        distance=evidence.distance,
+        accuracy=accuracy,
+        predicted=question.predicted(outputs),
+        verdict=verdict,
+        reasons=(*found, *(reason for _, reason in reasons)),
+    )
+
+
+def _verified(question: Question, manifest: Manifest | None) -> dict[str, float]:
+    """Returns what was recorded of an output; of the model's first one under the plain names."""
+    suffix = "" if question.first else f":{question.name}"
+    return {
+        name: value
+        for name in VERIFIED
+        if manifest and (value := manifest.recorded(f"{name}{suffix}")) is not None
+    }
+
+
+def _symptoms(
+    question: Question,
+    outputs: np.ndarray,
+    under: Shared,
+    evidence: OutputEvidence,
+    *,
+    main: bool,
+) -> list[str]:
+    if not question.classes:
+        return value_symptoms(outputs, question.reference, under.examples)
+    found = output_symptoms(
+        question.of_classes(outputs),
+        question.of_classes(question.reference),
+        question.labels,
+        question.class_names,
+        under.examples,
+    )
+    agreement, verified = evidence.distance.agreement, evidence.verified.get("agreement", 1.0)
+    if main and agreement is not None:
+        tried = f"{under.scalars['experiment_examples']} {under.examples}"
+        found += experiment_symptoms(under.scalars["experiments"], agreement, verified, tried)
+    return found

@@ -1,0 +1,182 @@
+"""What speaks against an output of an export, by its targets or by the Keras model's. Light."""
+
+from collections.abc import Iterator
+
+from benchmark.judge.classification import Accuracy
+from benchmark.judge.limits import Gate, OutputEvidence, Reason
+from benchmark.judge.metrics import WORDS
+from benchmark.judge.statistics import (
+    CONFIDENCE,
+    ROUNDING,
+    Side,
+    drop_side,
+    paired_drop_interval,
+    share_side,
+    wilson_interval,
+)
+from export.verify.distance import MAX_SNR_DB, Distance
+
+# How much worse an export may do on the test data than when it was verified: the share of other
+# predictions by half and half a point, the signal-to-noise ratio by 3 dB. Honest exports stay well
+# within; another model's weights or another preprocessing don't.
+RECORDED_FLIPS_FACTOR = 1.5
+RECORDED_FLIPS_SLACK = 0.005
+RECORDED_SNR_SLACK_DB = 3.0
+# A user's own model was verified on a few examples; one in the test data whose outputs lie beyond
+# those that calibrated it may cost as much. So only much less than then, and little by itself, is.
+OWN_SNR_SLACK_DB = 10.0
+# Outputs nearer than this differ by the rounding of float32, which is another on other data.
+ROUNDING_SNR_DB = 100.0
+# The ratio of what varies from example to example may be so much less than that of the whole: it
+# falls to 0 dB for a constant answer, however near that is.
+VARIATION_SLACK_DB = 6.0
+
+
+def judge_output(found: OutputEvidence, gate: Gate) -> list[Reason]:
+    """Returns what speaks against an output."""
+    return [
+        *_finite(found.distance),
+        *_symptoms(found),
+        *(_unlabelled(found, gate) if found.scores.task == "outputs" else _labelled(found, gate)),
+        *_as_verified(found, gate),
+    ]
+
+
+def _finite(distance: Distance) -> Iterator[Reason]:
+    if distance.finite < 1:
+        yield "fail", f"outputs hold NaN or infinity: {1 - distance.finite:.1%} of all values"
+
+
+def _symptoms(found: OutputEvidence) -> Iterator[Reason]:
+    for symptom in found.symptoms:
+        yield "fail", symptom
+
+
+def _unlabelled(found: OutputEvidence, gate: Gate) -> Iterator[Reason]:
+    """The Keras model's outputs stand for the truth; neither they nor what varies may be noisy."""
+    snr_db, variation_db = found.distance.snr_db, found.distance.variation_db
+    how = "(judged by outputs: the data has no labels)"
+    least = gate.min_snr_db
+    if snr_db < least:
+        yield (
+            "fail",
+            f"signal-to-noise ratio against the Keras model's outputs is {snr_db:.1f} dB, "
+            f"below {least:g} dB {how}",
+        )
+    elif -MAX_SNR_DB < variation_db < least - VARIATION_SLACK_DB:  # none where nothing varies
+        yield (
+            "fail",
+            "signal-to-noise ratio of what varies in the Keras model's outputs from example to "
+            f"example is {variation_db:.1f} dB, below {least - VARIATION_SLACK_DB:g} dB, "
+            f"{VARIATION_SLACK_DB:g} less than --min-snr-db {how}",
+        )
+
+
+def _labelled(found: OutputEvidence, gate: Gate) -> Iterator[Reason]:
+    accuracy = found.scores.accuracy
+    if found.baseline is not None and accuracy is not None:
+        floor = found.baseline - gate.tolerance
+        overall = accuracy.overall
+        low, high = wilson_interval(overall.correct, overall.total)
+        yield from _sided(
+            share_side(overall.correct, overall.total, floor),
+            f"accuracy {overall.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%})",
+            f"{floor:.2%} (baseline {found.baseline:.2%} less tolerance {gate.tolerance:.2%})",
+            found.examples,
+            beyond="is below",
+        )
+    yield from _drop(found, gate)
+    if accuracy is None:
+        return
+    if gate.max_drop_per_class is not None:
+        yield from _worst_classes(accuracy, gate.max_drop_per_class, found)
+    if gate.min_agreement is not None:
+        total = accuracy.overall.total
+        low, high = wilson_interval(accuracy.agreeing, total)
+        yield from _sided(
+            share_side(accuracy.agreeing, total, gate.min_agreement),
+            f"agreement with the Keras model {accuracy.agreement:.2%} "
+            f"(95 % interval {low:.2%} to {high:.2%})",
+            f"{gate.min_agreement:.2%}",
+            found.examples,
+            beyond="is below",
+        )
+
+
+def _drop(found: OutputEvidence, gate: Gate) -> Iterator[Reason]:
+    scores, most = found.scores, gate.most
+    words, drop = WORDS[scores.metric], scores.drop
+    if drop is None:
+        yield "inconclusive", scores.undefined or f"{words.name} is undefined"
+        return
+    value, unit = drop.value * 100, "%" if words.error else "points"
+    ends = drop.interval
+    how = "no interval: a single example, or class of one"
+    if ends is not None:
+        how = f"95 % interval {ends[0] * 100:.2f} to {ends[1] * 100:.2f}"
+    what = f"{words.name} drops by {value:.2f} {unit} ({how}) against the Keras model"
+    if words.error:
+        what = f"{words.name} is {value:.2f} % larger ({how}) than the Keras model's"
+    limit = f"{most * 100:.2f}" + " %" * words.error
+    limit += " (--max-drop)" if gate.max_drop is not None else ""
+    if ends is None:
+        yield "inconclusive", f"{what}, limit {limit}: give more {found.examples}"
+        return
+    yield from _sided(drop.side(most), what, limit, found.examples, beyond="more than")
+
+
+def _worst_classes(accuracy: Accuracy, limit: float, found: OutputEvidence) -> Iterator[Reason]:
+    """Every class must keep the limit; that one breaks it is said with Bonferroni's correction."""
+    corrected = 1 - (1 - CONFIDENCE) / len(accuracy.classes)
+    names, metric = found.class_names, WORDS[found.scores.metric].name
+    for label, paired in accuracy.classes.items():
+        counts = paired.lost, paired.gained, paired.total
+        side = drop_side(*counts, limit)
+        if side.beyond and not drop_side(*counts, limit, corrected).beyond:
+            side = Side(within=False, beyond=False)
+        low, high = paired_drop_interval(*counts) or (-1, 1)
+        name = names[label] if label < len(names) else str(label)
+        yield from _sided(
+            side,
+            f"class {name}: {metric if metric == WORDS['top-5'].name else 'accuracy'} drops by "
+            f"{paired.drop * 100:.2f} points (95 % interval {low * 100:.2f} to {high * 100:.2f})",
+            f"{limit * 100:.2f}",
+            found.examples,
+            beyond="more than",
+        )
+
+
+def _sided(side: Side, what: str, limit: str, examples: str, *, beyond: str) -> Iterator[Reason]:
+    if side.beyond:
+        yield "fail", f"{what}, {beyond} {limit}".replace(", is", " is")
+    elif not side.within:
+        more = f"no number of {examples} would decide it"
+        if side.images is not None:
+            more = f"about {side.images:,} {examples} would decide it"
+        yield "inconclusive", f"{what}, limit {limit}: {more}"
+
+
+def _as_verified(found: OutputEvidence, gate: Gate) -> Iterator[Reason]:
+    """The outputs must be about as near to the Keras model's as when the file was verified."""
+    now, then = found.distance, found.verified
+    if "agreement" in then and now.agreement is not None and not found.own:
+        flips = (1 - then["agreement"]) * RECORDED_FLIPS_FACTOR + RECORDED_FLIPS_SLACK
+        if 1 - now.agreement > flips + ROUNDING:
+            yield (
+                "fail",
+                f"agrees with the Keras model on {now.agreement:.2%} of the {found.examples}, on "
+                f"{then['agreement']:.2%} when it was verified: other weights, labels, "
+                "preprocessing or input quantization than then",
+            )
+    if "snr_db" not in then:
+        return
+    least = min(then["snr_db"], ROUNDING_SNR_DB) - RECORDED_SNR_SLACK_DB
+    if found.own:
+        least = min(then["snr_db"] - OWN_SNR_SLACK_DB, gate.min_snr_db)
+    if now.snr_db < least:
+        yield (
+            "fail",
+            f"outputs differ from the Keras model's by {now.snr_db:.1f} dB of signal to noise, by "
+            f"{then['snr_db']:.1f} dB when it was verified: other weights, preprocessing or input "
+            "quantization than then",
+        )

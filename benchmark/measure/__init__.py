@@ -1,0 +1,1 @@
+"""Runs each variant in worker processes of its own: outputs, latency, memory, operators."""

@@ -1,0 +1,94 @@
+"""What a call of each runtime costs that computes nothing: the floor under every latency. Light.
+
+The models are constants, so that a device needs no converter to measure it: one operator that
+hands on a single float32, for LiteRT a RESHAPE that XNNPACK takes, for ONNX Runtime an Identity.
+`tests/benchmark/measure/test_overhead.py` builds them again.
+"""
+
+import base64
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.measure.checkpoint import PartialResults
+from benchmark.measure.job import Job
+from benchmark.measure.process import WorkerProcess
+from train.common.environment import available_cores
+from train.common.errors import ArtifactError
+
+MODELS = {
+    "litert": (
+        "GAAAAFRGTDMAAA4AFAAQAAwACAAAAAQADgAAABAAAAAcAAAAAAEAAAMAAAABAAAACAAAAAQABAAEAAAAAQAAABAAAAAM"
+        "ABQAEAAMAAgABAAMAAAAEAAAAGQAAABoAAAAbAAAAAEAAAAUAAAAAAAOABYAAAAQAAwACwAEAA4AAAAYAAAAAAAAESQA"
+        "AAAoAAAAAAAGAAgABAAGAAAABAAAAAIAAAABAAAAAQAAAAEAAAABAAAAAQAAAAAAAAABAAAAAQAAAAEAAAAAAAAAAgAA"
+        "ADQAAAAEAAAA4P///wgAAAAMAAAAAQAAAHkAAAACAAAAAQAAAAEAAAAMAAwACAAAAAAABAAMAAAACAAAAAwAAAABAAAA"
+        "eAAAAAIAAAABAAAAAQAAAAEAAAAQAAAADAAMAAsAAAAAAAQADAAAABYAAAAAAAAW"
+    ),
+    "onnxruntime": (
+        "CAgSADpDChAKAXgSAXkiCElkZW50aXR5EgVmbG9vcloTCgF4Eg4KDAgBEggKAggBCgIIAWITCgF5Eg4KDAgBEggKAggB"
+        "CgIIAUIECgAQEg=="
+    ),
+}
+SLICES = 5
+SLICE_SAMPLES = 1_000
+SLICE_NS = 10_000_000
+WARM_UP_NS = 50_000_000
+
+
+def measure_floors(
+    runtimes: Iterable[str], raw: PartialResults, folder: Path
+) -> dict[str, float | None]:
+    """Returns the floor of each runtime that has one, in microseconds; None if it can't be had.
+
+    Timed as a row is: in a process of its own, pinned, warmed up, one thread. The lowest of five
+    slices' medians, because a disturbance can only raise one.
+
+    Args:
+        runtimes: their names.
+        raw: where floors are kept, so that a run that goes on measures none again.
+        folder: where models may be written.
+    """
+    found: dict[str, float | None] = {}
+    for runtime in runtimes:
+        if runtime not in MODELS:
+            continue
+        answer = raw.answer("floor", runtime)
+        if answer is None:
+            try:
+                answer = {"p50_us": _floor_us(runtime, folder)}
+            except ArtifactError as error:
+                answer = {"error": str(error)}
+            raw.add_answer("floor", runtime, answer)
+        found[runtime] = answer.get("p50_us")
+    return found
+
+
+def _floor_us(runtime: str, folder: Path) -> float:
+    model, image = (folder.resolve() / f"floor.{runtime}{suffix}" for suffix in ("", ".npy"))
+    model.write_bytes(base64.b64decode(MODELS[runtime]))
+    np.save(image, np.zeros((1, 1), np.float32))
+    job = Job(
+        name=f"the floor of {runtime}",
+        runtime=runtime,
+        mode=None,
+        threads=1,
+        file=model,
+        inputs=None,
+        outputs=None,
+        preprocessing={},
+        raw={"x": image},
+    )
+    medians_ns = []
+    with WorkerProcess(job) as worker:
+        worker.loaded()
+        for number in range(SLICES):
+            answer = worker.ask(
+                "time",
+                samples=SLICE_SAMPLES,
+                warm_up_ns=WARM_UP_NS if number == 0 else SLICE_NS,
+                limit_ns=SLICE_NS,
+                core=available_cores()[-1],
+            )
+            medians_ns.append(float(np.median(answer["durations_ns"])))
+    return min(medians_ns) / 1e3

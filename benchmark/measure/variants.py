@@ -1,0 +1,218 @@
+"""What is measured: the exports of a folder, checked before any of them is run. Light."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmark.config import BenchmarkConfig
+from benchmark.measure.job import Job
+from export.data.test_data import own_record
+from export.formats import FORMATS, Format
+from export.manifest import Manifest, check_file, read_manifest
+from export.runtimes import MODES, fits
+from train.common.errors import ArtifactError
+from train.common.record import MODEL_FILE, RECORD_FILE, ReferenceOutputs
+from train.common.samples import Samples
+from train.common.tensors import shape_text
+
+RESULTS_FILE = "benchmark.json"
+NOT_MANIFESTS = (RECORD_FILE, RESULTS_FILE)
+KERAS = "keras"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A row to be: a format on its runtime with some threads and in some mode.
+
+    Attributes:
+        format: the format's name, or `keras`.
+        runtime: the runtime; None where the manifest could not be read.
+        mode: LiteRT's kernels or ONNX Runtime's optimization; None for Keras.
+        threads: how many threads the runtime may use.
+        manifest: what is recorded of the file; None for Keras and for a broken manifest.
+        path: the file; of a user's own Keras model, the record of it.
+        problem: why it cannot be measured; None if it can.
+    """
+
+    format: str
+    runtime: str | None
+    mode: str | None
+    threads: int
+    manifest: Manifest | None
+    path: Path
+    problem: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The format, and how it is run where that is not the default."""
+        parts = [self.format]
+        if self.mode not in (None, *MODES.get(self.runtime or "", ())[:1]):
+            parts.append(str(self.mode))
+        if self.threads != 1:
+            parts.append(f"{self.threads} threads")
+        return " ".join(parts)
+
+    @property
+    def size_bytes(self) -> int | None:
+        """The size of the file, or of a folder's files; None if there is none to be had."""
+        if self.manifest is not None:
+            return self.manifest.size_bytes
+        record = own_record(self.path.parent) if self.path.name == RECORD_FILE else None
+        if self.problem or (record and record.request is None):
+            return None
+        path = Path(record.request["path"]) if record and record.request else self.path
+        if path.is_dir():
+            return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+        return path.stat().st_size if path.is_file() else None
+
+    @property
+    def key(self) -> str:
+        """A name for the row that no other has, fit for a file."""
+        return "+".join(filter(None, (self.format, self.mode, f"{self.threads}t")))
+
+    def job(self, raw: Mapping[str, Path], reference: ReferenceOutputs) -> Job:
+        """Returns what a worker needs to measure it; the subject has no problem."""
+        found = self.manifest
+        return Job(
+            name=self.format,
+            runtime=self.runtime or "",
+            mode=self.mode,
+            threads=self.threads,
+            file=self.path.resolve(),
+            inputs=found.inputs if found else None,
+            outputs=found.outputs if found else None,
+            preprocessing=found.preprocessing if found else reference.preprocessing,
+            raw=raw,
+        )
+
+
+def find_manifests(artifacts: Path, formats: tuple[Format, ...] | None) -> list[Path]:
+    """Returns the manifests in a folder, in the order of the format table, unknown ones last.
+
+    Raises:
+        ArtifactError: there are none, or one of the formats asked for has none.
+    """
+    found = {
+        path.stem: path
+        for path in sorted(artifacts.glob("*.json"))
+        if path.name not in NOT_MANIFESTS
+    }
+    if formats is not None:
+        missing = [entry.name for entry in formats if entry.name not in found]
+        if missing:
+            raise ArtifactError(
+                f"no {missing[0]} in {artifacts}; run `python -m export --format {missing[0]}`"
+            )
+        return [found[entry.name] for entry in formats]
+    if not found:
+        raise ArtifactError(f"no exports in {artifacts}; run `python -m export --format all`")
+    known = [found.pop(name) for name in FORMATS if name in found]
+    return [*known, *found.values()]
+
+
+def find_subjects(
+    config: BenchmarkConfig, reference: ReferenceOutputs, test: Samples
+) -> list[Subject]:
+    """Returns every row to measure, in the order of the table; broken exports have a problem.
+
+    Raises:
+        ArtifactError: there are no exports, or one asked for is missing.
+    """
+    hashes = frozenset(test.short_hashes())
+    subjects = []
+    if config.include_keras:
+        own = own_record(config.artifacts)
+        path = config.artifacts / (MODEL_FILE if own is None else RECORD_FILE)
+        if not path.is_file():
+            raise ArtifactError(f"--include-keras: {path} is not there; run `python -m train`")
+        subjects += [
+            Subject(
+                format=KERAS,
+                runtime=KERAS,
+                mode=None,
+                threads=threads,
+                manifest=None,
+                path=path,
+            )
+            for threads in config.threads
+        ]
+    for path in find_manifests(config.artifacts, config.formats):
+        subjects += _rows(path, config, reference, hashes)
+    return subjects
+
+
+def _rows(
+    path: Path, config: BenchmarkConfig, reference: ReferenceOutputs, hashes: frozenset[str]
+) -> Iterator[Subject]:
+    manifest, problem = None, None
+    try:
+        manifest = read_manifest(path)
+        check_file(manifest)
+        check_source(manifest, reference)
+        check_overlap(manifest, hashes)
+    except ArtifactError as error:
+        problem = str(error)
+    runtime = manifest.runtime if manifest else None
+    known = MODES.get(runtime or "", ())
+    asked = tuple(mode for mode in config.modes if mode in known)
+    modes: tuple[str | None, ...] = asked or known[:1] or (None,)
+    for threads in config.threads:
+        for mode in modes:
+            yield Subject(
+                format=path.stem,
+                runtime=runtime,
+                mode=mode,
+                threads=threads,
+                manifest=manifest,
+                path=manifest.artifact_path if manifest else path,
+                problem=problem,
+            )
+
+
+def check_source(manifest: Manifest, reference: ReferenceOutputs) -> None:
+    """Checks that an export and the reference outputs come from the same model and inputs.
+
+    Raises:
+        ArtifactError: another model, other preprocessing, outputs or classes.
+    """
+    again = f"run `python -m export --format {manifest.format}` again"
+    if manifest.source.sha256 != reference.model_sha256:
+        raise ArtifactError(
+            f"{manifest.format} was made from another model: got source "
+            f"{manifest.source.sha256[:12]}…, expected {reference.model_sha256[:12]}…; {again}"
+        )
+    embedded = manifest.options.get("embed_preprocessing", False)
+    if not embedded and manifest.preprocessing != reference.preprocessing:
+        raise ArtifactError(
+            f"{manifest.format}: normalization is not the Keras model's: got "
+            f"{manifest.preprocessing}, expected {reference.preprocessing}; {again}"
+        )
+    shapes = {name: values.shape[1:] for name, values in reference.outputs.items()}
+    found = {spec.name: spec.shape[1:] for spec in manifest.outputs}
+    if found.keys() != shapes.keys() or not all(fits(shapes[name], found[name]) for name in found):
+        got, expected = (
+            ", ".join(f"{name} {shape_text(shape)}" for name, shape in outputs.items())
+            for outputs in (found, shapes)
+        )
+        raise ArtifactError(
+            f"{manifest.format}: outputs are not the Keras model's: got {got}, expected "
+            f"{expected}; {again}"
+        )
+    if manifest.labels != reference.labels:
+        raise ArtifactError(
+            f"{manifest.format}: labels are not the Keras model's, or in another order: got "
+            f"{', '.join(manifest.labels)}, expected {', '.join(reference.labels)}; {again}"
+        )
+
+
+def check_overlap(manifest: Manifest, hashes: frozenset[str]) -> None:
+    """Raises ArtifactError if test images were used to calibrate the export."""
+    if manifest.calibration is None:
+        return
+    overlap = hashes.intersection(manifest.calibration.examples)
+    if overlap:
+        raise ArtifactError(
+            f"{manifest.format}: the test data overlaps the calibration set: "
+            f"{len(overlap)} of its {manifest.calibration.count} examples are test examples, so "
+            "its accuracy on them proves nothing; calibrate on training data, or test on other data"
+        )

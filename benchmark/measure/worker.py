@@ -1,0 +1,310 @@
+"""Runs one export in a process of its own: `python -m benchmark.worker`.
+
+A process of its own, because a broken file can take its runtime down with it, and because load
+time and memory mean nothing in a process that has run other models. It stays alive between
+rounds, so that formats can be timed in turns. Requests come as JSON objects, one a line, on
+standard input; each has one answer, on what was standard output: the runtimes' own prints go to
+standard error.
+"""
+
+import importlib
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib.format import open_memmap
+
+from benchmark.judge.classification import predicted_classes
+from benchmark.judge.symptoms import EXPERIMENT_IMAGES, experiments
+from benchmark.measure.job import Job
+from benchmark.measure.kernels import kernels
+from benchmark.measure.latency import time_calls, timer_cost_ns, warm_up
+from benchmark.measure.memory import resident_peak
+from benchmark.measure.profilers import profile
+from export.runtimes import clipped, encode_all, open_runner, predict, range_use
+from export.runtimes.keras import KerasRunner
+from export.runtimes.runner import Runner, Values, pack, unpack
+from train.common.environment import pin
+from train.common.errors import ArtifactError, MissingPackageError, ToolkitError
+from train.common.preprocessing import preprocess
+
+CHUNK_EXAMPLES = 1_000  # at a time, fewer where they are large
+CHUNK_VALUES = 4_000_000  # of inputs and outputs
+CHUNK_NS = 2_000_000_000  # of a slow model, so that it can be said how far it is
+PROFILE_NS = 5_000_000_000
+EXPERIMENTS_NS = 30_000_000_000  # of all changes together
+RUNTIME_MODULES = {
+    "litert": "ai_edge_litert.interpreter",
+    "onnxruntime": "onnxruntime",
+    "keras": "keras",
+}
+Clock = Callable[[], int]
+
+
+def main() -> int:
+    """Answers requests until standard input ends; returns 0."""
+    channel = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+
+    def answer(content: dict[str, Any]) -> None:
+        channel.write(json.dumps(content) + "\n")
+
+    try:
+        serve(sys.stdin, answer, clock_ns=time.perf_counter_ns)
+    except ModuleNotFoundError as error:
+        answer({"error": str(MissingPackageError(error))})
+    except ToolkitError as error:
+        answer({"error": str(error)})
+    return 0
+
+
+def serve(
+    requests: IO[str],
+    answer: Callable[[dict[str, Any]], None],
+    *,
+    clock_ns: Clock,
+    opener: Callable[..., Runner] = open_runner,
+) -> None:
+    """Loads the job of the first request, then answers the others until they end.
+
+    Args:
+        requests: lines of JSON: a job, then objects with `do`, a method of `Session`.
+        answer: sends one answer.
+        clock_ns: a monotonic clock in nanoseconds.
+        opener: opens a runner, as `open_runner` does.
+
+    Raises:
+        ArtifactError: the runtime refuses the file, or the file is not what was declared.
+    """
+    job = Job.from_json(json.loads(requests.readline()))
+    raw = {name: np.load(path, mmap_mode="r") for name, path in job.raw.items()}
+    import_runtime(job.runtime)
+    empty_bytes = resident_peak()
+    load_started = clock_ns()
+    with opener(job.runtime, job.file, threads=job.threads, mode=job.mode) as runner:
+        loaded = clock_ns()
+        session = Session(job, runner, raw, clock_ns, answer)
+        first_inference_us = session.first_inference_us()
+        peak_bytes = resident_peak()
+        answer(
+            {
+                "first_result_ns": time.monotonic_ns(),
+                "load_ms": (loaded - load_started) / 1e6,
+                "first_inference_us": first_inference_us,
+                "peak_rss_bytes": peak_bytes,
+                "peak_rss_over_empty_bytes": max(0, peak_bytes - empty_bytes),
+                "timer_ns": timer_cost_ns(clock_ns),
+                "call": runner.call if isinstance(runner, KerasRunner) else "invoke",
+            }
+        )
+        for line in requests:
+            request = json.loads(line)
+            method = getattr(session, "do_" + request.pop("do"))
+            answer(method(**request))
+
+
+def import_runtime(runtime: str) -> None:
+    """Imports a runtime's package, so that its own memory can be told from a model's."""
+    if runtime in RUNTIME_MODULES:
+        importlib.import_module(RUNTIME_MODULES[runtime])
+
+
+class Session:
+    """A loaded model and what can be asked of it."""
+
+    def __init__(
+        self,
+        job: Job,
+        runner: Runner,
+        raw: Mapping[str, np.ndarray],
+        clock_ns: Clock,
+        answer: Callable[[dict[str, Any]], None],
+    ) -> None:
+        """`answer` sends what is said before a request is done.
+
+        Raises:
+            ArtifactError: the file is not as declared.
+        """
+        for kind, found, declared in (
+            ("input", runner.inputs, job.inputs),
+            ("output", runner.outputs, job.outputs),
+        ):
+            if declared is not None and found != declared:
+                raise ArtifactError(
+                    f"{job.file}: got {kind} {', '.join(map(str, found))}, expected "
+                    f"{', '.join(map(str, declared))} by its manifest"
+                )
+        self._job = job
+        self._runner = runner
+        self._raw = raw
+        self._count = len(next(iter(raw.values())))
+        self.chunk = 1
+        self._call_ns = 0
+        self._clock_ns = clock_ns
+        self._answer = answer
+        self._timed: list[Values] = []
+        self.pinned = False
+
+    def first_inference_us(self) -> float:
+        """Runs the very first inference and returns how long it took, in microseconds."""
+        (value,) = self._stored(self._inputs(0, 1))
+        started = self._clock_ns()
+        found = self._runner.invoke(value)
+        self._call_ns = self._clock_ns() - started
+        values = sum(array.size for array in (*unpack(value), *unpack(found)))
+        self.chunk = max(1, min(CHUNK_EXAMPLES, CHUNK_VALUES // max(1, values)))
+        return self._call_ns / 1e3
+
+    def do_outputs(self, path: str, core: int | None) -> dict[str, Any]:
+        """Runs every example one by one; writes the outputs, (N, …) float32, into a folder.
+
+        Of a slow model it says now and then how many are done.
+        """
+        self._pin(core)
+        files: list[np.ndarray] = []
+        names, clipped_values, total, used = [], 0, 0, 0.0
+        chunk = max(1, min(self.chunk, CHUNK_NS // max(1, self._call_ns)))
+        told_ns = self._clock_ns()
+        for start in range(0, self._count, chunk):
+            if self._clock_ns() - told_ns > CHUNK_NS:
+                self._answer({"done": start})
+                told_ns = self._clock_ns()
+            inputs = self._inputs(start, start + chunk)
+            for spec in self._runner.inputs:
+                clipped_values += clipped(inputs[spec.name], spec)
+                total += inputs[spec.name].size
+                if spec.scale is not None:
+                    used = max(used, range_use(inputs[spec.name], spec))
+            outputs = self._outputs(inputs)
+            if not files:
+                names = list(outputs)
+                files = [
+                    open_memmap(
+                        Path(path, f"{number}.npy"),
+                        mode="w+",
+                        dtype=np.float32,
+                        shape=(self._count, *values.shape[1:]),
+                    )
+                    for number, values in enumerate(outputs.values())
+                ]
+            for file, values in zip(files, outputs.values(), strict=True):
+                file[start : start + len(values)] = values
+        del files  # written when they are closed
+        quantized = any(spec.scale is not None for spec in self._runner.inputs)
+        return {
+            "outputs": names,
+            "clipped_share": clipped_values / total,
+            "input_range_use": used if quantized else 1.0,
+        }
+
+    def do_experiments(self, output: str, threshold: float) -> dict[str, Any]:
+        """Returns the classes that an output predicts of some examples, their input changed.
+
+        Of a model with one input; of fewer examples where a call takes long.
+
+        Args:
+            output: its name.
+            threshold: above it an output of one value is a yes.
+        """
+        ((name, some),) = self._inputs(0, 1).items()
+        ways = len(experiments(some))
+        count = max(1, min(EXPERIMENT_IMAGES, EXPERIMENTS_NS // (ways * max(1, self._call_ns))))
+        values = self._inputs(0, count)[name]
+        changed = {
+            what: predicted_classes(self._outputs({name: other})[output], threshold).tolist()
+            for what, other in experiments(values).items()
+        }
+        return {"predicted": changed, "examples": len(values)}
+
+    def do_time(
+        self, samples: int, warm_up_ns: int, limit_ns: int, core: int | None
+    ) -> dict[str, Any]:
+        """Times one slice of single inferences, warmed up."""
+        self._pin(core)
+        if not self._timed:
+            self._timed = self._stored(self._inputs(0, self.chunk))
+        cpu_started, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF)
+        invoke, clock_ns = self._runner.invoke, self._clock_ns
+        warmed = warm_up(invoke, self._timed, clock_ns=clock_ns, limit_ns=warm_up_ns)
+        durations = time_calls(
+            invoke, self._timed, samples=samples, clock_ns=clock_ns, limit_ns=limit_ns
+        )
+        after = resource.getrusage(resource.RUSAGE_SELF)
+        return {
+            "durations_ns": durations,
+            "warm_up_calls": warmed.calls,
+            "stable": warmed.stable,
+            "pinned": self.pinned,
+            "cpu_s": time.process_time() - cpu_started,
+            "preemptions": after.ru_nivcsw - before.ru_nivcsw,
+        }
+
+    def do_throughput(self, batch: int, limit_ns: int) -> dict[str, Any]:
+        """Measures images a second in batches, or one by one where the file fixes a batch of one.
+
+        The median over the batches, of at most `limit_ns` in all.
+        """
+        fixed = self._runner.inputs[0].shape[0] is not None
+        some = self._inputs(0, min(batch, self._count))
+        values = {name: np.resize(found, (batch, *found.shape[1:])) for name, found in some.items()}
+        if fixed:
+            batched = self._stored(values)
+        else:
+            self._runner.resize(batch)
+            stored = unpack(encode_all(values, self._runner.inputs))
+            batched = [pack([one[:, 0] for one in stored])]
+        warm_up(self._runner.invoke, batched, clock_ns=self._clock_ns, limit_ns=limit_ns // 4)
+        seconds: list[float] = []
+        started = self._clock_ns()
+        while self._clock_ns() - started < limit_ns or not seconds:
+            before = self._clock_ns()
+            for value in batched:
+                self._runner.invoke(value)
+            seconds.append((self._clock_ns() - before) / 1e9)
+        if not fixed:
+            self._runner.resize(1)
+        return {
+            "batch": batch,
+            "images_per_second": batch / float(np.median(seconds)),
+            "calls": "one by one" if fixed else "batched",
+            "repeats": len(seconds),
+        }
+
+    def do_kernels(self) -> dict[str, Any]:
+        """Returns which operators run, and which of them outside a delegate."""
+        job, inputs = self._job, self._stored(self._inputs(0, 1))
+        return kernels(self._runner, job.file, inputs, threads=job.threads, mode=job.mode)
+
+    def do_profile(self) -> dict[str, Any]:
+        """Returns the time of each operator, by the runtime's own profiler."""
+        count = max(1, min(self.chunk, PROFILE_NS // max(1, self._call_ns)))
+        inputs, job = self._stored(self._inputs(0, count)), self._job
+        found = profile(job.runtime, job.file, inputs, threads=job.threads, mode=job.mode)
+        return {"operators": [operator.as_json() for operator in found]}
+
+    def _inputs(self, start: int, stop: int) -> dict[str, np.ndarray]:
+        raw = {name: np.asarray(values[start:stop]) for name, values in self._raw.items()}
+        return preprocess(raw, self._job.preprocessing)
+
+    def _stored(self, inputs: dict[str, np.ndarray]) -> list[Values]:
+        """Returns examples as the runner takes them, one by one."""
+        stored = unpack(encode_all(inputs, self._runner.inputs))
+        return [pack(example) for example in zip(*stored, strict=True)]
+
+    def _outputs(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return predict(self._runner, inputs)
+
+    def _pin(self, core: int | None) -> None:
+        """Keeps a single-threaded runtime on one core; the pools of others are left alone."""
+        if core is not None and self._job.threads == 1 and self._job.runtime != "keras":
+            self.pinned = pin({core})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,41 @@
+"""`benchmark.csv`, `.md` and `.html`: pure functions of `benchmark.json` and the images. Light."""
+
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.report.page import page_html
+from benchmark.report.tables import csv_text, markdown_text
+from benchmark.report.text import Json
+from train.common.errors import ArtifactError
+
+CSV_FILE, MARKDOWN_FILE, PAGE_FILE = "benchmark.csv", "benchmark.md", "benchmark.html"
+
+
+def check_places(folder: Path) -> None:
+    """Raises ArtifactError if the reports' names in a folder are taken by something else."""
+    for name in (CSV_FILE, MARKDOWN_FILE, PAGE_FILE):
+        if (folder / name).is_dir():
+            raise ArtifactError(
+                f"got a folder at {folder / name}, expected a file or nothing; "
+                "move it, or give another folder with --reports"
+            )
+
+
+def write_reports(content: Json, images: np.ndarray | None, folder: Path) -> list[Path]:
+    """Writes the three reports into a folder and returns their paths.
+
+    Args:
+        content: of `benchmark.json`, as read or as to be written.
+        images: the test images, in the order of the predictions, as `evaluation.are_pictures`
+            takes them; None where the data is none.
+        folder: an existing one.
+    """
+    texts = {
+        CSV_FILE: csv_text(content),
+        MARKDOWN_FILE: markdown_text(content),
+        PAGE_FILE: page_html(content, images),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return [folder / name for name in texts]

@@ -1,0 +1,211 @@
+"""The representative dataset that quantization takes its ranges from, and its audit. Light."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from train.common.artifact import array_sha256
+from train.common.preprocessing import InputPreprocessing, preprocess
+from train.common.samples import Samples
+from train.common.tensors import TensorSpec
+
+MAX_HALVES_DIFFERENCE = 0.20
+AUDIT_EXAMPLES = 500
+AUDIT_MIN_EXAMPLES = 8
+AUDIT_WEIGHTS = 250_000_000  # weights times examples: large models are audited on fewer
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepresentativeDataset:
+    """Preprocessed `inputs` (N, …) by name, of examples that no test sees.
+
+    `sha256` is the hash of their indices, `examples` the short hash of each raw example.
+    """
+
+    inputs: Mapping[str, np.ndarray]
+    sha256: str
+    examples: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.inputs.values())))
+
+    def each(self) -> Iterator[dict[str, np.ndarray]]:
+        """Yields the examples one by one, (1, …) by the input's name."""
+        return one_by_one(self.inputs)
+
+
+def representative_dataset(
+    raw: Samples,
+    chosen: np.ndarray,
+    preprocessing: InputPreprocessing,
+    specs: Sequence[TensorSpec],
+) -> RepresentativeDataset:
+    """Returns the examples at some indices, preprocessed for inputs of these specs."""
+    samples = raw.take(chosen)
+    return RepresentativeDataset(
+        inputs=preprocess(samples.inputs, preprocessing, specs),
+        sha256=array_sha256(chosen),
+        examples=samples.short_hashes(),
+    )
+
+
+def one_by_one(inputs: Mapping[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
+    """Yields examples (N, …) one by one, (1, …) each, by the input's name."""
+    for index in range(len(next(iter(inputs.values())))):
+        yield {name: values[index : index + 1] for name, values in inputs.items()}
+
+
+def halves_difference(parts: Iterable[Mapping[str, np.ndarray]]) -> float:
+    """Returns how far the ranges of two disjoint halves of the calibration examples differ.
+
+    Args:
+        parts: values (n, …) of each tensor, for some of the examples after the other; the halves
+            are the even and the odd examples of each part.
+
+    Returns:
+        The largest difference of two widths over the larger one, of any tensor, 0…1. Above
+        `MAX_HALVES_DIFFERENCE` the ranges depend on which examples were drawn: too few.
+    """
+    lows: dict[str, list[float]] = {}
+    highs: dict[str, list[float]] = {}
+    for part in parts:
+        for name, values in part.items():
+            halves = [half for half in (values[::2], values[1::2]) if half.size]
+            if len(halves) == 2:
+                low, high = ([float(edge(half)) for half in halves] for edge in (np.min, np.max))
+                lows[name] = list(map(min, lows.get(name, low), low))
+                highs[name] = list(map(max, highs.get(name, high), high))
+    largest = 0.0
+    for name, low in lows.items():
+        even, odd = (top - bottom for top, bottom in zip(highs[name], low, strict=True))
+        if max(even, odd) > 0:
+            largest = max(largest, abs(even - odd) / max(even, odd))
+    return largest
+
+
+def audit_examples(weights: int) -> int:
+    """Returns on how many examples a model of so many weights is audited."""
+    return max(AUDIT_MIN_EXAMPLES, min(AUDIT_EXAMPLES, AUDIT_WEIGHTS // max(1, weights)))
+
+
+def clipped_share(
+    examples: Iterable[Mapping[str, np.ndarray]], ranges: Mapping[str, tuple[float, float, float]]
+) -> float | None:
+    """Returns the share of real values that the quantized ranges clip, 0…1.
+
+    Args:
+        examples: real values of tensors on held-out examples, by name.
+        ranges: lowest value, highest value and step of quantized tensors, by name; what lies
+            outside by no more than half a step is rounded, not clipped.
+
+    Returns:
+        None where no tensor is in both.
+    """
+    clipped = total = 0
+    for values in examples:
+        for name in values.keys() & ranges.keys():
+            low, high, step = ranges[name]
+            outside = (values[name] < low - step / 2) | (values[name] > high + step / 2)
+            clipped += int(outside.sum())
+            total += outside.size
+    return clipped / total if total else None
+
+
+def tflite_clipped_share(
+    model: bytes, path: Path, inputs: Mapping[str, np.ndarray]
+) -> float | None:
+    """Returns the share of values that a quantized `.tflite` file clips, 0…1.
+
+    Args:
+        model: the bytes of its float32 twin, whose tensors bear the same names.
+        path: the file.
+        inputs: (N, …) by name.
+    """
+    return clipped_share(tflite_values(model, inputs), tflite_ranges(path))
+
+
+def tflite_ranges(path: Path) -> dict[str, tuple[float, float, float]]:
+    """Returns lowest value, highest value and step of each quantized activation of a file."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    interpreter = Interpreter(
+        model_path=str(path),
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )
+    found = {}
+    for details in interpreter.get_tensor_details():
+        scale, zero_point = details["quantization"]
+        if scale and np.issubdtype(details["dtype"], np.signedinteger):
+            limits = np.iinfo(details["dtype"])
+            low, high = ((limit - zero_point) * scale for limit in (limits.min, limits.max))
+            found[details["name"]] = (float(low), float(high), float(scale))
+    return found
+
+
+def tflite_values(
+    model: bytes, inputs: Mapping[str, np.ndarray]
+) -> Iterator[dict[str, np.ndarray]]:
+    """Yields the values of the activations of a float32 `.tflite` model, example by example.
+
+    Args:
+        model: the file's bytes, of a batch of one.
+        inputs: (N, …) by name.
+    """
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    interpreter = Interpreter(
+        model_content=model,
+        experimental_preserve_all_tensors=True,
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )
+    interpreter.allocate_tensors()
+    given = {details["name"]: details["index"] for details in interpreter.get_input_details()}
+    tensors = {
+        details["name"]: details["index"]
+        for details in interpreter.get_tensor_details()
+        if details["dtype"] == np.float32 and list(details["shape"][:1]) == [1]
+    }
+    for example in one_by_one(inputs):
+        for name, value in example.items():
+            interpreter.set_tensor(given[name], value)
+        interpreter.invoke()
+        yield {name: interpreter.get_tensor(index) for name, index in tensors.items()}
+
+
+def onnx_clipped_share(path: Path, inputs: Mapping[str, np.ndarray]) -> float | None:
+    """Returns the share of values that a QDQ `.onnx` file clips where it quantizes, 0…1.
+
+    Args:
+        path: the file.
+        inputs: (N, …) by name.
+    """
+    import onnx
+    import onnxruntime
+
+    model = onnx.load(path)
+    stored = {item.name: onnx.numpy_helper.to_array(item) for item in model.graph.initializer}
+    ranges = {}
+    for node in model.graph.node:
+        if node.op_type == "QuantizeLinear":
+            name, scale, zero_point = node.input[0], stored[node.input[1]], stored[node.input[2]]
+            limits = np.iinfo(zero_point.dtype)
+            low, high = (
+                (limit - float(zero_point)) * float(scale) for limit in (limits.min, limits.max)
+            )
+            ranges[name] = (low, high, float(scale))
+    wanted = [name for name in ranges if name not in inputs]
+    for name in wanted:
+        model.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    values = (
+        {**example, **dict(zip(wanted, session.run(wanted, example), strict=True))}
+        for example in one_by_one(inputs)
+    )
+    return clipped_share(values, ranges)

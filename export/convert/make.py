@@ -1,0 +1,256 @@
+"""One format: source model → convert → verify, to a staged file. Heavy."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.lite.python.convert_phase import ConverterError
+
+from export.convert import calibration, onnx, tflite
+from export.convert.refusal import reason_of
+from export.convert.source import SourceModel
+from export.formats import Family, Format
+from export.manifest import Calibration, FineTuning
+from export.runtimes import open_runner, predict
+from export.runtimes.onnxruntime import load_errors
+from export.settings import ExportOptions, Settings, resolve, untuned
+from export.verify.file import Expectation, Verification, verify
+from train.common.errors import CheckError, ToolkitError
+from train.common.native_output import captured_native_output
+
+CONVERTERS: dict[Family, ModuleType] = {"tflite": tflite, "onnx": onnx}
+# What converters raise for a model or an option that they cannot convert.
+CONVERSION_ERRORS = (
+    *(ConverterError, tf.errors.OpError, ValueError, TypeError, RuntimeError),
+    *load_errors(),
+)
+RUN_ERRORS: tuple[type[Exception], ...] = (RuntimeError, *load_errors())
+# Both converters start from one protobuf with all float32 weights, whatever the format.
+# https://protobuf.dev/programming-guides/proto-limits/
+MAX_BYTES = 2**31 - 1
+FLOAT_BYTES = 4
+SIGNIFICANT = 2  # standard errors
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A staged file, its proof, how its ranges were found, and what fine-tuning gained."""
+
+    path: Path
+    verification: Verification
+    calibration: Calibration | None
+    fine_tuning: FineTuning | None = None
+
+
+def make(
+    entry: Format, settings: Settings, source: SourceModel, expected: Expectation, staged: Path
+) -> Made:
+    """Converts one format to a staged file and verifies it.
+
+    Where a format can be calibrated in several ways, each is tried, and of those that pass
+    verification the one with the best score on held-out examples is kept, the earlier one of
+    equals. Of several sparsities, or precisions of the weights, the first that passes; while a
+    lower sparsity is left to try, no drop of the accuracy is put down to chance. What was trained
+    for quantization is kept if that gained more than chance.
+
+    Raises:
+        ToolkitError: the converter cannot convert this model.
+        CheckError: the file does not do what the model does; the check is named.
+    """
+    attempts = [
+        replace(settings, sparsities=sparsities, weight_bits=bits)
+        for sparsities in _one_each(settings.sparsities)
+        for bits in _one_each(settings.weight_bits)
+    ]
+    for attempt in attempts[:-1]:
+        strict = attempt.weight_bits != attempts[-1].weight_bits
+        try:
+            made = _make(entry, attempt, source, expected, staged, strict=strict)
+        except CheckError:
+            continue
+        if not attempt.sparsities or _loses_no_more(made, entry.limits.accuracy_drop):
+            return made
+    made = _make(entry, attempts[-1], source, expected, staged, strict=False)
+    if entry.recipes == ("qat",):
+        return _unless_in_vain(made, entry, settings, source, expected)
+    return made
+
+
+def _loses_no_more(made: Made, most: float) -> bool:
+    """Returns whether no output's accuracy drops by more, 0…1, as it was measured."""
+    checks = made.verification.checks
+    drops = [check.value for check in checks if check.name.split(":")[0] == "accuracy_drop"]
+    return all(float(drop) <= most for drop in drops)
+
+
+def _unless_in_vain(
+    tuned: Made, entry: Format, settings: Settings, source: SourceModel, expected: Expectation
+) -> Made:
+    """Returns a fine-tuned file, or the same without fine-tuning if that did not pay.
+
+    Training moves a model's errors from some examples to others. It pays if fewer are left on
+    held-out ones, by two standard errors of the paired difference, which leaves 2 % to chance.
+    """
+    try:
+        plain = make(*untuned(settings), source, expected, source.folder)
+    except ToolkitError:
+        return tuned
+    before, after = (outputs_of(entry, made.path, expected) for made in (plain, tuned))
+    scores = [expected.score(outputs) for outputs in (before, after)]
+    was, is_right = expected.right(before), expected.right(after)
+    error = None
+    if was is not None and is_right is not None:
+        error = float(np.std(is_right - was) / np.sqrt(len(was)))
+    gained = FineTuning(
+        before=scores[0],
+        after=scores[1],
+        standard_error=error,
+        kept=scores[1] - scores[0] > SIGNIFICANT * (error or 0),
+    )
+    if gained.kept:
+        return replace(tuned, fine_tuning=gained)
+    plain.path.replace(tuned.path)
+    return replace(plain, path=tuned.path, fine_tuning=gained)
+
+
+def _one_each(values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    """Returns the values as tuples of one; the empty tuple where an option does not matter."""
+    return [(value,) for value in values] or [()]
+
+
+def _make(
+    entry: Format,
+    settings: Settings,
+    source: SourceModel,
+    expected: Expectation,
+    staged: Path,
+    *,
+    strict: bool,
+) -> Made:
+    path = staged / f"{entry.name}{entry.suffix}"
+    candidates: dict[str, float] = {}
+    contents: dict[str, bytes] = {}
+    methods: tuple[str | None, ...] = settings.calibration_methods or (None,)
+    refusals: list[ToolkitError] = []
+    for method in methods:
+        try:
+            content = convert(entry, settings, method, source)
+            if len(methods) > 1 and method is not None:
+                path.write_bytes(content)
+                with _running(entry):
+                    candidates[method] = held_out_score(entry, path, expected)
+        except ToolkitError as error:  # another method may be made by another converter
+            refusals.append(error)
+            continue
+        contents[method or ""] = content
+    for best in sorted(contents, key=lambda method: -candidates.get(method, 0)):
+        path.write_bytes(contents[best])
+        try:
+            with _running(entry):
+                verification = verify(entry, settings, path, expected, strict=strict)
+        except ToolkitError as error:
+            refusals.append(error)
+            continue
+        if not verification.failed:
+            audited = audit(entry, path, best, candidates, source, expected) if best else None
+            return Made(path=path, verification=verification, calibration=audited)
+        reasons = "; ".join(
+            f"check {check.name}: got {check.value}, expected {check.limit}"
+            for check in verification.failed
+        )
+        refusals.append(CheckError(f"{entry.name} was not written: {reasons}"))
+    failed = [error for error in refusals if isinstance(error, CheckError)]
+    raise (failed or refusals)[0]
+
+
+@contextmanager
+def _running(entry: Format) -> Iterator[None]:
+    """Turns what a runtime raises while it runs a file into a refusal.
+
+    Some of LiteRT's kernels find only then that they have not the dtype, such as a
+    SQUARED_DIFFERENCE of int16.
+    """
+    try:
+        yield
+    except RUN_ERRORS as error:
+        raise ToolkitError(
+            f"{entry.name}: its runtime cannot run the file: {reason_of(error)}"
+        ) from error
+
+
+def convert(entry: Format, settings: Settings, method: str | None, source: SourceModel) -> bytes:
+    """Runs the format's converter, its chatter held back.
+
+    Raises:
+        ToolkitError: the converter cannot convert this model, and its reason.
+    """
+    needed = source.weight_count() * FLOAT_BYTES
+    if needed > MAX_BYTES:
+        raise ToolkitError(
+            f"{entry.name}: got {needed / 1e9:.1f} GB of float32 weights, expected at most "
+            f"{MAX_BYTES / 1e9:.1f}, as much as the files hold that TFLite and ONNX converters "
+            "work on; split the model"
+        )
+    try:
+        with captured_native_output():
+            content: bytes = CONVERTERS[entry.family].convert(entry, settings, method, source)
+    except CONVERSION_ERRORS as error:
+        raise ToolkitError(
+            f"{entry.name}: the converter refused the model: {reason_of(error)}"
+        ) from error
+    return content
+
+
+def held_out_score(entry: Format, path: Path, expected: Expectation) -> float:
+    """Returns how well a file does on held-out examples, as `Expectation.score` says."""
+    return expected.score(outputs_of(entry, path, expected))
+
+
+def outputs_of(entry: Format, path: Path, expected: Expectation) -> dict[str, np.ndarray]:
+    """Returns a file's outputs, (N, …) by name, on held-out examples."""
+    with open_runner(entry.runtime, path, threads=1) as runner:
+        return predict(runner, expected.inputs)
+
+
+def audit(
+    entry: Format,
+    path: Path,
+    method: str,
+    candidates: dict[str, float],
+    source: SourceModel,
+    expected: Expectation,
+) -> Calibration:
+    """Returns the record of a file's calibration, with what its ranges clip."""
+    count = calibration.audit_examples(expected.weights)
+    held_out = {name: values[:count] for name, values in expected.inputs.items()}
+    clipped = None
+    if entry.family == "onnx":
+        clipped = calibration.onnx_clipped_share(path, held_out)
+    elif not entry.recipes:
+        with captured_native_output():
+            twin = tflite.float_twin(source, 1, method)
+            clipped = calibration.tflite_clipped_share(twin, path, held_out)
+    return Calibration(
+        count=len(source.representative),
+        sha256=source.representative.sha256,
+        examples=source.representative.examples,
+        method=method,
+        candidates=candidates,
+        clipped_share=clipped,
+        halves_difference=source.halves_difference(),
+    )
+
+
+def can_be_made(entry: Format, source: SourceModel, expected: Expectation, folder: Path) -> bool:
+    """Returns whether a format, at its default options, can be made and passes its checks."""
+    settings = resolve([entry], ExportOptions())[entry.name]
+    try:
+        make(entry, settings, source, expected, folder)
+    except ToolkitError:
+        return False
+    return True

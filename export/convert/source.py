@@ -1,0 +1,187 @@
+"""The Keras model that is exported, loaded once and shared by every format. Heavy."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras.src.models.functional import Functional
+
+from export.convert.calibration import RepresentativeDataset, halves_difference
+from export.convert.negation import without_negations
+from export.model.loaded import LoadedModel
+from train.common.errors import ArtifactError, ToolkitError
+from train.common.preprocessing import InputPreprocessing, preprocess
+from train.common.samples import Samples
+from train.common.tensors import TensorSpec
+
+PREDICT_BATCH = 8  # examples; a large model's activations have to fit into memory
+LAYERS_BYTES = 64 << 20  # of the outputs of all layers, at a time
+SMALL_EXAMPLE = 10_000  # numbers; of examples this small more go into a batch
+SMALL_BATCH = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """Raw examples that formats with fine-tuning see, and what turns them into inputs."""
+
+    samples: Samples
+    preprocessing: InputPreprocessing
+
+
+class SourceModel:
+    """A loaded model, and what converters need of it.
+
+    Attributes:
+        model: the model.
+        inputs, outputs: its inputs and outputs.
+        folder: a temporary folder for converters' intermediate files.
+        float_twins: float32 TFLite files by SavedModel, which other formats are derived from.
+        onnx_files: float32 ONNX files by batch, opset and whether loops are unrolled, likewise.
+    """
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        *,
+        representative: RepresentativeDataset | None,
+        training: Training | None,
+        folder: Path,
+    ) -> None:
+        """Takes what there is; without calibration inputs or training examples, None."""
+        self.model = model
+        self.inputs, self.outputs = model.inputs, model.outputs
+        self.folder = folder
+        self.float_twins: dict[Path, bytes] = {}
+        self.onnx_files: dict[tuple[int | None, int | None, bool], Path] = {}
+        self._representative = representative
+        self._training = training
+        self._teacher: tuple[dict[str, np.ndarray], dict[str, np.ndarray]] | None = None
+        self._saved_models: dict[tuple[int | None, bool, bool], Path] = {}
+        self._halves_difference: float | None = None
+
+    @property
+    def representative(self) -> RepresentativeDataset:
+        """The calibration inputs.
+
+        Raises:
+            ArtifactError: there are none.
+        """
+        if self._representative is None:
+            raise ArtifactError("got no calibration data; give it with --calibration")
+        return self._representative
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether there are calibration inputs."""
+        return self._representative is not None
+
+    def signature(self, batch: int | None) -> list[tf.TensorSpec]:
+        """Returns the inputs' TensorFlow signature with a fixed or open batch dimension."""
+        return [
+            tf.TensorSpec((batch, *spec.shape[1:]), spec.dtype, name=spec.name)
+            for spec in self.inputs
+        ]
+
+    def serve(self, *values: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Runs the model for inference; inputs in order, outputs by name."""
+        named = {spec.name: value for spec, value in zip(self.inputs, values, strict=True)}
+        return dict(self.model.call(named))
+
+    def predict(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Returns the model's outputs, (N, …) by name, of preprocessed inputs."""
+        return self.model.predict(inputs, batch_size=batch_size(self.inputs))
+
+    def weight_count(self) -> int:
+        """Returns how many numbers the model's weights hold."""
+        return self.model.parameters
+
+    def halves_difference(self) -> float:
+        """Returns how far the ranges of two halves of the calibration inputs differ, 0…1.
+
+        Over the outputs of all layers where Keras tells them, else over the model's own.
+        """
+        if self._halves_difference is None:
+            inputs = self.representative.inputs
+            self._halves_difference = halves_difference(
+                _layer_outputs(self.model.keras_model, inputs)
+                if isinstance(self.model.keras_model, keras.Sequential | Functional)
+                else [self.predict(inputs)]
+            )
+        return self._halves_difference
+
+    def training_count(self) -> int:
+        """Returns how many training examples there are."""
+        return 0 if self._training is None else len(self._training.samples)
+
+    def teacher(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Returns what a copy of the model is fine-tuned on: inputs and the model's own outputs.
+
+        Raises:
+            ToolkitError: there is no training data.
+        """
+        if self._training is None:
+            raise ToolkitError(
+                "got no data to fine-tune with; give it with --calibration, or use tflite-int8, "
+                "which needs no fine-tuning"
+            )
+        if self._teacher is None:
+            samples = self._training.samples
+            inputs = preprocess(samples.inputs, self._training.preprocessing, self.inputs)
+            self._teacher = inputs, self.predict(inputs)
+        return self._teacher
+
+    def training_targets(self) -> Mapping[str, np.ndarray]:
+        """Returns the truth of the training examples by the output's name, where it is known."""
+        return {} if self._training is None else self._training.samples.targets
+
+    def saved_model(
+        self, batch: int | None, *, for_integers: bool, gates_apart: bool = False
+    ) -> Path:
+        """Returns the model's SavedModel with a fixed or open batch, written when first asked for.
+
+        Integer formats get recurrent layers written out step by step: a loop is a graph of its
+        own, in which TFLite's converter finds no ranges. Its own quantizer gets `gates_apart`: of
+        gates computed together the first step does not use all, and their SPLIT it leaves in float
+        in one process and not in the next.
+
+        TFLite's converter reads it rather than a concrete function, whose variables it leaves
+        unfrozen for a Keras 3 model: that succeeds, and the 3 kB file knows nothing. A fixed
+        batch keeps SHAPE, STRIDED_SLICE and PACK out of the graph.
+        """
+        unroll = for_integers and bool(self.model.recurrent)
+        apart = unroll and gates_apart
+        if (batch, unroll, apart) not in self._saved_models:
+            folder = self.folder / f"saved_model-{len(self._saved_models)}"
+            self.model.save(folder, batch, unroll=unroll, gates_apart=apart)
+            without_negations(folder)
+            self._saved_models[batch, unroll, apart] = folder
+        return self._saved_models[batch, unroll, apart]
+
+
+def batch_size(inputs: Sequence[TensorSpec]) -> int:
+    """Returns how many examples of some inputs a model computes at a time."""
+    largest = max(math.prod(size or 1 for size in spec.shape) for spec in inputs)
+    return SMALL_BATCH if largest <= SMALL_EXAMPLE else PREDICT_BATCH
+
+
+def _layer_outputs(
+    model: keras.Model, inputs: Mapping[str, np.ndarray]
+) -> Iterator[dict[str, np.ndarray]]:
+    """Yields the outputs of every layer for some of the examples after the other."""
+    outputs = {
+        f"{layer.name}:{n}": tensor
+        for layer in model.layers
+        for n, tensor in enumerate(keras.tree.flatten(layer.output))
+    }
+    activations = keras.Model(model.inputs, outputs)
+    numbers = sum(math.prod(size or 1 for size in tensor.shape) for tensor in outputs.values())
+    # an even number, because even and odd examples are the two halves
+    batch = max(1, min(SMALL_BATCH, LAYERS_BYTES // (4 * numbers)) // 2) * 2
+    count = len(next(iter(inputs.values())))
+    for start in range(0, count, batch):
+        part = [values[start : start + batch] for values in inputs.values()]
+        yield {name: np.asarray(value) for name, value in activations(part).items()}

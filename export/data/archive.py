@@ -1,0 +1,135 @@
+"""Arrays by name in an .npz archive, unpacked to disk a piece at a time.
+
+Light: standard library and numpy. The archive's own names never become names of files.
+"""
+
+import shutil
+import struct
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from export.data.checks import check_counts
+from export.data.npy import NUMBERS, TEXT, Header, open_npy, read_header, write_header
+from export.data.wanted import Role, Wanted, all_roles, assigned, check_complete, naming, of_kind
+from train.common.errors import DataError
+from train.common.samples import Samples
+
+CLASS_NAMES = "class_names"
+MAX_CLASS_NAMES_BYTES = 1 << 24
+PIECE_BYTES = 1 << 20
+MAX_CODE_POINT = 0x10FFFF
+
+
+def open_archive(path: Path, wanted: Wanted, folder: Path) -> Samples:
+    """Returns the arrays of an .npz, unpacked into `folder`, no more than are wanted.
+
+    Raises:
+        DataError: it is no whole archive, holds something else than is wanted, or more than
+            fits on the disk.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _open(archive, wanted, folder)
+    # zipfile on damaged archives; RuntimeError is for encrypted members
+    except (
+        *(zipfile.BadZipFile, zlib.error, struct.error),
+        *(EOFError, ValueError, RuntimeError, OverflowError),
+    ) as error:
+        raise DataError(f"is no whole .npz file ({error}); write it with numpy.savez") from error
+
+
+def _open(archive: zipfile.ZipFile, wanted: Wanted, folder: Path) -> Samples:
+    members = _members(archive)
+    roles = all_roles(wanted)
+    names = members.pop(CLASS_NAMES, None) if CLASS_NAMES not in roles else None
+    keys = assigned(members, roles)
+    check_complete(keys, wanted)
+    headers = {key: _header(archive, members[key]) for key in keys.values()}
+    counts = {key: header.shape[0] for key, header in headers.items()}
+    check_counts(counts)
+    count = next(iter(counts.values()))
+    count = count if wanted.limit is None else min(count, wanted.limit)
+    _check_room(headers, count, folder)
+    arrays: dict[Role, np.ndarray] = {}
+    for number, (role, key) in enumerate(keys.items()):
+        with naming(repr(key)):
+            target = folder / f"{number}.npy"
+            _unpack(archive, members[key], headers[key], count, target)
+            arrays[role] = open_npy(target)[:count]
+    return Samples(
+        inputs=of_kind("input", arrays),
+        targets=of_kind("target", arrays),
+        class_names=() if names is None else _class_names(archive, names, folder),
+    )
+
+
+def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    members: dict[str, zipfile.ZipInfo] = {}
+    for info in archive.infolist():
+        key = info.filename.removesuffix(".npy")
+        if key == info.filename or key in members:
+            raise DataError(
+                f"got the member {info.filename!r}{' twice' if key in members else ''}, expected "
+                ".npy files of different names; write it with numpy.savez"
+            )
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise DataError(
+                f"got compression {info.compress_type} of {key!r}, expected none or deflate; "
+                "write it with numpy.savez or numpy.savez_compressed"
+            )
+        members[key] = info
+    return members
+
+
+def _header(archive: zipfile.ZipFile, info: zipfile.ZipInfo, kinds: str = NUMBERS) -> Header:
+    with naming(repr(info.filename.removesuffix(".npy"))), archive.open(info) as packed:
+        return read_header(packed, info.file_size, kinds)
+
+
+def _check_room(headers: Mapping[str, Header], count: int, folder: Path) -> None:
+    needed = sum(header.size_bytes(_taken(header, count)) for header in headers.values())
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise DataError(
+            f"got arrays of {needed:,} bytes, expected no more than the {free:,} that are free on "
+            "the disk; free some or give fewer examples"
+        )
+
+
+def _taken(header: Header, count: int) -> int:
+    """Returns how many examples are unpacked: in Fortran's order the first ones lie scattered."""
+    return header.shape[0] if header.fortran_order else count
+
+
+def _unpack(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, header: Header, count: int, target: Path
+) -> None:
+    taken = _taken(header, count)
+    left = header.size_bytes(taken)
+    with archive.open(info) as packed, target.open("xb") as file:
+        packed.read(header.offset)
+        shape = (taken, *header.shape[1:])
+        write_header(file, shape, header.dtype, fortran_order=header.fortran_order)
+        while left:
+            piece = packed.read(min(left, PIECE_BYTES))
+            if not piece:
+                raise DataError(f"ends {left:,} bytes before it should; write the .npz again")
+            file.write(piece)
+            left -= len(piece)
+
+
+def _class_names(archive: zipfile.ZipFile, info: zipfile.ZipInfo, folder: Path) -> tuple[str, ...]:
+    header = _header(archive, info, TEXT)
+    count = header.shape[0]
+    if len(header.shape) != 1 or header.size_bytes(count) > MAX_CLASS_NAMES_BYTES:
+        raise DataError(f"got {CLASS_NAMES} of shape {header.shape}, expected a name a class")
+    target = folder / f"{CLASS_NAMES}.npy"
+    _unpack(archive, info, header, count, target)
+    names = np.array(open_npy(target, TEXT))
+    if names.view(f"{names.dtype.str[0]}u4").max() > MAX_CODE_POINT:
+        raise DataError(f"got {CLASS_NAMES} that are no text; write them again")
+    return tuple(names.tolist())

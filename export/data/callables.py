@@ -1,0 +1,168 @@
+"""Batches from the user's own Python function, written to disk as they come.
+
+Light: standard library and numpy.
+"""
+
+import importlib
+import sys
+import textwrap
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from export.data.checks import check_counts, fitted_input
+from export.data.npy import NpyWriter, check_dtype, open_npy
+from export.data.wanted import (
+    Role,
+    Wanted,
+    assigned,
+    check_complete,
+    input_roles,
+    listed,
+    naming,
+    of_kind,
+    target_roles,
+)
+from train.common.errors import DataError
+from train.common.native_output import captured_native_output
+from train.common.samples import Samples
+
+BATCH = "an array, a dict of arrays by the inputs' names, or a tuple (inputs, targets) of these"
+MAX_MESSAGE = 400
+
+
+def open_callable(source: str, wanted: Wanted, folder: Path) -> Samples:
+    """Returns the examples in the batches of `package.module:callable`, which is run.
+
+    Args:
+        source: imported from the current folder too, and called without arguments.
+        wanted: what they are for; no batch is asked for beyond its limit.
+        folder: where the batches are written, an array each input and target.
+
+    Raises:
+        DataError: it is not there, raises something, or gives no batches or such that differ.
+    """
+    writers: dict[Role, NpyWriter] = {}
+    count = 0
+    # TensorFlow, which the module may import, greets from C++.
+    with captured_native_output(), ExitStack() as stack:
+        batches = stack.enter_context(closing(_batches(source, wanted)))
+        for number, batch in enumerate(batches):
+            with naming(f"batch {number}"):
+                if not number:
+                    for role, values in batch.items():
+                        path = folder / f"{len(writers)}.npy"
+                        writer = NpyWriter(path, values.shape[1:], values.dtype)
+                        writers[role] = stack.enter_context(writer)
+                _check_alike(batch, writers)
+            size = len(next(iter(batch.values())))
+            taken = size if wanted.limit is None else min(size, wanted.limit - count)
+            for role, values in batch.items():
+                writers[role].append(values[:taken])
+            count += taken
+            if count == wanted.limit:
+                break
+    if not count:
+        raise DataError("got no batches, expected at least one; let it give some")
+    arrays = {role: open_npy(writer.path) for role, writer in writers.items()}
+    return Samples(inputs=of_kind("input", arrays), targets=of_kind("target", arrays))
+
+
+def _batches(source: str, wanted: Wanted) -> Generator[dict[Role, np.ndarray], None, None]:
+    """Yields each batch that the callable gives; what it raises becomes a DataError."""
+    try:
+        with _current_folder_first():
+            for number, batch in enumerate(_called(source)):
+                with naming(f"batch {number}"):
+                    arrays = _arrays(batch, wanted)
+                yield arrays
+    except DataError:
+        raise
+    # the user's code may raise anything, and a script that is imported may call sys.exit
+    except (Exception, SystemExit) as error:
+        said = textwrap.shorten(str(error), MAX_MESSAGE, placeholder=" …")
+        raise DataError(
+            f"raised {type(error).__name__}{': ' if said else ''}{said}; mend it, or the name"
+        ) from error
+
+
+def _called(source: str) -> Iterable[Any]:
+    """Returns what the callable gives."""
+    module_name, _, attribute = source.partition(":")
+    module = importlib.import_module(module_name)
+    try:
+        function = attrgetter(attribute)(module)
+    except AttributeError as error:
+        where = getattr(module, "__file__", None) or "built in"
+        raise DataError(
+            f"got no {attribute!r} in {module_name} ({where}), expected a function of that name"
+        ) from error
+    if not callable(function):
+        raise DataError(f"got {type(function).__name__}, expected a function to call")
+    given = function()
+    if not isinstance(given, Iterable) or isinstance(given, np.ndarray | Mapping | str):
+        raise DataError(
+            f"it returned {type(given).__name__}, expected an iterable of batches, each {BATCH}"
+        )
+    return given
+
+
+@contextmanager
+def _current_folder_first() -> Iterator[None]:
+    """Lets modules be imported from the current folder, as `python -m` does."""
+    folder = str(Path.cwd())
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        if folder in sys.path:
+            sys.path.remove(folder)
+
+
+def _arrays(batch: object, wanted: Wanted) -> dict[Role, np.ndarray]:
+    if isinstance(batch, tuple) and len(batch) != 2:
+        raise DataError(f"got a tuple of {len(batch)}, expected {BATCH}")
+    inputs, targets = batch if isinstance(batch, tuple) else (batch, {})
+    if not isinstance(inputs, Mapping):
+        inputs = {wanted.only_input("one array").name: inputs}
+    if not isinstance(targets, Mapping):
+        targets = {wanted.outputs[0].name: targets}
+    found = {
+        role: _array(key, part[key])
+        for part, roles in ((inputs, input_roles(wanted)), (targets, target_roles(wanted)))
+        for role, key in assigned(part, roles).items()
+    }
+    check_complete(found, wanted)
+    check_counts({f"{kind} {name}": len(values) for (kind, name), values in found.items()})
+    for spec in wanted.inputs:
+        fitted_input(found["input", spec.name], spec)
+    return found
+
+
+def _array(key: str, value: Any) -> np.ndarray:
+    if not hasattr(value, "__array__"):  # a list may be meant as an array or as several
+        raise DataError(f"{key!r}: got {type(value).__name__}, expected {BATCH}")
+    array = np.asarray(value)
+    with naming(repr(key)):
+        check_dtype(array.dtype)
+    if not array.ndim:
+        raise DataError(f"{key!r}: got a single value, expected examples in the first dimension")
+    return array
+
+
+def _check_alike(batch: Mapping[Role, np.ndarray], writers: Mapping[Role, NpyWriter]) -> None:
+    """Checks that a batch holds what the first one does."""
+    if batch.keys() != writers.keys():
+        got, expected = (listed(" ".join(role) for role in part) for part in (batch, writers))
+        raise DataError(f"got {got}, expected {expected} as in the first batch")
+    for (kind, name), writer in writers.items():
+        values = batch[kind, name]
+        if (values.shape[1:], values.dtype) != (writer.shape, writer.dtype):
+            raise DataError(
+                f"{kind} {name!r}: got {values.dtype} of shape {values.shape[1:]} each, expected "
+                f"{writer.dtype} of {writer.shape} as in the first batch"
+            )

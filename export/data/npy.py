@@ -1,0 +1,168 @@
+""".npy files that need not fit into memory: mapped for reading, written a batch at a time.
+
+Light: standard library and numpy. Headers are read and judged before a value is, so that no
+pickle is loaded and no header that lies costs memory.
+"""
+
+import io
+import math
+import tokenize
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import numpy as np
+from numpy.lib import format as npy_format
+
+from train.common.errors import DataError
+
+# numpy refuses a header above 10,000 characters, but not before it has read all of it.
+MAX_HEADER_BYTES = 1 << 17
+NUMBERS = "biuf"  # the kinds of dtype that values may be of
+TEXT = "U"
+PICKLED = "pickled objects are not loaded, because loading them runs code; save plain numbers"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """What a .npy file says of its values, which start at byte `offset`."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    fortran_order: bool
+    offset: int
+
+    def size_bytes(self, count: int) -> int:
+        """Returns how many bytes the values of `count` examples take up."""
+        return math.prod((count, *self.shape[1:])) * self.dtype.itemsize
+
+
+def read_header(file: IO[bytes], size_bytes: int, kinds: str = NUMBERS) -> Header:
+    """Returns the header at the start of a .npy file.
+
+    Args:
+        file: anything that reads bytes; how far it is read is not defined.
+        size_bytes: of the whole file.
+        kinds: the kinds of dtype that are taken, `NUMBERS` or `TEXT`.
+
+    Raises:
+        DataError: it is no .npy file, holds objects or another kind, has no examples, or is
+            not as large as its header says.
+    """
+    start = io.BytesIO(file.read(MAX_HEADER_BYTES))
+    readers = {
+        (1, 0): npy_format.read_array_header_1_0,
+        (2, 0): npy_format.read_array_header_2_0,
+    }
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it was written by Python 2
+            shape, fortran_order, dtype = readers[npy_format.read_magic(start)](start)
+    # What literal_eval and tokenize raise on garbage besides numpy's own ValueError
+    except (
+        *(ValueError, KeyError, IndexError, TypeError, OverflowError),
+        *(SyntaxError, tokenize.TokenError, RecursionError, MemoryError),
+    ) as error:
+        if start.getvalue().startswith(b"\x80"):
+            raise DataError(f"got a pickle, expected a .npy file; {PICKLED}") from error
+        raise DataError(
+            f"is no whole .npy file ({size_bytes:,} bytes); write it with numpy.save"
+        ) from error
+    check_dtype(dtype, kinds)
+    if not shape or min(shape) < 1:
+        raise DataError(
+            f"got shape {shape}, expected examples in the first dimension, at least one, and no "
+            "empty dimension"
+        )
+    header = Header(shape=shape, dtype=dtype, fortran_order=fortran_order, offset=start.tell())
+    expected = header.offset + header.size_bytes(shape[0])
+    if size_bytes != expected:
+        raise DataError(
+            f"got {size_bytes:,} bytes, expected {expected:,} by its header; it is truncated or "
+            "damaged, write it again"
+        )
+    return header
+
+
+def check_dtype(dtype: np.dtype[Any], kinds: str = NUMBERS) -> None:
+    """Checks that values are of a kind that is taken.
+
+    Raises:
+        DataError: they are not.
+    """
+    if dtype.hasobject:
+        raise DataError(f"got an array of Python objects, expected numbers; {PICKLED}")
+    if dtype.kind not in kinds or not dtype.itemsize:
+        expected = "text" if kinds == TEXT else "bool, integer or float values"
+        raise DataError(f"got {dtype}, expected {expected}; convert it with .astype")
+
+
+def open_npy(path: Path, kinds: str = NUMBERS) -> np.ndarray:
+    """Returns the array in a .npy file, mapped into memory for reading.
+
+    Raises:
+        DataError: as in `read_header`.
+    """
+    with path.open("rb") as file:
+        header = read_header(file, path.stat().st_size, kinds)
+    return np.memmap(
+        path,
+        mode="r",
+        dtype=header.dtype,
+        shape=header.shape,
+        order="F" if header.fortran_order else "C",
+        offset=header.offset,
+    )
+
+
+class NpyWriter:
+    """Writes a .npy file of examples whose number is known at the end; a context manager.
+
+    numpy leaves room in a header for the first dimension to grow, so it can be written again.
+
+    Args:
+        path: the file; it must not be there yet.
+        shape: of one example.
+        dtype: of the values.
+    """
+
+    def __init__(self, path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self.path, self.shape, self.dtype, self.count = path, shape, dtype, 0
+        self._file = path.open("xb")
+        self._write_header()
+
+    def append(self, values: np.ndarray) -> None:
+        """Adds examples: (n, *shape) of the file's dtype, n ≥ 1."""
+        self._file.write(np.ascontiguousarray(values).data)
+        self.count += len(values)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with self._file:
+            if error is None:
+                self._file.seek(0)
+                self._write_header()
+
+    def _write_header(self) -> None:
+        write_header(self._file, (self.count, *self.shape), self.dtype)
+
+
+def write_header(
+    file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any], *, fortran_order: bool = False
+) -> None:
+    """Writes the header of a .npy file."""
+    fields = {
+        "descr": npy_format.dtype_to_descr(dtype),
+        "fortran_order": fortran_order,
+        "shape": shape,
+    }
+    npy_format.write_array_header_1_0(file, fields)

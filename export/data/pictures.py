@@ -1,0 +1,169 @@
+"""Pictures in a folder, by class or not, as one uint8 array on disk.
+
+Light: standard library and numpy; Pillow is imported when pictures are opened.
+"""
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+
+import numpy as np
+
+from export.data.npy import NpyWriter, open_npy
+from export.data.wanted import Wanted, classes_of, listed, naming
+from train.common.errors import DataError
+from train.common.samples import Samples
+from train.common.tensors import TensorSpec
+
+# Pillow's own list is longer, and has formats that start other programs (EPS: Ghostscript).
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
+# What lies beside pictures and is none; any other file must be one.
+OTHER_SUFFIXES = frozenset(
+    (
+        ".csv",
+        ".db",
+        ".html",
+        ".ini",
+        ".json",
+        ".log",
+        ".md",
+        ".txt",
+        ".tsv",
+        ".xml",
+        ".yaml",
+        ".yml",
+    )
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Form:
+    """What a picture becomes: its size, Pillow's mode, the shape of its array."""
+
+    height: int
+    width: int
+    mode: str
+    shape: tuple[int, ...]
+
+
+def open_pictures(folder: Path, wanted: Wanted, staging: Path) -> Samples:
+    """Returns the pictures in a folder, resized, and their classes where it has a folder each.
+
+    The classes take turns, so that the first examples are of every class. Colours are as stored
+    in the file: turning by EXIF is ignored, as Keras and TensorFlow do when they load pictures.
+
+    Args:
+        folder: pictures, or folders of pictures, whose sorted names are the classes 0, 1, ….
+        wanted: what they are for: a model with one input, of pictures.
+        staging: where the array (N, height, width[, channels]) uint8 is written.
+
+    Raises:
+        DataError: it holds no pictures or a damaged one, or does not fit the model.
+    """
+    form = _form(wanted.only_input("pictures"), wanted.image_size)
+    classes, pictures = _listed(folder, wanted.outputs[0])
+    target = staging / "pictures.npy"
+    with NpyWriter(target, form.shape, np.dtype(np.uint8)) as writer:
+        for path, _ in pictures[: wanted.limit]:
+            with naming(str(path.relative_to(folder))):
+                writer.append(_pixels(path, form)[np.newaxis])
+    labels = np.array([label for _, label in pictures[: wanted.limit]])
+    return Samples(
+        inputs={wanted.inputs[0].name: open_npy(target)},
+        targets={wanted.outputs[0].name: labels} if classes else {},
+        class_names=classes,
+    )
+
+
+def _form(spec: TensorSpec, image_size: tuple[int, int] | None) -> _Form:
+    rank = len(spec.shape)
+    channels = 1 if rank == 3 else spec.shape[-1] or 3
+    if rank not in (3, 4) or channels not in (1, 3):
+        raise DataError(
+            f"got pictures, expected {spec}; pictures fit (N, height, width), (…, 1) and (…, 3), "
+            "give other data as arrays"
+        )
+    own = spec.shape[1:3]
+    height, width = image_size or own
+    if height is None or width is None:
+        raise DataError(
+            f"got pictures for {spec}, which takes any size; give the size with --image-size"
+        )
+    if (own[0] or height, own[1] or width) != (height, width):
+        raise DataError(
+            f"got pictures of size {height}×{width}, expected {spec}; leave --image-size out"
+        )
+    shape = (height, width) if rank == 3 else (height, width, channels)
+    return _Form(height=height, width=width, mode="L" if channels == 1 else "RGB", shape=shape)
+
+
+def _listed(folder: Path, output: TensorSpec) -> tuple[tuple[str, ...], list[tuple[Path, int]]]:
+    """Returns the classes, and the pictures with their class (0 without classes), in turns."""
+    classes = sorted(p for p in _visible(folder) if p.is_dir())
+    loose = _files(folder)
+    if classes and loose:
+        raise DataError(
+            f"got folders ({listed(p.name for p in classes)}) and pictures beside them "
+            f"({listed(p.name for p in loose)}), expected either; move one of them"
+        )
+    expected = classes_of(output)
+    if classes and len(classes) != expected:
+        takes = f"{expected}, one a class" if expected else "none, the output being no classes"
+        raise DataError(
+            f"got {len(classes)} class folders ({listed(p.name for p in classes)}), expected "
+            f"{takes}: {output}; an empty folder keeps the place of a class"
+        )
+    for path in classes:
+        nested = sorted(p.name for p in _visible(path) if p.is_dir())
+        if nested:
+            raise DataError(
+                f"got folders ({listed(nested)}) inside {path.name!r}, expected pictures; give "
+                "the folder that holds the folders of the classes"
+            )
+    turns = zip_longest(*(_files(path) for path in classes)) if classes else zip(loose, strict=True)
+    pictures = [
+        (path, label) for turn in turns for label, path in enumerate(turn) if path is not None
+    ]
+    if not pictures:
+        raise DataError("got a folder without pictures, expected some (.png, .jpg, .bmp, …)")
+    return tuple(path.name for path in classes), pictures
+
+
+def _visible(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.iterdir() if not path.name.startswith((".", "__MACOSX")))
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in _visible(folder)
+        if not path.is_dir() and path.suffix.lower() not in OTHER_SUFFIXES
+    )
+
+
+def _pixels(path: Path, form: _Form) -> np.ndarray:
+    """Returns a picture as an array of the form's shape, uint8 in 0…255."""
+    from PIL import Image
+
+    size = form.width, form.height
+    if not path.is_file():  # a pipe would be waited for without end
+        raise DataError("is no regular file; remove it")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path, formats=FORMATS) as image:
+                mode = image.mode
+                if mode[0] not in "IF":
+                    pixels = image.convert(form.mode).resize(size, Image.Resampling.BILINEAR)
+                    return np.asarray(pixels).reshape(form.shape)
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise DataError(f"is too large a picture ({error}); scale it down") from error
+    # Pillow's decoders raise whatever a damaged file leads them to
+    except Exception as error:
+        raise DataError(
+            f"is damaged or no picture ({type(error).__name__}: {error}); remove or replace it"
+        ) from error
+    raise DataError(f"got a picture of mode {mode}, expected 8 bits a value; give an array instead")

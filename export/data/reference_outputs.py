@@ -1,0 +1,90 @@
+"""Runs a user's own Keras model over test data, for every later comparison. Heavy.
+
+`python -m export.reference JOB.json`, which the benchmark starts in a process of its own, so that
+TensorFlow is not in the one that measures.
+"""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib.format import open_memmap
+
+from export.convert.source import batch_size
+from export.model import load_model
+from export.model.loaded import LoadedModel
+from export.model.request import request_from_json
+from train.common.cli import run_command
+from train.common.errors import ArtifactError
+from train.common.native_output import captured_native_output
+from train.common.preprocessing import InputPreprocessing, preprocess
+from train.common.record import ReferenceOutputs, read_model_record, save_outputs
+
+# How many batches are preprocessed at a time, of data that may be larger than memory.
+BATCHES = 8
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Writes the outputs that a job asks for; returns 0."""
+    (path,) = arguments
+    job: dict[str, Any] = json.loads(Path(path).read_text())
+    record = read_model_record(Path(job["artifacts"]))
+    if record.request is None:
+        raise ArtifactError(f"{record.folder}: the model there is not a user's own")
+    with captured_native_output():
+        model = load_model(request_from_json(record.request))
+    raw = {name: np.load(file, mmap_mode="r") for name, file in job["inputs"].items()}
+    outputs = outputs_on(model, raw, record.preprocessing, Path(job["outputs"]).parent)
+    reference = ReferenceOutputs(
+        outputs=outputs,
+        model_sha256=record.sha256,
+        data_sha256=job["data_sha256"],
+        inputs_sha256=job["inputs_sha256"],
+        preprocessing=record.preprocessing,
+        labels=tuple(job["labels"]),
+        inputs=model.inputs,
+    )
+    save_outputs(Path(job["outputs"]), reference)
+    return 0
+
+
+def outputs_on(
+    model: LoadedModel, raw: Mapping[str, np.ndarray], how: InputPreprocessing, folder: Path
+) -> dict[str, np.ndarray]:
+    """Returns a model's outputs, (N, …) float32 by name, in files mapped from a folder.
+
+    Args:
+        model: the model.
+        raw: (N, …) raw values by the input's name, which may be larger than memory.
+        how: what raw values become.
+        folder: where the files are made.
+
+    Raises:
+        ArtifactError: an output is not finite.
+    """
+    size = batch_size(model.inputs)
+    count = len(next(iter(raw.values())))
+    found: dict[str, np.ndarray] = {}
+    for start in range(0, count, BATCHES * size):
+        some = {name: values[start : start + BATCHES * size] for name, values in raw.items()}
+        part = model.predict(preprocess(some, how, model.inputs), batch_size=size)
+        for number, spec in enumerate(model.outputs):
+            values = part[spec.name].astype(np.float32)
+            if not np.isfinite(values).all():
+                raise ArtifactError(
+                    f"the Keras model's output {spec.name!r} holds NaN or infinity on the test "
+                    "data, expected finite numbers; look at its inputs and their preprocessing"
+                )
+            if spec.name not in found:
+                shape = (count, *values.shape[1:])
+                path = folder / f"computed{number}.npy"
+                found[spec.name] = open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+            found[spec.name][start : start + len(values)] = values
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main, sys.argv[1:]))

@@ -1,0 +1,212 @@
+"""Test data, and the Keras model's outputs on it: stored, or computed once. Light."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from export.data import Wanted, open_samples
+from train.common.artifact import publish
+from train.common.bundled import DATA_FOLDER, ROOT, in_bundle
+from train.common.errors import ArtifactError, ToolkitError
+from train.common.record import (
+    OUTPUTS_FILE,
+    RECORD_FILE,
+    ModelRecord,
+    ReferenceOutputs,
+    belongs,
+    check_reference,
+    load_outputs,
+    read_model_record,
+)
+from train.common.samples import Samples
+from train.common.tensors import TensorSpec
+from train.data import fashion_mnist as dataset
+
+DATA_FILE = "data.npz"  # of a bundle with a user's own data
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What exports are judged on.
+
+    Attributes:
+        samples: the test data.
+        reference: the Keras model's outputs on it.
+        own: whether the model is a user's own.
+    """
+
+    samples: Samples
+    reference: ReferenceOutputs
+    own: bool
+
+    @property
+    def pictures(self) -> np.ndarray | None:
+        """The only input, (N, H, W) or (N, H, W, 1 or 3) uint8, where it is pictures."""
+        arrays = list(self.samples.inputs.values())
+        return arrays[0] if len(arrays) == 1 and are_pictures(arrays[0]) else None
+
+    @property
+    def examples(self) -> str:
+        """What the test data is made of."""
+        return "examples" if self.pictures is None else "images"
+
+
+def are_pictures(values: np.ndarray) -> bool:
+    """Returns whether values can be shown: (N, H, W) or (N, H, W, 1 or 3) uint8."""
+    shaped = values.ndim == 3 or (values.ndim == 4 and values.shape[-1] in (1, 3))
+    return shaped and values.dtype == np.uint8
+
+
+def open_evaluation(
+    artifacts: Path, data: Path | None, image_size: tuple[int, int] | None, folder: Path
+) -> Evaluation:
+    """Returns the test data and the Keras model's outputs on it.
+
+    Of a user's own model they are computed in a process of its own, with TensorFlow, when first
+    asked for on some data, and kept in the artifacts folder.
+
+    Args:
+        artifacts: the folder with the exports.
+        data: as `open_samples` takes it, or the folder of the reference job's data set; None to
+            look for that, or for what a bundle carries.
+        image_size: height and width that pictures are brought to; None for the model's own.
+        folder: a temporary folder, for data that has to be unpacked.
+
+    Raises:
+        ArtifactError: there are no outputs, or they belong to other data.
+        DataError: the data cannot be had.
+        ToolkitError: a user's own model has no data, or other classes than the data.
+    """
+    carried = ROOT / DATA_FOLDER / DATA_FILE
+    if in_bundle() and carried.is_file():
+        reference = load_outputs(artifacts, folder)
+        wanted = _wanted(reference.inputs, _specs(reference), image_size)
+        test = open_samples(str(data or carried), wanted, folder)
+        check_reference(reference, test)
+        return Evaluation(samples=test, reference=reference, own=True)
+    record = own_record(artifacts)
+    if record is None:
+        reference = load_outputs(artifacts, folder)
+        test = dataset.load_evaluation(data)
+        check_reference(reference, test)
+        return Evaluation(samples=test, reference=reference, own=False)
+    if data is None:
+        raise ToolkitError(
+            f"{artifacts} holds exports of {record.file}, which has no test data of its own; "
+            "give it with --data: an .npz with arrays by input name, a folder of images by class, "
+            "or module:callable"
+        )
+    test = open_samples(str(data), _wanted(record.inputs, record.outputs, image_size), folder)
+    if test.class_names and record.labels and test.class_names != record.labels:
+        raise ToolkitError(
+            f"{data}: got classes {', '.join(test.class_names)}, expected "
+            f"{', '.join(record.labels)}, those of the calibration data; give folders of these "
+            "names"
+        )
+    reference = _stored(artifacts, record, test, folder) or compute(artifacts, record, test, folder)
+    return Evaluation(samples=test, reference=reference, own=True)
+
+
+def save_samples(test: Samples, path: Path) -> None:
+    """Writes examples as an `.npz` that `open_samples` reads: targets as `target:NAME`."""
+    arrays = {**test.inputs, **{f"target:{name}": v for name, v in test.targets.items()}}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, values in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.save(file, values, allow_pickle=False)
+
+
+def unpacked(test: Samples, folder: Path) -> dict[str, Path]:
+    """Returns a file of each input's raw values, by its name; written where there is none yet."""
+    found = {}
+    for number, (name, values) in enumerate(test.inputs.items()):
+        own = getattr(values, "filename", None)
+        if own is not None and _is_whole(values, Path(own)):
+            found[name] = Path(own)
+            continue
+        found[name] = folder / f"input{number}.npy"
+        np.save(found[name], values)
+    return found
+
+
+def compute(artifacts: Path, record: ModelRecord, test: Samples, folder: Path) -> ReferenceOutputs:
+    """Runs a user's own Keras model over test data, in a process of its own, and keeps the outputs.
+
+    Raises:
+        ToolkitError: TensorFlow is not installed here, or the model cannot be loaded or run.
+    """
+    job, outputs = folder / "reference.json", folder / OUTPUTS_FILE
+    content = {
+        "artifacts": str(artifacts.resolve()),
+        "inputs": {name: str(path.resolve()) for name, path in unpacked(test, folder).items()},
+        "labels": list(record.labels or test.class_names),
+        "data_sha256": test.sha256(),
+        "inputs_sha256": test.inputs_sha256(),
+        "outputs": str(outputs.resolve()),
+    }
+    job.write_text(json.dumps(content))
+    done = subprocess.run(
+        [sys.executable, "-m", "export.data.reference_outputs", str(job)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+        reason = said[-1].removeprefix("error: ") if said else f"exit code {done.returncode}"
+        raise ToolkitError(f"the Keras model could not be run over the test data: {reason}")
+    publish([outputs], artifacts)
+    return load_outputs(artifacts, folder)
+
+
+def own_record(artifacts: Path) -> ModelRecord | None:
+    """Returns the record of a user's own model in a folder; None if it holds none."""
+    if not (artifacts / RECORD_FILE).is_file():
+        return None
+    record = read_model_record(artifacts)
+    return None if record.request is None else record
+
+
+def _stored(
+    artifacts: Path, record: ModelRecord, test: Samples, folder: Path
+) -> ReferenceOutputs | None:
+    try:
+        reference = load_outputs(artifacts, folder)
+    except ArtifactError:
+        return None
+    same = (reference.model_sha256, dict(reference.preprocessing)) == (
+        record.sha256,
+        dict(record.preprocessing),
+    )
+    return reference if same and belongs(reference, test) else None
+
+
+def _wanted(
+    inputs: tuple[TensorSpec, ...],
+    outputs: tuple[TensorSpec, ...],
+    image_size: tuple[int, int] | None,
+) -> Wanted:
+    return Wanted(
+        inputs=inputs, outputs=outputs, option="--data", image_size=image_size, limit=None
+    )
+
+
+def _specs(reference: ReferenceOutputs) -> tuple[TensorSpec, ...]:
+    return tuple(
+        TensorSpec(name=name, shape=(None, *values.shape[1:]), dtype="float32")
+        for name, values in reference.outputs.items()
+    )
+
+
+def _is_whole(values: np.ndarray, path: Path) -> bool:
+    """Returns whether a memory-mapped array is all of an `.npy` file."""
+    try:
+        found: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError):
+        return False
+    return found.shape == values.shape and found.dtype == values.dtype

@@ -1,0 +1,1 @@
+"""Exports made ready for a device: bundles, C sources for microcontrollers."""

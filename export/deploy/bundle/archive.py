@@ -1,0 +1,107 @@
+"""Packing a bundle, and unpacking one that may be hostile. Light: standard library only."""
+
+import gzip
+import io
+import shutil
+import tarfile
+import zlib
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from train.common.errors import ArtifactError
+
+MAX_FILES = 2_000
+MAX_BYTES = 512_000_000
+# Weights that pruning set to zero compress well, a file of zeros a thousandfold.
+MAX_RATIO = 100
+ALWAYS_ALLOWED_BYTES = 16_000_000
+REMEDY = "make it with `python -m export --bundle`"
+
+
+def pack(folder: Path, archive: Path, name: str) -> None:
+    """Writes a folder's files as a `.tar.gz` that unpacks into one folder `name`."""
+    with tarfile.open(archive, "w:gz", format=tarfile.PAX_FORMAT) as tar:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                tar.add(path, f"{name}/{path.relative_to(folder).as_posix()}", filter=_anonymous)
+
+
+def unpack(archive: Path, into: Path) -> Path:
+    """Unpacks an archive into a new or empty folder and returns the one folder that was in it.
+
+    It is not trusted: only plain files and folders with paths inside `into` are taken, written
+    by this code and not with the archive's modes and owners, within limits of number, size and
+    ratio. What was unpacked before a refusal is the caller's to remove.
+
+    Raises:
+        ArtifactError: it is no such archive, or something in it is refused.
+    """
+    into.mkdir(parents=True, exist_ok=True)
+    try:
+        size_bytes = archive.stat().st_size
+        limit_bytes = min(MAX_BYTES, max(ALWAYS_ALLOWED_BYTES, MAX_RATIO * size_bytes))
+        with (
+            gzip.open(archive) as content,
+            tarfile.open(fileobj=_Limited(content, archive, limit_bytes), mode="r|") as tar,
+        ):
+            for count, member in enumerate(tar, 1):
+                if count > MAX_FILES:
+                    raise ArtifactError(f"{archive}: got more than {MAX_FILES} files; {REMEDY}")
+                _check(member, archive)
+                target = into / member.name
+                if member.isdir():
+                    target.mkdir(parents=True, exist_ok=True)
+                    continue
+                target.parent.mkdir(parents=True, exist_ok=True)
+                source = tar.extractfile(member)
+                if source is not None:
+                    with target.open("xb") as file:
+                        shutil.copyfileobj(source, file)
+    except (OSError, EOFError, zlib.error, tarfile.TarError, ValueError) as error:
+        raise ArtifactError(
+            f"{archive} cannot be unpacked ({error}), expected a bundle's .tar.gz; {REMEDY}"
+        ) from error
+    folders = list(into.iterdir())
+    if len(folders) != 1 or not folders[0].is_dir():
+        raise ArtifactError(f"{archive}: got {len(folders)} things, expected one folder; {REMEDY}")
+    return folders[0]
+
+
+def _check(member: tarfile.TarInfo, archive: Path) -> None:
+    path = PurePosixPath(member.name)
+    if path.is_absolute() or ".." in path.parts or "\\" in member.name:
+        raise ArtifactError(
+            f"{archive}: got the path {member.name!r}, expected one inside the archive's folder; "
+            f"nothing of it was kept; {REMEDY}"
+        )
+    if not member.isreg() and not member.isdir():
+        raise ArtifactError(
+            f"{archive}: {member.name!r} is a link or a device, expected plain files; nothing of "
+            f"it was kept; {REMEDY}"
+        )
+
+
+def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    member.mode = 0o644
+    return member
+
+
+class _Limited(io.RawIOBase):
+    """A stream that ends in an error where an archive unpacks to more than it may."""
+
+    def __init__(self, stream: BinaryIO | gzip.GzipFile, archive: Path, limit_bytes: int) -> None:
+        self._stream, self._archive = stream, archive
+        self._limit_bytes = self._left_bytes = limit_bytes
+
+    def read(self, size: int = -1) -> bytes:
+        """Reads as a file does, up to the limit."""
+        found = self._stream.read(min(size, self._left_bytes + 1) if size >= 0 else size)
+        self._left_bytes -= len(found)
+        if self._left_bytes < 0:
+            raise ArtifactError(
+                f"{self._archive}: it unpacks to more than {self._limit_bytes:,} bytes, expected a "
+                f"bundle; nothing of it was kept; {REMEDY}"
+            )
+        return found

@@ -1,0 +1,217 @@
+"""Artifacts that are there already → a bundle, whole or not at all. Light.
+
+A bundle is a folder, or the same folder in a `.tar.gz`:
+
+    artifacts/        exports, their manifests, the Keras model's outputs on the images below
+    data/             images.npy (N, 28, 28) uint8, labels.npy (N,) uint8; of a user's own model
+                      data.npz, arrays by the inputs' names, targets as `target:` and the output's
+    benchmark/ …      the code that measures and judges
+    predict.py        the smallest program that runs a model on raw values or a picture
+    labels.txt        the names of the classes, if there are any, one a line, in the outputs' order
+    requirements.txt  what to install, with hashes for x86-64 and aarch64
+    bundle.json       every file with its size and SHA-256
+"""
+
+import shutil
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from export.data.test_data import DATA_FILE, Evaluation, open_evaluation, save_samples
+from export.deploy.bundle.archive import pack
+from export.deploy.bundle.code import code_files
+from export.deploy.bundle.launcher import SCHEMA_VERSION, seal_of
+from export.deploy.bundle.place import ARCHIVE_SUFFIX, check_target, put
+from export.formats import FORMATS, Format
+from export.manifest import Manifest, check_file, read_manifest
+from train.common.artifact import file_sha256, staging, write_json
+from train.common.bundled import BUNDLE_FILE, DATA_FOLDER, REQUIREMENTS_FILE, ROOT, in_bundle
+from train.common.errors import ArtifactError, ToolkitError
+from train.common.record import OUTPUTS_FILE, ReferenceOutputs, save_outputs
+from train.data.fashion_mnist import save_slice
+
+ARTIFACTS_FOLDER = "artifacts"
+LOCK_FILE = "requirements-device.txt"
+README_NAME = "README.txt"
+README = """\
+Exported models, and what measures and judges them on this machine. Python 3.11 is needed.
+
+    python3 -m venv .venv
+    .venv/bin/pip install --no-deps --require-hashes -r requirements.txt
+    .venv/bin/python -m benchmark
+    .venv/bin/python predict.py artifacts/{example} {input}
+
+The table is over {images:,} of the {total:,} test {examples}: {data}.
+Results are written to artifacts/, a page to forward among them (benchmark.html).
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BundleConfig:
+    """What a bundle is made of.
+
+    Attributes:
+        target: the folder or the `.tar.gz` to write.
+        artifacts: the folder with the exports.
+        data: folder of the data set, None to look for it; of a user's own model its test data.
+        formats: what goes in; None for every export that is there.
+        images: how many test examples go in at most, the first ones; None for all.
+        image_size: height and width that pictures of a user's own are brought to; None for the
+            model's own.
+    """
+
+    target: Path
+    artifacts: Path
+    data: Path | None
+    formats: tuple[Format, ...] | None
+    images: int | None
+    image_size: tuple[int, int] | None = None
+
+
+def write_bundle(config: BundleConfig) -> str:
+    """Writes a bundle and returns a line that says what is in it.
+
+    Nothing is converted. An older bundle at the target is replaced, as a whole.
+
+    Raises:
+        ArtifactError: an export is missing, stale or damaged; the target is taken by something
+            else or unwritable.
+        DataError: the data set cannot be had.
+        ToolkitError: this is a bundle itself.
+    """
+    if in_bundle():
+        raise ToolkitError("this is a bundle already; copy it, or make another where it was made")
+    target = config.target.resolve()
+    check_target(target)
+    name = target.name.removesuffix(ARCHIVE_SUFFIX)
+    with tempfile.TemporaryDirectory(prefix="edge-bundle-") as unpacked:
+        found = open_evaluation(config.artifacts, config.data, config.image_size, Path(unpacked))
+        manifests = find_exports(config.artifacts, config.formats, found.reference)
+        total = len(found.samples)
+        part = sliced(found, config.images or total)
+        with staging(target.parent, "--bundle") as staged:
+            made = staged / name
+            fill(made, manifests, part, total)
+            if target.name.endswith(ARCHIVE_SUFFIX):
+                packed = staged / target.name
+                pack(made, packed, name)
+                made = packed
+            put(made, target)
+    return (
+        f"{config.target}: {len(manifests)} exports and {len(part.samples):,} of {total:,} test "
+        f"{part.examples}; `python -m benchmark` in it gives the table ({README_NAME} there says "
+        "how)"
+    )
+
+
+def find_exports(
+    artifacts: Path, formats: tuple[Format, ...] | None, reference: ReferenceOutputs
+) -> list[Manifest]:
+    """Returns the manifests of exports that are whole and of the model that is there.
+
+    Args:
+        artifacts: the folder with the exports.
+        formats: which; None for every one of the format table that is there.
+        reference: the model's outputs.
+
+    Raises:
+        ArtifactError: there are none, or one is missing, damaged or of another model.
+    """
+    chosen = formats or [e for e in FORMATS.values() if (artifacts / f"{e.name}.json").is_file()]
+    if not chosen:
+        raise ArtifactError(f"no exports in {artifacts}; run `python -m export --format all`")
+    found = []
+    for entry in chosen:
+        path = artifacts / f"{entry.name}.json"
+        again = f"run `python -m export --format {entry.name}`"
+        if not path.is_file():
+            raise ArtifactError(f"no {entry.name} in {artifacts}; {again}")
+        manifest = read_manifest(path)
+        check_file(manifest)
+        if manifest.source.sha256 != reference.model_sha256:
+            raise ArtifactError(
+                f"{entry.name} was made from another model: got source "
+                f"{manifest.source.sha256[:12]}…, expected {reference.model_sha256[:12]}…; "
+                f"{again} again"
+            )
+        found.append(manifest)
+    return found
+
+
+def sliced(found: Evaluation, count: int) -> Evaluation:
+    """Returns the first examples and the model's outputs on them, keyed by their own hashes."""
+    part = found.samples.take(slice(count))
+    outputs = replace(
+        found.reference,
+        outputs={name: values[:count] for name, values in found.reference.outputs.items()},
+        inputs_sha256=part.inputs_sha256(),
+        data_sha256=part.sha256(),
+    )
+    return replace(found, samples=part, reference=outputs)
+
+
+def fill(folder: Path, manifests: list[Manifest], part: Evaluation, total: int) -> None:
+    """Writes all files of a bundle into a new folder, their list last."""
+    artifacts, data = folder / ARTIFACTS_FOLDER, folder / DATA_FOLDER
+    test, reference = part.samples, part.reference
+    artifacts.mkdir(parents=True)
+    data.mkdir()
+    for manifest in manifests:
+        for path in (manifest.path, manifest.artifact_path):
+            shutil.copyfile(path, artifacts / path.name)
+    save_outputs(artifacts / OUTPUTS_FILE, reference)
+    if part.own:
+        save_samples(test, data / DATA_FILE)
+    else:
+        save_slice(test, data)
+    here = Path(__file__).parent
+    for name, source in {
+        **code_files(ROOT),
+        "benchmark/__main__.py": here / "launcher.py",
+        "predict.py": here / "predict.py",
+        REQUIREMENTS_FILE: ROOT / LOCK_FILE,
+    }.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, folder / name)
+    if reference.labels:
+        text = "\n".join(reference.labels) + "\n"
+        (folder / "labels.txt").write_text(text, encoding="utf-8")
+    count = len(test)
+    what = "all" if count == total else f"the first {count:,}, in the data set's order"
+    one = "image.npy" if part.examples == "images" else "input.npy"
+    readme = README.format(
+        example=manifests[0].file,
+        input=one if len(test.inputs) == 1 else "inputs.npz",
+        images=count,
+        total=total,
+        examples=part.examples,
+        data=what,
+    )
+    (folder / README_NAME).write_text(readme, encoding="utf-8")
+    write_json(folder / BUNDLE_FILE, list_of(folder, manifests, part, total))
+
+
+def list_of(
+    folder: Path, manifests: list[Manifest], part: Evaluation, total: int
+) -> dict[str, Any]:
+    """Returns the content of `bundle.json`: what the bundle is of, and all its files."""
+    reference = part.reference
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "formats": [manifest.format for manifest in manifests],
+        "model_sha256": reference.model_sha256,
+        "data_sha256": reference.data_sha256,
+        "images": len(part.samples),
+        "images_total": total,
+        "raw": {name: values.dtype.name for name, values in part.samples.inputs.items()},
+        "files": {
+            path.relative_to(folder).as_posix(): {
+                "sha256": file_sha256(path),
+                "size_bytes": path.stat().st_size,
+            }
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        },
+    }
+    return {**content, "seal": seal_of(content)}

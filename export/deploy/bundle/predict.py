@@ -1,0 +1,59 @@
+"""Runs an exported model on raw values, with numpy and the model's own runtime. Light.
+
+`python predict.py artifacts/tflite-int8.tflite FILE`: an .npy of one example or of N, or a picture,
+light on dark if grey; for several inputs an .npz by name. Prints class and probability, or values.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from export.manifest import check_file, read_manifest
+from export.runtimes import open_runner, predict
+from train.common.errors import ToolkitError
+from train.common.preprocessing import preprocess
+
+
+def load(path: Path, name: str, shape: tuple[int | None, ...], raw: str) -> np.ndarray:  # noqa: D103
+    if path.suffix not in (".npy", ".npz"):
+        from PIL import Image
+
+        picture = Image.open(path).convert("RGB" if shape[2:] == (3,) else "L")
+        size = shape[1] or picture.width, shape[0] or picture.height
+        return np.asarray(picture.resize(size)).reshape(1, *size[::-1], *shape[2:])
+    found = np.load(path, allow_pickle=False)
+    values = np.asarray(found[name] if path.suffix == ".npz" else found)
+    values = values if values.ndim > len(shape) else values[np.newaxis]
+    fitting = tuple(a or b for a, b in zip(shape, values.shape[1:], strict=False))
+    if values.shape[1:] != fitting or not np.can_cast(values.dtype, raw, "same_kind"):
+        wanted = f"{raw} (N, {', '.join('?' if size is None else str(size) for size in shape)})"
+        raise ValueError(f"{path}: got {values.dtype} {values.shape}, expected {wanted}")
+    return values
+
+
+def said(name: str, output: np.ndarray, labels: tuple[str, ...]) -> str:  # noqa: D103
+    named, best = len(labels) == output.size, int(output.argmax())
+    if named or (output.ndim == 1 < output.size and abs(output.sum() - 1) < 0.01):
+        return f"{labels[best] if named else best} {output.max():.3f}"
+    return f"{name} {' '.join(f'{value:.6g}' for value in output.ravel())}"
+
+
+def main(model_path: Path, path: Path) -> None:  # noqa: D103
+    manifest = read_manifest(model_path.with_suffix(".json"))
+    check_file(manifest)
+    raw = json.loads(Path(__file__).with_name("bundle.json").read_text(encoding="utf-8"))["raw"]
+    given = {s.name: load(path, s.name, s.shape[1:], raw[s.name]) for s in manifest.inputs}
+    with open_runner(manifest.runtime, model_path, threads=1) as runner:
+        outputs = predict(runner, preprocess(given, manifest.preprocessing))
+    for row in zip(*outputs.values(), strict=True):
+        print(*(said(n, v, manifest.labels) for n, v in zip(outputs, row, strict=True)), sep="; ")
+
+
+if __name__ == "__main__":
+    try:
+        main(*map(Path, sys.argv[1:]))
+    except (ImportError, LookupError, OSError, TypeError, ValueError, ToolkitError) as error:
+        print(f"error: {error}; usage: python predict.py MODEL FILE", file=sys.stderr)
+        sys.exit(2)

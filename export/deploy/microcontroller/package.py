@@ -1,0 +1,198 @@
+"""A verified `tflite-int8` file → C source, arena, boards, all in `artifacts/tflm/`. Light."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from export.current import versions
+from export.deploy.microcontroller.arena import (
+    ALIGNMENT_BYTES,
+    IMAGES,
+    check_interpreter,
+    measure_arena,
+)
+from export.deploy.microcontroller.boards import BOARDS, CORE_RUNTIME_BYTES, Fit, fit, table
+from export.deploy.microcontroller.c_source import c_source
+from export.deploy.microcontroller.operators import add_methods
+from export.formats import FORMATS, TFLM, TFLM_MODEL
+from export.manifest import SCHEMA_VERSION, Manifest, sealed
+from export.runtimes import encode
+from export.settings import Settings
+from export.verify.graph import inspect
+from train.common.artifact import (
+    file_sha256,
+    package_versions,
+    publish,
+    read_json,
+    staging,
+    write_json,
+)
+from train.common.errors import ArtifactError, ToolkitError
+from train.common.preprocessing import RAW, preprocess
+from train.common.record import ModelRecord
+from train.data import fashion_mnist as dataset
+
+FOLDER = "tflm"  # of its own: the manifests beside the exports are the benchmark's rows
+HEADER_FILE = "model_data.h"
+SOURCE_FILE = "model_data.cc"
+MANIFEST_FILE = "tflm.json"
+
+
+def is_current(settings: Settings, record: ModelRecord) -> bool:
+    """Returns whether making the C source again would change nothing."""
+    folder = record.folder / FOLDER
+    try:
+        check_interpreter()
+        content = read_json(
+            folder / MANIFEST_FILE, schema_version=SCHEMA_VERSION, remedy="export it again"
+        )
+        return bool(
+            content.get("seal") == sealed(content)["seal"]
+            and content["source"]["sha256"] == record.sha256
+            and content["options"] == settings.record()
+            and content["versions"] == _versions()
+            and all(file_sha256(folder / f["file"]) == f["sha256"] for f in content["files"])
+        )
+    except (ToolkitError, OSError, LookupError, TypeError):
+        return False
+
+
+def package_current(manifest: Manifest, record: ModelRecord, data: Path | None) -> str:
+    """Makes the C source of an export that is up to date, without TensorFlow.
+
+    Args:
+        manifest: the export's.
+        record: the Keras model.
+        data: folder of the data set; None to look for it.
+
+    Raises:
+        ToolkitError: as `make_package` and `check_interpreter` raise it.
+    """
+    check_interpreter()
+    training = dataset.load_train(data)
+    held_out = training.take(dataset.split(training.labels).validation)
+    samples = dataset.as_samples(held_out.images, held_out.labels)
+    inputs = preprocess(samples.inputs, record.preprocessing)
+    return make_package(manifest.artifact_path, manifest, inputs, record, datetime.now(UTC))
+
+
+def make_package(
+    model: Path,
+    manifest: Manifest,
+    held_out: Mapping[str, np.ndarray],
+    record: ModelRecord,
+    now: datetime,
+) -> str:
+    """Writes the C source of a verified model, and what is known of it, beside the exports.
+
+    Args:
+        model: the `tflite-int8` file, which may be staged.
+        manifest: what was recorded of it when it was verified.
+        held_out: (N, …) by the input's name, preprocessed: examples that calibrated nothing.
+        record: the Keras model.
+        now: the time to record.
+
+    Returns:
+        What was made, as text for the terminal.
+
+    Raises:
+        ArtifactError: the file is not the one of the manifest, TFLM lacks an operator, or no
+            arena will do.
+    """
+    if file_sha256(model) != manifest.sha256:
+        raise ArtifactError(f"{model} is not the file that {manifest.path.name} describes")
+    artifacts = record.folder
+    if len(manifest.inputs) != 1 or len(manifest.outputs) != 1:
+        raise ArtifactError(
+            f"tflm: got {len(manifest.inputs)} inputs and {len(manifest.outputs)} outputs, "
+            "expected one of each; export tflite-int8 and wrap it in C yourself"
+        )
+    (input_spec,), (output_spec,) = manifest.inputs, manifest.outputs
+    methods = add_methods(inspect(model).operators)
+    held = held_out[input_spec.name]
+    values = held[:: max(1, len(held) // IMAGES)][:IMAGES]
+    with staging(artifacts) as staged:
+        arena = measure_arena(model, encode(values, input_spec)[:, np.newaxis], staged)
+        text = c_source(
+            model.read_bytes(),
+            file=manifest.file,
+            input_spec=input_spec,
+            output_spec=output_spec,
+            preprocessing=manifest.preprocessing.get(input_spec.name, RAW),
+            labels=manifest.labels,
+            arena=arena,
+            methods=methods,
+        )
+        header, source = staged / HEADER_FILE, staged / SOURCE_FILE
+        header.write_text(text.header, encoding="ascii")
+        source.write_text(text.source, encoding="ascii")
+        flash_bytes = manifest.size_bytes + CORE_RUNTIME_BYTES
+        fits = [fit(board, flash_bytes=flash_bytes, ram_bytes=arena.size_bytes) for board in BOARDS]
+        content: dict[str, Any] = {
+            "schema_version": SCHEMA_VERSION,
+            "format": TFLM,
+            "files": [
+                {"file": p.name, "sha256": file_sha256(p), "size_bytes": p.stat().st_size}
+                for p in (header, source)
+            ],
+            "model": {
+                "format": manifest.format,
+                "sha256": manifest.sha256,
+                "size_bytes": manifest.size_bytes,
+            },
+            "source": asdict(manifest.source),
+            "options": manifest.options,
+            "inputs": [asdict(input_spec)],
+            "outputs": [asdict(output_spec)],
+            "preprocessing": {name: asdict(how) for name, how in manifest.preprocessing.items()},
+            "labels": manifest.labels,
+            "operators": methods,
+            "arena": {**asdict(arena), "alignment_bytes": ALIGNMENT_BYTES},
+            "flash": {
+                "model_bytes": manifest.size_bytes,
+                "core_runtime_bytes": CORE_RUNTIME_BYTES,
+                "least_bytes": flash_bytes,
+            },
+            "ram": {"arena_bytes": arena.size_bytes},
+            "boards": [_as_json(found) for found in fits],
+            "checks": [asdict(check) for check in manifest.checks],
+            "versions": _versions(),
+            "created": now.isoformat(timespec="seconds"),
+        }
+        write_json(staged / MANIFEST_FILE, sealed(content))
+        (artifacts / FOLDER).mkdir(exist_ok=True)
+        publish([header, source, staged / MANIFEST_FILE], artifacts / FOLDER)
+    return summary(manifest.size_bytes, arena.size_bytes, methods, fits)
+
+
+def summary(model_bytes: int, arena_bytes: int, methods: Mapping[str, str], fits: list[Fit]) -> str:
+    """Returns the lines that tell a user what was made."""
+    flash_bytes = model_bytes + CORE_RUNTIME_BYTES
+    return "\n".join(
+        (
+            f"{TFLM:<28} {model_bytes / 1000:>8,.1f} kB  in {FOLDER}/{SOURCE_FILE}",
+            f"  flash  {flash_bytes:>9,} bytes + kernels + your code "
+            f"({model_bytes:,} model, {CORE_RUNTIME_BYTES:,} TFLM core)",
+            f"  RAM    {arena_bytes:>9,} bytes + stack + your data (tensor arena)",
+            f"  calls  {', '.join(methods.values())}",
+            table(fits),
+        )
+    )
+
+
+def _versions() -> dict[str, str]:
+    return {**versions(FORMATS[TFLM_MODEL]), **package_versions("tflite-micro")}
+
+
+def _as_json(found: Fit) -> dict[str, Any]:
+    return {
+        **asdict(found.board),
+        "fits": found.fits,
+        "reasons": found.reasons,
+        "flash_left_bytes": found.flash_left_bytes,
+        "ram_left_bytes": found.ram_left_bytes,
+    }

@@ -1,0 +1,227 @@
+"""A Keras 3 or tf-keras model as a function of named tensors. Heavy.
+
+Input dtypes are those that the model declares, with one exception. Keras declares every input as
+float32 unless told otherwise, also one of token numbers that goes into an Embedding, which casts
+it to integers. Such an input is taken as int32: quantized as a float, it would keep 256 of the
+numbers. It is recognized in the graph, by being cast to integers and used for nothing else (a
+mask's comparison aside), and the model's symbolic input is set to int32 as well, or Keras would
+cast it to float32 and back.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from export.convert.reason import reason_of
+from export.model.keras_inputs import HALF, Inputs, inputs_of, is_a
+from export.model.loaded import LoadedModel, Tensors, traced
+from export.model.names import ONE_OUTPUT, Path, fill, flatten, path_name, unique
+from export.model.request import ModelRequest
+from train.common.errors import ToolkitError
+from train.common.tensors import TensorSpec
+
+Check = Callable[[Iterable[str]], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class KerasCall:
+    """Calls a model for inference with tensors by name; returns its outputs by name."""
+
+    model: Any
+    inputs: Inputs
+    output_names: tuple[str, ...]
+
+    def __call__(self, tensors: Tensors) -> dict[str, tf.Tensor]:
+        """Returns the outputs, of float32 where the model computes in half precision."""
+        structure = self.inputs.structure
+        filled = fill(structure, [tensors[name] for _, name in flatten(structure)])
+        flags = {"training": False} if _takes_training(self.model) else {}
+        if self.inputs.by_keyword:
+            raw = self.model(**filled, **flags)
+        else:
+            raw = self.model(filled, **flags)
+        leaves = [(keys, leaf) for keys, leaf in flatten(raw) if leaf is not None]
+        names = unique(
+            self._names([keys for keys, _ in leaves]), (spec.name for spec in self.inputs.specs)
+        )
+        return {name: full_precision(leaf) for name, (_, leaf) in zip(names, leaves, strict=True)}
+
+    def _names(self, paths: list[Path]) -> list[str]:
+        """Returns names of outputs: keys of dicts, else of the layers, else numbers."""
+        keyed = any(isinstance(key, str) for path in paths for key in path)
+        if len(self.output_names) == len(paths) and not keyed:
+            return list(self.output_names)
+        return [path_name(path, ONE_OUTPUT) for path in paths]
+
+
+def full_precision(value: Any) -> tf.Tensor:
+    """Returns a tensor, in float32 if it was in half precision."""
+    tensor = tf.convert_to_tensor(value)
+    return tf.cast(tensor, tf.float32) if tensor.dtype.name in HALF else tensor
+
+
+def open_keras(model: Any, request: ModelRequest, check: Check) -> LoadedModel:
+    """Returns a Keras model as a function of named tensors.
+
+    Args:
+        model: the model.
+        request: its path and the shapes given.
+        check: is told the operators of the model's graph before any of it runs.
+
+    Raises:
+        ArtifactError: `check` refuses an operator.
+        ToolkitError: the model's inputs are not known, or it fails on such inputs.
+    """
+    inputs = inputs_of(model, request.path, request.shapes)
+    layers = list(model._flatten_layers())
+    remembering = [layer for layer in layers if _remembers(layer)]
+    call = KerasCall(model=model, inputs=inputs, output_names=_output_names(model))
+    batches = [inputs.declared_batch] if remembering else [None, inputs.declared_batch]
+    call, graph, batch = _traced(call, request.path, list(dict.fromkeys(batches)))
+    check(operators_of(graph))
+    call, graph = _with_integers(call, graph, batch)
+    is_keras = isinstance(model, keras.Model)
+    return LoadedModel(
+        path=request.path,
+        inputs=call.inputs.specs,
+        outputs=output_specs(graph, request.path, batch),
+        call=call,
+        variables=tuple(
+            (weight.path, weight.value) if is_keras else (weight.name.removesuffix(":0"), weight)
+            for weight in model.weights
+        ),
+        resources=tuple(
+            value
+            for layer in layers
+            for value in vars(layer).values()
+            if isinstance(value, tf.saved_model.experimental.TrackableResource)
+        ),
+        fixed_batch=batch,
+        recurrent=tuple(layer for layer in layers if hasattr(layer, "unroll")),
+        reset=lambda: _reset(remembering),
+        keras_model=model if is_keras else None,
+        tf_keras_model=None if is_keras else model,
+    )
+
+
+def operators_of(graph: tf.types.experimental.ConcreteFunction) -> set[str]:
+    """Returns the names of the operators in a graph and in the functions that it calls."""
+    definition = graph.graph.as_graph_def()
+    functions = {function.signature.name for function in definition.library.function}
+    nodes = [*definition.node, *(n for f in definition.library.function for n in f.node_def)]
+    return {node.op for node in nodes} - functions
+
+
+def output_specs(
+    graph: tf.types.experimental.ConcreteFunction, path: str, batch: int | None
+) -> tuple[TensorSpec, ...]:
+    """Returns the outputs of a traced call.
+
+    Raises:
+        ToolkitError: an output does not hold one value an example, examples first.
+    """
+    specs = []
+    for name, tensor in graph.structured_outputs.items():
+        shape = tensor.shape
+        if not shape.rank or shape[0] not in (None, batch):
+            raise ToolkitError(
+                f"{path}: output {name!r} has shape {shape}, expected the examples of the batch "
+                "as its first dimension"
+            )
+        dtype = tensor.dtype.name
+        specs.append(TensorSpec(name=name, shape=(None, *shape.as_list()[1:]), dtype=dtype))
+    return tuple(specs)
+
+
+def _traced(
+    call: KerasCall, path: str, batches: list[int | None]
+) -> tuple[KerasCall, tf.types.experimental.ConcreteFunction, int | None]:
+    """Returns the call's graph for the first of some batch sizes that works.
+
+    A subclassed model does not say what dtype it takes: where float32 fails, int32 is tried, for
+    a model that looks things up by its input.
+    """
+    calls = [call] if call.inputs.symbolic else [call, _of_dtype(call, "int32")]
+    errors = []
+    for candidate in calls:
+        for batch in batches:
+            try:
+                graph = traced(candidate, candidate.inputs.specs, batch)
+                output_specs(graph, path, batch)
+            except Exception as error:  # noqa: BLE001 - layers can be the user's own
+                errors.append(error)
+            else:
+                return candidate, graph, batch
+    if isinstance(errors[0], ToolkitError):
+        raise errors[0]
+    given = "; ".join(map(str, call.inputs.specs))
+    raise ToolkitError(
+        f"{path} fails on inputs {given}: {reason_of(errors[0])}; give the inputs it takes with "
+        "--shape name=1,…"
+    ) from errors[0]
+
+
+def _of_dtype(call: KerasCall, dtype: str) -> KerasCall:
+    specs = tuple(replace(spec, dtype=dtype) for spec in call.inputs.specs)
+    return replace(call, inputs=replace(call.inputs, specs=specs))
+
+
+def _with_integers(
+    call: KerasCall, graph: tf.types.experimental.ConcreteFunction, batch: int | None
+) -> tuple[KerasCall, tf.types.experimental.ConcreteFunction]:
+    """Returns the call and its graph with int32 for inputs that are only used as integers."""
+    placeholders = {tensor.op.name: tensor for tensor in graph.inputs}
+    integers = [
+        spec.dtype == "float32" and _is_cast_to_integers(placeholders[spec.name])
+        for spec in call.inputs.specs
+    ]
+    if not any(integers):
+        return call, graph
+    for is_integer, tensor in zip(integers, call.inputs.symbolic, strict=False):
+        if is_integer:
+            _declare_int32(tensor)
+    specs = tuple(
+        replace(spec, dtype="int32") if is_integer else spec
+        for is_integer, spec in zip(integers, call.inputs.specs, strict=True)
+    )
+    call = replace(call, inputs=replace(call.inputs, specs=specs))
+    return call, traced(call, specs, batch)
+
+
+def _is_cast_to_integers(placeholder: tf.Tensor) -> bool:
+    consumers = placeholder.consumers()
+    casts = [op for op in consumers if op.type == "Cast" and op.outputs[0].dtype.is_integer]
+    others = [op for op in consumers if op not in casts and op.type not in ("NotEqual", "Equal")]
+    return bool(casts) and not others
+
+
+def _declare_int32(tensor: Any) -> None:
+    if isinstance(tensor, keras.KerasTensor):
+        tensor._dtype = "int32"  # its setter refuses
+    else:
+        tensor._type_spec = tf.TensorSpec(tensor.shape, tf.int32, name=tensor.name)
+
+
+def _takes_training(model: Any) -> bool:
+    parameters = inspect.signature(model.call).parameters.values()
+    return any(p.name == "training" or p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
+
+
+def _output_names(model: Any) -> tuple[str, ...]:
+    if is_a(model, "Sequential"):
+        return (model.layers[-1].name,)
+    return tuple(getattr(model, "output_names", None) or ())
+
+
+def _remembers(layer: Any) -> bool:
+    """Returns whether it is a recurrent layer whose state outlives a batch."""
+    return getattr(layer, "stateful", False) is True and hasattr(layer, "return_sequences")
+
+
+def _reset(layers: list[Any]) -> None:
+    for layer in layers:
+        (layer.reset_state if hasattr(layer, "reset_state") else layer.reset_states)()

@@ -1,0 +1,183 @@
+"""A model as a function of named tensors, whatever library it came from. Heavy."""
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from export.convert.reason import reason_of
+from train.common.errors import ToolkitError
+from train.common.native_output import captured_native_output
+from train.common.tensors import TensorSpec
+
+SIGNATURE = "serving_default"
+GATES = "implementation"  # of a Keras cell: 1 computes each gate by itself, 2 all at once
+Tensors = Mapping[str, tf.Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedModel:
+    """A model for inference, its inputs and outputs by name.
+
+    Attributes:
+        path: where it came from, for messages.
+        inputs: names unique and fit for signatures; the first size of a shape is None, the batch.
+        outputs: likewise; of dtype float32 where the model computes in half precision.
+        call: returns the outputs of inputs, in inference mode.
+        variables: what the model learned, by name.
+        resources: what else a SavedModel of it has to hold: lookup tables, a reloaded SavedModel.
+        fixed_batch: how many examples the model takes at once if it does not take any number.
+        recurrent: layers of Keras or tf-keras that loop over time steps, unless unrolled.
+        reset: puts recurrent layers that remember earlier batches back to their start.
+        keras_model: the model itself where Keras 3 holds it.
+        tf_keras_model: the model itself where tf-keras holds it.
+    """
+
+    path: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    call: Callable[[Tensors], dict[str, tf.Tensor]]
+    variables: tuple[tuple[str, tf.Variable], ...]
+    resources: tuple[Any, ...] = ()
+    fixed_batch: int | None = None
+    recurrent: tuple[Any, ...] = ()
+    reset: Callable[[], None] = lambda: None
+    keras_model: keras.Model | None = None
+    tf_keras_model: Any | None = None
+
+    def weights(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Yields the values of the variables by name, one at a time."""
+        for name, variable in self.variables:
+            yield name, variable.numpy()
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the variables hold."""
+        return sum(int(np.prod(variable.shape)) for _, variable in self.variables)
+
+    def save(
+        self, folder: Path, batch: int | None, *, unroll: bool = False, gates_apart: bool = False
+    ) -> None:
+        """Writes a SavedModel with one signature, `serving_default`, of these inputs and outputs.
+
+        Args:
+            folder: where to.
+            batch: the fixed batch size, or None for an open one.
+            unroll: whether recurrent layers are written out step by step, instead of as loops.
+            gates_apart: whether their steps compute each gate by itself.
+
+        Raises:
+            ToolkitError: the model does not take this batch size, or TensorFlow cannot save it.
+        """
+        if self.fixed_batch not in (None, batch):
+            raise ToolkitError(
+                f"{self.path} takes {self.fixed_batch} examples at once, got a batch of "
+                f"{batch or 'any size'}; build the model for that batch, or without a fixed one"
+            )
+        self.reset()
+        try:
+            with captured_native_output(), self.unrolled(unroll, gates_apart=gates_apart):
+                function = traced(self.call, self.inputs, batch)
+                module = tf.Module()
+                # The variables themselves, not the model that has them: below a Keras 3 model
+                # TFLite's converter does not find them, leaves them unfrozen, and the file,
+                # whose variables nothing sets, knows nothing.
+                module.tracked = list(function.graph.variables)
+                module.resources = list(self.resources)
+                tf.saved_model.save(module, str(folder), signatures={SIGNATURE: function})
+        except (ValueError, TypeError, AssertionError, RuntimeError, tf.errors.OpError) as error:
+            raise ToolkitError(
+                f"{self.path} cannot be saved by TensorFlow: {reason_of(error)}"
+            ) from error
+
+    @contextmanager
+    def unrolled(self, unroll: bool, *, gates_apart: bool = False) -> Iterator[None]:
+        """Has recurrent layers write their steps out while they are traced, if `unroll`.
+
+        If `gates_apart`, each gate by itself: larger and slower.
+        """
+        layers = self.recurrent if unroll else ()
+        changes: list[tuple[Any, str, Any]] = [(layer, "unroll", True) for layer in layers]
+        if gates_apart:
+            cells = [getattr(layer, "cell", None) for layer in layers]
+            changes += [(cell, GATES, 1) for cell in cells if hasattr(cell, GATES)]
+        before = [getattr(owner, name) for owner, name, _ in changes]
+        for change in changes:
+            setattr(*change)
+        try:
+            yield
+        finally:
+            for (owner, name, _), was in zip(changes, before, strict=True):
+                setattr(owner, name, was)
+
+    def predict(self, inputs: Mapping[str, np.ndarray], batch_size: int) -> dict[str, np.ndarray]:
+        """Returns the outputs by name for inputs (N, …) by name, computed in batches.
+
+        Stateful recurrent layers start anew and remember from batch to batch. A model with a fixed
+        batch is given that many examples, the last one repeated to fill the last batch.
+
+        Raises:
+            ToolkitError: the inputs are not the model's, or the model fails on them.
+        """
+        wanted = {spec.name: spec for spec in self.inputs}
+        if set(inputs) != set(wanted):
+            raise ToolkitError(
+                f"got data for {', '.join(sorted(inputs)) or 'no input'}, expected it for every "
+                f"input of the model: {', '.join(wanted)}"
+            )
+        size = self.fixed_batch or batch_size
+        count = len(next(iter(inputs.values())))
+        self.reset()
+        batches = []
+        try:
+            for start in range(0, count, size):
+                length = min(size, count - start)
+                batch = {
+                    name: _batch(values[start : start + size], self.fixed_batch, wanted[name])
+                    for name, values in inputs.items()
+                }
+                outputs = self._function(**batch)
+                batches.append({name: value.numpy()[:length] for name, value in outputs.items()})
+        except (ValueError, TypeError, tf.errors.OpError) as error:
+            raise ToolkitError(f"{self.path} fails on its inputs: {reason_of(error)}") from error
+        return {
+            spec.name: np.concatenate([batch[spec.name] for batch in batches])
+            for spec in self.outputs
+        }
+
+    @cached_property
+    def _function(self) -> tf.types.experimental.ConcreteFunction:
+        return traced(self.call, self.inputs, self.fixed_batch)
+
+
+def traced(
+    call: Callable[[Tensors], Any], inputs: Sequence[TensorSpec], batch: int | None
+) -> tf.types.experimental.ConcreteFunction:
+    """Returns a function of named inputs as a graph, with a fixed or open batch."""
+
+    @tf.function(autograph=False)
+    def serve(**tensors: tf.Tensor) -> Any:
+        return call(tensors)
+
+    specs = {
+        spec.name: tf.TensorSpec((batch, *spec.shape[1:]), spec.dtype, name=spec.name)
+        for spec in inputs
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # on how the model was built, and each time it is traced
+        return serve.get_concrete_function(**specs)
+
+
+def _batch(values: np.ndarray, fixed: int | None, spec: TensorSpec) -> tf.Tensor:
+    dtype = tf.as_dtype(spec.dtype)
+    values = np.asarray(values, dtype.as_numpy_dtype)
+    if fixed is not None and len(values) < fixed:
+        values = np.concatenate([values, np.repeat(values[-1:], fixed - len(values), axis=0)])
+    return tf.constant(values, dtype)

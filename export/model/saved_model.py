@@ -1,0 +1,144 @@
+"""SavedModel folders, by whatever wrote them. Heavy.
+
+A SavedModel is a graph, and loading it runs what initializes its tables: the file is read and
+its operators are checked before TensorFlow opens it.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+from tensorflow.core.protobuf import saved_model_pb2
+
+from export.convert.reason import reason_of
+from export.model.keras_call import full_precision, output_specs
+from export.model.keras_inputs import HALF
+from export.model.loaded import SIGNATURE, LoadedModel, Tensors, traced
+from export.model.names import unique
+from export.model.request import ModelRequest
+from export.model.safety import check_operators
+from export.model.shapes import given_shapes, with_shapes
+from train.common.errors import ArtifactError, ToolkitError
+from train.common.tensors import TensorSpec
+
+
+def open_saved_model(request: ModelRequest) -> LoadedModel:
+    """Returns a SavedModel's signature `serving_default`, or its only one.
+
+    Raises:
+        ArtifactError: it is damaged, not by TensorFlow 2, or unsafe to load.
+        ToolkitError: it has no such signature, or the shapes given contradict it.
+    """
+    path = request.path
+    operators = _operators(Path(path))
+    if not request.unsafe:
+        check_operators(path, operators)
+    try:
+        loaded = tf.saved_model.load(path)
+    except Exception as error:
+        raise ArtifactError(
+            f"{path} is not a SavedModel that can be loaded: {reason_of(error)}"
+        ) from error
+    signature = _signature(path, loaded.signatures)
+    own = dict(signature.structured_input_signature[1])
+    names = dict(zip(own, unique(own), strict=True))
+    specs = with_shapes([_spec(request, names[key], own[key]) for key in own], request.shapes)
+
+    def call(tensors: Tensors) -> dict[str, tf.Tensor]:
+        raw = signature(
+            **{key: tf.cast(tensors[name], own[key].dtype) for key, name in names.items()}
+        )
+        outputs = dict(zip(raw, unique(raw, names.values()), strict=True))
+        return {outputs[key]: full_precision(tensor) for key, tensor in raw.items()}
+
+    batches = {spec.shape[0] for spec in own.values() if spec.shape.rank} - {None}
+    batch = max(batches, default=None)
+    try:
+        graph = traced(call, specs, batch)
+    except (ValueError, TypeError, tf.errors.OpError) as error:
+        raise ToolkitError(
+            f"{path} fails on inputs {'; '.join(map(str, specs))}: {reason_of(error)}"
+        ) from error
+    return LoadedModel(
+        path=path,
+        inputs=specs,
+        outputs=output_specs(graph, path, batch),
+        call=call,
+        variables=tuple((v.name.removesuffix(":0"), v) for v in signature.variables),
+        resources=(loaded,),
+        fixed_batch=batch,
+    )
+
+
+def _signature(path: str, signatures: Any) -> Any:
+    if SIGNATURE in signatures:
+        return signatures[SIGNATURE]
+    if len(signatures) != 1:
+        raise ToolkitError(
+            f"{path} has the signatures {', '.join(signatures) or '(none)'}, expected "
+            f"{SIGNATURE!r} or a single one; save it again with model.export"
+        )
+    return next(iter(signatures.values()))
+
+
+def _spec(request: ModelRequest, name: str, own: tf.TensorSpec) -> TensorSpec:
+    shape = own.shape
+    if shape.rank is None:
+        given = given_shapes(request.shapes).get(name)
+        if given is None:
+            raise ToolkitError(
+                f"{request.path} does not say what shape its input {name!r} has; give it with "
+                f"--shape {name}=1,…"
+            )
+        shape = tf.TensorShape((None, *given[1:]))
+    if shape.rank == 0:
+        raise ToolkitError(f"{request.path}: input {name!r} has no batch dimension, expected one")
+    dtype = "float32" if own.dtype.name in HALF else own.dtype.name
+    return TensorSpec(name=name, shape=(None, *shape.as_list()[1:]), dtype=dtype)
+
+
+def _operators(folder: Path) -> set[str]:
+    """Returns the operators of all functions that loading and calling a SavedModel can run.
+
+    Those are the ones that its objects refer to, and what these call. The rest of the graph
+    writes and reads checkpoints, for TensorFlow 1.
+
+    Raises:
+        ArtifactError: the folder holds no SavedModel of TensorFlow 2.
+    """
+    content = saved_model_pb2.SavedModel()
+    try:
+        content.ParseFromString((folder / "saved_model.pb").read_bytes())
+    except DecodeError as error:
+        raise ArtifactError(f"{folder} is not a SavedModel, or a damaged one: {error}") from error
+    operators: set[str] = set()
+    for graph in content.meta_graphs:
+        functions = {f.signature.name: f for f in graph.graph_def.library.function}
+        remaining = [*graph.object_graph_def.concrete_functions]
+        seen: set[str] = set()
+        while remaining:
+            name = remaining.pop()
+            if name in seen or name not in functions:
+                continue
+            seen.add(name)
+            for node in functions[name].node_def:
+                called = [node.op, *_functions_in(node.attr.values())]
+                remaining.extend(called)
+                operators.add(node.op)
+        operators -= set(functions)
+    if not operators:
+        raise ArtifactError(
+            f"{folder} holds no functions of TensorFlow 2, expected a SavedModel that it wrote; "
+            "load the model there and save it again with model.export"
+        )
+    return operators
+
+
+def _functions_in(attributes: Any) -> list[str]:
+    return [
+        function.name
+        for attribute in attributes
+        for function in (attribute.func, *attribute.list.func)
+        if function.name
+    ]

@@ -1,0 +1,103 @@
+"""The source model in Keras itself, for the row that exports are compared with.
+
+Light to import; TensorFlow is imported when the runner is entered.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from export.model.request import ModelRequest, request_from_json
+from export.runtimes.runner import Runner, Values, pack, unpack
+from train.common.native_output import captured_native_output
+from train.common.record import RECORD_FILE, read_model_record
+
+TRIAL_CALLS = 20
+PREDICT_BATCH = 256
+
+
+class KerasRunner(Runner):
+    """A model, called the faster of two ways: eagerly or as a compiled function.
+
+    Attributes:
+        call: which way that is.
+    """
+
+    call: str
+
+    def __init__(self, path: Path, *, threads: int) -> None:
+        """`path` is the model's file, or the record of a user's own model."""
+        self._path = path
+        self._threads = threads
+
+    def __enter__(self) -> Self:
+        with captured_native_output():
+            import tensorflow as tf
+
+            from export.model import load_model
+
+            tf.config.threading.set_intra_op_parallelism_threads(self._threads)
+            tf.config.threading.set_inter_op_parallelism_threads(1)
+            self._model = load_model(_request(self._path))
+        self.inputs, self.outputs = self._model.inputs, self._model.outputs
+        value = pack(
+            [
+                np.zeros((1, *(size or 1 for size in spec.shape[1:])), spec.dtype)
+                for spec in self.inputs
+            ]
+        )
+        ways = {"model(x)": self._called, "tf.function(model)(x)": self._predicted}
+        self.call = min(ways, key=lambda name: _seconds_a_call(ways[name], value))
+        self.invoke = ways[self.call]
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        del self._model, self.invoke
+
+    def invoke_each(self, values: Values) -> Values:
+        """Returns all outputs, computed in batches: one by one would take a minute."""
+        return self._predict(pack([array[:, 0] for array in unpack(values)]), PREDICT_BATCH)
+
+    def _called(self, values: Values) -> Values:
+        import tensorflow as tf
+
+        named = zip(self.inputs, map(tf.constant, unpack(values)), strict=True)
+        found = self._model.call({spec.name: value for spec, value in named})
+        return pack([found[spec.name].numpy() for spec in self.outputs])
+
+    def _predicted(self, values: Values) -> Values:
+        return self._predict(values, 1)
+
+    def _predict(self, values: Values, batch_size: int) -> Values:
+        named = {spec.name: v for spec, v in zip(self.inputs, unpack(values), strict=True)}
+        found = self._model.predict(named, batch_size=batch_size)
+        return pack([found[spec.name] for spec in self.outputs])
+
+
+def _request(path: Path) -> ModelRequest:
+    if path.name == RECORD_FILE:
+        record = read_model_record(path.parent)
+        if record.request is not None:
+            return request_from_json(record.request)
+    return ModelRequest(path=str(path))
+
+
+def _seconds_a_call(call: Callable[[Values], Values], values: Values) -> float:
+    for _ in range(3):
+        call(values)
+    seconds = []
+    for _ in range(TRIAL_CALLS):
+        started = time.perf_counter()
+        call(values)
+        seconds.append(time.perf_counter() - started)
+    return median(seconds)

@@ -1,0 +1,65 @@
+"""What every runner is: a context manager that loads one model and runs it. Light."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from train.common.tensors import TensorSpec
+
+# What goes into a model or comes out of it: the array itself where there is one, else all of them
+# in the order of the specs. At three microseconds an inference, a tuple of one would be seen.
+Values = np.ndarray | tuple[np.ndarray, ...]
+
+
+def pack(arrays: Sequence[np.ndarray]) -> Values:
+    """Returns arrays, one for each input or output, as a runner takes and gives them."""
+    return arrays[0] if len(arrays) == 1 else tuple(arrays)
+
+
+def unpack(values: Values) -> tuple[np.ndarray, ...]:
+    """Returns the arrays that `pack` made one value of."""
+    return values if isinstance(values, tuple) else (values,)
+
+
+class Runner(ABC):
+    """A model; the runtime is imported on entering.
+
+    Attributes, once entered:
+        inputs: what the file says of its inputs, in its own order.
+        outputs: what the file says of its outputs.
+        invoke: runs one inference, numpy in → numpy out; values have the inputs' dtypes and shapes
+            that fit them. A function and no method: at three microseconds an inference, a method's
+            look-ups would be seen in the benchmark.
+    """
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    invoke: Callable[[Values], Values]
+
+    @abstractmethod
+    def __enter__(self) -> Self:
+        """Loads the model."""
+
+    @abstractmethod
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Lets the model go."""
+
+    def resize(self, batch: int) -> None:
+        """Makes an open batch dimension `batch` wide; nothing to do where any size fits."""
+        return
+
+    def invoke_each(self, values: Values) -> Values:
+        """Returns the stored outputs, (N, …) each, of values (N, 1, …) run one by one, N ≥ 1."""
+        if isinstance(values, tuple):
+            results = [self.invoke(feed) for feed in zip(*values, strict=True)]
+        else:
+            results = [self.invoke(feed) for feed in values]
+        return pack([np.concatenate(found) for found in zip(*map(unpack, results), strict=True)])

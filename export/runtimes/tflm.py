@@ -1,0 +1,47 @@
+"""TensorFlow Lite for Microcontrollers' own interpreter, on this machine. Light.
+
+Its wheel exists for x86-64 Linux only, as pre-releases: https://github.com/tensorflow/tflite-micro
+"""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from export.runtimes.runner import Runner, Values, pack, unpack
+from train.common.errors import ArtifactError
+from train.common.native_output import captured_native_output
+
+
+class TFLMRunner(Runner):
+    """A `.tflite` file in TFLM's interpreter; the file needs a fixed batch of one."""
+
+    def __init__(self, path: Path, like: Runner) -> None:
+        """Takes the specs that LiteRT found, `like`: TFLM tells no tensor names."""
+        self._path = path
+        self.inputs, self.outputs = like.inputs, like.outputs
+
+    def __enter__(self) -> Self:
+        from tflite_micro import runtime
+
+        try:
+            with captured_native_output() as output:  # it explains itself from C++ only
+                self._interpreter = runtime.Interpreter.from_file(str(self._path))
+        except (RuntimeError, ValueError) as error:
+            reason = (output.text.strip().splitlines() or [str(error)])[0]
+            raise ArtifactError(f"TFLM cannot load {self._path}: {reason}") from error
+        self.invoke = self._run
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        del self._interpreter, self.invoke
+
+    def _run(self, values: Values) -> Values:
+        for index, value in enumerate(unpack(values)):
+            self._interpreter.set_input(value, index)
+        self._interpreter.invoke()
+        return pack([self._interpreter.get_output(index) for index in range(len(self.outputs))])

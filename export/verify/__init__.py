@@ -1,0 +1,1 @@
+"""Proves a converted file right before it gets its name."""

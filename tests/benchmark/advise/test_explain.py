@@ -1,0 +1,226 @@
+"""Sentences on rows whose causes are known."""
+
+from dataclasses import replace
+
+import pytest
+
+from benchmark.advise.explain import explained
+from benchmark.judge.rows import Result
+from export.manifest import FineTuning
+from tests.benchmark.judge.rows import row
+from train.common.environment import Environment
+
+ENVIRONMENT = Environment(
+    cpu="a processor",
+    architecture="x86_64",
+    cpu_features=("avx2", "avx512_vnni", "avx512_fp16"),
+    cores=2,
+    memory_bytes=1,
+    system="",
+    python="",
+    emulated=False,
+)
+FLOORS = {"litert": 1.0, "onnxruntime": 5.0}
+DENSE = ("FULLY_CONNECTED", "FULLY_CONNECTED", "SOFTMAX")
+FLOAT = row("tflite-float32", 4.0, 1_000_000, runs=DENSE, undelegated=())
+ONNX_RUNS = ("FusedGemm", "Gemm", "Softmax")
+ONNX_FLOAT = row("onnx-float32", 9.0, 1_000_000, runs=ONNX_RUNS)
+
+
+def sentences(
+    result: Result,
+    *others: Result,
+    environment: Environment = ENVIRONMENT,
+    floors: dict[str, float | None] | None = None,
+) -> tuple[str, ...]:
+    rows = explained([*others, result], environment, FLOORS if floors is None else floors)
+    return rows[-1].explanations
+
+
+def test_an_emulated_machines_times_are_not_explained_but_sizes_are() -> None:
+    emulated = replace(ENVIRONMENT, emulated=True)
+    for slow in (row("tflite-int8", 9.0, 254_000), ONNX_FLOAT):
+        assert sentences(slow, FLOAT)
+        assert sentences(slow, FLOAT, environment=emulated) == ()
+    (large,) = sentences(row("tflite-int8", 9.0, 900_000), FLOAT, environment=emulated)
+    assert large.startswith("larger than 8 bits a weight")
+
+
+def test_what_is_as_expected_needs_no_sentence() -> None:
+    assert sentences(FLOAT) == ()
+    assert sentences(row("tflite-int8", 3.5, 254_000), FLOAT) == ()
+    assert sentences(row("tflite-int4", 3.0, 130_000), FLOAT) == ()
+    assert sentences(row("onnx-float32", 5.9, 1_000_000), FLOAT) == ()
+
+
+def test_a_row_that_was_not_measured_needs_no_sentence() -> None:
+    assert sentences(replace(FLOAT, latency=None, verdict="error")) == ()
+    assert sentences(row("tflite-int8", 9.0, 254_000), replace(FLOAT, latency=None)) == ()
+
+
+def test_what_the_delegate_did_not_take() -> None:
+    slow = row("tflite-int16x8", 20.0, 254_000, runs=DENSE, undelegated=DENSE)
+    assert sentences(slow, FLOAT) == (
+        "5.0 × slower than tflite-float32 (20.0 and 4.0 µs): XNNPACK took 0 of 3 operators, all "
+        "(2 FULLY_CONNECTED, 1 SOFTMAX) run on LiteRT's built-in kernels",
+    )
+    partly = row("tflite-int8", 5.0, 254_000, runs=DENSE, undelegated=["SOFTMAX"])
+    (sentence,) = sentences(partly, FLOAT)
+    assert "1.2 × slower than tflite-float32" in sentence
+    assert "XNNPACK took 2 of 3 operators, the rest (1 SOFTMAX) run on LiteRT's" in sentence
+
+
+def test_the_delegate_is_no_cause_where_it_took_as_much_of_float32() -> None:
+    base = replace(FLOAT, kernels={"operators": DENSE, "undelegated": ["SOFTMAX"]})
+    slow = row("tflite-int8", 8.0, 254_000, runs=DENSE, undelegated=["SOFTMAX"])
+    (sentence,) = sentences(slow, base)
+    assert sentence.endswith(": no cause found; try --profile")
+
+
+def test_rows_without_the_delegate_are_compared_with_each_other_only() -> None:
+    plain = replace(FLOAT, subject=replace(FLOAT.subject, mode="builtin"))
+    slow = row("tflite-int8", 8.0, 254_000, mode="builtin", runs=DENSE, undelegated=DENSE)
+    assert sentences(slow, FLOAT) == ()
+    (sentence,) = sentences(slow, plain)
+    assert "XNNPACK" not in sentence
+
+
+def test_no_cause_is_claimed_without_evidence() -> None:
+    (sentence,) = sentences(row("tflite-int8", 8.0, 254_000), FLOAT, floors={})
+    assert sentence == "2.0 × slower than tflite-float32 (8.0 and 4.0 µs): " + (
+        "no cause found; try --profile"
+    )
+
+
+def test_weights_that_the_file_makes_float32() -> None:
+    half = row("tflite-float16", 4.0, 520_000, operators={"DEQUANTIZE": 4, "SOFTMAX": 1})
+    (sentence,) = sentences(half, FLOAT)
+    assert sentence.startswith("no faster than tflite-float32 (4.0 and 4.0 µs): 4 DEQUANTIZE")
+    assert "half-precision" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("tflite-float16", "this processor lists no half-precision arithmetic"),
+        ("tflite-int8", "this processor lists no dot-product instructions for 8-bit integers"),
+        ("tflite-dynamic", "this processor lists no dot-product instructions for 8-bit integers"),
+        ("tflite-int16x8", "no cause found"),
+    ],
+)
+def test_what_the_processor_lacks(name: str, words: str) -> None:
+    lacking = replace(ENVIRONMENT, cpu_features=("avx2",))
+    unknown = replace(ENVIRONMENT, cpu_features=())
+    slow = row(name, 5.0, 254_000)
+    assert words in sentences(slow, FLOAT, environment=lacking)[-1]
+    for environment in (ENVIRONMENT, unknown):
+        assert "no cause found" in sentences(slow, FLOAT, environment=environment)[-1]
+
+
+def test_a_floor_explains_what_is_no_faster_and_not_what_is_slower() -> None:
+    (same,) = sentences(row("onnx-int8", 8.8, 254_000), ONNX_FLOAT)
+    assert same == (
+        "only 2% faster than onnx-float32 (8.8 and 9.0 µs): 5.0 of its 8.8 µs are ONNX Runtime's "
+        "floor, a call that computes nothing"
+    )
+    (slower,) = sentences(row("onnx-int8", 12.0, 254_000), ONNX_FLOAT)
+    assert "floor" not in slower
+    (small,) = sentences(row("onnx-int8", 80.0, 254_000), row("onnx-float32", 80.0, 1_000_000))
+    assert "floor" not in small  # 5 of 80 µs
+
+
+def test_floors_are_not_said_of_other_numbers_of_threads() -> None:
+    base = row("onnx-float32", 9.0, 1_000_000, threads=2)
+    (sentence,) = sentences(row("onnx-int8", 9.0, 254_000, threads=2), base, ONNX_FLOAT)
+    assert sentence.startswith("no faster than onnx-float32 2 threads")
+    assert "floor" not in sentence
+
+
+def test_operators_that_only_convert() -> None:
+    runs = ("Cast", "Cast", "Gemm", "Cast", "Softmax")
+    (sentence,) = sentences(
+        row("onnx-float16", 12.0, 520_000, runs=runs, operators={"Cast": 2, "Gemm": 2}), ONNX_FLOAT
+    )
+    assert sentence == (
+        "1.3 × slower than onnx-float32 (12.0 and 9.0 µs): ONNX Runtime runs 5 operators, 3 Cast "
+        "among them (its file has 2 Cast), of onnx-float32 3"
+    )
+    dynamic = row("onnx-dynamic", 12.0, 254_000, runs=("DynamicQuantizeMatMul", "Softmax"))
+    assert (
+        "1 DynamicQuantizeMatMul find the activations' ranges" in sentences(dynamic, ONNX_FLOAT)[0]
+    )
+
+
+def test_operators_of_the_file_where_those_that_run_are_not_known() -> None:
+    operators = {"QuantizeLinear": 2, "DequantizeLinear": 6, "Gemm": 2}
+    (sentence,) = sentences(row("onnx-int8", 12.0, 254_000, operators=operators), ONNX_FLOAT)
+    assert "its file has 2 QuantizeLinear, 6 DequantizeLinear; which of them are run" in sentence
+
+
+def test_the_other_runtime_at_the_same_scheme() -> None:
+    (sentence,) = sentences(row("onnx-float32", 10.0, 1_000_000), FLOAT)
+    assert sentence == (
+        "2.5 × slower than tflite-float32 (10.0 and 4.0 µs): a call that computes nothing costs "
+        "5.0 µs on ONNX Runtime, 1.0 on LiteRT: 4.0 of the 6.0 µs between them"
+    )
+    far = row("onnx-float32", 90.0, 1_000_000, runs=ONNX_RUNS)
+    assert "no cause found" in sentences(far, FLOAT)[0]
+    assert sentences(row("onnx-int8", 9.0, 1), FLOAT) == ()
+
+
+def test_noise_makes_no_sentence() -> None:
+    noisy = row("tflite-int8", 3.7, 254_000, noise=0.15)
+    assert noisy.latency is not None
+    assert sentences(noisy, FLOAT) == ()
+    steady = row("tflite-int8", 3.7, 254_000)
+    assert len(sentences(steady, FLOAT)) == 1
+
+
+def test_rows_that_took_no_turns_are_compared_by_their_own_intervals() -> None:
+    """The drift of the machine is in them, so that 10 % cannot be told from 8 %."""
+    apart = row("tflite-int8", 3.7, 254_000, first_round=40)
+    assert sentences(apart, FLOAT) == ()
+    assert len(sentences(row("tflite-int8", 8.0, 254_000, first_round=40), FLOAT)) == 1
+
+
+def test_larger_than_its_bits() -> None:
+    base = row("tflite-float32", 4.0, 1_000_000, operators={"CONV_2D": 2})
+    large = row(
+        "tflite-int8", 3.0, 400_000, operators={"CONV_2D": 2, "QUANTIZE": 3, "DEQUANTIZE": 3}
+    )
+    (sentence,) = sentences(large, base)
+    assert sentence == (
+        "larger than 8 bits a weight: 400.0 kB, 40% of tflite-float32's 1,000.0 kB, expected about "
+        "25%: its file has 8 operators, that of tflite-float32 2; more of 3 QUANTIZE, 3 DEQUANTIZE"
+    )
+    (sentence,) = sentences(row("tflite-int8", 3.0, 400_000), FLOAT)
+    assert sentence.endswith("no cause found in the file")
+
+
+@pytest.mark.parametrize("name", ["tflite-int8-pruned", "tflite-int8-clustered"])
+def test_pruned_and_clustered_weights_are_stored_dense(name: str) -> None:
+    plain = row("tflite-int8", 3.0, 254_000, gzip_bytes=230_000)
+    (sentence,) = sentences(row(name, 3.0, 253_000, gzip_bytes=100_000), plain)
+    assert sentence == (
+        "about as large as tflite-int8 (253.0 and 254.0 kB): its weights are stored dense, one "
+        "byte each; gzip is where it shows: 100.0 instead of 230.0 kB"
+    )
+    assert sentences(row("tflite-int8-qat", 3.0, 253_000, gzip_bytes=100_000), plain) == ()
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_training_that_did_not_pay_is_told(kept: bool) -> None:
+    trained = row("tflite-int8-qat", 3.0, 254_000)
+    assert trained.subject.manifest is not None
+    found = FineTuning(before=0.9, after=0.901, standard_error=0.001, kept=kept)
+    manifest = replace(trained.subject.manifest, fine_tuning=found)
+    told = sentences(replace(trained, subject=replace(trained.subject, manifest=manifest)), FLOAT)
+    assert (
+        told == ()
+        if kept
+        else told
+        == (
+            "not fine-tuned, so it is the same as tflite-int8: on held-out examples training for "
+            "quantization gained +0.10 points, standard error 0.10, no more than chance",
+        )
+    )

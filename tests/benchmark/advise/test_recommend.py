@@ -1,0 +1,182 @@
+"""Which export is recommended, and what is said where none meets the limits."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from benchmark.advise.closest import check_limits, limits_of, unmet
+from benchmark.advise.recommend import recommend
+from benchmark.config import Objective
+from benchmark.judge.limits import Gate
+from tests.benchmark.judge.rows import BY_ACCURACY, row
+from tests.examples import question
+from train.common.errors import DataError, ToolkitError
+
+GATE = Gate(baseline=0.886, tolerance=0.01)
+FLOAT = row("tflite-float32", 4.0, 1_000_000, wrong=range(200))
+INT8 = row("tflite-int8", 2.0, 254_000, wrong=range(210))
+INT4 = row("tflite-int4", 2.5, 130_000, wrong=range(260))
+SLOW = row("tflite-int16x8", 20.0, 256_000, wrong=range(210))
+ROWS = (FLOAT, INT8, INT4, SLOW)
+LABELLED = question(np.eye(3, dtype=np.float32), np.arange(3))
+UNLABELLED = question(np.eye(3, dtype=np.float32))
+
+
+@pytest.mark.parametrize(
+    ("objective", "name"),
+    [("latency", "tflite-int8"), ("size", "tflite-int4"), ("accuracy", "tflite-float32")],
+)
+def test_the_best_by_each_objective(objective: Objective, name: str) -> None:
+    found = recommend(ROWS, BY_ACCURACY, objective, {"max_size_kb": 200.0})
+    assert found is not None
+    assert (found.name, found.format, found.objective) == (name, name, objective)
+    assert found.limits == {"max_size_kb": 200.0}
+    assert found.pareto == ("tflite-float32", "tflite-int8", "tflite-int4")
+
+
+def test_the_reason_has_figures_and_the_runner_up() -> None:
+    found = recommend((INT8, INT4), BY_ACCURACY, "latency", {})
+    assert found is not None
+    assert found.reason == (
+        "the fastest of 2 within the limits: 2.0 µs, 254.0 kB, 89.50%. The runner-up, "
+        "tflite-int4, would be 124.0 kB smaller but 0.50 µs slower and 2.50 points less accurate"
+    )
+    alone = recommend((INT8,), BY_ACCURACY, "latency", {})
+    assert alone is not None
+    assert alone.reason == "the only one within the limits: 2.0 µs, 254.0 kB, 89.50%"
+
+
+def test_latencies_that_cannot_be_told_apart_leave_it_to_the_size() -> None:
+    small = row("tflite-int4", 2.05, 130_000, wrong=range(260))
+    found = recommend((INT8, small), BY_ACCURACY, "latency", {})
+    assert found is not None
+    assert found.name == "tflite-int4"
+    assert found.reason.startswith(
+        "as fast as tflite-int8 (2.0 µs and 2.0 µs: no difference that the measurements can carry) "
+        "and smaller, 130.0 kB instead of 254.0 kB"
+    )
+
+
+@pytest.mark.parametrize(("p50_us", "name"), [(2.1, "tflite-int4"), (2.2, "tflite-int8")])
+def test_latencies_are_told_apart_by_their_intervals(p50_us: float, name: str) -> None:
+    """Those of 2.0 and 2.1 µs overlap."""
+    found = recommend((INT8, row("tflite-int4", p50_us, 130_000)), BY_ACCURACY, "latency", {})
+    assert found is not None
+    assert found.name == name
+
+
+@pytest.mark.parametrize(("wrong", "name"), [(257, "tflite-int4"), (255, "tflite-int8")])
+def test_accuracies_that_may_be_chance_leave_it_to_the_size(wrong: int, name: str) -> None:
+    """Right on 3 images more and wrong on none may be chance; on 5 it isn't, by the interval."""
+    better = row("tflite-int8", 2.0, 254_000, wrong=range(wrong))
+    found = recommend((better, INT4), BY_ACCURACY, "accuracy", {})
+    assert found is not None
+    assert found.name == name
+    assert "(that accuracy may be chance)" in found.reason or wrong == 255
+
+
+def test_only_passing_exports_are_candidates() -> None:
+    keras = replace(INT8, subject=replace(INT8.subject, format="keras", manifest=None))
+    failed, unsure = replace(INT8, verdict="fail"), replace(INT8, verdict="inconclusive")
+    broken = replace(INT8, verdict="error", latency=None, predicted=None)
+    assert recommend((keras, failed, unsure, broken), BY_ACCURACY, "latency", {}) is None
+    found = recommend((keras, failed, INT4), BY_ACCURACY, "latency", {})
+    assert found is not None
+    assert found.name == "tflite-int4"
+
+
+def test_without_limits_nothing_can_be_unmet() -> None:
+    assert limits_of(GATE) == {}
+    assert unmet(ROWS, GATE) is None
+
+
+def test_a_limit_that_one_export_meets_is_met() -> None:
+    assert unmet(ROWS, replace(GATE, max_size_kb=130.0)) is None
+    assert unmet(ROWS, replace(GATE, max_drop=0.001)) is not None
+    assert unmet((row("tflite-int8", 2.0, 1),), replace(GATE, max_drop=0.01)) is None
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        (
+            {"max_size_kb": 20.0},
+            "--max-size-kb 20: the closest is tflite-int4 with 130.0 kB, 110.0",
+        ),
+        (
+            {"max_latency_us": 1.0},
+            "--max-latency-us 1: the closest is tflite-int8 with a median of",
+        ),
+        (
+            {"max_drop": 0.01},
+            "--max-drop 0.01: the closest is tflite-float32 with an accuracy drop",
+        ),
+        ({"min_agreement": 0.99}, "--min-agreement 0.99: the closest is tflite-float32 with an"),
+        (
+            {"max_drop_per_class": 0.01},
+            "--max-drop-per-class 0.01: the closest is tflite-float32 with a drop of up to",
+        ),
+    ],
+)
+def test_what_came_closest_and_by_how_much(limit: dict[str, float], words: str) -> None:
+    message = unmet(ROWS, replace(GATE, **limit))
+    assert message is not None
+    assert message.startswith(f"no export meets {words}"), message
+    assert "too much" in message or "too little" in message
+
+
+def test_a_drop_is_in_points_and_by_its_interval() -> None:
+    message = unmet((FLOAT,), replace(GATE, max_drop=0.1))
+    assert message is not None
+    # 200 of 2,000 lost: Tango's interval reaches to 11.39 points
+    assert "an accuracy drop of up to 11.39 points" in message
+    assert "(95 % interval), 1.39 points too much" in message
+
+
+def test_of_several_limits_the_fewest_broken_is_the_closest() -> None:
+    message = unmet(ROWS, replace(GATE, max_size_kb=140.0, max_drop=0.12))
+    assert message is not None
+    assert "meets --max-size-kb 140 and --max-drop 0.12: the closest is tflite-int4 with" in message
+    assert "too much for --max-drop 0.12" in message
+    assert "for --max-size-kb" not in message
+    both = unmet(ROWS, replace(GATE, max_size_kb=20.0, max_drop=0.01))
+    assert both is not None
+    assert "too much for --max-size-kb 20; " in both
+    assert "too much for --max-drop 0.01;" in both
+
+
+def test_rows_that_were_not_measured_meet_nothing_and_are_not_the_closest() -> None:
+    broken = replace(INT4, verdict="error", latency=None, accuracy=None)
+    message = unmet((broken, INT8), replace(GATE, max_size_kb=20.0))
+    assert message is not None
+    assert "the closest is tflite-int8" in message
+    assert unmet((broken,), replace(GATE, max_size_kb=20.0)) is None
+
+
+def test_a_limit_of_latency_is_refused_on_an_emulated_machine() -> None:
+    limited = replace(GATE, max_latency_us=9.0)
+    check_limits(limited, LABELLED, emulated=False)
+    check_limits(GATE, LABELLED, emulated=True)
+    with pytest.raises(ToolkitError, match="got --max-latency-us on an emulated machine"):
+        check_limits(limited, LABELLED, emulated=True)
+
+
+@pytest.mark.parametrize("name", ["max_drop", "min_agreement", "max_drop_per_class"])
+def test_limits_that_need_labels_are_refused_without_them(name: str) -> None:
+    limited = replace(GATE, **{name: 0.1})
+    check_limits(limited, LABELLED, emulated=False)
+    option = "--" + name.replace("_", "-")
+    with pytest.raises(DataError, match=f"got {option} and data without labels"):
+        check_limits(limited, UNLABELLED, emulated=False)
+    check_limits(replace(GATE, max_size_kb=1.0), UNLABELLED, emulated=False)
+
+
+@pytest.mark.parametrize("name", ["min_agreement", "max_drop_per_class"])
+def test_limits_of_classes_are_refused_where_there_are_none(name: str) -> None:
+    limited = replace(GATE, **{name: 0.1})
+    values = replace(LABELLED, task="values", metric="mae", classes=False)
+    option = "--" + name.replace("_", "-")
+    with pytest.raises(ToolkitError, match=f"got {option} for output .* tells no classes"):
+        check_limits(limited, values, emulated=False)
+    check_limits(replace(GATE, max_drop=0.1), values, emulated=False)

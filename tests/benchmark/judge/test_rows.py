@@ -1,0 +1,250 @@
+"""Exports of every kind of model, judged from raw results that no runtime computed."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmark.judge.limits import Verdict
+from tests.benchmark.measure.raw import GATE, Outputs, concluded, questions
+
+RANDOM = np.random.default_rng(3)
+COUNT = 4_000
+YES = (RANDOM.random(COUNT) < 0.4).astype(np.int64)
+LOGITS = (YES * 2 - 1 + RANDOM.normal(size=COUNT))[:, np.newaxis]
+PROBABILITIES = (1 / (1 + np.exp(-LOGITS))).astype(np.float32)
+TRUTH = RANDOM.normal(size=(COUNT, 2)).astype(np.float32)
+VALUES = TRUTH + RANDOM.normal(size=TRUTH.shape).astype(np.float32) / 4
+LABELS = RANDOM.integers(0, 8, COUNT)
+SCORES = (3 * np.eye(8)[LABELS] + RANDOM.normal(size=(COUNT, 8))).astype(np.float32)
+
+
+def noisy(values: np.ndarray, amount: float) -> np.ndarray:
+    noise = np.random.default_rng(5).normal(size=values.shape)
+    return (values + amount * noise).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("amount", "verdict", "words"),
+    [(0.01, "pass", ""), (3.0, "fail", "AUC drops by "), (0.12, "inconclusive", "AUC drops by ")],
+)
+def test_a_binary_model_by_its_auc(
+    tmp_path: Path, amount: float, verdict: Verdict, words: str
+) -> None:
+    asked = questions({"p": PROBABILITIES}, {"p": YES}, metric="auc")
+    outputs = (1 / (1 + np.exp(-noisy(LOGITS, amount)))).astype(np.float32)
+    gate = replace(GATE, tolerance=0.002)
+    row = concluded(tmp_path, asked, {"p": outputs}, gate=gate)
+    assert row.verdict == verdict, row.reasons
+    assert any(reason.startswith(words) for reason in row.reasons) == bool(words)
+    assert row.scores is not None
+    assert row.scores.value == row.scores.figures["auc"]
+    assert row.predicted is not None
+    assert row.predicted.tolist() == (outputs[:, 0] > 0.5).astype(int).tolist()
+    assert row.accuracy is not None
+    assert row.distance is not None
+    assert row.accuracy.agreement == row.distance.agreement
+    assert row.accuracy.agreement < 1
+
+
+def test_an_undefined_auc_leaves_it_open_and_says_why(tmp_path: Path) -> None:
+    asked = questions({"p": PROBABILITIES}, {"p": np.ones(COUNT, np.int64)}, metric="auc")
+    row = concluded(tmp_path, asked, {"p": PROBABILITIES})
+    assert row.verdict == "inconclusive"
+    assert row.reasons[0].startswith("AUC is undefined: all targets are 1; give examples of both")
+
+
+@pytest.mark.parametrize(
+    ("amount", "verdict", "words"),
+    [
+        (0.02, "pass", ""),
+        (0.5, "fail", "R² drops by "),
+        (0.095, "inconclusive", "R² drops by "),
+    ],
+)
+def test_a_regression_by_its_r2(
+    tmp_path: Path, amount: float, verdict: Verdict, words: str
+) -> None:
+    asked = questions({"y": VALUES}, {"y": TRUTH})
+    row = concluded(tmp_path, asked, {"y": noisy(VALUES, amount)})
+    assert row.verdict == verdict, row.reasons
+    assert "".join(row.reasons).startswith(words)
+    if verdict == "inconclusive":
+        assert "examples would decide it" in row.reasons[0]
+    assert row.accuracy is None
+    assert row.predicted is None
+    content = json.loads(json.dumps(row.as_json(GATE), default=lambda array: array.tolist()))
+    assert content["accuracy"] is content["predicted"] is content["delta_vs_baseline"] is None
+    assert content["scores"]["metric"] == "r2"
+    assert content["scores"]["value"] < content["scores"]["source_value"]
+
+
+def test_an_error_is_judged_by_the_share_that_it_grows_by(tmp_path: Path) -> None:
+    asked = questions({"y": VALUES}, {"y": TRUTH}, metric="mae")
+    outputs = {"y": noisy(VALUES, 0.1)}
+    row = concluded(tmp_path, asked, outputs)
+    assert row.verdict == "fail"
+    assert "MAE is " in row.reasons[0]
+    assert "% larger (95 % interval " in row.reasons[0]
+    assert row.reasons[0].endswith("more than 1.00 %")
+    limited = replace(GATE, max_drop=0.5)
+    assert concluded(tmp_path, asked, outputs, gate=limited).verdict == "pass"
+
+
+def test_a_constant_answer_is_named(tmp_path: Path) -> None:
+    asked = questions({"y": VALUES}, {"y": TRUTH})
+    row = concluded(tmp_path, asked, {"y": np.zeros_like(VALUES)})
+    assert row.verdict == "fail"
+    assert row.reasons[0] == "the output is constant: the same for every example"
+
+
+def test_by_top_5_the_wrong_order_of_the_first_five_is_no_loss(tmp_path: Path) -> None:
+    """The two largest outputs of every example change places: all are lost by accuracy."""
+    swapped, order = SCORES.copy(), SCORES.argsort(axis=1)
+    rows = np.arange(COUNT)
+    swapped[rows, order[:, -1]], swapped[rows, order[:, -2]] = (
+        SCORES[rows, order[:, -2]],
+        SCORES[rows, order[:, -1]],
+    )
+    by_accuracy, by_top_5 = (
+        concluded(tmp_path, questions({"c": SCORES}, {"c": LABELS}, metric=metric), {"c": swapped})
+        for metric in (None, "top-5")
+    )
+    assert by_accuracy.verdict == "fail"
+    assert by_top_5.verdict == "pass", by_top_5.reasons
+    assert by_top_5.scores is not None
+    assert by_top_5.scores.metric == "top-5"
+    assert by_top_5.scores.value == by_top_5.scores.source_value
+    assert by_top_5.accuracy is not None
+    assert by_accuracy.accuracy is not None
+    # the figures of the classes stay those of the largest output
+    assert by_top_5.accuracy.overall == by_accuracy.accuracy.overall
+
+
+def test_a_users_own_model_has_no_baseline(tmp_path: Path) -> None:
+    asked = questions({"c": SCORES}, {"c": LABELS})
+    assert concluded(tmp_path, asked, {"c": SCORES}).verdict == "pass"
+    row = concluded(tmp_path, asked, {"c": SCORES}, gate=replace(GATE, baseline=1.0))
+    assert row.verdict == "fail"
+    assert row.reasons[0].startswith("accuracy ")
+
+
+TWO: Outputs = {"classes": SCORES, "place": VALUES}
+TARGETS: Outputs = {"classes": LABELS, "place": TRUTH}
+
+
+def test_of_two_outputs_one_fails(tmp_path: Path) -> None:
+    asked = questions(TWO, TARGETS)
+    row = concluded(tmp_path, asked, {"classes": SCORES, "place": noisy(VALUES, 0.5)})
+    assert row.verdict == "fail"
+    assert row.scores is not None
+    assert row.scores.metric == "accuracy"
+    assert list(row.others) == ["place"]
+    assert row.others["place"].verdict == "fail"
+    (reason,) = row.reasons
+    assert reason.startswith("place: R² drops by ")
+    content = row.as_json(GATE)
+    assert content["verdict"] == content["outputs"]["place"]["verdict"] == "fail"
+    assert content["outputs"]["place"]["reasons"] == [reason.removeprefix("place: ")]
+    assert concluded(tmp_path, asked, TWO).verdict == "pass"
+
+
+def test_the_first_output_fails_too(tmp_path: Path) -> None:
+    row = concluded(
+        tmp_path, questions(TWO, TARGETS), {"classes": noisy(SCORES, 2), "place": VALUES}
+    )
+    assert row.verdict == "fail"
+    assert row.others["place"].verdict == "pass"
+    assert all(reason.startswith("classes: ") for reason in row.reasons)
+
+
+def test_the_output_with_targets_is_the_main_one(tmp_path: Path) -> None:
+    asked = questions(TWO, {"place": TRUTH})
+    assert [(question.name, question.task) for question in asked] == [
+        *(("place", "values"), ("classes", "outputs")),
+    ]
+    row = concluded(tmp_path, asked, {"classes": np.zeros_like(SCORES), "place": VALUES})
+    assert row.verdict == row.others["classes"].verdict == "fail"
+    assert row.predicted is None
+    (reason,) = (reason for reason in row.reasons if "signal-to-noise" in reason)
+    assert reason.startswith("classes: signal-to-noise ratio against the Keras model's outputs is ")
+
+
+def test_without_targets_every_output_is_judged_by_the_keras_models(tmp_path: Path) -> None:
+    asked = questions(TWO, {})
+    near = {name: noisy(values, 0.01) for name, values in TWO.items()}
+    row = concluded(tmp_path, asked, near)
+    assert (row.verdict, row.reasons) == ("pass", ())
+    assert row.scores is not None
+    assert row.scores.task == row.others["place"].scores.task == "outputs"
+    row = concluded(tmp_path, asked, {**near, "place": noisy(VALUES, 1)})
+    assert row.verdict == "fail"
+    assert row.others["place"].verdict == "fail"
+    assert row.reasons[0].startswith("place: signal-to-noise ratio against the Keras model's")
+    assert row.reasons[0].endswith("below 15 dB (judged by outputs: the data has no labels)")
+
+
+def test_a_large_offset_does_not_hide_a_constant_answer(tmp_path: Path) -> None:
+    """Values about 100 whose mean is answered: 40 dB of signal to noise and no information."""
+    reference = VALUES + 100
+    constant = np.broadcast_to(reference.mean(axis=0), reference.shape).astype(np.float32)
+    asked = questions({"y": reference}, {})
+    row = concluded(tmp_path, asked, {"y": constant})
+    assert row.verdict == "fail"
+    assert row.distance is not None
+    assert row.distance.snr_db > 35
+    assert row.reasons[1].startswith("signal-to-noise ratio of what varies in the Keras model's")
+    assert concluded(tmp_path, asked, {"y": noisy(reference, 0.02)}).verdict == "pass"
+
+
+def test_outputs_that_never_vary_are_judged_as_they_are(tmp_path: Path) -> None:
+    asked = questions({"y": np.full((50, 2), 3.0, np.float32)}, {})
+    row = concluded(tmp_path, asked, {"y": np.full((50, 2), 3.01, np.float32)})
+    assert (row.verdict, row.reasons) == ("pass", ())
+
+
+def test_each_output_is_held_to_its_own_recorded_checks(tmp_path: Path) -> None:
+    asked = questions(TWO, TARGETS)
+    far = {name: noisy(values, 0.4) for name, values in TWO.items()}
+    gate = replace(GATE, max_drop=0.5)
+    for name, checks in (
+        ("place", {"snr_db": 15.0, "snr_db:place": 30.0}),
+        ("classes", {"snr_db": 30.0, "snr_db:place": 15.0}),
+    ):
+        row = concluded(tmp_path, asked, far, gate=gate, checks=checks)
+        (reason,) = row.reasons
+        assert reason.startswith(f"{name}: outputs differ from the Keras model's by ")
+
+
+def test_an_outlier_among_own_examples_is_no_other_model(tmp_path: Path) -> None:
+    asked = questions({"y": VALUES}, {"y": TRUTH})
+    near = {"y": noisy(VALUES, 0.05)}
+    assert concluded(tmp_path, asked, near, checks={"snr_db": 60.0}).verdict == "pass"
+    assert concluded(tmp_path, asked, near, checks={"snr_db": 60.0}, own=False).verdict == "fail"
+
+
+def test_equal_outputs_when_verified_leave_room_for_rounding(tmp_path: Path) -> None:
+    asked = questions({"y": VALUES}, {"y": TRUTH})
+    rounded = {"y": VALUES * np.float32(1 + 1e-6)}
+    assert concluded(tmp_path, asked, rounded, checks={"snr_db": 999.0}).verdict == "pass"
+
+
+def test_clipped_inputs_of_own_data_explain_a_failure_and_are_none(tmp_path: Path) -> None:
+    """Test data may go beyond what a few calibration examples did."""
+    asked = questions({"y": VALUES}, {"y": TRUTH})
+    near, far = ({"y": noisy(VALUES, amount)} for amount in (0.02, 1.0))
+    assert concluded(tmp_path, asked, near, clipped_share=0.02).verdict == "pass"
+    row = concluded(tmp_path, asked, far, clipped_share=0.02)
+    assert row.reasons[0].startswith("2.0% of the input values lie outside the range")
+    row = concluded(tmp_path, asked, near, clipped_share=0.02, own=False)
+    assert row.verdict == "fail"
+
+
+def test_nan_in_another_output_fails(tmp_path: Path) -> None:
+    broken = VALUES.copy()
+    broken[0, 0] = np.nan
+    row = concluded(tmp_path, questions(TWO, TARGETS), {"classes": SCORES, "place": broken})
+    assert row.verdict == "fail"
+    assert any(reason.startswith("place: outputs hold NaN or infinity") for reason in row.reasons)

@@ -1,0 +1,202 @@
+from math import comb
+
+import numpy as np
+import pytest
+
+from benchmark.judge.statistics import (
+    ROUNDING,
+    drop_side,
+    mcnemar_p,
+    normal_quantile,
+    paired_drop_interval,
+    quantile,
+    quantile_bounds,
+    share_side,
+    tango_score,
+    wilson_interval,
+)
+
+Z_95 = normal_quantile(0.95)
+
+
+@pytest.mark.parametrize(("share", "least"), [(0.5, 5), (0.9, 29), (0.95, 59), (0.99, 299)])
+def test_a_quantile_needs_the_samples_that_can_carry_it(share: float, least: int) -> None:
+    samples = np.arange(1, least + 1, dtype=float)
+    assert quantile(samples[:-1], share) is None
+    found = quantile(samples, share)
+    assert found is not None
+    assert 1 <= found <= least
+
+
+def test_quantiles_of_a_known_distribution() -> None:
+    samples = np.random.RandomState(0).permutation(np.arange(1001, dtype=float))
+    assert quantile(samples, 0.5) == pytest.approx(500)
+    assert quantile(samples, 0.9) == pytest.approx(900, abs=1)
+    assert quantile(samples, 0.99) == pytest.approx(990, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("count", "share", "low", "high"),
+    [
+        # the ranks that tables of the 95 % interval of a median give
+        (6, 0.5, 1, 6),
+        (10, 0.5, 2, 9),
+        (20, 0.5, 6, 15),
+        (100, 0.5, 40, 61),
+    ],
+)
+def test_bounds_of_a_median_are_the_tabulated_ranks(
+    count: int, share: float, low: int, high: int
+) -> None:
+    assert quantile_bounds(np.arange(1.0, count + 1), share) == (low, high)
+
+
+def test_a_bound_that_the_sample_cannot_carry_is_none() -> None:
+    assert quantile_bounds(np.arange(5.0), 0.5) == (None, None)
+    assert quantile_bounds(np.arange(367.0), 0.99)[1] is None  # 1 - 0.99**n < 97.5 %
+    assert quantile_bounds(np.arange(368.0), 0.99)[1] == 367
+
+
+def test_bounds_of_a_quantile_hold_their_level() -> None:
+    random = np.random.RandomState(2)
+    hits = 0
+    for _ in range(2_000):
+        low, high = quantile_bounds(np.sort(random.exponential(size=400)), 0.9)
+        assert low is not None
+        assert high is not None
+        hits += low <= -np.log(0.1) <= high
+    assert 0.94 <= hits / 2_000 <= 0.98  # the level is at least 95 %, a little more
+
+
+def test_wilsons_published_interval() -> None:
+    """Newcombe 1998 (Statistics in Medicine 17:857-872), table I: 81 of 263, 15 of 148, 0 of 20."""
+    assert wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert wilson_interval(15, 148) == pytest.approx((0.0624, 0.1605), abs=5e-5)
+    assert wilson_interval(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
+
+
+@pytest.mark.parametrize(("lost", "gained"), [(0, 0), (5, 5), (9, 3), (30, 12), (0, 7)])
+def test_mcnemars_exact_p_is_the_binomial_tail(lost: int, gained: int) -> None:
+    trials = lost + gained
+    tail = sum(comb(trials, k) for k in range(min(lost, gained) + 1)) / 2**trials
+    assert mcnemar_p(lost, gained) == pytest.approx(min(1, 2 * tail))
+
+
+def test_mcnemars_p_of_many_discordant_pairs() -> None:
+    assert 0 < mcnemar_p(5_300, 5_000) < 0.01
+    assert mcnemar_p(6_000, 1_000) < 1e-100
+
+
+def test_tangos_published_examples() -> None:
+    """Tango 1998, section 6: soft contact lenses, n = 44, and sleeping difficulties, n = 32."""
+    assert tango_score(0, 1, 44, -0.1) == pytest.approx(1.709, abs=5e-4)
+    low_90, _ = paired_drop_interval(0, 1, 44, 0.90) or (0, 0)
+    assert low_90 == pytest.approx(-0.096, abs=5e-4)
+    assert paired_drop_interval(9, 3, 32) == pytest.approx((-0.027, 0.390), abs=5e-4)
+
+
+def test_published_examples_of_others() -> None:
+    """Fagerland et al. 2014 (Statistics in Medicine 33:2850-2875): airway reactivity, n = 21."""
+    assert paired_drop_interval(1, 7, 21) == pytest.approx((-0.517, -0.026), abs=5e-4)
+
+
+def constrained_z(lost: int, gained: int, total: int, difference: float) -> float:
+    """Tango's z with the constrained maximum likelihood found by brute force on a grid."""
+    low, high = max(0.0, -difference), (1 - difference) / 2
+    cell_gained = np.linspace(low, high, 2_000_001)[1:-1]
+    cell_lost = cell_gained + difference
+    rest = 1 - cell_gained - cell_lost
+    with np.errstate(divide="ignore", invalid="ignore"):
+        likelihood = (
+            (lost * np.log(cell_lost) if lost else 0)
+            + (gained * np.log(cell_gained) if gained else 0)
+            + (total - lost - gained) * np.log(rest)
+        )
+    best = int(np.nanargmax(likelihood))
+    spread = cell_lost[best] + cell_gained[best] - difference**2
+    return float((lost - gained - total * difference) / np.sqrt(total * spread))
+
+
+@pytest.mark.parametrize(
+    ("lost", "gained", "total"),
+    [(0, 1, 44), (1, 0, 44), (9, 16, 100), (53, 16, 10_000), (0, 0, 1_000), (3, 3, 30)],
+)
+def test_the_intervals_ends_solve_tangos_equation(lost: int, gained: int, total: int) -> None:
+    interval = paired_drop_interval(lost, gained, total)
+    assert interval is not None
+    low, high = interval
+    assert -1 <= low <= (lost - gained) / total <= high <= 1
+    assert constrained_z(lost, gained, total, low) == pytest.approx(Z_95, abs=2e-3)
+    assert constrained_z(lost, gained, total, high) == pytest.approx(-Z_95, abs=2e-3)
+
+
+def test_the_interval_is_antisymmetric() -> None:
+    forward, backward = paired_drop_interval(7, 2, 50), paired_drop_interval(2, 7, 50)
+    assert forward is not None
+    assert backward is not None
+    assert forward == pytest.approx((-backward[1], -backward[0]))
+
+
+def test_the_ends_of_the_scale_and_no_images() -> None:
+    assert paired_drop_interval(0, 0, 0) is None
+    lost = paired_drop_interval(20, 0, 20)
+    gained = paired_drop_interval(0, 20, 20)
+    assert lost is not None
+    assert gained is not None
+    assert lost[1] == 1
+    assert gained[0] == -1
+    assert 0.5 < lost[0] < 1
+
+
+def test_coverage_near_the_nominal_level() -> None:
+    """Of many simulated comparisons about 95 % of the intervals hold the true drop."""
+    random = np.random.RandomState(5)
+    lost, gained, total = 0.04, 0.02, 500
+    draws = random.multinomial(total, [lost, gained, 1 - lost - gained], size=1_000)
+    hits = 0
+    for first, second, _ in draws:
+        interval = paired_drop_interval(int(first), int(second), total)
+        assert interval is not None
+        hits += interval[0] <= lost - gained <= interval[1]
+    assert 0.93 <= hits / 1_000 <= 0.97
+
+
+@pytest.mark.parametrize(
+    ("lost", "gained", "limit"), [(130, 50, 0.01), (90, 60, 0.002), (10, 10, 0.0005)]
+)
+def test_the_number_of_images_that_decides_is_the_smallest(
+    lost: int, gained: int, limit: float
+) -> None:
+    images = drop_side(lost, gained, 10_000, limit).images
+    assert images is not None
+    value = (lost - gained) / 10_000
+    for count, expected in ((images, True), (images - 1, False)):
+        # the counts need not be whole: rates are what is held
+        scale = count / 10_000
+        low, high = paired_drop_interval_at(lost * scale, gained * scale, count)
+        decided = high <= limit + ROUNDING if value <= limit else low > limit + ROUNDING
+        assert decided == expected
+
+
+def paired_drop_interval_at(lost: float, gained: float, total: int) -> tuple[float, float]:
+    """The interval's ends by bisection on Tango's score, for counts that need not be whole."""
+
+    def root(target: float, low: float, high: float) -> float:
+        for _ in range(60):
+            middle = (low + high) / 2
+            above = tango_score(lost, gained, total, middle) > target
+            low, high = (middle, high) if above else (low, middle)
+        return low
+
+    drop = (lost - gained) / total
+    return root(Z_95, -1, drop), root(-Z_95, drop, 1)
+
+
+def test_sides_of_a_share() -> None:
+    assert share_side(9_000, 10_000, 0.88).within
+    assert share_side(8_600, 10_000, 0.88).beyond
+    side = share_side(8_850, 10_000, 0.88)
+    assert (side.within, side.beyond) == (False, False)
+    assert side.images is not None
+    assert side.images > 10_000
+    assert share_side(8_800, 10_000, 0.88).images is None  # at the limit itself

@@ -1,0 +1,96 @@
+"""Raw results as workers leave them, of outputs that no runtime computed."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.judge.limits import Gate
+from benchmark.judge.rows import LOADING, Result, conclude
+from benchmark.judge.task import Question, ask
+from benchmark.measure.checkpoint import PartialResults
+from benchmark.measure.session import Measured
+from benchmark.measure.variants import Subject
+from export.manifest import Check
+from tests.examples import MANIFEST, REFERENCE
+from train.common.record import ReferenceOutputs
+from train.common.samples import Samples
+from train.common.tensors import TensorSpec
+
+GATE = Gate(baseline=None, tolerance=0.01)
+ROUNDS = 6
+Outputs = Mapping[str, np.ndarray]
+
+
+def questions(
+    reference: Outputs,
+    targets: Outputs,
+    *,
+    labels: tuple[str, ...] = (),
+    metric: str | None = None,
+    threshold: float = 0.5,
+) -> tuple[Question, ...]:
+    """What is asked of a model with these outputs."""
+    return ask(
+        reference_of(reference, labels),
+        Samples(inputs={"x": np.zeros((len(next(iter(reference.values()))), 2))}, targets=targets),
+        metric=metric,
+        threshold=threshold,
+    )
+
+
+def reference_of(outputs: Outputs, labels: tuple[str, ...] = ()) -> ReferenceOutputs:
+    inputs = (TensorSpec(name="x", shape=(None, 2), dtype="float32"),)
+    return replace(REFERENCE, outputs=outputs, labels=labels, inputs=inputs)
+
+
+def concluded(
+    folder: Path,
+    asked: tuple[Question, ...],
+    outputs: Outputs,
+    *,
+    gate: Gate = GATE,
+    checks: Mapping[str, float] | None = None,
+    own: bool = True,
+    clipped_share: float = 0.0,
+) -> Result:
+    """The row of an export that gave these outputs; `checks` are of when it was verified."""
+    verified = tuple(
+        Check(name=name, value=value, limit=0.0, passed=True)
+        for name, value in (checks or {}).items()
+    )
+    subject = Subject(
+        format="tflite-int8",
+        runtime="litert",
+        mode="xnnpack",
+        threads=1,
+        manifest=replace(MANIFEST, format="tflite-int8", runtime="litert", checks=verified),
+        path=folder / "fake",
+    )
+    raw = PartialResults(folder, {}, resume=False)
+    scratch = raw.scratch(subject.key)
+    for number, values in enumerate(outputs.values()):
+        np.save(scratch / f"{number}.npy", values)
+    scalars = {
+        "outputs": list(outputs),
+        "timer_ns": 50,
+        "clipped_share": clipped_share,
+        "input_range_use": 1.0,
+        "experiments": {},
+        "experiment_examples": 0,
+        "call": "invoke",
+    }
+    raw.add_row(subject.key, scalars, scratch)
+    for number in range(ROUNDS):
+        answer = {
+            "durations_ns": [3_000] * 50,
+            "warm_up_calls": 9,
+            "stable": True,
+            "probe_ns": 1_000,
+            **dict.fromkeys(LOADING, 1.0),
+        }
+        raw.add_round(number, {subject.key: answer})
+    measured = Measured(rounds={subject.key: range(ROUNDS)})
+    (row,) = conclude([subject], raw, measured, asked, gate, examples="examples", own=own)
+    return row

@@ -1,0 +1,156 @@
+"""Finding manifests and refusing those that prove nothing, without the data set or a runtime."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmark.config import BenchmarkConfig
+from benchmark.judge.limits import Gate
+from benchmark.measure.variants import (
+    check_overlap,
+    check_source,
+    find_manifests,
+    find_subjects,
+)
+from export.formats import FORMATS
+from export.manifest import Calibration, Manifest
+from tests.examples import MANIFEST, OUTPUT, REFERENCE
+from train.common.artifact import file_sha256, write_json
+from train.common.errors import ArtifactError
+from train.common.preprocessing import RAW
+from train.common.record import check_reference
+from train.common.samples import Samples
+
+IMAGES = np.random.RandomState(0).randint(0, 256, (6, 2, 2)).astype(np.uint8)
+LABELS = np.arange(6, dtype=np.uint8) % 3
+TEST = Samples(inputs={"image": IMAGES}, targets={"probabilities": LABELS})
+
+
+def config(folder: Path, **changes: Any) -> BenchmarkConfig:
+    plain = BenchmarkConfig(
+        artifacts=folder,
+        data=None,
+        formats=None,
+        gate=Gate(baseline=0.5, tolerance=0.1),
+        samples=1_000,
+        rounds=5,
+        launches=1,
+        max_seconds=1,
+    )
+    return replace(plain, **changes)
+
+
+def write_export(folder: Path, name: str, runtime: str) -> Manifest:
+    file = folder / f"{name}.bin"
+    file.write_bytes(b"weights")
+    manifest = replace(
+        MANIFEST,
+        path=folder / f"{name}.json",
+        format=name,
+        runtime=runtime,
+        file=file.name,
+        sha256=file_sha256(file),
+        size_bytes=7,
+    )
+    write_json(manifest.path, manifest.as_json())
+    return manifest
+
+
+def test_manifests_come_in_the_tables_order_and_nothing_else_does(tmp_path: Path) -> None:
+    names = ["zzz-mine", "onnx-int8", "tflite-int8", "model", "benchmark"]
+    for name in names:
+        (tmp_path / f"{name}.json").write_text("{}")
+    (tmp_path / "tflite-int8.tflite").write_text("")
+    found = [path.stem for path in find_manifests(tmp_path, None)]
+    assert found == ["tflite-int8", "onnx-int8", "zzz-mine"]
+    assert find_manifests(tmp_path, (FORMATS["onnx-int8"],)) == [tmp_path / "onnx-int8.json"]
+
+
+def test_no_exports_yet(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="run `python -m export --format all`"):
+        find_manifests(tmp_path, None)
+    with pytest.raises(ArtifactError, match="run `python -m export --format onnx-int8`"):
+        find_manifests(tmp_path, (FORMATS["onnx-int8"],))
+
+
+def test_a_row_for_each_number_of_threads_and_each_mode_that_the_runtime_knows(
+    tmp_path: Path,
+) -> None:
+    write_export(tmp_path, "tflite-int8", "litert")
+    write_export(tmp_path, "onnx-int8", "onnxruntime")
+    asked = config(tmp_path, threads=(1, 2), modes=("xnnpack", "builtin", "basic"))
+    found = find_subjects(asked, REFERENCE, TEST)
+    assert [subject.key for subject in found] == [
+        *("tflite-int8+xnnpack+1t", "tflite-int8+builtin+1t"),
+        *("tflite-int8+xnnpack+2t", "tflite-int8+builtin+2t"),
+        *("onnx-int8+basic+1t", "onnx-int8+basic+2t"),
+    ]
+    assert [s.mode for s in find_subjects(config(tmp_path), REFERENCE, TEST)] == [
+        *("xnnpack", "all")
+    ]
+
+
+def test_the_keras_model_comes_first_if_it_is_there(tmp_path: Path) -> None:
+    write_export(tmp_path, "tflite-int8", "litert")
+    asked = config(tmp_path, include_keras=True)
+    with pytest.raises(ArtifactError, match=r"--include-keras: .*model\.keras is not there"):
+        find_subjects(asked, REFERENCE, TEST)
+    (tmp_path / "model.keras").write_bytes(b"")
+    assert [s.format for s in find_subjects(asked, REFERENCE, TEST)] == ["keras", "tflite-int8"]
+
+
+def test_a_broken_manifest_is_a_row_with_a_problem(tmp_path: Path) -> None:
+    write_export(tmp_path, "onnx-int8", "onnxruntime")
+    (tmp_path / "tflite-int8.json").write_text("{")
+    broken, sound = find_subjects(config(tmp_path), REFERENCE, TEST)
+    assert broken.problem is not None
+    assert "is not JSON" in broken.problem
+    assert sound.problem is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"source": replace(MANIFEST.source, sha256="older")}, "was made from another model"),
+        ({"preprocessing": {"image": RAW}}, "normalization is not the Keras"),
+        ({"outputs": (replace(OUTPUT, name="x"),)}, "outputs are not the Keras model's: got x "),
+        ({"outputs": (replace(OUTPUT, shape=(1, 4)),)}, "outputs are not the Keras model's: got "),
+        ({"labels": ("b", "a", "c")}, "labels are not the Keras model's, or in another order"),
+    ],
+)
+def test_an_export_of_another_model_is_refused(changes: dict[str, Any], words: str) -> None:
+    check_source(MANIFEST, REFERENCE)
+    with pytest.raises(ArtifactError, match=f"{words}.*--format fake` again"):
+        check_source(replace(MANIFEST, **changes), REFERENCE)
+
+
+def test_test_images_that_calibrated_an_export_are_refused() -> None:
+    hashes = TEST.short_hashes()
+    calibrated = Calibration(
+        count=3,
+        sha256="",
+        examples=("0" * 16, hashes[4], hashes[1]),
+        method="min-max",
+        candidates={},
+        clipped_share=0,
+        halves_difference=0,
+    )
+    with pytest.raises(ArtifactError, match="overlaps the calibration set: 2 of its 3 examples"):
+        check_overlap(replace(MANIFEST, calibration=calibrated), frozenset(hashes))
+    check_overlap(replace(MANIFEST, calibration=calibrated), frozenset(hashes[2:4]))
+    check_overlap(MANIFEST, frozenset(hashes))
+
+
+def test_outputs_on_other_data_are_refused() -> None:
+    reference = replace(REFERENCE, data_sha256=TEST.sha256(), inputs_sha256=TEST.inputs_sha256())
+    check_reference(reference, TEST)
+    check_reference(reference, replace(TEST, targets={}))
+    shifted = replace(TEST, targets={"probabilities": (LABELS + 1) % 3})
+    other = Samples(inputs={"image": IMAGES[::-1]})
+    for test in (shifted, other):
+        with pytest.raises(ArtifactError, match=re.escape("belong to other test data: got data")):
+            check_reference(reference, test)

@@ -1,0 +1,168 @@
+"""The content of a `benchmark.json` that took no measuring, made by what makes the real ones."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmark.advise.quality import quality_of
+from benchmark.advise.recommend import recommend
+from benchmark.config import BenchmarkConfig
+from benchmark.judge.classification import compare
+from benchmark.judge.limits import Gate, Verdict
+from benchmark.judge.rows import Result
+from benchmark.measure.conditions import Conditions
+from benchmark.measure.latency import Round, WarmUp, summarize
+from benchmark.measure.variants import Subject
+from benchmark.pipeline import Benchmark, as_json, measure_by
+from tests.examples import MANIFEST, REFERENCE, question
+
+HOSTILE = "<script>alert('1')</script>"
+CLASSES = ("T-shirt|top", HOSTILE, "Bag")
+LABELS = np.arange(60) % 3
+# The Keras model is wrong on the last three images.
+PREDICTED = np.where(np.arange(60) < 57, LABELS, (LABELS + 1) % 3)
+IMAGES = np.random.RandomState(1).randint(0, 256, (60, 28, 28)).astype(np.uint8)
+LOST, GAINED, NEITHER = {0: 1}, {57: 0}, {58: 0}
+GATE = Gate(baseline=0.9, tolerance=0.01)
+
+
+def measured(
+    name: str,
+    *,
+    flips: Mapping[int, int] | None = None,
+    p50_us: float = 3.0,
+    size_bytes: int = 50_000,
+    verdict: Verdict = "pass",
+    reasons: tuple[str, ...] = (),
+    runtime: str = "litert",
+    labelled: bool = True,
+) -> Result:
+    """A row of 8 rounds of 50 calls; `flips` are the classes of images that differ from Keras."""
+    predicted = PREDICTED.copy()
+    for index, label in (flips or {}).items():
+        predicted[index] = label
+    outputs, reference = (np.eye(3, dtype=np.float32)[found] for found in (predicted, PREDICTED))
+    asked = question(reference, LABELS if labelled else None, CLASSES)
+    spread = np.random.RandomState(size_bytes % 1000).lognormal(0, 0.05, (8, 50))
+    rounds = [
+        Round(
+            durations_ns=(1000 * p50_us * factors).astype(np.int64),
+            warm_up=WarmUp(calls=9, stable=True),
+            quiet=number > 0,
+        )
+        for number, factors in enumerate(spread)
+    ]
+    return Result(
+        subject=subject(name, runtime),
+        size_bytes=size_bytes,
+        gzip_bytes=size_bytes // 2,
+        accuracy=compare(outputs, reference, LABELS) if labelled else None,
+        distance=asked.distance(outputs),
+        scores=asked.judge(outputs),
+        latency=summarize(rounds, timer_ns=50, reference=rounds, quiet_only=True),
+        predicted=predicted.astype(np.int32),
+        rounds_ns=tuple(found.durations_ns for found in rounds),
+        rounds_quiet=tuple(found.quiet for found in rounds),
+        verdict=verdict,
+        reasons=reasons,
+    )
+
+
+def broken(name: str) -> Result:
+    """A row that could not be measured."""
+    reason = f"{HOSTILE} is no manifest"
+    return Result(subject=subject(name, None), verdict="error", reasons=(reason,))
+
+
+def subject(name: str, runtime: str | None) -> Subject:
+    return Subject(
+        format=name,
+        runtime=runtime,
+        mode=None,
+        threads=1,
+        manifest=MANIFEST,
+        path=Path("fake"),
+    )
+
+
+def content_of(*results: Result, labelled: bool = True) -> dict[str, Any]:
+    """What is read back from the file of a run with these rows."""
+    labels = LABELS if labelled else None
+    main = question(np.eye(3, dtype=np.float32)[PREDICTED], labels, CLASSES)
+    benchmark = Benchmark(
+        results=results,
+        measure=measure_by(main, "images"),
+        gate=GATE,
+        source_accuracy=0.95 if labelled else None,
+        total=60,
+        conditions=Conditions(
+            seconds=9,
+            steal_share=0.0,
+            other_load=0.0,
+            throttled=None,
+            governors=(),
+            probe_spread=1.0,
+        ),
+        floor_us={"litert": 1.0, "onnxruntime": 5.0},
+        recommendation=recommend(results, quality_of(main), "latency", {}),
+    )
+    config = BenchmarkConfig(
+        artifacts=Path("artifacts"),
+        data=None,
+        formats=None,
+        gate=GATE,
+        samples=1000,
+        rounds=8,
+        launches=1,
+        max_seconds=1.0,
+    )
+    made = as_json(benchmark, config, REFERENCE, main, datetime(2026, 11, 24, tzinfo=UTC))
+    read: dict[str, Any] = json.loads(json.dumps(made, default=lambda array: array.tolist()))
+    return read
+
+
+VARIED = content_of(
+    measured("tflite-float32", p50_us=4.0, size_bytes=200_000),
+    measured("tflite-int8", flips={**LOST, **GAINED, **NEITHER}, p50_us=2.0),
+    measured("tflite-int4", flips=LOST, p50_us=2.1, size_bytes=25_000),
+    measured("onnx-int8", flips=GAINED, p50_us=9.0, runtime="onnxruntime", size_bytes=60_000),
+    measured(
+        "onnx-dynamic",
+        flips=dict.fromkeys(range(0, 57, 3), 2),
+        p50_us=8.0,
+        verdict="fail",
+        reasons=("accuracy 65.00% | is <b>below</b> 89.00%",),
+        runtime="onnxruntime",
+    ),
+    broken("=HYPERLINK(1)"),
+)
+EMULATED = {
+    **VARIED,
+    "environment": {**VARIED["environment"], "emulated": True},
+    "recommendation": None,
+}
+EXTREMES = {
+    "one row": content_of(measured("a")),
+    "Keras too": content_of(
+        measured("keras", p50_us=900.0, runtime="keras"),
+        measured("a"),
+        measured("b", p50_us=9.0, runtime="onnxruntime"),
+    ),
+    "identical points": content_of(*(measured(name) for name in "abcdefgh")),
+    "errors only": content_of(broken("a"), broken("b")),
+    "no labels": content_of(measured("a", flips=LOST, labelled=False), broken("b"), labelled=False),
+    "no flips": content_of(measured("a"), measured("b", p50_us=5.0)),
+    "far apart": content_of(
+        measured("a", p50_us=0.2, size_bytes=1), measured("b", p50_us=9e6, size_bytes=10**9)
+    ),
+    "long names": content_of(
+        measured("tflite-int8-pruned-clustered " * 3), measured(HOSTILE * 9, p50_us=9.0)
+    ),
+    "many rows": content_of(
+        *(measured(f"tflite-int8-clustered {n} threads", p50_us=3 + n / 50) for n in range(60))
+    ),
+}

@@ -1,0 +1,234 @@
+"""What reports say of models that tell no classes, and of those with several outputs."""
+
+import csv
+import io
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from benchmark.advise.quality import quality_of
+from benchmark.advise.recommend import recommend
+from benchmark.config import BenchmarkConfig
+from benchmark.judge.metrics import measure_of
+from benchmark.judge.rows import Result
+from benchmark.judge.task import Question
+from benchmark.pipeline import Benchmark, as_json, measure_by
+from benchmark.report.charts.plot import FRAME, accuracy_plot
+from benchmark.report.comparison import render_changes
+from benchmark.report.page import page_html
+from benchmark.report.tables import csv_text, markdown_text
+from benchmark.report.terminal import render
+from benchmark.results.compare import find_changes
+from benchmark.results.merge import read_machines, render_merged
+from benchmark.results.read import read_run
+from tests.benchmark.measure.raw import GATE, Outputs, concluded, questions, reference_of
+from tests.benchmark.results.test_schema import DOCUMENTED, keys
+from train.common.environment import read_environment
+from train.common.errors import ArtifactError
+
+RANDOM = np.random.default_rng(2)
+TRUTH = RANDOM.normal(size=(500, 2)).astype(np.float32)
+SOURCE = TRUTH + RANDOM.normal(size=TRUTH.shape).astype(np.float32) / 4
+LABELS = RANDOM.integers(0, 3, 500)
+CLASSES = (6 * np.eye(3)[LABELS] + RANDOM.normal(size=(500, 3))).astype(np.float32)
+FORMATS = {"tflite-float32": 0.001, "tflite-int8": 0.02, "tflite-int4": 0.3}
+
+
+class Run:
+    """A run of three exports, each with more noise than the one before."""
+
+    def __init__(self, folder: Path, asked: tuple[Question, ...], outputs: Outputs) -> None:
+        noise = np.random.default_rng(1)
+        self.rows: list[Result] = []
+        for size, (name, amount) in enumerate(FORMATS.items(), start=1):
+            noisy = {
+                key: (values + amount * noise.normal(size=values.shape)).astype(np.float32)
+                for key, values in outputs.items()
+            }
+            row = concluded(folder, asked, noisy)
+            subject = replace(row.subject, format=name)
+            self.rows.append(replace(row, subject=subject, size_bytes=100_000 // size))
+        main = asked[0]
+        self.benchmark = Benchmark(
+            results=tuple(self.rows),
+            measure=measure_by(main, "examples"),
+            gate=GATE,
+            source_accuracy=None,
+            total=500,
+            conditions=None,
+            recommendation=recommend(self.rows, quality_of(main), "latency", {}),
+        )
+        config = BenchmarkConfig(
+            artifacts=folder,
+            data=None,
+            formats=None,
+            gate=GATE,
+            samples=1000,
+            rounds=6,
+            launches=1,
+            max_seconds=1.0,
+        )
+        now = datetime(2026, 11, 24, tzinfo=UTC)
+        made = as_json(self.benchmark, config, reference_of(outputs), main, now)
+        self.content: dict[str, Any] = json.loads(
+            json.dumps(made, default=lambda array: array.tolist())
+        )
+
+    def terminal(self) -> str:
+        text = io.StringIO()
+        console = Console(file=text, width=100)
+        render(self.benchmark, read_environment(), console, details=True)
+        return text.getvalue()
+
+    def written(self, path: Path) -> Path:
+        path.write_text(json.dumps(self.content))
+        return path
+
+
+@pytest.fixture
+def values(tmp_path: Path) -> Run:
+    return Run(tmp_path, questions({"y": SOURCE}, {"y": TRUTH}), {"y": SOURCE})
+
+
+@pytest.fixture
+def errors(tmp_path: Path) -> Run:
+    return Run(tmp_path, questions({"y": SOURCE}, {"y": TRUTH}, metric="mae"), {"y": SOURCE})
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Run:
+    outputs: Outputs = {"c": CLASSES, "y": SOURCE}
+    targets: Outputs = {"c": LABELS, "y": TRUTH}
+    return Run(tmp_path, questions(outputs, targets), outputs)
+
+
+def test_the_terminal_speaks_of_the_metric_and_never_of_images(values: Run) -> None:
+    text = values.terminal()
+    flat = " ".join(text.split())
+    source = values.benchmark.measure.source_value
+    assert source is not None
+    assert text.split()[:7] == ["format", "kB", "gzip", "R²", "drop", "95", "%"]
+    assert f"500 test examples; the Keras model's R² is {source:.4f}, the tolerance" in flat
+    assert "points (0.01 each) of R² lost against the Keras model" in flat
+    assert "SNR: signal-to-noise ratio" in flat
+    for word in ("image", "acc %", "agree", "baseline", "ECE", "None", "nan"):
+        assert word not in flat, word
+
+
+def test_an_error_is_shown_as_it_is_and_its_drop_in_percent(errors: Run) -> None:
+    flat = " ".join(errors.terminal().split())
+    assert "the tolerance 1.00 %" in flat
+    assert "% by which the MAE is larger than the Keras model's, 95 % interval" in flat
+    measured = errors.content["results"][2]["scores"]["value"]
+    assert f"{measured:.4g}" in flat
+
+
+def test_the_recommendation_is_by_the_metric(values: Run, errors: Run) -> None:
+    found = values.benchmark.recommendation
+    assert found is not None
+    # of the same latency the smallest that passes
+    assert found.name == "tflite-int8"
+    assert "R² 0.9" in found.reason
+    assert "% accurate" not in found.reason
+    other = errors.benchmark.recommendation
+    assert other is not None
+    assert "MAE 0." in other.reason
+
+
+def test_csv_and_markdown(values: Run) -> None:
+    rows = list(csv.DictReader(io.StringIO(csv_text(values.content))))
+    assert [row["metric"] for row in rows] == ["r2"] * 3
+    assert float(rows[0]["metric_value"]) == values.content["results"][0]["scores"]["value"]
+    assert rows[0]["accuracy_share"] == ""
+    text = markdown_text(values.content)
+    assert "| format | kB | gzip | R² | drop 95 % | SNR dB |" in text
+    assert "image" not in text
+    assert "drop of the R² against the Keras model at most 1.00 points" in text
+
+
+def test_the_page_has_no_classes_and_no_flips(values: Run) -> None:
+    html = page_html(values.content, None)
+    assert "<h2>R², latency and size</h2>" in html
+    assert "R² over the test examples" in html
+    for word in ("Accuracy by class", 'id="flips"', "change class", "None", "baseline"):
+        assert word not in html, word
+    text = html.partition("<main>")[2]
+    assert "image" not in text.replace("test_images", "")
+
+
+def test_where_less_is_better_less_is_up(values: Run, errors: Run) -> None:
+    for run in (values, errors):
+        plot = accuracy_plot(run.content)
+        assert plot is not None
+        at = {bubble.name: bubble.y for bubble in plot.bubbles}
+        assert at["tflite-float32"] < at["tflite-int8"] < at["tflite-int4"]  # 0 is on top
+        assert all(FRAME.top <= y <= FRAME.bottom for y in at.values())
+        assert [text.partition(" ")[0] for _, text, _ in plot.lines] == ["Keras"]
+
+
+def test_what_is_written_is_documented(values: Run, errors: Run, two: Run) -> None:
+    for run in (values, errors, two):
+        assert set(keys(run.content)) <= set(DOCUMENTED)
+    assert "results[].outputs.*.verdict" in set(keys(two.content))
+
+
+def test_other_outputs_have_a_table_of_their_own(two: Run) -> None:
+    text = two.terminal()
+    assert "The table is of output c; the others:" in text
+    lines = [line.split() for line in text.splitlines() if " y " in line and " R² " in line]
+    assert [line[0] for line in lines] == list(FORMATS)
+    assert [line[-1] for line in lines] == ["pass", "pass", "fail"]
+    markdown = markdown_text(two.content)
+    assert "| format | output | metric | value | Keras | drop 95 % | verdict |" in markdown
+    assert "| tflite-int4 | y | R² |" in markdown
+    html = page_html(two.content, None)
+    table = html.partition('id="others"')[2].partition("</table>")[0]
+    assert table.count("<tr>") == 4
+    assert 'class="left verdict fail"' in table
+    rows = list(csv.DictReader(io.StringIO(csv_text(two.content))))
+    assert [row["output_y_verdict"] for row in rows] == ["pass", "pass", "fail"]
+
+
+def test_unlabelled_outputs_that_tell_no_classes(tmp_path: Path) -> None:
+    run = Run(tmp_path, questions({"y": SOURCE}, {}), {"y": SOURCE})
+    flat = " ".join(run.terminal().split())
+    assert "no labels: judged by outputs" in flat
+    assert measure_of(run.content).task == "outputs"
+    html = page_html(run.content, None)
+    assert "R² of the Keras model&#39;s outputs" in html or "R² of the Keras model's" in html
+    assert "None" not in html
+
+
+def test_runs_of_another_metric_are_compared_without_a_test(
+    values: Run, errors: Run, tmp_path: Path
+) -> None:
+    old = read_run(values.written(tmp_path / "old.json"))
+    values.content["results"][1]["scores"]["value"] -= 0.01
+    new = read_run(values.written(tmp_path / "new.json"))
+    changes = find_changes(old, new)
+    assert [row.kinds for row in changes.rows] == [(), ("other value",), ()]
+    text = io.StringIO()
+    render_changes(changes, Console(file=text, width=100))
+    assert "-1.00 points" in text.getvalue()
+    assert "The same R² in the other 2 rows." in text.getvalue()
+    other = read_run(errors.written(tmp_path / "errors.json"))
+    assert all(row.values is None for row in find_changes(old, other).rows)
+
+
+def test_machines_are_merged_by_their_metric(values: Run, errors: Run, tmp_path: Path) -> None:
+    paths = [values.written(tmp_path / name) for name in ("a.json", "b.json")]
+    text = io.StringIO()
+    render_merged(read_machines(paths), Console(file=text, width=100))
+    shown = text.getvalue()
+    assert shown.split()[:2] == ["format", "R²"]
+    assert "≠A" not in shown
+    assert "image" not in shown
+    other = errors.written(tmp_path / "errors.json")
+    with pytest.raises(ArtifactError, match="judged by another metric than"):
+        read_machines([paths[0], other])

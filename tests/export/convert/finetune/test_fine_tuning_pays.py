@@ -1,0 +1,109 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from export.convert import make as making
+from export.convert.make import Made, make, outputs_of
+from export.formats import FORMATS
+from export.manifest import Check, FineTuning
+from export.settings import ExportOptions, untuned
+from export.summary import summary
+from tests.examples import MANIFEST
+from tests.export.conftest import Tiny, settings_of
+from train.common.errors import CheckError
+from train.data.fashion_mnist import INPUT_NAME, OUTPUT_NAME
+
+QAT, PLAIN = FORMATS["tflite-int8-qat"], FORMATS["tflite-int8"]
+
+
+def trained(tiny: Tiny, folder: Path) -> Made:
+    """Returns the trained file, whether that paid or not."""
+    return making._make(QAT, settings_of(QAT), tiny.source, tiny.expected, folder, strict=False)
+
+
+def test_training_that_gains_nothing_is_left_out(tiny: Tiny, tmp_path: Path) -> None:
+    made = tiny.make(QAT, tmp_path)
+    assert made.path == tmp_path / "tflite-int8-qat.tflite"
+    assert made.fine_tuning is not None
+    assert not made.fine_tuning.kept
+    plain = tiny.make(PLAIN, tmp_path)
+    assert made.path.read_bytes() == plain.path.read_bytes()
+    assert made.verification == plain.verification
+    assert plain.fine_tuning is None
+
+
+def test_training_that_gains_more_than_chance_is_kept(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On examples between two classes, whose labels are what the trained file says."""
+    verification = trained(tiny, tmp_path).verification
+    monkeypatch.setattr(making, "verify", lambda *_, **__: verification)
+    images = tiny.expected.inputs[INPUT_NAME]
+    inputs = {INPUT_NAME: (images + images[::-1]) / 2}
+    count = len(images)
+    path = tmp_path / "tflite-int8-qat.tflite"
+    outputs = outputs_of(QAT, path, replace(tiny.expected, inputs=inputs))[OUTPUT_NAME]
+    expected = replace(
+        tiny.expected,
+        inputs=inputs,
+        outputs=tiny.source.predict(inputs),
+        labels={OUTPUT_NAME: outputs.argmax(axis=1)},
+    )
+    made = make(QAT, settings_of(QAT), tiny.source, expected, tmp_path)
+    found = made.fine_tuning
+    assert found is not None
+    share = 1 - found.before  # of examples that the untrained file gets wrong
+    assert found.kept
+    assert found.after == 1
+    assert found.standard_error == pytest.approx(np.sqrt(share * (1 - share) / count))
+    shipped = outputs_of(QAT, made.path, expected)[OUTPUT_NAME]
+    assert np.array_equal(shipped.argmax(axis=1), outputs.argmax(axis=1))
+
+
+def test_where_nothing_else_passes_the_trained_file_is_kept(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tuned = trained(tiny, tmp_path)
+
+    def refused(*_: object, **__: object) -> None:
+        raise CheckError("tflite-int8 was not written: check agreement: got 0.5, expected >= 0.97")
+
+    monkeypatch.setattr(making, "make", refused)
+    kept = making._unless_in_vain(tuned, QAT, settings_of(QAT), tiny.source, tiny.expected)
+    assert kept == tuned
+
+
+@pytest.mark.parametrize(
+    ("options", "methods"),
+    [
+        (ExportOptions(calibration_samples=50), ("min-max", "moving-average")),
+        (ExportOptions(io="float32", epochs=9), ("min-max",)),
+        (ExportOptions(batch="dynamic"), ("min-max",)),
+    ],
+)
+def test_without_training_the_other_options_are_the_same(
+    options: ExportOptions, methods: tuple[str, ...]
+) -> None:
+    settings = settings_of(QAT, options)
+    assert untuned(settings) == (PLAIN, replace(settings, calibration_methods=methods, epochs=None))
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        (FineTuning(before=0.9, after=0.898, standard_error=0.001, kept=False), "-0.20 points, s"),
+        (FineTuning(before=0.9, after=0.902, standard_error=0.0011, kept=False), "error 0.11"),
+        (FineTuning(before=31.0, after=29.5, standard_error=None, kept=False), "here (-1.5 dB)"),
+        (FineTuning(before=0.9, after=0.91, standard_error=0.001, kept=True), ""),
+    ],
+)
+def test_the_terminal_says_whether_it_is_trained(found: FineTuning, told: str) -> None:
+    checks = tuple(
+        Check(name=name, value=1.0, limit="", passed=True)
+        for name in ("agreement", "accuracy_drop")
+    )
+    line = summary(replace(MANIFEST, checks=checks, fine_tuning=found))
+    assert ("not fine-tuned" in line) == (not found.kept)
+    assert told in line

@@ -1,0 +1,156 @@
+"""One test over every entry of the format table, with the real converters and runtimes."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+
+from export.convert import tflite
+from export.convert.make import make
+from export.convert.source import SourceModel
+from export.formats import BITS_PER_WEIGHT, FORMATS, Format
+from export.runtimes import decode, encode, open_runner, predict
+from export.settings import ExportOptions, Settings
+from export.verify.graph import inspect
+from tests.export.conftest import Tiny, settings_of
+from train.common.errors import ToolkitError
+
+ENTRIES = pytest.mark.parametrize("entry", FORMATS.values(), ids=list(FORMATS))
+POST_TRAINING = [entry for entry in FORMATS.values() if not entry.recipes]
+
+
+@ENTRIES
+def test_the_file_is_what_was_asked_and_does_what_the_model_does(
+    entry: Format, tiny: Tiny, tmp_path: Path
+) -> None:
+    made = tiny.make(entry, tmp_path)
+    found, settings = made.verification, settings_of(entry)
+    assert made.path == tmp_path / f"{entry.name}{entry.suffix}"
+    assert found.failed == ()
+    names = {check.name for check in found.checks}
+    assert names >= {
+        *("format_checker", "input", "output", "size_bytes", "foreign_operators"),
+        *("finite_outputs", "agreement", "accuracy_drop", "max_abs_error", "snr_db", "cosine"),
+    }
+    assert ("float_operators" in names) == entry.calibrated
+    assert ("shape_operators" in names) == (settings.batch == 1)
+    assert ("tflm_flips" in names) == (entry.family == "tflite" and entry.calibrated)
+    assert ([s.name for s in found.inputs], [s.name for s in found.outputs]) == (
+        ["image"],
+        ["probabilities"],
+    )
+    assert found.inputs[0].shape == (settings.batch, 28, 28)
+    assert found.outputs[0].shape == (settings.batch, 10)
+    least = tiny.expected.weights * BITS_PER_WEIGHT[entry.weights] // 8
+    assert made.path.stat().st_size >= least
+
+    with open_runner(entry.runtime, made.path, threads=1) as runner:
+        outputs = predict(runner, tiny.expected.inputs)["probabilities"]
+    expected = tiny.expected.outputs["probabilities"]
+    agreement = np.mean(outputs.argmax(axis=1) == expected.argmax(axis=1))
+    assert agreement >= entry.limits.agreement
+    (recorded,) = (check for check in found.checks if check.name == "agreement")
+    assert recorded.value == agreement
+
+
+@pytest.mark.parametrize("entry", POST_TRAINING, ids=[entry.name for entry in POST_TRAINING])
+def test_the_same_model_gives_the_same_bytes(entry: Format, tiny: Tiny, tmp_path: Path) -> None:
+    contents = []
+    for name in ("first", "second"):
+        folder = tmp_path / name
+        folder.mkdir()
+        contents.append(tiny.make(entry, folder).path.read_bytes())
+    assert contents[0] == contents[1]
+
+
+@pytest.mark.parametrize("name", ["tflite-int8", "tflite-int4"])
+def test_integer_input_takes_a_raw_pixel_less_128(name: str, tiny: Tiny, tmp_path: Path) -> None:
+    spec = tiny.make(FORMATS[name], tmp_path).verification.inputs[0]
+    assert spec.scale == pytest.approx(1 / 255, rel=1e-6)
+    assert spec.zero_point == -128
+    pixels = np.arange(256, dtype=np.uint8)
+    stored = encode(pixels.astype(np.float32) / np.float32(255), spec)
+    assert stored.dtype == np.int8
+    assert np.array_equal(stored, pixels.astype(np.int16) - 128)
+    assert np.allclose(decode(stored, spec), pixels / 255, atol=1e-6)
+
+
+def test_the_fixed_batch_leaves_no_shape_arithmetic(tiny: Tiny, tmp_path: Path) -> None:
+    entry = FORMATS["tflite-int8"]
+    network = ("FULLY_CONNECTED", "FULLY_CONNECTED", "SOFTMAX")
+    assert inspect(tiny.make(entry, tmp_path).path).operators == network
+    open_ = tiny.make(entry, tmp_path, ExportOptions(batch="dynamic"))
+    shape_arithmetic = ("SHAPE", "STRIDED_SLICE", "PACK", "RESHAPE")
+    assert inspect(open_.path).operators == (*shape_arithmetic, *network)
+    assert open_.verification.inputs[0].shape == (None, 28, 28)
+
+
+@pytest.mark.parametrize("io", ["uint8", "float32"])
+def test_other_input_and_output_dtypes(io: str, tiny: Tiny, tmp_path: Path) -> None:
+    made = tiny.make(FORMATS["tflite-int8"], tmp_path, ExportOptions(io=io))
+    assert made.verification.inputs[0].dtype == made.verification.outputs[0].dtype == io
+    assert made.verification.failed == ()
+    assert "QUANTIZE" in inspect(made.path).operators
+
+
+def test_pruning_and_clustering_reach_what_was_asked(tiny: Tiny, tmp_path: Path) -> None:
+    options = ExportOptions(sparsity=0.5, clusters=8, epochs=2)
+    graph = inspect(tiny.make(FORMATS["tflite-int8-pruned-clustered"], tmp_path, options).path)
+    assert 0.49 <= np.mean(graph.kernels[0] == 0) <= 0.6
+    assert max(np.unique(kernel).size for kernel in graph.kernels) <= 8
+
+
+def test_every_calibration_method_works_and_the_best_is_kept(tiny: Tiny, tmp_path: Path) -> None:
+    entry = FORMATS["onnx-int8"]
+    found = tiny.make(entry, tmp_path).calibration
+    assert found is not None
+    assert set(found.candidates) == {"min-max", "moving-average", "percentile", "entropy"}
+    assert found.candidates[found.method] == max(found.candidates.values())
+    assert found.count == 100
+    assert found.clipped_share is not None
+    assert 0 <= found.clipped_share < 0.01
+    only = tiny.make(entry, tmp_path, ExportOptions(calibration_method="percentile")).calibration
+    assert only is not None
+    assert (only.method, only.candidates) == ("percentile", {})
+
+
+@pytest.mark.parametrize("refused", [b"no file at all", None])
+def test_where_the_best_method_fails_the_next_one_is_kept(
+    refused: bytes | None, tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = FORMATS["tflite-int8"]
+    float_file = tiny.make(FORMATS["tflite-float32"], tmp_path).path.read_bytes()
+    real = tflite.convert
+
+    def convert(
+        entry: Format, settings: Settings, method: str | None, source: SourceModel
+    ) -> bytes:
+        if method == "min-max":
+            return float_file if refused is None else refused
+        return real(entry, settings, method, source)
+
+    monkeypatch.setattr(tflite, "convert", convert)
+    made = tiny.make(entry, tmp_path)
+    assert made.calibration is not None
+    assert made.calibration.method == "moving-average"
+    assert ("min-max" in made.calibration.candidates) == (refused is None)
+    only = replace(settings_of(entry), calibration_methods=("min-max",))
+    with pytest.raises(ToolkitError, match=r"identifier|was not written: check input"):
+        make(entry, only, tiny.source, tiny.expected, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["tflite-int8", "tflite-int4", "tflite-int8-pruned-clustered"])
+def test_buffers_lie_where_the_schema_wants_them(name: str, tiny: Tiny, tmp_path: Path) -> None:
+    content = tiny.make(FORMATS[name], tmp_path).path.read_bytes()
+    assert content[4:8] == b"TFL3"
+    model = schema.Model.GetRootAs(content, 0)
+    filled = 0
+    for index in range(model.BuffersLength()):
+        buffer = model.Buffers(index)
+        if not buffer.DataIsNone():
+            filled += 1
+            position = buffer._tab.Vector(buffer._tab.Offset(4))
+            assert position % 16 == 0
+    assert filled >= 4

@@ -1,0 +1,71 @@
+"""What tf2onnx is kept from, or helped with."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import onnx
+import pytest
+from tf2onnx import optimizer
+
+from export.convert.make import convert
+from export.convert.onnx import to_onnx
+from export.formats import FORMATS
+from export.runtimes import open_runner, predict
+from tests.export.conftest import Tiny, load_source, settings_of
+
+FLOAT = FORMATS["onnx-float32"]
+
+
+def test_constants_that_a_layer_captured_are_stored_and_no_inputs(tmp_path: Path) -> None:
+    image = keras.Input((28, 28), name="image")
+    x = keras.layers.Normalization(mean=[0.5] * 28, variance=[0.04] * 28)(image)
+    x = keras.layers.Dense(10, activation="softmax", name="head")(keras.layers.Flatten()(x))
+    keras.Model(image, x).save(tmp_path / "model.keras")
+    source = load_source(tmp_path / "model.keras", tmp_path)
+    model = onnx.load_from_string(convert(FLOAT, settings_of(FLOAT), None, source))
+    assert [value.name for value in model.graph.input] == ["image"]
+    onnx.checker.check_model(model, full_check=True)
+    stored = [onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer]
+    assert any(np.allclose(values, 0.5) and values.size == 28 for values in stored)
+
+
+def test_a_grouped_convolution_which_keras_compiles_is_converted(tmp_path: Path) -> None:
+    image = keras.Input((28, 28), name="image")
+    x = keras.layers.Reshape((14, 14, 4))(image)
+    x = keras.layers.GlobalMaxPooling2D()(keras.layers.Conv2D(6, 3, groups=2)(x))
+    model = keras.Model(image, keras.layers.Dense(10, name="head")(x))
+    model.save(tmp_path / "model.keras")
+    source = load_source(tmp_path / "model.keras", tmp_path)
+    path = tmp_path / "model.onnx"
+    path.write_bytes(convert(FLOAT, settings_of(FLOAT), None, source))
+    images = np.random.RandomState(1).random_sample((3, 28, 28)).astype(np.float32)
+    with open_runner("onnxruntime", path, threads=1) as runner:
+        outputs = predict(runner, {"image": images})["head"]
+    assert np.abs(outputs - model.predict(images, verbose=0)).max() < 1e-5
+
+
+def test_an_optimizer_that_fails_is_left_out(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = settings_of(FLOAT)
+    before = to_onnx(settings, tiny.source, unroll=False)
+    tried = []
+
+    class Failing:
+        graph_been_opt = False
+
+        def optimize(self, graph: Any, iteration: int) -> Any:
+            tried.append(iteration)
+            del graph._nodes[:]
+            raise KeyError("edge")
+
+    monkeypatch.setitem(optimizer._optimizers, "loop_optimizer", Failing)
+    monkeypatch.setattr(tiny.source, "onnx_files", {})
+    monkeypatch.setattr(tiny.source, "folder", tmp_path)
+    after = to_onnx(settings, tiny.source, unroll=False)
+    assert len(tried) > 1
+    assert [node.op_type for node in after.graph.node] == [
+        node.op_type for node in before.graph.node
+    ]

@@ -1,0 +1,108 @@
+"""Models with operators that a scheme cannot quantize, through the real converters."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import pytest
+
+from export.convert.make import CONVERTERS, convert
+from export.convert.refusal import reason_of, with_advice
+from export.formats import FORMATS
+from export.runtimes.litert import LiteRTRunner
+from tests.export.conftest import Tiny, load_source, settings_of
+from train.common.errors import CheckError, ToolkitError
+
+
+def converted(name: str, operator: Callable[[Any], Any], folder: Path) -> bytes:
+    """Converts a small model that applies `operator` between its layers."""
+    image = keras.Input((28, 28), name="image")
+    x = keras.layers.Dense(16)(keras.layers.Flatten()(image))
+    x = operator(x)
+    probabilities = keras.layers.Dense(10, activation="softmax", name="probabilities")(x)
+    path = folder / "model.keras"
+    keras.Model(image, probabilities).save(path)
+    entry = FORMATS[name]
+    settings = settings_of(entry)
+    method = settings.calibration_methods[0] if settings.calibration_methods else None
+    return convert(entry, settings, method, load_source(path, folder))
+
+
+@pytest.mark.parametrize(
+    ("name", "operator", "named"),
+    [
+        ("tflite-int16x8", keras.ops.sign, "operator SIGN"),
+        ("tflite-float32", keras.ops.erf, "operator Erf"),
+        ("tflite-int8", keras.ops.erf, "operator Erf"),
+        ("onnx-float32", keras.ops.erfinv, "operator Erfinv"),
+        ("onnx-int8", keras.ops.erfinv, "operator Erfinv"),
+    ],
+)
+def test_the_operator_is_named(
+    name: str, operator: Callable[[Any], Any], named: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ToolkitError, match=f"{name}: the converter refused .* {named}$"):
+        converted(name, operator, tmp_path)
+
+
+def test_the_first_simpler_format_that_can_be_made_is_named() -> None:
+    tried: list[str] = []
+
+    def makes(name: str) -> bool:
+        tried.append(name)
+        return name == "tflite-float16"
+
+    error = CheckError("tflite-int8 was not written: check agreement")
+    found = with_advice(error, FORMATS["tflite-int8"], makes)
+    assert type(found) is CheckError
+    assert str(found).endswith("check agreement; tflite-float16 can be made of this model")
+    assert tried == ["tflite-dynamic", "tflite-float16"]
+
+
+def test_no_format_is_promised_that_cannot_be_made() -> None:
+    tried: list[str] = []
+
+    def makes(name: str) -> bool:
+        tried.append(name)
+        return False
+
+    found = with_advice(ToolkitError("no"), FORMATS["onnx-float32"], makes)
+    assert str(found) == "onnx-float32: no; no simpler format can be made of this model either"
+    assert "onnx-float32" not in tried
+
+
+def test_an_integer_input_is_named_where_it_cannot_be() -> None:
+    said = "Max and min for dynamic tensors should be recorded during calibration: Failed for"
+    found = reason_of(RuntimeError(f"{said} tensor serving_default_words:0"))
+    assert found == "it takes no integers as they are, such as serving_default_words"
+
+
+def test_a_reason_without_an_operator_is_the_first_line_and_not_a_page() -> None:
+    assert reason_of(ValueError("it is broken\nhere\nand there")) == "it is broken"
+    assert len(reason_of(ValueError("x" * 5_000))) == 200
+    assert reason_of(ValueError()) == "ValueError"
+
+
+@pytest.mark.parametrize("name", ["onnx-float32", "onnx-int8", "tflite-float16", "tflite-int8-qat"])
+def test_weights_beyond_two_gigabytes_are_refused_before_they_are_converted(
+    name: str, tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiny.source, "weight_count", lambda: 600_000_000)
+    monkeypatch.setattr(CONVERTERS[FORMATS[name].family], "convert", None)
+    expected = rf"{name}: got 2.4 GB of float32 weights, expected at most 2.1, .*; split the model"
+    with pytest.raises(ToolkitError, match=expected):
+        tiny.make(FORMATS[name], tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_its_runtime_gives_up_on_is_refused(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def invoke(self: LiteRTRunner, values: object) -> None:
+        raise RuntimeError("no kernel for int16\nNode number 5 failed to invoke.")
+
+    monkeypatch.setattr(LiteRTRunner, "invoke_each", invoke)
+    expected = r"^tflite-dynamic: its runtime cannot run the file: no kernel for int16$"
+    with pytest.raises(ToolkitError, match=expected):
+        tiny.make(FORMATS["tflite-dynamic"], tmp_path)

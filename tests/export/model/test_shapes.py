@@ -1,0 +1,55 @@
+from dataclasses import dataclass
+
+import pytest
+
+from export.model.request import Shape
+from export.model.shapes import open_dimensions, with_shapes
+from train.common.errors import ToolkitError
+from train.common.tensors import TensorSpec
+
+
+def spec(name: str, *shape: int | None) -> TensorSpec:
+    return TensorSpec(name=name, shape=shape, dtype="float32")
+
+
+@dataclass(frozen=True)
+class Model:
+    inputs: tuple[TensorSpec, ...]
+
+
+SPECS = (spec("image", None, None, None, 3), spec("size", None, 2))
+
+
+def test_open_sizes_are_fixed_and_the_batch_is_not() -> None:
+    fixed = with_shapes(SPECS, {"image": (1, 96, None, 3)})
+    assert [s.shape for s in fixed] == [(None, 96, None, 3), (None, 2)]
+
+
+def test_names_are_taken_as_the_user_knows_them() -> None:
+    (fixed,) = with_shapes([spec("x_1", None, None)], {"x-1": (1, 7)})
+    assert fixed.shape == (None, 7)
+
+
+def test_sizes_of_data_seen_once_do_not_bind() -> None:
+    (fixed,) = with_shapes([spec("x", None, 5)], {"x": (1, 7)}, binding=False)
+    assert fixed.shape == (None, 7)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "message"),
+    [
+        ({"picture": (1, 2)}, "'picture', expected an input of the model: image, size"),
+        ({"image": (1, 96, 96)}, r"image=1,96,96 of 3 sizes, expected 4: .* \(\?, \?, \?, 3\)"),
+        ({"image": (1, 96, 96, 1)}, "expected only open sizes to differ"),
+    ],
+)
+def test_contradictions_are_refused(shapes: dict[str, Shape], message: str) -> None:
+    with pytest.raises(ToolkitError, match=message):
+        with_shapes(SPECS, shapes)
+
+
+def test_open_dimensions_name_the_option_that_fixes_them() -> None:
+    assert open_dimensions(Model(SPECS)) == (
+        "input 'image' is (?, ?, ?, 3); fix it with --shape image=1,224,224,3"
+    )
+    assert open_dimensions(Model(SPECS[1:])) is None

@@ -1,0 +1,1 @@
+"""What all three stages share: errors, the command line, artifacts, records, tensors, samples."""

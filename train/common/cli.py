@@ -1,0 +1,210 @@
+"""What the three commands share at the edge: exit codes, one-line errors, argument checks.
+
+Light: standard library only, nothing but `argparse` and `errors` at import.
+"""
+
+import _thread
+import argparse
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+from train.common.errors import MissingPackageError, ToolkitError
+
+DEFAULT_ARTIFACTS = Path("artifacts")
+EXIT_INTERRUPTED = 130
+DEFAULT_BUNDLE_IMAGES = 1_000
+AGAIN_S = 0.01  # after an interrupt that was dropped
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one `error: …` line and exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raises the usage error instead of printing the usage."""
+        raise ToolkitError(f"{message}; run `python -m {self.prog.split()[-1]} --help`")
+
+    def add_shared_arguments(self, *, own_data: bool = False) -> None:
+        """Adds `--artifacts` and `--data`, which every command takes.
+
+        Args:
+            own_data: whether `--data` may be the test data of a user's own model.
+        """
+        job = (
+            "the four Fashion-MNIST IDX files, gzipped or not (default: looked for, downloaded if "
+            "need be)"
+        )
+        self.add_argument(
+            "--artifacts",
+            type=Path,
+            default=DEFAULT_ARTIFACTS,
+            metavar="DIR",
+            help="folder that is read from and written to (default: %(default)s)",
+        )
+        self.add_argument(
+            "--data",
+            type=Path,
+            metavar="SOURCE" if own_data else "DIR",
+            help=f"test data of your own model: DIR|FILE.npz|FILE.npy|module:callable; else {job}"
+            if own_data
+            else f"folder with {job}",
+        )
+
+    def add_bundle_images(self) -> None:
+        """Adds `--bundle-images`, None for all of them, to a command that makes bundles."""
+        self.add_argument(
+            "--bundle-images",
+            type=_integer_or_all,
+            default=DEFAULT_BUNDLE_IMAGES,
+            metavar="N|all",
+            help="test images in a bundle, at most, the first N; fewer make wider intervals "
+            "(default: %(default)s)",
+        )
+
+
+def _integer_or_all(text: str) -> int | None:
+    """An argparse type: a positive integer, or None for `all`."""
+    return None if text == "all" else integer_between(1, sys.maxsize)(text)
+
+
+def integer_between(low: int, high: int) -> Callable[[str], int]:
+    """Returns an argparse type that takes an integer in the closed range `low`…`high`."""
+
+    def parse(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"got {text!r}, expected an integer in {low}…{high}")
+        return int(text)
+
+    return parse
+
+
+def number_between(low: float, high: float) -> Callable[[str], float]:
+    """Returns an argparse type that takes a number in the closed range `low`…`high`."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"got {text!r}, expected a number in {low:g}…{high:g}")
+        return value
+
+    return parse
+
+
+def listed(parse: Callable[[str], int]) -> Callable[[str], tuple[int, ...]]:
+    """Returns an argparse type that takes several of what `parse` takes, joined by commas."""
+
+    def parse_all(text: str) -> tuple[int, ...]:
+        return tuple(dict.fromkeys(parse(part.strip()) for part in text.split(",")))
+
+    return parse_all
+
+
+def names(*known: str) -> Callable[[str], tuple[str, ...]]:
+    """Returns an argparse type that takes some of the names `known`, joined by commas."""
+
+    def parse(text: str) -> tuple[str, ...]:
+        found = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+        for name in found:
+            if name not in known:
+                raise argparse.ArgumentTypeError(f"got {name!r}, expected {', '.join(known)}")
+        return found
+
+    return parse
+
+
+def run_command(
+    command: Callable[[Sequence[str]], int],
+    arguments: Sequence[str],
+    *,
+    leave_at_once: bool = False,
+) -> int:
+    """Runs a command and turns what it raises into the contract's exit codes.
+
+    Returns 0 or 1 as the command says, 2 after `error: …` on stderr for bad usage or bad
+    input (a full disk or an unwritable folder included), 130 after an interrupt.
+
+    With `leave_at_once` an interrupt ends the process where it stands, its staging folder
+    removed: an exception that passes through TensorFlow while it trains can crash it.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # an ASCII terminal gets '?' for 'µ', no traceback
+    signal.signal(signal.SIGTERM, _leave if leave_at_once else _interrupt)
+    if leave_at_once:
+        signal.signal(signal.SIGINT, _leave)
+    try:
+        with _interrupts_that_no_destructor_drops():
+            code = command(arguments)
+        sys.stdout.flush()
+        return code
+    except ToolkitError as error:
+        return _fail(str(error), error.exit_code)
+    except ModuleNotFoundError as error:
+        return _fail(str(MissingPackageError(error)), MissingPackageError.exit_code)
+    except KeyboardInterrupt as interrupt:
+        said = f"; {interrupt}" if interrupt.args else ""
+        print(
+            f"interrupted: nothing half-written, earlier artifacts untouched{said}",
+            file=sys.stderr,
+        )
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # `… | head`: the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        return _fail(f"{error.strerror or error}{where}; free the disk or change --artifacts", 2)
+
+
+def _leave(signum: int, frame: object) -> NoReturn:
+    from train.common.artifact import remove_open_staging
+
+    remove_open_staging()
+    if os.isatty(1):
+        os.write(1, b"\x1b[?25h\n")  # the progress bar has hidden the cursor
+    os.write(2, b"interrupted: nothing half-written, earlier artifacts untouched\n")
+    os._exit(EXIT_INTERRUPTED)
+
+
+def _interrupt(signum: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def _interrupts_that_no_destructor_drops() -> Iterator[None]:
+    """Raises an interrupt once more if it came while a `__del__` ran.
+
+    Python prints what a `__del__` raises and goes on, and TensorFlow has many of them: the command
+    would not end. See `sys.unraisablehook`.
+    """
+    before, timers = sys.unraisablehook, []
+
+    def again(unraisable: "sys.UnraisableHookArgs") -> None:
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):
+            timer = threading.Timer(AGAIN_S, _thread.interrupt_main, (signal.SIGTERM,))
+            timer.daemon = True
+            timer.start()
+            timers.append(timer)
+        else:
+            before(unraisable)
+
+    sys.unraisablehook = again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+        for timer in timers:
+            timer.cancel()
+
+
+def _fail(message: str, code: int) -> int:
+    print("error: " + " ".join(message.split()), file=sys.stderr)
+    return code

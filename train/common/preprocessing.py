@@ -1,0 +1,76 @@
+"""What turns raw data into a model's inputs, declared once and recorded.
+
+Light: standard library only at import, because the command line parses it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from train.common.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Factor = float | tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preprocessing:
+    """What turns raw values into a model's input: `raw * scale + offset`, as float32.
+
+    Both are one number, or one for each index of the last axis, as of the channels of a picture.
+    """
+
+    scale: Factor
+    offset: Factor
+
+    def apply(self, raw: "np.ndarray") -> "np.ndarray":
+        """Returns the model's input, float32, of the shape of `raw`."""
+        import numpy as np
+
+        scale, offset = np.asarray(self.scale, np.float32), np.asarray(self.offset, np.float32)
+        found: np.ndarray = raw.astype(np.float32) * scale + offset
+        return found
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> "Preprocessing":
+        """Returns what `dataclasses.asdict` and JSON made an object of.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is something else.
+        """
+        return cls(scale=_factor(fields["scale"]), offset=_factor(fields["offset"]))
+
+
+RAW = Preprocessing(scale=1.0, offset=0.0)
+# By the name of the input; one that is not there takes raw values as they are.
+InputPreprocessing = Mapping[str, Preprocessing]
+
+
+def preprocess(
+    raw: "Mapping[str, np.ndarray]", how: InputPreprocessing, specs: Sequence[TensorSpec] = ()
+) -> "dict[str, np.ndarray]":
+    """Returns a model's inputs of raw values, both by the input's name.
+
+    Args:
+        raw: (N, …) by name.
+        how: what raw values become.
+        specs: the model's inputs; what is not preprocessed becomes of their dtype, where given.
+    """
+    import numpy as np
+
+    dtypes = {spec.name: spec.dtype for spec in specs}
+    return {
+        name: how[name].apply(values) if name in how else np.asarray(values, dtypes.get(name))
+        for name, values in raw.items()
+    }
+
+
+def preprocessing_from_json(fields: Mapping[str, Any]) -> dict[str, Preprocessing]:
+    """Returns the preprocessing of each input, of a JSON object; raises as `from_json`."""
+    return {name: Preprocessing.from_json(item) for name, item in fields.items()}
+
+
+def _factor(value: Any) -> Factor:
+    return tuple(map(float, value)) if isinstance(value, list | tuple) else float(value)

@@ -1,0 +1,228 @@
+"""The trained model's record and its outputs on the test images, as later stages read them.
+
+Light: standard library and numpy. The outputs are kept so that every paired comparison works
+where TensorFlow isn't; they are keyed by the hashes of the model and of the data.
+"""
+
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from train.common.artifact import file_sha256, read_json
+from train.common.errors import ArtifactError
+from train.common.preprocessing import Preprocessing, preprocessing_from_json
+from train.common.samples import Samples
+from train.common.tensors import TensorSpec, spec_from_json
+
+MODEL_FILE = "model.keras"
+RECORD_FILE = "model.json"
+OUTPUTS_FILE = "model.outputs.npz"
+SCHEMA_VERSION = 1
+REMEDY = "run `python -m train`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelRecord:
+    """What the later stages need of `model.json`.
+
+    Attributes:
+        folder: the artifacts folder that it is in.
+        file: the model's file, as manifests name it.
+        sha256: its hash.
+        test_accuracy: of the model, 0…1; None where it was not evaluated.
+        labels: the names of the classes, in the order of the outputs; empty where there are none.
+        preprocessing: what raw values become, by the input's name.
+        inputs, outputs: of the model, in its order.
+        request: how a user's own model is loaded, a JSON object; None for one that `train` made.
+    """
+
+    folder: Path
+    file: str
+    sha256: str
+    test_accuracy: float | None
+    labels: tuple[str, ...]
+    preprocessing: Mapping[str, Preprocessing]
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    request: Mapping[str, Any] | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns the content of a `model.json` that `export` writes of a user's own model."""
+        return as_model_json(
+            {
+                "model": {"file": self.file, "sha256": self.sha256},
+                "accuracy": {"test": self.test_accuracy},
+                "labels": list(self.labels),
+                "preprocessing": {name: asdict(how) for name, how in self.preprocessing.items()},
+                "inputs": [asdict(spec) for spec in self.inputs],
+                "outputs": [asdict(spec) for spec in self.outputs],
+                "request": self.request,
+            }
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReferenceOutputs:
+    """The Keras model's outputs on the test data, and what they came from.
+
+    Attributes:
+        outputs: (N, …) float32 by the output's name; the first one is the model's first.
+        model_sha256: hash of the model's file.
+        data_sha256: hash of the test data, inputs and targets.
+        inputs_sha256: hash of the inputs alone, for test data that comes without targets.
+        preprocessing: what turned raw values into the model's inputs, by the input's name.
+        labels: the names of the classes, in the order of the outputs; empty where there are none.
+        inputs: of the model, so that test data can be read where the model isn't.
+    """
+
+    outputs: Mapping[str, np.ndarray]
+    model_sha256: str
+    data_sha256: str
+    inputs_sha256: str
+    preprocessing: Mapping[str, Preprocessing]
+    labels: tuple[str, ...]
+    inputs: tuple[TensorSpec, ...]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.outputs.values())))
+
+
+def read_model_record(artifacts: Path) -> ModelRecord:
+    """Returns the record of the model in a folder, after checking the hash of one `train` made.
+
+    Raises:
+        ArtifactError: no model there yet, or the record and the model do not belong together.
+    """
+    record_path, model_path = artifacts / RECORD_FILE, artifacts / MODEL_FILE
+    if not record_path.is_file() and not model_path.is_file():
+        raise ArtifactError(
+            f"no model in {artifacts} yet: {RECORD_FILE} is not there; {REMEDY}, or give your own "
+            "model to `python -m export --model`"
+        )
+    content = read_json(record_path, schema_version=SCHEMA_VERSION, remedy=REMEDY)
+    try:
+        accuracy = content["accuracy"]["test"]
+        record = ModelRecord(
+            folder=artifacts,
+            file=str(content["model"]["file"]),
+            sha256=str(content["model"]["sha256"]),
+            test_accuracy=None if accuracy is None else float(accuracy),
+            labels=tuple(content["labels"]),
+            preprocessing=preprocessing_from_json(content["preprocessing"]),
+            inputs=tuple(map(spec_from_json, content["inputs"])),
+            outputs=tuple(map(spec_from_json, content["outputs"])),
+            request=content.get("request"),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ArtifactError(f"{record_path} lacks or garbles {error}; {REMEDY}") from error
+    if record.request is None:
+        _check_model(model_path, record)
+    return record
+
+
+def _check_model(path: Path, record: ModelRecord) -> None:
+    if not path.is_file():
+        raise ArtifactError(f"no trained model yet: {path} is not there; {REMEDY}")
+    found = file_sha256(path)
+    if found != record.sha256:
+        raise ArtifactError(
+            f"{path} is not the model that {RECORD_FILE} describes: got SHA-256 "
+            f"{found[:12]}…, expected {record.sha256[:12]}…; {REMEDY} again"
+        )
+
+
+def save_outputs(path: Path, reference: ReferenceOutputs) -> None:
+    """Writes reference outputs as an `.npz` archive: `about`, as JSON, and an array an output."""
+    about = {
+        "outputs": list(reference.outputs),
+        "model_sha256": reference.model_sha256,
+        "data_sha256": reference.data_sha256,
+        "inputs_sha256": reference.inputs_sha256,
+        "preprocessing": {name: asdict(how) for name, how in reference.preprocessing.items()},
+        "labels": list(reference.labels),
+        "inputs": [asdict(spec) for spec in reference.inputs],
+    }
+    arrays = {f"output{n}": values for n, values in enumerate(reference.outputs.values())}
+    arrays["about"] = np.array(json.dumps(about))
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, values in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.save(file, values, allow_pickle=False)
+
+
+def load_outputs(artifacts: Path, unpacked: Path | None = None) -> ReferenceOutputs:
+    """Returns the stored reference outputs of a folder; nothing in the file is executed.
+
+    Args:
+        artifacts: the folder.
+        unpacked: a folder that the arrays are unpacked into and mapped from, so that they may be
+            larger than memory; keep it while they are used. None to read them into memory.
+
+    Raises:
+        ArtifactError: the file is missing, truncated or not such an archive.
+    """
+    path = artifacts / OUTPUTS_FILE
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            about = json.loads(str(archive["about"]))
+            return ReferenceOutputs(
+                outputs={
+                    str(name): _array(archive, f"output{n}", unpacked)
+                    for n, name in enumerate(about["outputs"])
+                },
+                model_sha256=str(about["model_sha256"]),
+                data_sha256=str(about["data_sha256"]),
+                inputs_sha256=str(about["inputs_sha256"]),
+                preprocessing=preprocessing_from_json(about["preprocessing"]),
+                labels=tuple(map(str, about["labels"])),
+                inputs=tuple(map(spec_from_json, about["inputs"])),
+            )
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{path}, the Keras model's outputs, is not there; {REMEDY}") from error
+    except (
+        *(OSError, ValueError, TypeError, LookupError, EOFError, AttributeError),
+        *(zipfile.BadZipFile, zlib.error),
+    ) as error:
+        raise ArtifactError(f"{path} is corrupt ({error}); {REMEDY} again") from error
+
+
+def _array(archive: Any, key: str, unpacked: Path | None) -> np.ndarray:
+    if unpacked is None:
+        found: np.ndarray = archive[key]
+        return found
+    archive.zip.extract(f"{key}.npy", unpacked)
+    mapped: np.ndarray = np.load(unpacked / f"{key}.npy", mmap_mode="r", allow_pickle=False)
+    return mapped
+
+
+def belongs(reference: ReferenceOutputs, test: Samples) -> bool:
+    """Returns whether the Keras model's outputs are those on this test data."""
+    if len(reference) != len(test):
+        return False
+    if test.targets:
+        return test.sha256() == reference.data_sha256
+    return test.inputs_sha256() == reference.inputs_sha256
+
+
+def check_reference(reference: ReferenceOutputs, test: Samples) -> None:
+    """Raises ArtifactError unless the Keras model's outputs are those on this test data."""
+    if not belongs(reference, test):
+        found, expected = test.inputs_sha256(), reference.inputs_sha256
+        if test.targets and found == expected:
+            found, expected = test.sha256(), reference.data_sha256
+        raise ArtifactError(
+            "the Keras model's stored outputs belong to other test data: got data "
+            f"{found[:12]}…, the outputs are on {expected[:12]}…; "
+            "run `python -m train` again, or give the data that it was evaluated on"
+        )
+
+
+def as_model_json(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the content of `model.json`: the schema's version, then the fields given."""
+    return {"schema_version": SCHEMA_VERSION, **record}

@@ -1,0 +1,73 @@
+"""The fit of the network that was chosen. Heavy."""
+
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import keras
+
+from train.common.artifact import content_sha256
+from train.common.progress import Progress
+from train.config import Hyperparameters, TrainConfig
+from train.data.fit_data import FitData
+from train.fit.fit import ReportEpochs, fit
+from train.fit.model import build_model, deployed
+from train.search.tune import TUNING_FOLDER
+
+STATE_FILE = "state.npz"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinalFit:
+    """A fitted model as it ships, and its curves by epoch."""
+
+    model: keras.Model
+    history: dict[str, list[float]]
+    state: Path
+
+    def forget(self) -> None:
+        """Deletes the state that it could have gone on from; for when the model is written."""
+        shutil.rmtree(self.state)
+
+
+def fit_final(
+    config: TrainConfig,
+    hyperparameters: Hyperparameters,
+    data: FitData,
+    report: Progress,
+    *,
+    epochs: int,
+    data_sha256: str,
+) -> FinalFit:
+    """Fits a network; that can be cut off and gone on with.
+
+    Args:
+        config: of the run.
+        hyperparameters: of the network.
+        data: what it is fitted to, and its best epoch chosen by.
+        report: told of every epoch.
+        epochs: at most.
+        data_sha256: the hash of the training images; a fit to others is another fit.
+
+    Raises:
+        ArtifactError: what is to be gone on with is corrupt.
+    """
+    identity = content_sha256(
+        {**asdict(hyperparameters), "epochs": epochs, "seed": config.seed, "data": data_sha256}
+    )
+    state = config.artifacts / TUNING_FOLDER / f"fit-{identity[:12]}"
+    if not config.resume:
+        shutil.rmtree(state, ignore_errors=True)
+    state.mkdir(parents=True, exist_ok=True)
+    keras.utils.set_random_seed(config.seed)
+    model = build_model(hyperparameters, data.mean_input())
+    history = fit(
+        model,
+        hyperparameters,
+        data,
+        epochs=epochs,
+        seed=config.seed,
+        callbacks=[ReportEpochs(report)],
+        backup=state / STATE_FILE,
+    )
+    return FinalFit(model=deployed(model, hyperparameters), history=history, state=state)

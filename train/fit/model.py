@@ -1,0 +1,106 @@
+"""The networks, built, and asked. Heavy: imports TensorFlow."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from train.config import Hyperparameters
+from train.data.fashion_mnist import IMAGE_SHAPE, INPUT_NAME, LABELS, OUTPUT_NAME, PREPROCESSING
+from train.data.fit_data import EVALUATION_BATCH
+
+tf.config.list_logical_devices()  # looks for devices now, while the import's chatter is held back
+
+
+def build_model(
+    hyperparameters: Hyperparameters, mean_input: np.ndarray | None = None
+) -> keras.Model:
+    """Returns the compiled network: (N, 28, 28) float32 in 0…1 → (N, 10) float32 softmax.
+
+    Given the mean of its inputs, (784,) float32, it is the network to fit, which subtracts it if
+    the recipe has an `input_deviation`; `deployed` then makes the network that ships of it.
+
+    Its optimizer has its variables already, so that a network that goes on from an earlier
+    one's checkpoint gets the optimizer's state back too; Keras else skips it. `jit_compile`
+    stays off: XLA compiles dropout and gathering on the CPU to code many times slower than
+    TensorFlow's own kernels, and "auto" would choose it.
+    """
+    recipe, units = hyperparameters.recipe, hyperparameters.units
+    image = keras.Input(IMAGE_SHAPE, name=INPUT_NAME)
+    x = image
+    if mean_input is not None and recipe.input_deviation is not None:
+        x = _centred(x, mean_input, recipe.input_deviation)
+    hidden = {"mlp": _dense, "cnn": _separable}[recipe.architecture]
+    x = hidden(x, units, recipe.dropout_of(units))
+    probabilities = keras.layers.Dense(len(LABELS), activation="softmax", name=OUTPUT_NAME)(x)
+    model = keras.Model(image, probabilities, name="classifier")
+    optimizer = keras.optimizers.get(recipe.optimizer)
+    optimizer.learning_rate = hyperparameters.learning_rate
+    model.compile(
+        optimizer=optimizer,
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        jit_compile=False,
+    )
+    optimizer.build(model.trainable_variables)
+    return model
+
+
+def deployed(model: keras.Model, hyperparameters: Hyperparameters) -> keras.Model:
+    """Returns the network that ships: as fitted, what centred its inputs folded into its weights.
+
+    Args:
+        model: as of `build_model`, with its inputs' mean or without.
+        hyperparameters: that it was built with.
+    """
+    plain = build_model(hyperparameters)
+    weights = model.get_weights()
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Normalization):
+            mean, deviation = (np.ravel(value) for value in (layer.mean, layer.variance**0.5))
+            kernel = weights[0] / deviation[:, np.newaxis]
+            weights[:2] = [kernel, weights[1] - mean @ kernel]
+    plain.set_weights(weights)
+    return plain
+
+
+def _centred(
+    image: keras.KerasTensor, mean_input: np.ndarray, deviation: float
+) -> keras.KerasTensor:
+    mean = mean_input.reshape(IMAGE_SHAPE)
+    variance = np.full_like(mean, deviation**2)
+    return keras.layers.Normalization(axis=(1, 2), mean=mean, variance=variance)(image)
+
+
+def _dense(image: keras.KerasTensor, units: int, dropout: float) -> keras.KerasTensor:
+    x = keras.layers.Flatten()(image)
+    x = keras.layers.Dense(units, activation="relu", name="hidden")(x)
+    return keras.layers.Dropout(dropout)(x)
+
+
+def _separable(image: keras.KerasTensor, filters: int, dropout: float) -> keras.KerasTensor:
+    """A stem and three depthwise-separable blocks (Howard et al. 2017, arXiv:1704.04861).
+
+    14 by 14 pixels after the stem, 7 by 7 from the second block on.
+    """
+    x = keras.layers.Reshape((*IMAGE_SHAPE, 1))(image)
+    x = _normalized(keras.layers.Conv2D(filters, 3, 2, "same", use_bias=False)(x))
+    for factor, stride in ((2, 1), (3, 2), (3, 1)):
+        x = _normalized(keras.layers.DepthwiseConv2D(3, stride, "same", use_bias=False)(x))
+        x = _normalized(keras.layers.Conv2D(factor * filters, 1, use_bias=False)(x))
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    return keras.layers.Dropout(dropout)(x)
+
+
+def _normalized(x: keras.KerasTensor) -> keras.KerasTensor:
+    return keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
+
+
+def outputs_of(model: keras.Model, images: np.ndarray) -> np.ndarray:
+    """Returns the model's outputs, (N, 10) float32, for raw images (N, 28, 28) uint8."""
+    inputs = PREPROCESSING.apply(images)
+    return np.asarray(model.predict(inputs, batch_size=EVALUATION_BATCH, verbose=0))
+
+
+def accuracy_of(outputs: np.ndarray, labels: np.ndarray) -> float:
+    """Returns the share of rows of (N, 10) outputs whose largest value is at the label."""
+    return float(np.mean(outputs.argmax(axis=1) == labels))

@@ -1,0 +1,1 @@
+"""The search for hyperparameters, in one process or several."""

@@ -1,0 +1,251 @@
+"""The search for the width and learning rate, by keras-tuner. Heavy.
+
+The state of a search is kept on disk, a folder for each search that differs in anything, so that
+one that was cut off can go on and one that is finished is not repeated.
+"""
+
+import io
+import json
+import shutil
+from contextlib import ExitStack, redirect_stdout
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+import keras
+import keras_tuner
+import tensorflow as tf
+
+from train.common.artifact import content_sha256, write_json
+from train.common.errors import ArtifactError, ToolkitError
+from train.common.progress import Progress
+from train.config import (
+    DEFAULT_TRIALS,
+    MAX_SEED,
+    TUNERS,
+    Hyperparameters,
+    TrainConfig,
+)
+from train.data.fit_data import FitData
+from train.search import distribute
+from train.search.tuners import (
+    BayesianOptimization,
+    GridSearch,
+    Hyperband,
+    RandomSearch,
+    RecipeModel,
+    ReportTrials,
+)
+
+tf.get_logger().setLevel("ERROR")  # it warns of retracing, but every trial is a new model
+
+TUNING_FOLDER = "tuning"
+LOGS_FOLDER = "logs"
+FINISHED_FILE = "finished.json"
+# Trials see this share of the training images: they are there to be compared, not deployed.
+SEARCH_SHARE = 0.6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """What a search found: the best hyperparameters and every trial; `reused` if done earlier."""
+
+    best: Hyperparameters
+    trials: list[dict[str, Any]]
+    reused: bool
+
+
+def search(config: TrainConfig, data: FitData, report: Progress, *, data_sha256: str) -> Search:
+    """Searches what the user left open, by validation accuracy on a share of the training images.
+
+    Args:
+        config: the tuner and what is given.
+        data: what trials are fitted to and judged by.
+        report: told of every epoch.
+        data_sha256: the hash of the training images; a search on others is another search.
+
+    Raises:
+        ToolkitError: several trials in a row failed, such as on a full disk.
+    """
+    name = search_name(config, data_sha256)
+    folder = config.artifacts / TUNING_FOLDER / name
+    logs = config.artifacts / LOGS_FOLDER / name
+    finished = folder / FINISHED_FILE
+    if finished.is_file() and not config.overwrite:
+        return _read(finished, config)
+    if config.resume:
+        _check_resumes(folder)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(logs, ignore_errors=True)
+    with ExitStack() as stack:
+        if config.workers:
+            stack.enter_context(distribute.chief_here())
+        tuner, arguments = _prepare(config, data, report, folder, logs)
+        if distribute.is_chief():
+            own = config.workers and stack.enter_context(
+                distribute.Workers(config, report, count=config.workers)
+            )
+            tuner.serve(own or None)
+        else:
+            _run(tuner, arguments)
+    recipe = tuner.hypermodel
+    best = recipe.hyperparameters(tuner.get_best_hyperparameters()[0])
+    trials = [
+        _trial_record(trial, tuner.seconds, config.search_epochs)
+        for trial in sorted(tuner.oracle.trials.values(), key=lambda trial: int(trial.trial_id))
+    ]
+    _finish(finished, best, trials)
+    return Search(best=best, trials=trials, reused=False)
+
+
+def _read(finished: Path, config: TrainConfig) -> Search:
+    try:
+        content = json.loads(finished.read_text())
+        best = Hyperparameters(**content["best"], recipe=config.recipe)
+        return Search(best=best, trials=content["trials"], reused=True)
+    except (ValueError, LookupError, TypeError) as error:
+        raise ArtifactError(
+            f"{finished}, what an earlier search found, is corrupt ({error!r}); search again with "
+            "--overwrite"
+        ) from error
+
+
+def _check_resumes(folder: Path) -> None:
+    """Refuses to go on with a search where another one was cut off."""
+    kinds = tuple(f"{tuner}-" for tuner in TUNERS)
+    others = [
+        other.name
+        for other in folder.parent.glob("*-*")
+        if other.name.startswith(kinds) and not (other / FINISHED_FILE).is_file()
+    ]
+    if others and not folder.is_dir():
+        raise ToolkitError(
+            f"got --resume, but what was cut off in {folder.parent} is another search "
+            f"({', '.join(sorted(others))}); give the options that it had, or leave --resume out"
+        )
+
+
+def work(config: TrainConfig, data: FitData, report: Progress, *, data_sha256: str) -> None:
+    """Runs trials for a chief until it has no more; arguments as of `search`.
+
+    Raises:
+        ToolkitError: the chief does another search, or is gone.
+    """
+    name = search_name(config, data_sha256)
+    folder = config.artifacts / TUNING_FOLDER / name
+    tuner, arguments = _prepare(config, data, report, folder, config.artifacts / LOGS_FOLDER / name)
+    try:
+        tuner.oracle.get_space()  # waits for the chief
+        if not (folder / f"{distribute.CHIEF}.json").is_file():
+            raise ToolkitError(
+                f"the chief does another search, or in another folder: {folder} is not its; give "
+                "both the same options and --artifacts folder"
+            )
+        _run(tuner, arguments)
+    except grpc.RpcError as error:
+        details = error.details() if isinstance(error, grpc.Call) else error
+        raise ToolkitError(
+            f"the chief of the search is gone ({details}); start it again with --resume, then this"
+        ) from error
+
+
+def search_name(config: TrainConfig, data_sha256: str) -> str:
+    """Returns a name for a search that no search bears which differs in anything."""
+    identity = content_sha256(
+        {
+            "recipe": asdict(config.recipe),
+            "tuner": config.tuner,
+            "trials": config.trials,
+            "search_epochs": config.search_epochs,
+            "hyperband_iterations": config.hyperband_iterations,
+            "units": config.units,
+            "learning_rate": config.learning_rate,
+            "seed": config.seed,
+            "distributed": distribute.is_distributed(config),
+            "share": SEARCH_SHARE,
+            "data": data_sha256,
+        }
+    )
+    return f"{config.tuner}-{identity[:12]}"
+
+
+def _prepare(
+    config: TrainConfig, data: FitData, report: Progress, folder: Path, logs: Path
+) -> tuple[Any, dict[str, Any]]:
+    """Returns a tuner, with the state that its folder holds, and its search's arguments."""
+    recipe = RecipeModel(config, data.mean_input())
+    try:
+        with redirect_stdout(io.StringIO()):  # it says where it reloads from
+            tuner = _tuner(config, recipe, folder)
+    except (ValueError, LookupError, TypeError, RuntimeError) as error:
+        raise ArtifactError(
+            f"{folder}, the state of the search that was cut off, is corrupt ({error!r}); "
+            "leave --resume out to search from the start"
+        ) from error
+    tuner.oracle.verbose = 0  # it prints tables
+    tuner.seconds = {}
+    callbacks = [
+        keras.callbacks.TensorBoard(logs, write_graph=False),
+        ReportTrials(report, tuner, config.search_epochs),
+    ]
+    arguments: dict[str, Any] = {"data": data.first(SEARCH_SHARE), "callbacks": callbacks}
+    if config.tuner != "hyperband":  # which grants its trials their epochs itself
+        arguments["epochs"] = config.search_epochs
+    return tuner, arguments
+
+
+def _run(tuner: Any, arguments: dict[str, Any]) -> None:
+    try:
+        tuner.search(**arguments)
+    except RuntimeError as error:  # too many trials failed; the last line says of what
+        reason = str(error).strip().splitlines()[-1]
+        raise ToolkitError(
+            f"the search stopped because its trials failed ({reason}); mend that, or give "
+            "--units and --learning-rate to do without it"
+        ) from error
+
+
+def _tuner(config: TrainConfig, recipe: RecipeModel, folder: Path) -> Any:
+    shared: dict[str, Any] = {
+        "objective": keras_tuner.Objective("val_accuracy", "max"),
+        "seed": config.seed or MAX_SEED + 1,  # it takes 0 for none
+        "directory": folder.parent,
+        "project_name": folder.name,
+    }
+    if config.tuner == "hyperband":
+        return Hyperband(
+            recipe,
+            max_epochs=config.search_epochs,
+            factor=3,
+            hyperband_iterations=config.hyperband_iterations,
+            **shared,
+        )
+    trials = config.trials or (None if config.tuner == "grid" else DEFAULT_TRIALS)
+    kinds = {"random": RandomSearch, "bayesian": BayesianOptimization, "grid": GridSearch}
+    return kinds[config.tuner](recipe, max_trials=trials, **shared)
+
+
+def _finish(finished: Path, best: Hyperparameters, trials: list[dict[str, Any]]) -> None:
+    """Marks a search as finished, then removes its trials' weights, which nobody needs more."""
+    temporary = finished.with_suffix(".tmp")
+    tuned = {"units": best.units, "learning_rate": best.learning_rate}
+    write_json(temporary, {"best": tuned, "trials": trials})
+    temporary.replace(finished)
+    for trial in finished.parent.glob("trial_*"):
+        shutil.rmtree(trial, ignore_errors=True)
+
+
+def _trial_record(trial: Any, seconds: dict[str, float], epochs: int) -> dict[str, Any]:
+    values = trial.hyperparameters.values
+    return {
+        "trial": int(trial.trial_id) + 1,
+        "units": values["units"],
+        "learning_rate": values["learning_rate"],
+        "epochs": values.get("tuner/epochs", epochs),
+        "initial_epoch": values.get("tuner/initial_epoch", 0),
+        "validation_accuracy": trial.score,
+        "status": trial.status,
+        "seconds": seconds.get(trial.trial_id),
+    }

@@ -1,0 +1,160 @@
+"""Keras-tuner's tuners, and how they build and fit a trial. Heavy."""
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import keras
+import keras_tuner
+import numpy as np
+
+from train.common.progress import Progress
+from train.config import UNITS_CHOICES, Hyperparameters, TrainConfig
+from train.data.fit_data import FitData
+from train.fit.fit import fit
+from train.fit.model import build_model
+from train.search import distribute
+
+PATIENCE_EPOCHS = 3
+WORKER_PAUSE_S = 0.05
+
+
+class RecipeModel(keras_tuner.HyperModel):
+    """Builds and fits a trial with the brief form of the final fit's recipe."""
+
+    def __init__(self, config: TrainConfig, mean_input: np.ndarray) -> None:
+        super().__init__()
+        self._config = config
+        self._mean_input = mean_input
+
+    def hyperparameters(self, hp: keras_tuner.HyperParameters) -> Hyperparameters:
+        """Returns a trial's hyperparameters; one that the user gave is not searched."""
+        units, rate = self._config.units, self._config.learning_rate
+        choices = UNITS_CHOICES[self._config.recipe.architecture]
+        return Hyperparameters(
+            recipe=self._config.recipe,
+            units=hp.Int("units", choices[0], choices[-1], step=choices[1] - choices[0])
+            if units is None
+            else hp.Fixed("units", units),
+            learning_rate=hp.Choice("learning_rate", list(self._config.recipe.learning_rates))
+            if rate is None
+            else hp.Fixed("learning_rate", rate),
+        )
+
+    def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
+        """Returns the compiled model of a trial; the same weights for the same hyperparameters."""
+        keras.utils.set_random_seed(self._config.seed)
+        return build_model(self.hyperparameters(hp), self._mean_input)
+
+    def fit(
+        self,
+        hp: keras_tuner.HyperParameters,
+        model: keras.Model,
+        data: FitData,
+        *,
+        epochs: int,
+        callbacks: list[keras.callbacks.Callback],
+        initial_epoch: int = 0,
+    ) -> dict[str, float]:
+        """Fits a trial for the epochs that its tuner grants it, annealed over them."""
+        chosen = self.hyperparameters(hp)
+        chosen = replace(chosen, recipe=chosen.recipe.brief())
+        history = fit(
+            model,
+            chosen,
+            data,
+            epochs=epochs,
+            seed=self._config.seed,
+            first_epoch=initial_epoch,
+            callbacks=callbacks,
+            patience=PATIENCE_EPOCHS,
+        )
+        best = int(np.argmax(history["val_accuracy"]))
+        return {name: values[best] for name, values in history.items()}
+
+
+class ReportTrials(keras.callbacks.Callback):
+    """Says which trial runs and how it does."""
+
+    def __init__(self, report: Progress, tuner: "Reporting", epochs: int) -> None:
+        super().__init__()
+        self._report = report
+        self._tuner = tuner
+        self._epochs = epochs
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "ReportTrials":
+        return self  # keras-tuner copies its callbacks for every trial; this one is shared
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Reports one epoch of the running trial."""
+        trial = self._tuner.running
+        values = trial.hyperparameters.values
+        self._report.step(
+            f"search: trial {int(trial.trial_id) + 1}, "
+            f"{values['units']} units, "
+            f"learning rate {values['learning_rate']:g}, "
+            f"epoch {epoch + 1}/{values.get('tuner/epochs', self._epochs)}: "
+            f"validation accuracy {(logs or {})['val_accuracy']:.2%}"
+        )
+
+
+class Reporting(keras_tuner.Tuner):
+    """A tuner that remembers its running trial and how long each trial took."""
+
+    running: Any
+    seconds: dict[str, float]
+
+    def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
+        """Runs a trial as the tuner does."""
+        self.running = trial
+        started = time.perf_counter()
+        result = super().run_trial(trial, *args, **kwargs)
+        self.seconds[trial.trial_id] = round(time.perf_counter() - started, 2)
+        return result
+
+    def pre_create_trial(self) -> None:
+        """Waits a little before a worker asks again; keras-tuner asks without a pause."""
+        if distribute.is_worker():
+            time.sleep(WORKER_PAUSE_S)
+
+    def serve(self, workers: distribute.Workers | None) -> None:
+        """Hands out trials as the chief, to its own workers or to those of other machines."""
+        self.save()
+        if workers is None:
+            distribute.serve(self.oracle, supervise=lambda: None)
+            return
+        for name in set(self.oracle.ongoing_trials) - set(workers.names):
+            self.oracle._retry_queue.append(self.oracle.ongoing_trials.pop(name).trial_id)
+        distribute.serve(self.oracle, workers.supervise)
+
+
+class Hyperband(Reporting, keras_tuner.Hyperband):
+    """Many short trials, the best third of each round goes on for three times as long.
+
+    Li et al. 2018, https://arxiv.org/abs/1603.06560.
+    """
+
+
+class RandomSearch(Reporting, keras_tuner.RandomSearch):
+    """Trials at random, each for all epochs (Bergstra & Bengio 2012, JMLR 13:281-305)."""
+
+
+class BayesianOptimization(Reporting, keras_tuner.BayesianOptimization):
+    """Trials where a Gaussian process expects most (Snoek et al. 2012, arXiv:1206.2944)."""
+
+
+class GridSearch(Reporting, keras_tuner.GridSearch):
+    """Every combination in turn, each for all epochs."""
+
+    def reload(self) -> None:
+        """Goes on where an earlier process was cut off.
+
+        keras-tuner 1.4.8 forgets the order of the trials, without which it cannot tell the next
+        combination, and ends in a KeyError.
+        """
+        super().reload()
+        trials = sorted(self.oracle.trials, key=int)
+        for trial in trials:
+            self.oracle._ordered_ids.insert(trial)
+        if trials and not self.oracle._retry_queue:
+            self.oracle._populate_next.append(trials[-1])

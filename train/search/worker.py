@@ -1,0 +1,36 @@
+"""`python -m train.worker`: runs trials of a search for the chief that started it. Light.
+
+It reads its configuration from standard input and ends when that is closed: with its chief.
+"""
+
+import os
+import pickle
+import sys
+import threading
+from collections.abc import Sequence
+
+from train.common.cli import run_command
+from train.config import TrainConfig
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs trials until the chief has no more; returns 0."""
+    config: TrainConfig = pickle.load(sys.stdin.buffer)  # noqa: S301 - from its own chief
+    threading.Thread(target=_end_with_chief, daemon=True).start()
+    from train.common.native_output import captured_native_output
+    from train.common.progress import progress
+
+    with captured_native_output():
+        from train.pipeline import work
+    with progress() as report:
+        work(config, report)
+    return 0
+
+
+def _end_with_chief() -> None:
+    sys.stdin.buffer.read()
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main, sys.argv[1:], leave_at_once=True))
