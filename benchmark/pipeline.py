@@ -21,9 +21,9 @@ from benchmark.measure.session import Measurement
 from benchmark.measure.variants import (
     KERAS,
     RESULTS_FILE,
-    Subject,
+    Variant,
     find_manifests,
-    find_subjects,
+    find_variants,
 )
 from benchmark.report.write import check_places, write_reports
 from benchmark.results.outputs import OUTPUTS_FILE, write_outputs
@@ -92,19 +92,19 @@ def run_benchmark(
         main = asked[0]
         config = replace(config, gate=gate_of(config.gate, main, own=found.own))
         check_limits(config.gate, main, emulated=environment.emulated)
-        subjects = find_subjects(config, reference, test)
+        variants = find_variants(config, reference, test)
         places = unpacked(test, staged)
         raw = PartialResults(
-            config.artifacts, identity(config, subjects, reference), resume=config.resume
+            config.artifacts, identity(config, variants, reference), resume=config.resume
         )
         try:
-            measured = Measurement(config, raw, places, reference, main, on_progress).run(subjects)
-            runtimes = dict.fromkeys(s.runtime for s in subjects if s.runtime and not s.problem)
+            measured = Measurement(config, raw, places, reference, main, on_progress).run(variants)
+            runtimes = dict.fromkeys(s.runtime for s in variants if s.runtime and not s.problem)
             floor_us = measure_floors(runtimes, raw, staged)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(INTERRUPTED) from None
         results = conclude(
-            subjects,
+            variants,
             raw,
             measured,
             asked,
@@ -132,7 +132,7 @@ def run_benchmark(
         files = [staged / RESULTS_FILE]
         if config.save_outputs:
             files.append(staged / OUTPUTS_FILE)
-            rows = [row.subject for row in results if row.latency is not None]
+            rows = [row.variant for row in results if row.latency is not None]
             write_outputs(files[-1], {s.name: raw.outputs(s.key)[main.name] for s in rows})
         publish(files, config.artifacts)
         publish(written, reports)
@@ -179,7 +179,7 @@ def measure_by(main: Question, examples: str) -> Measure:
 
 
 def identity(
-    config: BenchmarkConfig, subjects: list[Subject], reference: ReferenceOutputs
+    config: BenchmarkConfig, variants: list[Variant], reference: ReferenceOutputs
 ) -> dict[str, Any]:
     """Returns what raw results depend on; results that differ in it are never mixed."""
     return {
@@ -187,7 +187,7 @@ def identity(
         "settings": config.settings(),
         "model": reference.model_sha256,
         "data": reference.inputs_sha256,
-        "exports": {s.key: s.manifest and s.manifest.sha256 for s in subjects},
+        "exports": {s.key: s.manifest and s.manifest.sha256 for s in variants},
     }
 
 
@@ -199,7 +199,7 @@ def as_json(
     now: datetime,
 ) -> dict[str, Any]:
     """Returns the content of `benchmark.json`."""
-    ran = {found.subject.runtime for found in benchmark.results if found.latency is not None}
+    ran = {found.variant.runtime for found in benchmark.results if found.latency is not None}
     packages = [package for name, package in RUNTIME_PACKAGES.items() if name in ran]
     return {
         "schema_version": SCHEMA_VERSION,

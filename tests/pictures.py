@@ -1,4 +1,4 @@
-"""Prints the README's two pictures into `benchmark/report/pictures/`, from `artifacts/benchmark.json`.
+"""Prints the README's two pictures into a folder of the report, from `artifacts/benchmark.json`.
 
 `make pictures` runs it: the page's plot, and the terminal's table as a picture of a terminal.
 """

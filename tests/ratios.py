@@ -101,7 +101,7 @@ def latency_ratios(artifacts: Path, data: Path | None) -> None:
             max_seconds=5,
         )
         first, second = (
-            {found.subject.format: found for found in run_benchmark(config).results}
+            {found.variant.format: found for found in run_benchmark(config).results}
             for _ in range(2)
         )
     for above, below in (

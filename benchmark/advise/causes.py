@@ -21,7 +21,7 @@ Floors = Mapping[str, float | None]
 def delegation(row: Result, base: Result) -> Iterator[str]:
     """XNNPACK took a smaller share of it than of what it is compared with."""
     own, other = _undelegated(row), _undelegated(base)
-    if not own or row.subject.mode != MODES["litert"][0]:
+    if not own or row.variant.mode != MODES["litert"][0]:
         return
     total = len(_operators(row))
     if other is not None and len(own) / total <= len(other) / len(_operators(base)):
@@ -43,7 +43,7 @@ def widened(row: Result, base: Result, entry: Format) -> Iterator[str]:
 def more_operators(row: Result, base: Result) -> Iterator[str]:
     """ONNX Runtime runs more operators of it, those that convert between precisions included."""
     own, other = _operators(row), _operators(base)
-    if row.subject.runtime != "onnxruntime":
+    if row.variant.runtime != "onnxruntime":
         return
     in_files = _converting(in_file(row))
     if not own or not other:
@@ -56,7 +56,7 @@ def more_operators(row: Result, base: Result) -> Iterator[str]:
         among = f", {listed(run)} among them" if run else ""
         if in_files:
             among += f" (its file has {listed(in_files)})"
-        yield f"ONNX Runtime runs {len(own)} operators{among}, of {base.subject.name} {len(other)}"
+        yield f"ONNX Runtime runs {len(own)} operators{among}, of {base.variant.name} {len(other)}"
     finding = Counter({name: more[name] for name in more if name.startswith("DynamicQuantize")})
     if finding:
         yield f"{listed(finding)} find the activations' ranges anew in each call"
@@ -66,7 +66,7 @@ def conversions(row: Result) -> Iterator[str]:
     """Operators that only convert between precisions, of those that ONNX Runtime runs."""
     own = _operators(row)
     found = _converting(Counter(own))
-    if row.subject.runtime == "onnxruntime" and found:
+    if row.variant.runtime == "onnxruntime" and found:
         yield f"{listed(found)} among the {len(own)} operators that ONNX Runtime runs"
 
 
@@ -106,10 +106,10 @@ def floors_apart(row: Result, other: Result, floor_us: Floors) -> Iterator[str]:
 
 def in_file(row: Result) -> Counter[str]:
     """Returns how often each operator is in the file, by its manifest or by LiteRT; else empty."""
-    manifest = row.subject.manifest
+    manifest = row.variant.manifest
     if manifest and manifest.operators:
         return Counter(manifest.operators)
-    return Counter(_operators(row) if row.subject.runtime == "litert" else ())
+    return Counter(_operators(row) if row.variant.runtime == "litert" else ())
 
 
 def listed(counted: Counter[str]) -> str:
@@ -137,8 +137,8 @@ def _undelegated(row: Result) -> list[str] | None:
 
 def _own_floor(row: Result, floor_us: Floors) -> float | None:
     """Floors are measured on one thread, and say nothing of others."""
-    return floor_us.get(row.subject.runtime or "") if row.subject.threads == 1 else None
+    return floor_us.get(row.variant.runtime or "") if row.variant.threads == 1 else None
 
 
 def _runtime_name(row: Result) -> str:
-    return RUNTIME_NAMES[row.subject.runtime or ""]
+    return RUNTIME_NAMES[row.variant.runtime or ""]

@@ -79,7 +79,7 @@ def unmet(results: Sequence[Result], gate: Gate) -> str | None:
     is the export that breaks the fewest limits, and of those the one that breaks them the least.
     """
     limits = limits_of(gate)
-    exports = [row for row in results if row.subject.manifest is not None and row.latency]
+    exports = [row for row in results if row.variant.manifest is not None and row.latency]
     if not limits or not exports:
         return None
     broken = [(list(_excesses(row, gate)), row) for row in exports]
@@ -93,7 +93,7 @@ def unmet(results: Sequence[Result], gate: Gate) -> str | None:
         f"{excess.words}{f' for {excess.option}' if len(limits) > 1 else ''}" for excess in least
     )
     return (
-        f"no export meets {asked}: the closest is {closest.subject.name} with {words}; loosen the "
+        f"no export meets {asked}: the closest is {closest.variant.name} with {words}; loosen the "
         "limit, or export other formats; the results are kept"
     )
 

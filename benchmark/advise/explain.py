@@ -59,17 +59,17 @@ def explained(
 def _sentences(
     row: Result, results: Sequence[Result], environment: Environment, floor_us: Floors
 ) -> Iterator[str]:
-    entry = FORMATS.get(row.subject.format)
+    entry = FORMATS.get(row.variant.format)
     if entry is None or row.latency is None:
         return
     yield from _tuning(row)
     for other in results:
-        if other is row or other.latency is None or other.subject.threads != row.subject.threads:
+        if other is row or other.latency is None or other.variant.threads != row.variant.threads:
             continue
-        named = FORMATS.get(other.subject.format)
+        named = FORMATS.get(other.variant.format)
         if named is None:
             continue
-        if named.family == entry.family and other.subject.mode == row.subject.mode:
+        if named.family == entry.family and other.variant.mode == row.variant.mode:
             if named.name == f"{entry.family}-float32":
                 yield from _size(row, other, entry)
                 if not environment.emulated:
@@ -84,7 +84,7 @@ def _sentences(
 
 def _tuning(row: Result) -> Iterator[str]:
     """A format with fine-tuning should be fine-tuned."""
-    found = row.subject.manifest and row.subject.manifest.fine_tuning
+    found = row.variant.manifest and row.variant.manifest.fine_tuning
     if found and not found.kept:
         yield (
             f"not fine-tuned, so it is the same as {UNTUNED}: on held-out examples training for "
@@ -173,7 +173,7 @@ def _kb(size_bytes: int) -> str:
 
 
 def _name(row: Result) -> str:
-    return row.subject.name
+    return row.variant.name
 
 
 def _scheme(entry: Format) -> str:
@@ -181,4 +181,4 @@ def _scheme(entry: Format) -> str:
 
 
 def _by_default(row: Result) -> bool:
-    return row.subject.mode == MODES[row.subject.runtime or ""][0]
+    return row.variant.mode == MODES[row.variant.runtime or ""][0]

@@ -68,7 +68,7 @@ class Candidate:
     @property
     def name(self) -> str:
         """The row's name."""
-        return self.row.subject.name
+        return self.row.variant.name
 
     def cost(self, objective: Objective) -> float:
         """Returns what is to be small."""
@@ -101,7 +101,7 @@ def recommend(
         reason += f". {_runner_up(chosen, choose(others, objective, quality)[0], quality)}"
     return Recommendation(
         name=chosen.name,
-        format=chosen.row.subject.format,
+        format=chosen.row.variant.format,
         objective=objective,
         reason=reason,
         limits=limits,
@@ -119,7 +119,7 @@ def _candidates(results: Sequence[Result], quality: Quality) -> list[Candidate]:
         )
         for row in results
         if row.verdict == "pass"
-        and row.subject.manifest is not None
+        and row.variant.manifest is not None
         and row.size_bytes is not None
         and row.latency is not None
         and row.latency.p50 is not None

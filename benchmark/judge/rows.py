@@ -14,7 +14,7 @@ from benchmark.judge.task import Question
 from benchmark.measure.checkpoint import PartialResults
 from benchmark.measure.latency import Latency, Round, WarmUp, enough_quiet, summarize
 from benchmark.measure.session import MAX_QUIET, Measured
-from benchmark.measure.variants import Subject
+from benchmark.measure.variants import Variant
 from export.verify.distance import Distance
 
 ACCURACY = (  # what a row with labels knows
@@ -33,7 +33,7 @@ class Result:
     """A row of the table; what could not be measured is None.
 
     Attributes:
-        subject: what was measured.
+        variant: what was measured.
         size_bytes, gzip_bytes: of the file.
         accuracy: of the main output's classes against labels and Keras model; None without.
         distance: of the main output from the Keras model's.
@@ -52,7 +52,7 @@ class Result:
         explanations: what is not as expected, and why, a sentence each.
     """
 
-    subject: Subject
+    variant: Variant
     size_bytes: int | None = None
     gzip_bytes: int | None = None
     accuracy: Accuracy | None = None
@@ -76,11 +76,11 @@ class Result:
         """Returns the row as a JSON object, raw samples last."""
         found, scalars, baseline = self.accuracy, self.scalars or {}, gate.baseline
         return {
-            "name": self.subject.name,
-            "format": self.subject.format,
-            "runtime": self.subject.runtime,
-            "mode": self.subject.mode,
-            "threads": self.subject.threads,
+            "name": self.variant.name,
+            "format": self.variant.format,
+            "runtime": self.variant.runtime,
+            "mode": self.variant.mode,
+            "threads": self.variant.threads,
             "size_bytes": self.size_bytes,
             "gzip_bytes": self.gzip_bytes,
             "verdict": self.verdict,
@@ -108,7 +108,7 @@ class Result:
 
 
 def conclude(
-    subjects: list[Subject],
+    variants: list[Variant],
     raw: PartialResults,
     measured: Measured,
     asked: Sequence[Question],
@@ -120,7 +120,7 @@ def conclude(
     """Derives every row's statistics and verdict from the raw results.
 
     Args:
-        subjects: the rows, in the order of the table.
+        variants: the rows, in the order of the table.
         raw: what the workers gave.
         measured: what else happened.
         asked: what is asked of each output, the main one first.
@@ -133,20 +133,20 @@ def conclude(
     )
     results = []
     timed = {
-        subject.key: _rounds_of(subject.key, rounds, measured)
-        for subject in subjects
-        if subject.key not in measured.problems
+        variant.key: _rounds_of(variant.key, rounds, measured)
+        for variant in variants
+        if variant.key not in measured.problems
     }
     quiet_only = all(map(enough_quiet, timed.values()))
-    for subject in subjects:
-        manifest = subject.manifest
-        size_bytes = subject.size_bytes
+    for variant in variants:
+        manifest = variant.manifest
+        size_bytes = variant.size_bytes
         gzip_bytes = manifest.gzip_bytes if manifest else None
-        problem, scalars = measured.problems.get(subject.key), raw.row(subject.key)
+        problem, scalars = measured.problems.get(variant.key), raw.row(variant.key)
         if problem is not None or scalars is None:
             results.append(
                 Result(
-                    subject=subject,
+                    variant=variant,
                     size_bytes=size_bytes,
                     gzip_bytes=gzip_bytes,
                     verdict="error",
@@ -154,12 +154,12 @@ def conclude(
                 )
             )
             continue
-        scalars |= _medians(subject.key, rounds, measured)
-        own_rounds = timed[subject.key]
+        scalars |= _medians(variant.key, rounds, measured)
+        own_rounds = timed[variant.key]
         latency = summarize(
             own_rounds,
             timer_ns=scalars["timer_ns"],
-            reference=timed.get(measured.reference.get(subject.key, "")),
+            reference=timed.get(measured.reference.get(variant.key, "")),
             quiet_only=quiet_only,
         )
         file = FileEvidence(
@@ -174,7 +174,7 @@ def conclude(
             own=own,
             failed=verdict_of(of_file) == "fail",
         )
-        outputs = raw.outputs(subject.key)
+        outputs = raw.outputs(variant.key)
         main, *others = (
             conclude_output(question, outputs[question.name], under, gate, main=number == 0)
             for number, question in enumerate(asked)
@@ -182,7 +182,7 @@ def conclude(
         named = dict(zip((q.name for q in asked), (main, *others), strict=True))
         results.append(
             Result(
-                subject=subject,
+                variant=variant,
                 size_bytes=size_bytes,
                 gzip_bytes=gzip_bytes,
                 accuracy=main.accuracy,
@@ -191,13 +191,13 @@ def conclude(
                 others={name: found for name, found in named.items() if found is not main},
                 latency=latency,
                 scalars=scalars,
-                throughput=raw.answer(subject.key, "throughput"),
-                profile=raw.answer(subject.key, "profile"),
-                kernels=raw.answer(subject.key, "kernels"),
+                throughput=raw.answer(variant.key, "throughput"),
+                profile=raw.answer(variant.key, "profile"),
+                kernels=raw.answer(variant.key, "kernels"),
                 predicted=main.predicted,
                 rounds_ns=tuple(found.durations_ns for found in own_rounds),
                 rounds_quiet=tuple(found.quiet for found in own_rounds),
-                first_round=measured.rounds[subject.key].start,
+                first_round=measured.rounds[variant.key].start,
                 verdict=_worst([verdict_of(of_file), *(found.verdict for found in named.values())]),
                 reasons=(*_reasons(named), *(reason for _, reason in of_file)),
             )

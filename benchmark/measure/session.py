@@ -22,7 +22,7 @@ from benchmark.measure.conditions import (
 from benchmark.measure.experiments import check_outputs, try_changes
 from benchmark.measure.latency import MIN_ROUNDS
 from benchmark.measure.process import WorkerProcess
-from benchmark.measure.variants import Subject
+from benchmark.measure.variants import Variant
 from train.common.environment import available_cores, read_environment
 from train.common.errors import ArtifactError
 from train.common.record import ReferenceOutputs
@@ -60,16 +60,16 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class Loaded:
-    """A subject, its worker, and what loading it took."""
+    """A variant, its worker, and what loading it took."""
 
-    subject: Subject
+    variant: Variant
     worker: WorkerProcess
     scalars: dict[str, Any]
 
     @property
     def key(self) -> str:
-        """The subject's key."""
-        return self.subject.key
+        """The variant's key."""
+        return self.variant.key
 
 
 def group_size(memory_bytes: int, file_bytes: int = 0) -> int:
@@ -123,25 +123,25 @@ class Measurement:
         if config.profile:
             self._extras["profile"] = {}
 
-    def run(self, subjects: Sequence[Subject]) -> Measured:
-        """Measures every subject that has no problem, and returns what became of all."""
+    def run(self, variants: Sequence[Variant]) -> Measured:
+        """Measures every variant that has no problem, and returns what became of all."""
         measured, rounds = self._measured, self._config.rounds
-        measured.problems = {s.key: s.problem for s in subjects if s.problem}
-        sound = [subject for subject in subjects if not subject.problem]
+        measured.problems = {s.key: s.problem for s in variants if s.problem}
+        sound = [variant for variant in variants if not variant.problem]
         launches = self._config.launches
         self._total = len(sound) * (launches * LOAD_COST + IMAGES_COST + rounds * SLICE_COST)
-        largest = max((subject.size_bytes or 0 for subject in sound), default=0)
+        largest = max((variant.size_bytes or 0 for variant in sound), default=0)
         size = group_size(read_environment().memory_bytes, largest)
         for start in range(0, len(sound), size):
             group = sound[start : start + size]
             # room for half as many more, where the machine was disturbed
             first = start // size * rounds * 2
             numbers = range(first, first + rounds * 2)
-            exports = [subject.key for subject in group if subject.manifest is not None]
-            for subject in group:
-                measured.rounds[subject.key] = numbers
+            exports = [variant.key for variant in group if variant.manifest is not None]
+            for variant in group:
+                measured.rounds[variant.key] = numbers
                 if exports:
-                    measured.reference[subject.key] = exports[0]
+                    measured.reference[variant.key] = exports[0]
             for launch in range(launches + launches // 2):
                 low, high = (end * rounds // launches for end in (launch, launch + 1))
                 if launch >= launches and self._enough_quiet(group, numbers):
@@ -151,7 +151,7 @@ class Measurement:
             measured.conditions = summarize_conditions(self._conditions, self._probes_ns)
         return measured
 
-    def _launch(self, group: Sequence[Subject], numbers: range, *, first: bool) -> None:
+    def _launch(self, group: Sequence[Variant], numbers: range, *, first: bool) -> None:
         """Runs some rounds with new processes: where a process's memory lies moves its speed."""
         done = self._raw.rounds(numbers)
         for answers in done.values():
@@ -167,19 +167,19 @@ class Measurement:
             if first:
                 self._ask_extras(workers)
 
-    def _load(self, group: Sequence[Subject], stack: ExitStack) -> list[Loaded]:
+    def _load(self, group: Sequence[Variant], stack: ExitStack) -> list[Loaded]:
         """Starts the workers one after the other, so that none slows another's loading."""
         workers = []
-        for subject in group:
-            if subject.key in self._measured.problems:
+        for variant in group:
+            if variant.key in self._measured.problems:
                 continue
-            self._progress(f"{subject.key}: loading", LOAD_COST)
-            job = subject.job(self._raw_inputs, self._reference)
+            self._progress(f"{variant.key}: loading", LOAD_COST)
+            job = variant.job(self._raw_inputs, self._reference)
             worker = stack.enter_context(WorkerProcess(job))
             try:
-                workers.append(Loaded(subject=subject, worker=worker, scalars=worker.loaded()))
+                workers.append(Loaded(variant=variant, worker=worker, scalars=worker.loaded()))
             except ArtifactError as error:
-                self._measured.problems[subject.key] = str(error)
+                self._measured.problems[variant.key] = str(error)
         return workers
 
     def _run_images(self, workers: list[Loaded]) -> None:
@@ -216,15 +216,15 @@ class Measurement:
             if "done" not in answer:
                 return answer
 
-    def _enough_quiet(self, group: Sequence[Subject], numbers: range) -> bool:
+    def _enough_quiet(self, group: Sequence[Variant], numbers: range) -> bool:
         """Whether every row of a group has the quiet rounds that can carry its statistics."""
         done = self._raw.rounds(numbers)
-        for subject in group:
-            answers = [found[subject.key] for found in done.values() if subject.key in found]
+        for variant in group:
+            answers = [found[variant.key] for found in done.values() if variant.key in found]
             probes = [answer["probe_ns"] for answer in answers if "probe_ns" in answer]
             fastest = min([*self._probes_ns, *probes], default=0)
             quiet = sum(probe <= MAX_QUIET * fastest for probe in probes)
-            if subject.key not in self._measured.problems and quiet < MIN_ROUNDS:
+            if variant.key not in self._measured.problems and quiet < MIN_ROUNDS:
                 return False
         return True
 
@@ -278,8 +278,8 @@ class Measurement:
         self._workers_s += answer["cpu_s"]
         return answer
 
-    def _lacks_extras(self, group: Sequence[Subject]) -> bool:
-        return any(self._lacks(subject.key, name) for subject in group for name in self._extras)
+    def _lacks_extras(self, group: Sequence[Variant]) -> bool:
+        return any(self._lacks(variant.key, name) for variant in group for name in self._extras)
 
     def _lacks(self, key: str, name: str) -> bool:
         return key not in self._measured.problems and self._raw.answer(key, name) is None

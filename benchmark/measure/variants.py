@@ -21,7 +21,7 @@ KERAS = "keras"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Subject:
+class Variant:
     """A row to be: a format on its runtime with some threads and in some mode.
 
     Attributes:
@@ -71,7 +71,7 @@ class Subject:
         return "+".join(filter(None, (self.format, self.mode, f"{self.threads}t")))
 
     def job(self, raw: Mapping[str, Path], reference: ReferenceOutputs) -> Job:
-        """Returns what a worker needs to measure it; the subject has no problem."""
+        """Returns what a worker needs to measure it; the variant has no problem."""
         found = self.manifest
         return Job(
             name=self.format,
@@ -110,23 +110,23 @@ def find_manifests(artifacts: Path, formats: tuple[Format, ...] | None) -> list[
     return [*known, *found.values()]
 
 
-def find_subjects(
+def find_variants(
     config: BenchmarkConfig, reference: ReferenceOutputs, test: Samples
-) -> list[Subject]:
+) -> list[Variant]:
     """Returns every row to measure, in the order of the table; broken exports have a problem.
 
     Raises:
         ArtifactError: there are no exports, or one asked for is missing.
     """
     hashes = frozenset(test.short_hashes())
-    subjects = []
+    variants = []
     if config.include_keras:
         own = own_record(config.artifacts)
         path = config.artifacts / (MODEL_FILE if own is None else RECORD_FILE)
         if not path.is_file():
             raise ArtifactError(f"--include-keras: {path} is not there; run `python -m train`")
-        subjects += [
-            Subject(
+        variants += [
+            Variant(
                 format=KERAS,
                 runtime=KERAS,
                 mode=None,
@@ -137,13 +137,13 @@ def find_subjects(
             for threads in config.threads
         ]
     for path in find_manifests(config.artifacts, config.formats):
-        subjects += _rows(path, config, reference, hashes)
-    return subjects
+        variants += _rows(path, config, reference, hashes)
+    return variants
 
 
 def _rows(
     path: Path, config: BenchmarkConfig, reference: ReferenceOutputs, hashes: frozenset[str]
-) -> Iterator[Subject]:
+) -> Iterator[Variant]:
     manifest, problem = None, None
     try:
         manifest = read_manifest(path)
@@ -158,7 +158,7 @@ def _rows(
     modes: tuple[str | None, ...] = asked or known[:1] or (None,)
     for threads in config.threads:
         for mode in modes:
-            yield Subject(
+            yield Variant(
                 format=path.stem,
                 runtime=runtime,
                 mode=mode,

@@ -25,4 +25,4 @@ def advice(benchmark: Benchmark, environment: Environment) -> Iterator[str]:
         yield "Not as expected:"
     for row in explained:
         for sentence in row.explanations:
-            yield f"  {row.subject.name}: {sentence}"
+            yield f"  {row.variant.name}: {sentence}"

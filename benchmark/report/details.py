@@ -28,7 +28,7 @@ def details_table(results: tuple[Result, ...]) -> Table:
     for result in results:
         if result.scalars is not None:
             cells = [*_startup(result.scalars), *_latency(result), *_accuracy(result) * classes]
-            table.add_row(result.subject.name, *cells)
+            table.add_row(result.variant.name, *cells)
     return table
 
 

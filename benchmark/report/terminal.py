@@ -54,7 +54,7 @@ def render(
     _profiles(benchmark, console)
     for result in benchmark.results:
         for reason in result.reasons:
-            say(console, f"{result.subject.name}: {result.verdict}: {reason}")
+            say(console, f"{result.variant.name}: {result.verdict}: {reason}")
 
 
 def results_table(rows: Sequence[Json], measure: Measure, recommendation: Json | None) -> Table:
@@ -112,9 +112,9 @@ def _legend(benchmark: Benchmark, environment: Environment, console: Console) ->
     if timers:
         say(console, f"Each timing includes {1000 * max(timers):.0f} ns of reading the clock.")
     for result in benchmark.results:
-        if result.subject.format == KERAS and result.scalars:
+        if result.variant.format == KERAS and result.scalars:
             call = result.scalars["call"]
-            say(console, f"{result.subject.name}: timed by {call}, the faster way")
+            say(console, f"{result.variant.name}: timed by {call}, the faster way")
     say(console, f"{environment.cpu}, {environment.cores} cores, {environment.architecture}")
     say(console, ", ".join(environment.cpu_features))
 
@@ -151,13 +151,13 @@ def _throughput(benchmark: Benchmark, console: Console) -> None:
         if found is None:
             continue
         if "error" in found:
-            say(console, f"{result.subject.name}: no throughput: {found['error']}")
+            say(console, f"{result.variant.name}: no throughput: {found['error']}")
             continue
         how = f"in batches of {found['batch']}"
         if found["calls"] != "batched":
             how = f"{found['calls']}, its batch is fixed"
         speed = f"{found['images_per_second']:,.0f} {benchmark.measure.examples}/s"
-        say(console, f"{result.subject.name}: {speed} {how}")
+        say(console, f"{result.variant.name}: {speed} {how}")
 
 
 def _profiles(benchmark: Benchmark, console: Console) -> None:
@@ -171,7 +171,7 @@ def _profiles(benchmark: Benchmark, console: Console) -> None:
     )
     for result in profiled:
         found = result.profile or {}
-        say(console, f"{result.subject.name}{': ' + found['error'] if 'error' in found else ''}")
+        say(console, f"{result.variant.name}{': ' + found['error'] if 'error' in found else ''}")
         for operator in found.get("operators", ()):
             mean = f"{operator['mean_us']:.1f}" if operator["mean_us"] >= 0.05 else "<1"
             name = f"{operator['name']} ({operator['source']})"

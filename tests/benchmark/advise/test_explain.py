@@ -78,7 +78,7 @@ def test_the_delegate_is_no_cause_where_it_took_as_much_of_float32() -> None:
 
 
 def test_rows_without_the_delegate_are_compared_with_each_other_only() -> None:
-    plain = replace(FLOAT, subject=replace(FLOAT.subject, mode="builtin"))
+    plain = replace(FLOAT, variant=replace(FLOAT.variant, mode="builtin"))
     slow = row("tflite-int8", 8.0, 254_000, mode="builtin", runs=DENSE, undelegated=DENSE)
     assert sentences(slow, FLOAT) == ()
     (sentence,) = sentences(slow, plain)
@@ -211,10 +211,10 @@ def test_pruned_and_clustered_weights_are_stored_dense(name: str) -> None:
 @pytest.mark.parametrize("kept", [True, False])
 def test_training_that_did_not_pay_is_told(kept: bool) -> None:
     trained = row("tflite-int8-qat", 3.0, 254_000)
-    assert trained.subject.manifest is not None
+    assert trained.variant.manifest is not None
     found = FineTuning(before=0.9, after=0.901, standard_error=0.001, kept=kept)
-    manifest = replace(trained.subject.manifest, fine_tuning=found)
-    told = sentences(replace(trained, subject=replace(trained.subject, manifest=manifest)), FLOAT)
+    manifest = replace(trained.variant.manifest, fine_tuning=found)
+    told = sentences(replace(trained, variant=replace(trained.variant, manifest=manifest)), FLOAT)
     assert (
         told == ()
         if kept

@@ -77,7 +77,7 @@ def test_accuracies_that_may_be_chance_leave_it_to_the_size(wrong: int, name: st
 
 
 def test_only_passing_exports_are_candidates() -> None:
-    keras = replace(INT8, subject=replace(INT8.subject, format="keras", manifest=None))
+    keras = replace(INT8, variant=replace(INT8.variant, format="keras", manifest=None))
     failed, unsure = replace(INT8, verdict="fail"), replace(INT8, verdict="inconclusive")
     broken = replace(INT8, verdict="error", latency=None, predicted=None)
     assert recommend((keras, failed, unsure, broken), BY_ACCURACY, "latency", {}) is None

@@ -12,7 +12,7 @@ from benchmark.judge.limits import Verdict
 from benchmark.judge.rows import Result
 from benchmark.judge.scores import judge_output
 from benchmark.measure.latency import Round, WarmUp, summarize
-from benchmark.measure.variants import Subject
+from benchmark.measure.variants import Variant
 from export.formats import FORMATS
 from export.runtimes import MODES
 from export.verify.distance import Distance
@@ -76,7 +76,7 @@ def row(
     classes = np.eye(10, dtype=np.float32)
     outputs, source = classes[predicted], classes[CLASSES]
     return Result(
-        subject=Subject(
+        variant=Variant(
             format=name,
             runtime=runtime,
             mode=mode or MODES[runtime][0],

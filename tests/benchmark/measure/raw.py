@@ -11,7 +11,7 @@ from benchmark.judge.rows import LOADING, Result, conclude
 from benchmark.judge.task import Question, ask
 from benchmark.measure.checkpoint import PartialResults
 from benchmark.measure.session import Measured
-from benchmark.measure.variants import Subject
+from benchmark.measure.variants import Variant
 from export.manifest import Check
 from tests.examples import MANIFEST, REFERENCE
 from train.common.record import ReferenceOutputs
@@ -60,7 +60,7 @@ def concluded(
         Check(name=name, value=value, limit=0.0, passed=True)
         for name, value in (checks or {}).items()
     )
-    subject = Subject(
+    variant = Variant(
         format="tflite-int8",
         runtime="litert",
         mode="xnnpack",
@@ -69,7 +69,7 @@ def concluded(
         path=folder / "fake",
     )
     raw = PartialResults(folder, {}, resume=False)
-    scratch = raw.scratch(subject.key)
+    scratch = raw.scratch(variant.key)
     for number, values in enumerate(outputs.values()):
         np.save(scratch / f"{number}.npy", values)
     scalars = {
@@ -81,7 +81,7 @@ def concluded(
         "experiment_examples": 0,
         "call": "invoke",
     }
-    raw.add_row(subject.key, scalars, scratch)
+    raw.add_row(variant.key, scalars, scratch)
     for number in range(ROUNDS):
         answer = {
             "durations_ns": [3_000] * 50,
@@ -90,7 +90,7 @@ def concluded(
             "probe_ns": 1_000,
             **dict.fromkeys(LOADING, 1.0),
         }
-        raw.add_round(number, {subject.key: answer})
-    measured = Measured(rounds={subject.key: range(ROUNDS)})
-    (row,) = conclude([subject], raw, measured, asked, gate, examples="examples", own=own)
+        raw.add_round(number, {variant.key: answer})
+    measured = Measured(rounds={variant.key: range(ROUNDS)})
+    (row,) = conclude([variant], raw, measured, asked, gate, examples="examples", own=own)
     return row

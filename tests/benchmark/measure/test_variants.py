@@ -14,7 +14,7 @@ from benchmark.measure.variants import (
     check_overlap,
     check_source,
     find_manifests,
-    find_subjects,
+    find_variants,
 )
 from export.formats import FORMATS
 from export.manifest import Calibration, Manifest
@@ -83,13 +83,13 @@ def test_a_row_for_each_number_of_threads_and_each_mode_that_the_runtime_knows(
     write_export(tmp_path, "tflite-int8", "litert")
     write_export(tmp_path, "onnx-int8", "onnxruntime")
     asked = config(tmp_path, threads=(1, 2), modes=("xnnpack", "builtin", "basic"))
-    found = find_subjects(asked, REFERENCE, TEST)
-    assert [subject.key for subject in found] == [
+    found = find_variants(asked, REFERENCE, TEST)
+    assert [variant.key for variant in found] == [
         *("tflite-int8+xnnpack+1t", "tflite-int8+builtin+1t"),
         *("tflite-int8+xnnpack+2t", "tflite-int8+builtin+2t"),
         *("onnx-int8+basic+1t", "onnx-int8+basic+2t"),
     ]
-    assert [s.mode for s in find_subjects(config(tmp_path), REFERENCE, TEST)] == [
+    assert [s.mode for s in find_variants(config(tmp_path), REFERENCE, TEST)] == [
         *("xnnpack", "all")
     ]
 
@@ -98,15 +98,15 @@ def test_the_keras_model_comes_first_if_it_is_there(tmp_path: Path) -> None:
     write_export(tmp_path, "tflite-int8", "litert")
     asked = config(tmp_path, include_keras=True)
     with pytest.raises(ArtifactError, match=r"--include-keras: .*model\.keras is not there"):
-        find_subjects(asked, REFERENCE, TEST)
+        find_variants(asked, REFERENCE, TEST)
     (tmp_path / "model.keras").write_bytes(b"")
-    assert [s.format for s in find_subjects(asked, REFERENCE, TEST)] == ["keras", "tflite-int8"]
+    assert [s.format for s in find_variants(asked, REFERENCE, TEST)] == ["keras", "tflite-int8"]
 
 
 def test_a_broken_manifest_is_a_row_with_a_problem(tmp_path: Path) -> None:
     write_export(tmp_path, "onnx-int8", "onnxruntime")
     (tmp_path / "tflite-int8.json").write_text("{")
-    broken, sound = find_subjects(config(tmp_path), REFERENCE, TEST)
+    broken, sound = find_variants(config(tmp_path), REFERENCE, TEST)
     assert broken.problem is not None
     assert "is not JSON" in broken.problem
     assert sound.problem is None

@@ -16,7 +16,7 @@ from benchmark.judge.limits import Gate, Verdict
 from benchmark.judge.rows import Result
 from benchmark.measure.conditions import Conditions
 from benchmark.measure.latency import Round, WarmUp, summarize
-from benchmark.measure.variants import Subject
+from benchmark.measure.variants import Variant
 from benchmark.pipeline import Benchmark, as_json, measure_by
 from tests.examples import MANIFEST, REFERENCE, question
 
@@ -57,7 +57,7 @@ def measured(
         for number, factors in enumerate(spread)
     ]
     return Result(
-        subject=subject(name, runtime),
+        variant=variant(name, runtime),
         size_bytes=size_bytes,
         gzip_bytes=size_bytes // 2,
         accuracy=compare(outputs, reference, LABELS) if labelled else None,
@@ -75,11 +75,11 @@ def measured(
 def broken(name: str) -> Result:
     """A row that could not be measured."""
     reason = f"{HOSTILE} is no manifest"
-    return Result(subject=subject(name, None), verdict="error", reasons=(reason,))
+    return Result(variant=variant(name, None), verdict="error", reasons=(reason,))
 
 
-def subject(name: str, runtime: str | None) -> Subject:
-    return Subject(
+def variant(name: str, runtime: str | None) -> Variant:
+    return Variant(
         format=name,
         runtime=runtime,
         mode=None,

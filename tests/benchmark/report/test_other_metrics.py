@@ -52,8 +52,8 @@ class Run:
                 for key, values in outputs.items()
             }
             row = concluded(folder, asked, noisy)
-            subject = replace(row.subject, format=name)
-            self.rows.append(replace(row, subject=subject, size_bytes=100_000 // size))
+            variant = replace(row.variant, format=name)
+            self.rows.append(replace(row, variant=variant, size_bytes=100_000 // size))
         main = asked[0]
         self.benchmark = Benchmark(
             results=tuple(self.rows),

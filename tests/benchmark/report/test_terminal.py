@@ -15,7 +15,7 @@ from benchmark.judge.rows import Result
 from benchmark.judge.scores import Scores
 from benchmark.measure.conditions import Conditions
 from benchmark.measure.latency import Latency, Round, WarmUp, summarize
-from benchmark.measure.variants import Subject
+from benchmark.measure.variants import Variant
 from benchmark.pipeline import Benchmark
 from benchmark.report.terminal import render
 from export.verify.distance import Distance
@@ -50,10 +50,10 @@ def latency(p50: float, *, moody: bool = False, quiet: int = 10) -> Latency:
     return summarize(rounds, timer_ns=60, reference=None, quiet_only=False)
 
 
-def subject(
+def variant(
     name: str, runtime: str = "litert", mode: str | None = "xnnpack", threads: int = 1
-) -> Subject:
-    return Subject(
+) -> Variant:
+    return Variant(
         format=name,
         runtime=runtime,
         mode=mode,
@@ -64,7 +64,7 @@ def subject(
 
 
 def result(
-    of: Subject,
+    of: Variant,
     *,
     size: int,
     timed: Latency,
@@ -72,7 +72,7 @@ def result(
     reasons: tuple[str, ...] = (),
 ) -> Result:
     return Result(
-        subject=of,
+        variant=of,
         size_bytes=size,
         gzip_bytes=size // 2,
         accuracy=Accuracy(
@@ -98,24 +98,24 @@ def result(
 
 BENCHMARK = Benchmark(
     results=(
-        result(subject("tflite-int8"), size=344_100, timed=latency(3.21), verdict="pass"),
-        result(subject("tflite-dynamic"), size=340_000, timed=latency(5.0), verdict="pass"),
+        result(variant("tflite-int8"), size=344_100, timed=latency(3.21), verdict="pass"),
+        result(variant("tflite-dynamic"), size=340_000, timed=latency(5.0), verdict="pass"),
         result(
-            subject("tflite-int8-pruned-clustered"),
+            variant("tflite-int8-pruned-clustered"),
             size=1_234_567,
             timed=latency(1234.5),
             verdict="inconclusive",
             reasons=("too few images",),
         ),
         result(
-            subject("onnx-int8", "onnxruntime", "all"),
+            variant("onnx-int8", "onnxruntime", "all"),
             size=1_000,
             timed=latency(1.0),
             verdict="fail",
             reasons=("too [bad]",),
         ),
         Result(
-            subject=subject("mine", runtime="", mode=None), verdict="error", reasons=("it broke",)
+            variant=variant("mine", runtime="", mode=None), verdict="error", reasons=("it broke",)
         ),
     ),
     measure=MEASURE,
@@ -211,8 +211,8 @@ def test_the_table_fits_80_columns_without_cutting() -> None:
 def test_settings_that_are_not_the_default_are_in_the_rows_name() -> None:
     timed = latency(3.0)
     rows = (
-        result(subject("tflite-int8", threads=2), size=1, timed=timed, verdict="pass"),
-        result(subject("tflite-int8", mode="builtin"), size=1, timed=timed, verdict="pass"),
+        result(variant("tflite-int8", threads=2), size=1, timed=timed, verdict="pass"),
+        result(variant("tflite-int8", mode="builtin"), size=1, timed=timed, verdict="pass"),
     )
     text = shown(replace(BENCHMARK, results=rows))
     assert "tflite-int8 2 threads" in text
@@ -222,8 +222,8 @@ def test_settings_that_are_not_the_default_are_in_the_rows_name() -> None:
 def test_an_unstable_run_says_so_and_why() -> None:
     assert "unstable" not in shown()
     rows = (
-        result(subject("tflite-int8"), size=1, timed=latency(3.0, moody=True), verdict="pass"),
-        result(subject("onnx-int8"), size=1, timed=latency(30.0, moody=True), verdict="pass"),
+        result(variant("tflite-int8"), size=1, timed=latency(3.0, moody=True), verdict="pass"),
+        result(variant("onnx-int8"), size=1, timed=latency(30.0, moody=True), verdict="pass"),
     )
     text = shown(replace(BENCHMARK, results=rows))
     assert row(text, "tflite-int8")[6] == "~3.0"
@@ -234,7 +234,7 @@ def test_an_unstable_run_says_so_and_why() -> None:
 
 @pytest.mark.parametrize(("quiet", "words"), [(6, "they are left out"), (3, "too few are left")])
 def test_disturbed_slices_are_counted(quiet: int, words: str) -> None:
-    rows = (result(subject("a"), size=1, timed=latency(3.0, quiet=quiet), verdict="pass"),)
+    rows = (result(variant("a"), size=1, timed=latency(3.0, quiet=quiet), verdict="pass"),)
     flat = " ".join(shown(replace(BENCHMARK, results=rows)).split())
     assert f"In {10 - quiet} of 10 slices" in flat
     assert words in flat
@@ -244,7 +244,7 @@ def test_throughput_says_how_it_was_measured() -> None:
     batched = {"batch": 64, "images_per_second": 123_456.7, "calls": "batched"}
     single = {**batched, "calls": "one by one"}
     rows = tuple(
-        replace(result(subject(name), size=1, timed=latency(3.0), verdict="pass"), throughput=found)
+        replace(result(variant(name), size=1, timed=latency(3.0), verdict="pass"), throughput=found)
         for name, found in (("a", batched), ("b", single))
     )
     text = shown(replace(BENCHMARK, results=rows))
