@@ -7,7 +7,7 @@ from export.formats import ALL, TFLM
 from export.model.request import ModelRequest, parse_shape
 from export.own import OwnModel, parse_preprocess, parse_scale, parse_size
 from export.settings import CALIBRATION_METHODS
-from train.common.cli import Parser, integer_between, number_between
+from train.common.cli import Parser, add_bundle_images, integer_between, number_between
 from train.common.errors import ToolkitError
 from train.common.preprocessing import Preprocessing
 
@@ -36,7 +36,7 @@ def parser() -> Parser:
         help="convert nothing; write what a device needs to run and judge the exports that are "
         "there, or those of --format",
     )
-    found.add_bundle_images()
+    add_bundle_images(found.add_argument)
     found.add_argument(
         "--batch",
         choices=("1", "dynamic"),

@@ -18,7 +18,7 @@ from export.deploy.bundle.build import BundleConfig, write_bundle
 from export.deploy.bundle.launcher import problem_with
 from export.formats import FORMATS, RUNTIMES, Format
 from train.common.bundled import BUNDLE_FILE
-from train.common.cli import EXIT_INTERRUPTED, Parser
+from train.common.cli import EXIT_INTERRUPTED, Parser, add_bundle_images
 from train.common.errors import DEVICE_MODULES, ArtifactError, ToolkitError
 
 MIN_PYTHON = (3, 11)
@@ -226,9 +226,9 @@ def _kept(returned: Returned) -> str:
 
 def passed_on(arguments: Sequence[str]) -> tuple[str, ...]:
     """Returns those arguments of the command line that the benchmark there is to have."""
-    here = Parser(prog="python -m benchmark", add_help=False)
+    here = Parser(prog="python -m benchmark", description="")
     here.add_shared_arguments()
-    here.add_bundle_images()
+    add_bundle_images(here.add_argument)
     for name in ("--host", "--remote-python", "--bundle", "--reports", "--image-size"):
         here.add_argument(name)
     here.add_argument("--resume", action="store_true")

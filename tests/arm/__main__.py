@@ -17,7 +17,7 @@ from tests.arm.machine import CORES, CPU, Ran, check_qemu, run_emulated
 from tests.arm.packages import PYTHON_VERSION
 from tests.arm.root import boot_files, cache_folder
 from train.common.bundled import REQUIREMENTS_FILE
-from train.common.cli import Parser, run_command
+from train.common.cli import Parser, add_bundle_images, run_command
 from train.common.errors import ToolkitError
 
 FOLDER = "arm"  # in the artifacts folder: what came back, and the console's log
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     """Runs both, prints the comparison; returns 1 if a limit is broken."""
     parser = Parser(prog="python -m tests.arm", description=__doc__)
     parser.add_shared_arguments()
-    parser.add_bundle_images()
+    add_bundle_images(parser.add_argument)
     options = parser.parse_args(arguments)
     return run_on_arm(options.artifacts, options.data, options.bundle_images)
 

@@ -1,6 +1,6 @@
-"""What the three commands share at the edge: exit codes, one-line errors, argument checks.
+"""What the three commands share at the edge: help, argument checks, one-line errors, exit codes.
 
-Light: standard library only, nothing but `argparse` and `errors` at import.
+Nothing but the standard library and `errors` is imported, so that `--help` answers at once.
 """
 
 import _thread
@@ -21,50 +21,94 @@ EXIT_INTERRUPTED = 130
 DEFAULT_BUNDLE_IMAGES = 1_000
 AGAIN_S = 0.01  # after an interrupt that was dropped
 
+AddArgument = Callable[..., argparse.Action]  # `add_argument` of a parser or of one of its groups
+
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one `error: …` line and exit code 2."""
+    """An argument parser whose help is grouped by task and whose errors are one `error: …` line.
+
+    Its help begins with what the command does and how it is mostly called; the options follow in
+    the groups that `group` makes.
+    """
+
+    def __init__(
+        self, *, prog: str, description: str, examples: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        """Makes a parser that only knows `--help`.
+
+        Args:
+            prog: the command, as a user types it.
+            description: what it does, in a sentence.
+            examples: the options of typical calls, each with what the call does.
+        """
+        super().__init__(prog=prog, description=description, add_help=False)
+        self._examples = [(f"{prog} {options}".rstrip(), what) for options, what in examples]
+        self._groups: dict[str, AddArgument] = {}
+        self.add_argument("-h", "--help", action="help", help=argparse.SUPPRESS)
+
+    def group(self, title: str) -> AddArgument:
+        """Returns what adds an option to the group of that title, made if it is a new one."""
+        if title not in self._groups:
+            self._groups[title] = self.add_argument_group(title).add_argument
+        return self._groups[title]
+
+    def format_help(self) -> str:
+        """Returns the text of `--help`."""
+        width = max((len(call) for call, _ in self._examples), default=0)
+        formatter = self._get_formatter()
+        formatter.add_text(self.description)
+        for group in self._action_groups:
+            formatter.start_section(group.title)
+            formatter.add_arguments(group._group_actions)
+            formatter.end_section()
+        description, _, options = formatter.format_help().partition("\n\n")
+        examples = "\n".join(f"  {call:{width}}  # {what}" for call, what in self._examples)
+        usage = f"usage: {self.prog} [options]"
+        return "\n\n".join(part for part in (description, examples, usage, options) if part)
 
     def error(self, message: str) -> NoReturn:
         """Raises the usage error instead of printing the usage."""
         raise ToolkitError(f"{message}; run `python -m {self.prog.split()[-1]} --help`")
 
-    def add_shared_arguments(self, *, own_data: bool = False) -> None:
-        """Adds `--artifacts` and `--data`, which every command takes.
+    def add_shared_arguments(self, *, custom_data: bool = False) -> None:
+        """Adds `--artifacts` and `--data`, which every command takes, as the group `files`.
 
         Args:
-            own_data: whether `--data` may be the test data of a user's own model.
+            custom_data: whether `--data` may be the test data of a custom model.
         """
-        job = (
+        add = self.group("files")
+        fashion_mnist = (
             "the four Fashion-MNIST IDX files, gzipped or not (default: looked for, downloaded if "
             "need be)"
         )
-        self.add_argument(
+        add(
             "--artifacts",
             type=Path,
             default=DEFAULT_ARTIFACTS,
             metavar="DIR",
             help="folder that is read from and written to (default: %(default)s)",
         )
-        self.add_argument(
+        add(
             "--data",
             type=Path,
-            metavar="SOURCE" if own_data else "DIR",
-            help=f"test data of your own model: DIR|FILE.npz|FILE.npy|module:callable; else {job}"
-            if own_data
-            else f"folder with {job}",
+            metavar="SOURCE" if custom_data else "DIR",
+            help="test data of a custom model: DIR|FILE.npz|FILE.npy|module:callable; else "
+            f"{fashion_mnist}"
+            if custom_data
+            else f"folder with {fashion_mnist}",
         )
 
-    def add_bundle_images(self) -> None:
-        """Adds `--bundle-images`, None for all of them, to a command that makes bundles."""
-        self.add_argument(
-            "--bundle-images",
-            type=_integer_or_all,
-            default=DEFAULT_BUNDLE_IMAGES,
-            metavar="N|all",
-            help="test images in a bundle, at most, the first N; fewer make wider intervals "
-            "(default: %(default)s)",
-        )
+
+def add_bundle_images(add: AddArgument) -> None:
+    """Adds `--bundle-images`, None for all of them, to a command that makes bundles."""
+    add(
+        "--bundle-images",
+        type=_integer_or_all,
+        default=DEFAULT_BUNDLE_IMAGES,
+        metavar="N|all",
+        help="test images in a bundle, at most, the first N; fewer make wider intervals "
+        "(default: %(default)s)",
+    )
 
 
 def _integer_or_all(text: str) -> int | None:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from train.__main__ import parse
-from train.common.cli import integer_between, number_between, run_command
+from train.common.cli import Parser, integer_between, number_between, run_command
 from train.common.errors import CheckError, DataError, ToolkitError
+from train.options import parse
 
 
 @pytest.mark.parametrize(
@@ -103,6 +103,29 @@ def test_train_options_become_a_config() -> None:
     config = parse(["--units", "64", "--learning-rate", "1e-3", "--epochs", "7", "--seed", "5"])
     assert (config.units, config.learning_rate, config.epochs, config.seed) == (64, 1e-3, 7, 5)
     assert parse([]).units is None
+
+
+def test_help_begins_with_what_the_command_does_and_examples_and_groups_the_options() -> None:
+    parser = Parser(
+        prog="python -m x", description="Does it.", examples=[("", "all"), ("--n 2", "some")]
+    )
+    parser.group("how much")("--n", help="number")
+    parser.add_shared_arguments()
+    parser.group("how much")("--m", help="another")
+    lines = parser.format_help().splitlines()
+    assert lines[:4] == [
+        "Does it.",
+        "",
+        "  python -m x        # all",
+        "  python -m x --n 2  # some",
+    ]
+    assert lines[4:8] == ["", "usage: python -m x [options]", "", "how much:"]
+    assert [line.split() for line in lines[8:10]] == [
+        ["--n", "N", "number"],
+        ["--m", "M", "another"],
+    ]
+    titles = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
+    assert titles == ["how much:", "files:"]
 
 
 @pytest.mark.parametrize(
