@@ -15,12 +15,16 @@ from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
+from train.common.progress import EVERY_STEP_VARIABLE
+
 # One epoch and half the weights: the small model has less to spare than the reference.
 EXPORT_ALL = ("--format", "all", "--epochs", "1", "--sparsity", "0.5")
 # Three epochs of 32 units are far below the baseline of the real job.
 GATE = ("--baseline", "0.80", "--tolerance", "0.02")
 REPOSITORY = Path(__file__).resolve().parents[1]
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+
+os.environ[EVERY_STEP_VARIABLE] = "1"  # tests wait for steps, and look which ones were taken
 
 
 @dataclass(frozen=True)

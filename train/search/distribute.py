@@ -27,7 +27,7 @@ from keras_tuner.src.distribute import oracle_chief
 from train.common.environment import available_cores
 from train.common.errors import ToolkitError
 from train.common.native_output import captured_native_output
-from train.common.progress import Progress
+from train.common.progress import EVERY_STEP_VARIABLE, Progress
 from train.config import TrainConfig
 
 ID, ADDRESS, PORT = "KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT"
@@ -163,7 +163,12 @@ class Workers:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
-            env={**os.environ, ID: name, "TF_NUM_INTRAOP_THREADS": str(self._threads)},
+            env={
+                **os.environ,
+                ID: name,
+                "TF_NUM_INTRAOP_THREADS": str(self._threads),
+                EVERY_STEP_VARIABLE: "1",  # the chief leaves out what is too much
+            },
             start_new_session=True,  # Ctrl-C is the chief's; a worker ends with its pipe
         )
         requests = cast(IO[bytes], process.stdin)
