@@ -84,7 +84,7 @@ def main(arguments: Sequence[str]) -> int:
 
     from benchmark.advise.closest import unmet
     from benchmark.config import BenchmarkConfig
-    from benchmark.judge.limits import MIN_SNR_DB, Gate
+    from benchmark.judge.limits import MIN_SNR_DB, Limits
     from benchmark.judge.scores import THRESHOLD
     from benchmark.pipeline import run_benchmark
     from benchmark.report.terminal import render
@@ -96,7 +96,7 @@ def main(arguments: Sequence[str]) -> int:
         artifacts=options.artifacts,
         data=options.data,
         formats=formats,
-        gate=Gate(
+        limits=Limits(
             baseline=options.baseline,
             tolerance=options.tolerance,
             max_drop=options.max_drop,
@@ -127,7 +127,7 @@ def main(arguments: Sequence[str]) -> int:
         benchmark = run_benchmark(config, on_progress=report.step)
     render(benchmark, read_environment(), Console(), details=options.details)
     print(f"The same to forward: {(config.reports or config.artifacts) / PAGE_FILE}")
-    nothing_meets = unmet(benchmark.results, benchmark.gate)
+    nothing_meets = unmet(benchmark.results, benchmark.limits)
     if nothing_meets is not None:
         raise ToolkitError(nothing_meets)
     return 0 if all(result.verdict == "pass" for result in benchmark.results) else 1

@@ -4,9 +4,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmark.judge.limits import Gate
+from benchmark.judge.limits import Limits
+from benchmark.judge.metrics import Metric
 from benchmark.judge.scores import THRESHOLD
-from benchmark.judge.tasks import Metric
 from export.formats import Format
 
 Objective = Literal["latency", "size", "accuracy"]
@@ -21,7 +21,7 @@ class BenchmarkConfig:
         data: the test data, as `open_samples` takes it, or folder of the data set; None to look
             for it.
         formats: formats to run; None for every manifest found.
-        gate: the limits of the verdict.
+        limits: the limits of the verdict.
         threads: how many threads the runtimes may use, a row for each.
         modes: LiteRT kernels and ONNX Runtime optimization levels, a row for each that the
             format's runtime knows; none for the runtime's default.
@@ -46,7 +46,7 @@ class BenchmarkConfig:
     artifacts: Path
     data: Path | None
     formats: tuple[Format, ...] | None
-    gate: Gate
+    limits: Limits
     samples: int
     rounds: int
     launches: int
@@ -67,7 +67,7 @@ class BenchmarkConfig:
     def settings(self) -> dict[str, Any]:
         """Returns what the results depend on, as a JSON object."""
         return {
-            **asdict(self.gate),
+            **asdict(self.limits),
             "metric": self.metric,
             "threshold": self.threshold,
             "threads": list(self.threads),

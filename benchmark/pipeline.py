@@ -10,10 +10,10 @@ from benchmark.advise.explain import explained
 from benchmark.advise.quality import quality_of
 from benchmark.advise.recommend import Recommendation, recommend
 from benchmark.config import BenchmarkConfig
-from benchmark.judge.limits import Gate
+from benchmark.judge.limits import Limits
 from benchmark.judge.metrics import Measure
 from benchmark.judge.rows import Result, conclude
-from benchmark.judge.task import Question, ask
+from benchmark.judge.task import Task, tasks_of
 from benchmark.measure.checkpoint import PartialResults
 from benchmark.measure.conditions import Conditions
 from benchmark.measure.overhead import measure_floors
@@ -46,7 +46,7 @@ class Benchmark:
     Attributes:
         results: the rows.
         measure: what they are judged by.
-        gate: the limits of the verdict.
+        limits: the limits of the verdict.
         source_accuracy: of the Keras model, 0…1; None for outputs without labels.
         total: how many test examples.
         conditions: of the machine while calls were timed; None if none were.
@@ -57,7 +57,7 @@ class Benchmark:
 
     results: tuple[Result, ...]
     measure: Measure
-    gate: Gate
+    limits: Limits
     source_accuracy: float | None
     total: int
     conditions: Conditions | None
@@ -88,10 +88,10 @@ def run_benchmark(
     with staging(config.artifacts) as staged, staging(reports, "--reports") as staged_reports:
         found = open_evaluation(config.artifacts, config.data, config.image_size, staged)
         test, reference = found.samples, found.reference
-        asked = ask(reference, test, metric=config.metric, threshold=config.threshold)
-        main = asked[0]
-        config = replace(config, gate=gate_of(config.gate, main, own=found.own))
-        check_limits(config.gate, main, emulated=environment.emulated)
+        tasks = tasks_of(reference, test, metric=config.metric, threshold=config.threshold)
+        main = tasks[0]
+        config = replace(config, limits=limits_for(config.limits, main, own=found.own))
+        check_limits(config.limits, main, emulated=environment.emulated)
         variants = find_variants(config, reference, test)
         places = unpacked(test, staged)
         raw = PartialResults(
@@ -107,19 +107,19 @@ def run_benchmark(
             variants,
             raw,
             measured,
-            asked,
-            config.gate,
+            tasks,
+            config.limits,
             examples=found.examples,
             own=found.own,
         )
         recommendation = None
         if not environment.emulated:
-            limits = limits_of(config.gate)
+            limits = limits_of(config.limits)
             recommendation = recommend(results, quality_of(main), config.objective, limits)
         benchmark = Benchmark(
             results=tuple(explained(results, environment, floor_us)),
             measure=measure_by(main, found.examples),
-            gate=config.gate,
+            limits=config.limits,
             source_accuracy=source_accuracy(main),
             total=len(test),
             conditions=measured.conditions,
@@ -140,24 +140,24 @@ def run_benchmark(
     return benchmark
 
 
-def gate_of(gate: Gate, main: Question, *, own: bool) -> Gate:
+def limits_for(limits: Limits, main: Task, *, own: bool) -> Limits:
     """Returns the limits with the baseline of the reference job, if it is its accuracy.
 
     Raises:
         ToolkitError: there is a baseline, and the metric is another than accuracy.
     """
-    fits = main.task == "outputs" or main.metric == "accuracy"
-    if gate.baseline is None:
-        return gate if own or not fits else replace(gate, baseline=BASELINE)
+    fits = main.kind == "outputs" or main.metric == "accuracy"
+    if limits.baseline is None:
+        return limits if own or not fits else replace(limits, baseline=BASELINE)
     if fits:
-        return gate
+        return limits
     raise ToolkitError(
         f"got --baseline and --metric {main.metric}, expected accuracy, which it is one of; leave "
         "it out, or give --max-drop against the Keras model"
     )
 
 
-def source_accuracy(main: Question) -> float | None:
+def source_accuracy(main: Task) -> float | None:
     """Returns the Keras model's accuracy, 0…1, on the main output's labels, if it has any."""
     labels, predicted = main.labels, main.predicted(main.reference)
     if labels is None or predicted is None:
@@ -165,15 +165,15 @@ def source_accuracy(main: Question) -> float | None:
     return float((predicted == labels).mean())
 
 
-def measure_by(main: Question, examples: str) -> Measure:
+def measure_by(main: Task, examples: str) -> Measure:
     """Returns what reports need to know of the main output; `examples` is what data is made of."""
     return Measure(
         output=main.name,
-        task=main.task,
+        kind=main.kind,
         metric=main.metric,
         threshold=main.threshold,
-        classes=main.classes,
-        source_value=main.judge(main.reference).source_value,
+        classes=main.has_classes,
+        source_value=main.score(main.reference).source_value,
         examples=examples,
     )
 
@@ -195,7 +195,7 @@ def as_json(
     benchmark: Benchmark,
     config: BenchmarkConfig,
     reference: ReferenceOutputs,
-    main: Question,
+    main: Task,
     now: datetime,
 ) -> dict[str, Any]:
     """Returns the content of `benchmark.json`."""
@@ -222,5 +222,5 @@ def as_json(
             "classes": list(main.class_names),
             "labels": main.labels,
         },
-        "results": [found.as_json(config.gate) for found in benchmark.results],
+        "results": [found.as_json(config.limits) for found in benchmark.results],
     }

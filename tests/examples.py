@@ -6,7 +6,7 @@ from typing import Self
 
 import numpy as np
 
-from benchmark.judge.task import Question
+from benchmark.judge.task import Task
 from export.manifest import Manifest, Source
 from export.runtimes.runner import Runner, Values
 from train.common.preprocessing import Preprocessing
@@ -48,21 +48,21 @@ REFERENCE = ReferenceOutputs(
 )
 
 
-def question(
+def task(
     reference: np.ndarray,
     labels: np.ndarray | None = None,
     class_names: tuple[str, ...] = ("a", "b", "c"),
-) -> Question:
+) -> Task:
     """Which class an output with one number a class, (N, C), tells, judged by the accuracy."""
-    return Question(
+    return Task(
         name="probabilities",
-        first=True,
+        is_first=True,
         reference=reference,
         targets=labels,
-        task="outputs" if labels is None else "classes",
+        kind="outputs" if labels is None else "classes",
         metric="r2" if labels is None else "accuracy",
         threshold=0.5,
-        classes=True,
+        has_classes=True,
         class_names=class_names,
     )
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmark.advise.pairs import latency_ratio
 from benchmark.config import BenchmarkConfig
-from benchmark.judge.limits import Gate
+from benchmark.judge.limits import Limits
 from benchmark.judge.rows import Result
 from benchmark.measure.latency import time_calls
 from benchmark.pipeline import run_benchmark
@@ -94,7 +94,7 @@ def latency_ratios(artifacts: Path, data: Path | None) -> None:
             artifacts=copy,
             data=data,
             formats=None,
-            gate=Gate(baseline=0, tolerance=1),
+            limits=Limits(baseline=0, tolerance=1),
             samples=10_000,
             rounds=20,
             launches=4,

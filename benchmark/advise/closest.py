@@ -4,14 +4,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmark.judge.classification import Accuracy
-from benchmark.judge.limits import Gate
-from benchmark.judge.metrics import WORDS
+from benchmark.judge.limits import Limits
+from benchmark.judge.metrics import NOTATIONS
 from benchmark.judge.rows import Result
 from benchmark.judge.statistics import ROUNDING, paired_drop_interval, wilson_interval
-from benchmark.judge.task import Question
+from benchmark.judge.task import Task
 from train.common.errors import DataError, ToolkitError
 
-# By the name of the gate's field, as the command takes them.
+# By the name of the field, as the command takes them.
 OPTIONS = {
     "max_size_kb": "--max-size-kb",
     "max_drop": "--max-drop",
@@ -40,12 +40,12 @@ class Excess:
     words: str
 
 
-def limits_of(gate: Gate) -> dict[str, float]:
-    """Returns the limits that are set, by the name of the gate's field."""
-    return {name: value for name in OPTIONS if (value := getattr(gate, name)) is not None}
+def limits_of(limits: Limits) -> dict[str, float]:
+    """Returns the limits that are set, by the name of the field."""
+    return {name: value for name in OPTIONS if (value := getattr(limits, name)) is not None}
 
 
-def check_limits(gate: Gate, main: Question, *, emulated: bool) -> None:
+def check_limits(limits: Limits, main: Task, *, emulated: bool) -> None:
     """Refuses a limit that cannot be judged here.
 
     Raises:
@@ -53,81 +53,81 @@ def check_limits(gate: Gate, main: Question, *, emulated: bool) -> None:
         ToolkitError: it is one of latency, and this machine is emulated; or one of classes, and
             the model's main output tells none.
     """
-    if emulated and gate.max_latency_us is not None:
+    if emulated and limits.max_latency_us is not None:
         raise ToolkitError(
             f"got {OPTIONS['max_latency_us']} on an emulated machine, whose times are the "
             "emulator's, expected a real one; leave it out, or run it on the device"
         )
     for name in ON_LABELS if main.targets is None else ():
-        if getattr(gate, name) is not None:
+        if getattr(limits, name) is not None:
             raise DataError(
                 f"got {OPTIONS[name]} and data without labels, expected labels to judge it by; "
                 "leave it out, or give --min-snr-db"
             )
-    for name in () if main.classes else ON_CLASSES:
-        if getattr(gate, name) is not None:
+    for name in () if main.has_classes else ON_CLASSES:
+        if getattr(limits, name) is not None:
             raise ToolkitError(
                 f"got {OPTIONS[name]} for output {main.name!r}, which tells no classes, expected "
                 "--max-drop; leave it out"
             )
 
 
-def unmet(results: Sequence[Result], gate: Gate) -> str | None:
+def unmet(results: Sequence[Result], limits: Limits) -> str | None:
     """Returns what to say where limits are set and no measured export meets all; else None.
 
     A limit on an accuracy or a latency is met when its whole 95 % interval meets it. The closest
     is the export that breaks the fewest limits, and of those the one that breaks them the least.
     """
-    limits = limits_of(gate)
+    given = limits_of(limits)
     exports = [row for row in results if row.variant.manifest is not None and row.latency]
-    if not limits or not exports:
+    if not given or not exports:
         return None
-    broken = [(list(_excesses(row, gate)), row) for row in exports]
+    broken = [(list(_excesses(row, limits)), row) for row in exports]
     least, closest = min(
         broken, key=lambda found: (len(found[0]), sum(excess.share for excess in found[0]))
     )
     if not least:
         return None
-    asked = " and ".join(f"{OPTIONS[name]} {value:g}" for name, value in limits.items())
+    wanted = " and ".join(f"{OPTIONS[name]} {value:g}" for name, value in given.items())
     words = "; ".join(
-        f"{excess.words}{f' for {excess.option}' if len(limits) > 1 else ''}" for excess in least
+        f"{excess.words}{f' for {excess.option}' if len(given) > 1 else ''}" for excess in least
     )
     return (
-        f"no export meets {asked}: the closest is {closest.variant.name} with {words}; loosen the "
+        f"no export meets {wanted}: the closest is {closest.variant.name} with {words}; loosen the "
         "limit, or export other formats; the results are kept"
     )
 
 
-def _excesses(row: Result, gate: Gate) -> Iterator[Excess]:
+def _excesses(row: Result, limits: Limits) -> Iterator[Excess]:
     found, latency = row.accuracy, row.latency
-    if gate.max_size_kb is not None and row.size_bytes is not None:
+    if limits.max_size_kb is not None and row.size_bytes is not None:
         size_kb = row.size_bytes / 1000
         unit = "{:,.1f} kB"
-        yield from _above("--max-size-kb", size_kb, gate.max_size_kb, unit, unit)
-    if gate.max_drop is not None and row.scores is not None:
-        drop, words = row.scores.drop, WORDS[row.scores.metric]
+        yield from _above("--max-size-kb", size_kb, limits.max_size_kb, unit, unit)
+    if limits.max_drop is not None and row.scores is not None:
+        drop, notation = row.scores.drop, NOTATIONS[row.scores.metric]
         high = None if drop is None else drop.high
-        what = f"{_article(words.name)} drop of up to {{:.2f}} points (95 % interval)"
-        if words.error:
-            what = f"{_article(words.name)} up to {{:.2f}} % larger (95 % interval)"
-        yield from _points("--max-drop", high, gate.max_drop, what, words.unit)
-    if gate.max_latency_us is not None and latency is not None and latency.p50 is not None:
+        what = f"{_article(notation.name)} drop of up to {{:.2f}} points (95 % interval)"
+        if notation.error:
+            what = f"{_article(notation.name)} up to {{:.2f}} % larger (95 % interval)"
+        yield from _points("--max-drop", high, limits.max_drop, what, notation.unit)
+    if limits.max_latency_us is not None and latency is not None and latency.p50 is not None:
         p50_us = latency.p50_ci95[1] or latency.p50
         what = "a median of up to {:,.1f} µs (95 % interval)"
-        yield from _above("--max-latency-us", p50_us, gate.max_latency_us, what, "{:,.1f} µs")
-    if gate.min_agreement is not None and found is not None:
+        yield from _above("--max-latency-us", p50_us, limits.max_latency_us, what, "{:,.1f} µs")
+    if limits.min_agreement is not None and found is not None:
         low, _ = wilson_interval(found.agreeing, found.overall.total)
-        lacking = gate.min_agreement - low
+        lacking = limits.min_agreement - low
         if lacking > ROUNDING:
             yield Excess(
-                option=f"--min-agreement {gate.min_agreement:g}",
-                share=lacking / max(gate.min_agreement, SMALLEST_SHARE),
+                option=f"--min-agreement {limits.min_agreement:g}",
+                share=lacking / max(limits.min_agreement, SMALLEST_SHARE),
                 words=f"an agreement of down to {low:.2%} (95 % interval), {lacking * 100:.2f} "
                 "points too little",
             )
-    if gate.max_drop_per_class is not None and found is not None:
+    if limits.max_drop_per_class is not None and found is not None:
         what = "a drop of up to {:.2f} points in a class (95 % interval)"
-        limit = gate.max_drop_per_class
+        limit = limits.max_drop_per_class
         yield from _points("--max-drop-per-class", _worst_class(found), limit, what)
 
 

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmark.advise.pairs import drop_interval
-from benchmark.judge.metrics import WORDS
+from benchmark.judge.metrics import NOTATIONS, Metric
 from benchmark.judge.rows import Result
-from benchmark.judge.task import Question
-from benchmark.judge.tasks import Metric
+from benchmark.judge.task import Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,22 +46,26 @@ class Quality:
         """Returns a measured row's value."""
         if self.classes is not None:
             return f"{-self.loss(row):.2%}"
-        words = WORDS[self.metric]
-        return f"{words.name} {words.said(row.scores.value if row.scores else None)}"
+        notation = NOTATIONS[self.metric]
+        return f"{notation.name} {notation.said(row.scores.value if row.scores else None)}"
 
     def gap(self, chosen: Result, second: Result) -> str:
         """Returns by how much the second is more or less accurate."""
         by = self.loss(second) - self.loss(chosen)
-        word, words = "more" if by < 0 else "less", WORDS[self.metric]
+        word, notation = "more" if by < 0 else "less", NOTATIONS[self.metric]
         if self.classes is not None:
             return f"{abs(by) * 100:.2f} points {word} accurate"
-        unit = f"% of the Keras model's {words.name}" if words.error else f"points of {words.name}"
+        unit = (
+            f"% of the Keras model's {notation.name}"
+            if notation.error
+            else f"points of {notation.name}"
+        )
         return f"{abs(by) * 100:.2f} {unit} {word} accurate"
 
 
-def quality_of(main: Question) -> Quality:
-    """Returns how rows compare in what is asked of their main output."""
-    by_class = main.metric == "accuracy" or (main.task == "outputs" and main.classes)
+def quality_of(main: Task) -> Quality:
+    """Returns how rows compare in what their main output is judged by."""
+    by_class = main.metric == "accuracy" or (main.kind == "outputs" and main.has_classes)
     return Quality(metric=main.metric, classes=main.right_classes() if by_class else None)
 
 

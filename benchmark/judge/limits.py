@@ -18,7 +18,7 @@ MIN_SNR_DB = 15.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gate:
+class Limits:
     """The limits; None for those that are not set.
 
     Attributes:
@@ -87,9 +87,9 @@ class FileEvidence:
     p50_us: tuple[float, float | None, float | None] | None
 
 
-def judge_file(found: FileEvidence, gate: Gate) -> Iterator[Reason]:
+def judge_file(found: FileEvidence, limits: Limits) -> Iterator[Reason]:
     """Yields what speaks against a file, whatever its outputs."""
-    limit = gate.max_latency_us
+    limit = limits.max_latency_us
     if limit is not None and found.p50_us is not None:
         p50, low, high = found.p50_us
         if low is not None and low > limit:
@@ -101,8 +101,8 @@ def judge_file(found: FileEvidence, gate: Gate) -> Iterator[Reason]:
                 "give more --samples",
             )
     size_bytes = found.size_bytes or 0
-    if gate.max_size_kb is not None and size_bytes > gate.max_size_kb * 1000:
-        yield "fail", f"file of {size_bytes / 1000:,.1f} kB is above {gate.max_size_kb:g} kB"
+    if limits.max_size_kb is not None and size_bytes > limits.max_size_kb * 1000:
+        yield "fail", f"file of {size_bytes / 1000:,.1f} kB is above {limits.max_size_kb:g} kB"
 
 
 def verdict_of(reasons: list[Reason]) -> Verdict:

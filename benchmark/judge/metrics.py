@@ -1,24 +1,78 @@
-"""What a metric is called, how its values are written, and which way is better. Light."""
+"""Which metrics judge what kind of output, how they are written, and which way is better."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
-from benchmark.judge.tasks import TASK_METRICS, Metric, Task
+from train.common.errors import ToolkitError
+from train.common.tensors import shape_text
 
+# What an output is judged as: one class of several, yes or no, values, or, without targets, the
+# Keras model's own outputs.
+TaskKind = Literal["classes", "binary", "values", "outputs"]
+Metric = Literal["accuracy", "top-5", "auc", "mae", "rmse", "r2"]
+METRICS: tuple[Metric, ...] = get_args(Metric)
+TOP = 5  # of top-5
+# The first is what an output is judged by where the user names none.
+METRICS_OF_KIND: dict[TaskKind, tuple[Metric, ...]] = {
+    "classes": ("accuracy", "top-5", "auc"),
+    "binary": ("accuracy", "auc"),
+    "values": ("r2", "mae", "rmse"),
+    # an error against the Keras model's own outputs is no share of that model's error, zero
+    "outputs": ("r2",),
+}
+Shape = tuple[int | None, ...]
 MISSING = "–"
 
 
+def metrics_of(kind: TaskKind, output_shape: Shape) -> tuple[Metric, ...]:
+    """Returns the metrics that judge such an output, the default one first.
+
+    AUC needs two classes, top-5 more than five: of fewer it is always right.
+    """
+    classes = (output_shape[-1] or 0) if kind == "classes" else 2
+    return tuple(
+        metric
+        for metric in METRICS_OF_KIND[kind]
+        if (metric != "auc" or classes == 2) and (metric != "top-5" or classes > TOP)
+    )
+
+
+def check_metric(metric: str | None, kind: TaskKind, output_shape: Shape, *, name: str) -> Metric:
+    """Returns the metric that judges an output: the one given, or the default of its kind.
+
+    Args:
+        metric: one of METRICS; None for the default.
+        kind: what the output is judged as.
+        output_shape: the output's, its first dimension the examples.
+        name: the output's, for messages.
+
+    Raises:
+        ToolkitError: the metric does not fit the output.
+    """
+    fitting = metrics_of(kind, output_shape)
+    if metric is None:
+        return fitting[0]
+    for found in fitting:
+        if found == metric:
+            return found
+    without_targets = " without targets; give targets for the others" if kind == "outputs" else ""
+    raise ToolkitError(
+        f"got --metric {metric} for output {name!r} {shape_text(output_shape)}, expected "
+        f"{' or '.join(fitting)}{without_targets}"
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
-class Words:
-    """How a metric is spoken of.
+class Notation:
+    """How a metric is written.
 
     Attributes:
         name: in a sentence.
         column: over its figures in a table.
         title: along an axis.
         percent: whether its values are shares, shown in percent.
-        error: whether it is one, so that smaller is better and its drop a share of the Keras
+        error: whether it is an error, so that smaller is better and its drop a share of the Keras
             model's error; else the drop is in points.
     """
 
@@ -59,15 +113,15 @@ class Words:
         return self.figure(value) + "%" * (self.percent and value is not None)
 
 
-WORDS: dict[Metric, Words] = {
-    "accuracy": Words(name="accuracy", column="acc %", title="accuracy, %", percent=True),
-    "top-5": Words(
+NOTATIONS: dict[Metric, Notation] = {
+    "accuracy": Notation(name="accuracy", column="acc %", title="accuracy, %", percent=True),
+    "top-5": Notation(
         name="top-5 accuracy", column="top-5 %", title="top-5 accuracy, %", percent=True
     ),
-    "auc": Words(name="AUC", column="AUC", title="area under the ROC curve"),
-    "mae": Words(name="MAE", column="MAE", title="mean absolute error", error=True),
-    "rmse": Words(name="RMSE", column="RMSE", title="root mean squared error", error=True),
-    "r2": Words(name="R²", column="R²", title="R²"),
+    "auc": Notation(name="AUC", column="AUC", title="area under the ROC curve"),
+    "mae": Notation(name="MAE", column="MAE", title="mean absolute error", error=True),
+    "rmse": Notation(name="RMSE", column="RMSE", title="root mean squared error", error=True),
+    "r2": Notation(name="R²", column="R²", title="R²"),
 }
 
 
@@ -77,7 +131,7 @@ class Measure:
 
     Attributes:
         output: the output that the table is of, the first one with targets.
-        task: what it is judged as.
+        kind: what it is judged as.
         metric: by what; `outputs` is judged by its signal-to-noise ratio, whatever the metric.
         threshold: above it a binary output is a yes.
         classes: whether its outputs tell classes, which can agree.
@@ -86,7 +140,7 @@ class Measure:
     """
 
     output: str
-    task: Task = "classes"
+    kind: TaskKind = "classes"
     metric: Metric = "accuracy"
     threshold: float = 0.5
     classes: bool = True
@@ -94,14 +148,14 @@ class Measure:
     examples: str = "images"
 
     @property
-    def words(self) -> Words:
-        """How what rows are shown by is spoken of; where classes can only agree, the accuracy."""
-        return WORDS["accuracy" if self.agrees else self.metric]
+    def notation(self) -> Notation:
+        """How what rows are shown by is written; where classes can only agree, the accuracy."""
+        return NOTATIONS["accuracy" if self.agrees else self.metric]
 
     @property
     def labelled(self) -> bool:
         """Whether there are targets to judge by."""
-        return self.task != "outputs"
+        return self.kind != "outputs"
 
     @property
     def agrees(self) -> bool:
@@ -109,8 +163,9 @@ class Measure:
         return self.classes and not self.labelled
 
     def as_json(self) -> dict[str, Any]:
-        """Returns a JSON object of the fields."""
-        return asdict(self)
+        """Returns a JSON object of the fields; the kind is called `task` in it."""
+        content = asdict(self)
+        return {"output": content.pop("output"), "task": content.pop("kind"), **content}
 
 
 def measure_of(content: Mapping[str, Any]) -> Measure:
@@ -120,13 +175,14 @@ def measure_of(content: Mapping[str, Any]) -> Measure:
         LookupError, TypeError, ValueError: it is garbled.
     """
     if "measure" in content:
-        found = Measure(**content["measure"])
-        if found.task not in TASK_METRICS or found.metric not in WORDS:
-            raise ValueError(f"the measure, got {found.task!r} by {found.metric!r}")
+        fields = dict(content["measure"])
+        found = Measure(kind=fields.pop("task"), **fields)
+        if found.kind not in METRICS_OF_KIND or found.metric not in NOTATIONS:
+            raise ValueError(f"the measure, got {found.kind!r} by {found.metric!r}")
         if found.examples not in ("images", "examples"):
             raise ValueError(f"the measure's examples, got {found.examples!r}")
         return found
     source = content["source"]
     if "accuracy" in source and source["accuracy"] is None:
-        return Measure(output="", task="outputs", metric="r2")
+        return Measure(output="", kind="outputs", metric="r2")
     return Measure(output="", source_value=source.get("accuracy"))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.judge.classification import Accuracy, compare
-from benchmark.judge.limits import Gate, OutputEvidence, Verdict, verdict_of
+from benchmark.judge.limits import Limits, OutputEvidence, Verdict, verdict_of
 from benchmark.judge.scores import Scores
 from benchmark.judge.symptoms import (
     experiment_symptoms,
@@ -15,7 +15,7 @@ from benchmark.judge.symptoms import (
     output_symptoms,
     value_symptoms,
 )
-from benchmark.judge.task import Question
+from benchmark.judge.task import Task
 from benchmark.judge.verdict import judge_output
 from export.manifest import Manifest
 from export.verify.distance import Distance
@@ -73,50 +73,50 @@ class Shared:
 
 
 def conclude_output(
-    question: Question, outputs: np.ndarray, under: Shared, gate: Gate, *, main: bool
+    task: Task, outputs: np.ndarray, under: Shared, limits: Limits, *, main: bool
 ) -> OutputResult:
     """Judges an output.
 
     Args:
-        question: what is asked of it.
+        task: what is asked of it.
         outputs: (N, …) the export's.
         under: what all outputs of the export share.
-        gate: the limits.
+        limits: the limits.
         main: whether it is the one that the table is of.
     """
-    scores, scalars = question.judge(outputs), under.scalars
+    scores, scalars = task.score(outputs), under.scalars
     of_inputs = input_symptoms(scalars["clipped_share"], scalars["input_range_use"]) if main else []
     evidence = OutputEvidence(
         scores=scores,
-        distance=question.distance(outputs),
-        verified=_verified(question, under.manifest),
-        baseline=gate.baseline if main and question.metric == "accuracy" else None,
-        class_names=question.class_names,
+        distance=task.distance(outputs),
+        verified=_verified(task, under.manifest),
+        baseline=limits.baseline if main and task.metric == "accuracy" else None,
+        class_names=task.class_names,
         symptoms=() if under.own else tuple(of_inputs),
         examples=under.examples,
         own=under.own,
     )
-    reasons = judge_output(evidence, gate)
+    reasons = judge_output(evidence, limits)
     verdict = verdict_of(reasons)
     found: list[str] = []
     if verdict == "fail" or (under.failed and main):
-        found = [*of_inputs * under.own, *_symptoms(question, outputs, under, evidence, main=main)]
-    accuracy, labels = scores.accuracy, question.labels
+        found = [*of_inputs * under.own, *_symptoms(task, outputs, under, evidence, main=main)]
+    accuracy, labels = scores.accuracy, task.labels
     if scores.metric == "top-5" and labels is not None:
-        accuracy = compare(outputs, question.reference, labels)
+        accuracy = compare(outputs, task.reference, labels)
     return OutputResult(
         scores=scores,
         distance=evidence.distance,
         accuracy=accuracy,
-        predicted=question.predicted(outputs),
+        predicted=task.predicted(outputs),
         verdict=verdict,
         reasons=(*found, *(reason for _, reason in reasons)),
     )
 
 
-def _verified(question: Question, manifest: Manifest | None) -> dict[str, float]:
+def _verified(task: Task, manifest: Manifest | None) -> dict[str, float]:
     """Returns what was recorded of an output; of the model's first one under the plain names."""
-    suffix = "" if question.first else f":{question.name}"
+    suffix = "" if task.is_first else f":{task.name}"
     return {
         name: value
         for name in VERIFIED
@@ -125,20 +125,20 @@ def _verified(question: Question, manifest: Manifest | None) -> dict[str, float]
 
 
 def _symptoms(
-    question: Question,
+    task: Task,
     outputs: np.ndarray,
     under: Shared,
     evidence: OutputEvidence,
     *,
     main: bool,
 ) -> list[str]:
-    if not question.classes:
-        return value_symptoms(outputs, question.reference, under.examples)
+    if not task.has_classes:
+        return value_symptoms(outputs, task.reference, under.examples)
     found = output_symptoms(
-        question.of_classes(outputs),
-        question.of_classes(question.reference),
-        question.labels,
-        question.class_names,
+        task.class_scores(outputs),
+        task.class_scores(task.reference),
+        task.labels,
+        task.class_names,
         under.examples,
     )
     agreement, verified = evidence.distance.agreement, evidence.verified.get("agreement", 1.0)

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from benchmark.judge.classification import Accuracy
-from benchmark.judge.limits import FileEvidence, Gate, Verdict, judge_file, verdict_of
+from benchmark.judge.limits import FileEvidence, Limits, Verdict, judge_file, verdict_of
 from benchmark.judge.output_rows import OutputResult, Shared, conclude_output
 from benchmark.judge.scores import Scores
-from benchmark.judge.task import Question
+from benchmark.judge.task import Task
 from benchmark.measure.checkpoint import PartialResults
 from benchmark.measure.latency import Latency, Round, WarmUp, enough_quiet, summarize
 from benchmark.measure.session import MAX_QUIET, Measured
@@ -72,9 +72,9 @@ class Result:
     reasons: tuple[str, ...] = ()
     explanations: tuple[str, ...] = ()
 
-    def as_json(self, gate: Gate) -> dict[str, Any]:
+    def as_json(self, limits: Limits) -> dict[str, Any]:
         """Returns the row as a JSON object, raw samples last."""
-        found, scalars, baseline = self.accuracy, self.scalars or {}, gate.baseline
+        found, scalars, baseline = self.accuracy, self.scalars or {}, limits.baseline
         return {
             "name": self.variant.name,
             "format": self.variant.format,
@@ -111,8 +111,8 @@ def conclude(
     variants: list[Variant],
     raw: PartialResults,
     measured: Measured,
-    asked: Sequence[Question],
-    gate: Gate,
+    tasks: Sequence[Task],
+    limits: Limits,
     *,
     examples: str = "images",
     own: bool = False,
@@ -123,8 +123,8 @@ def conclude(
         variants: the rows, in the order of the table.
         raw: what the workers gave.
         measured: what else happened.
-        asked: what is asked of each output, the main one first.
-        gate: the limits.
+        tasks: what each output is judged as, the main one first.
+        limits: the limits.
         examples: what the test data is made of, `images` or `examples`.
         own: whether the model is a user's own.
     """
@@ -166,7 +166,7 @@ def conclude(
             size_bytes=size_bytes,
             p50_us=None if latency.p50 is None else (latency.p50, *latency.p50_ci95),
         )
-        of_file = list(judge_file(file, gate))
+        of_file = list(judge_file(file, limits))
         under = Shared(
             manifest=manifest,
             scalars=scalars,
@@ -176,10 +176,10 @@ def conclude(
         )
         outputs = raw.outputs(variant.key)
         main, *others = (
-            conclude_output(question, outputs[question.name], under, gate, main=number == 0)
-            for number, question in enumerate(asked)
+            conclude_output(task, outputs[task.name], under, limits, main=number == 0)
+            for number, task in enumerate(tasks)
         )
-        named = dict(zip((q.name for q in asked), (main, *others), strict=True))
+        named = dict(zip((task.name for task in tasks), (main, *others), strict=True))
         results.append(
             Result(
                 variant=variant,

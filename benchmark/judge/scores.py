@@ -8,6 +8,7 @@ import numpy as np
 from benchmark.judge.auc import compare_areas
 from benchmark.judge.classification import Accuracy, compare, compare_binary
 from benchmark.judge.drops import Drop, paired_drop
+from benchmark.judge.metrics import TOP, Metric, TaskKind
 from benchmark.judge.regression import (
     Errors,
     errors_against,
@@ -17,7 +18,6 @@ from benchmark.judge.regression import (
     rmse_increase,
     variance_over_examples,
 )
-from benchmark.judge.tasks import TOP, Metric, Task
 from train.common.errors import ArtifactError
 
 THRESHOLD = 0.5
@@ -29,9 +29,9 @@ class Scores:
     """How good an output of an export is, beside the Keras model's.
 
     Attributes:
-        task: what the output is judged as.
+        kind: what the output is judged as.
         metric: what it is judged by.
-        figures: every metric of the task by its name (`accuracy`, `top5_accuracy`, `auc`, `mae`,
+        figures: every metric of its kind by name (`accuracy`, `top5_accuracy`, `auc`, `mae`,
             `rmse`, `r2`), the Keras model's with `source_` before it; None where undefined.
             Without targets they are against the Keras model's outputs.
         drop: what the export loses in the metric; None where that is undefined.
@@ -39,7 +39,7 @@ class Scores:
         accuracy: of classes and binary, the counts; by top-5 where that is the metric.
     """
 
-    task: Task
+    kind: TaskKind
     metric: Metric
     figures: Figures
     drop: Drop | None
@@ -59,7 +59,7 @@ class Scores:
     def as_json(self) -> dict[str, Any]:
         """Returns a flat JSON object, without the counts."""
         return {
-            "task": self.task,
+            "task": self.kind,
             "metric": self.metric,
             "value": self.value,
             "source_value": self.source_value,
@@ -70,24 +70,24 @@ class Scores:
         }
 
 
-def judge_output(
+def score_output(
     outputs: np.ndarray,
     reference: np.ndarray,
     targets: np.ndarray | None,
     *,
-    task: Task,
+    kind: TaskKind,
     metric: Metric,
     threshold: float = THRESHOLD,
 ) -> Scores:
-    """Returns an output's scores by every metric of its task.
+    """Returns an output's scores by every metric of its kind.
 
     Args:
         outputs: (N, …) floats, the export's, N ≥ 1. What is not finite counts as zero, but for
             the accuracies, where it counts as `argmax` takes it.
         reference: the same shape, the Keras model's, finite.
-        targets: as `tasks.task_of` found them; None for the task `outputs`.
-        task: what to judge the output as.
-        metric: one that `tasks.check_metric` returned for it.
+        targets: as `task.kind_of` takes them; None for the kind `outputs`.
+        kind: what the output the output as.
+        metric: one that `metrics.check_metric` returned for it.
         threshold: of a binary output, above it is a yes.
 
     Raises:
@@ -99,27 +99,27 @@ def judge_output(
             "train it again, or give inputs that it was made for"
         )
     if targets is None:
-        return _judge_values(outputs, reference, reference, task, metric)
-    if task == "values":
-        return _judge_values(outputs, reference, targets, task, metric)
+        return _score_values(outputs, reference, reference, kind, metric)
+    if kind == "values":
+        return _score_values(outputs, reference, targets, kind, metric)
     labels = targets.reshape(-1).astype(np.int64)
-    if task == "binary":
+    if kind == "binary":
         found = compare_binary(outputs, reference, labels, threshold)
     else:
         found = compare(outputs, reference, labels)
-    return _judge_classes(outputs, reference, labels, found, task, metric)
+    return _score_classes(outputs, reference, labels, found, kind, metric)
 
 
-def _judge_classes(
+def _score_classes(
     outputs: np.ndarray,
     reference: np.ndarray,
     labels: np.ndarray,
     found: Accuracy,
-    task: Task,
+    kind: TaskKind,
     metric: Metric,
 ) -> Scores:
     figures = _beside("accuracy", found.overall.accuracy, found.overall.source_accuracy)
-    classes = 2 if task == "binary" else outputs.shape[1]
+    classes = 2 if kind == "binary" else outputs.shape[1]
     if classes > TOP:
         top = compare(outputs, reference, labels, top_k=TOP)
         figures |= _beside("top5_accuracy", top.overall.accuracy, top.overall.source_accuracy)
@@ -137,7 +137,7 @@ def _judge_classes(
                     "classes, or --metric accuracy"
                 )
     return Scores(
-        task=task,
+        kind=kind,
         metric=metric,
         figures=figures,
         drop=drop,
@@ -146,14 +146,14 @@ def _judge_classes(
     )
 
 
-def _judge_values(
-    outputs: np.ndarray, reference: np.ndarray, targets: np.ndarray, task: Task, metric: Metric
+def _score_values(
+    outputs: np.ndarray, reference: np.ndarray, targets: np.ndarray, kind: TaskKind, metric: Metric
 ) -> Scores:
     export, source = errors_against(outputs, targets), errors_against(reference, targets)
     variance = variance_over_examples(targets)
-    drop, undefined = _values_drop(export, source, variance, task, metric)
+    drop, undefined = _values_drop(export, source, variance, kind, metric)
     return Scores(
-        task=task,
+        kind=kind,
         metric=metric,
         figures={
             **_beside("mae", export.mae, source.mae),
@@ -166,13 +166,13 @@ def _judge_values(
 
 
 def _values_drop(
-    export: Errors, source: Errors, variance: float, task: Task, metric: Metric
+    export: Errors, source: Errors, variance: float, kind: TaskKind, metric: Metric
 ) -> tuple[Drop | None, str | None]:
     if metric == "r2":
         if variance > 0:
             return r2_drop(export, source, variance), None
         same, remedy = "targets", "give examples that differ, or --metric mae"
-        if task == "outputs":
+        if kind == "outputs":
             same, remedy = "Keras model's outputs", "give inputs on which they differ"
         count = export.squared.size
         return (

@@ -1,4 +1,4 @@
-"""What is asked of each of a model's outputs: as what it is judged, and by which metric. Light."""
+"""What each of a model's outputs is judged as, and by which metric."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from benchmark.judge.classification import as_classes, predicted_classes
-from benchmark.judge.scores import THRESHOLD, Scores, judge_output
-from benchmark.judge.tasks import Metric, Task, check_metric, metrics_of, task_of
+from benchmark.judge.metrics import Metric, Shape, TaskKind, check_metric, metrics_of
+from benchmark.judge.scores import THRESHOLD, Scores, score_output
 from export.verify.distance import Distance, are_classes, distance
 from train.common.errors import ToolkitError
 from train.common.record import ReferenceOutputs
@@ -17,47 +17,47 @@ PROBABILITIES_SLACK = 0.01  # of their sum, in one
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
-    """What is asked of an output.
+class Task:
+    """What an output is judged as.
 
     Attributes:
         name: the output's.
-        first: whether it is the model's first one.
+        is_first: whether it is the model's first one.
         reference: (N, …) the Keras model's.
         targets: (N, …) the truth; None where it is not known.
-        task: as `tasks.task_of` found it.
+        kind: as `kind_of` found it.
         metric: what it is judged by.
         threshold: above it a binary output is a yes.
-        classes: whether it tells classes: there are labels, or names of them, or its values are
-            probabilities.
+        has_classes: whether it tells classes: there are labels, or names of them, or its values
+            are probabilities.
         class_names: of its classes; empty where they have none.
     """
 
     name: str
-    first: bool
+    is_first: bool
     reference: np.ndarray
     targets: np.ndarray | None
-    task: Task
+    kind: TaskKind
     metric: Metric
     threshold: float
-    classes: bool
+    has_classes: bool
     class_names: tuple[str, ...]
 
     @property
     def labels(self) -> np.ndarray | None:
         """The true class of each example, (N,) int64, of outputs that tell classes."""
-        if self.targets is None or self.task not in ("classes", "binary"):
+        if self.targets is None or self.kind not in ("classes", "binary"):
             return None
         found: np.ndarray = self.targets.reshape(-1).astype(np.int64)
         return found
 
-    def of_classes(self, outputs: np.ndarray) -> np.ndarray:
+    def class_scores(self, outputs: np.ndarray) -> np.ndarray:
         """Returns outputs that tell classes as (N, C), a number for each class."""
         return outputs if are_classes(outputs.shape) else as_classes(outputs, self.threshold)
 
     def predicted(self, outputs: np.ndarray) -> np.ndarray | None:
         """Returns the class of each example, (N,) int32; None where outputs tell no classes."""
-        if not self.classes:
+        if not self.has_classes:
             return None
         found: np.ndarray = predicted_classes(outputs, self.threshold).astype(np.int32)
         return found
@@ -66,13 +66,13 @@ class Question:
         """Returns the labels; without any, the Keras model's classes, which stand in for them."""
         return self.predicted(self.reference) if self.labels is None else self.labels
 
-    def judge(self, outputs: np.ndarray) -> Scores:
+    def score(self, outputs: np.ndarray) -> Scores:
         """Returns how good an export's outputs, (N, …), are."""
-        return judge_output(
+        return score_output(
             outputs,
             self.reference,
             self.targets,
-            task=self.task,
+            kind=self.kind,
             metric=self.metric,
             threshold=self.threshold,
         )
@@ -93,27 +93,26 @@ class Question:
         return replace(found, agreement=agreement, accuracy=accuracy, accuracy_drop=drop)
 
 
-def ask(
+def tasks_of(
     reference: ReferenceOutputs,
     test: Samples,
     *,
     metric: str | None = None,
     threshold: float = THRESHOLD,
-) -> tuple[Question, ...]:
-    """Returns what is asked of each output; the first is the one that the table is of.
+) -> tuple[Task, ...]:
+    """Returns what each output is judged as; the first is the one that the table is of.
 
     That is the first output with targets, or the first of all where there are none. The metric
-    asked for is its; another output is judged by it too if it fits, else by its task's own.
+    given is its; another output is judged by it too if it fits, else by the default of its kind.
 
     Args:
         reference: the Keras model's outputs.
         test: the test data, with targets for some of them.
-        metric: what the user asked for; None for the task's own.
+        metric: what the user chose; None for the default of the kind.
         threshold: above it a binary output is a yes.
 
     Raises:
-        DataError: targets fit no task.
-        ToolkitError: the metric fits not the first output, or targets are for another model.
+        ToolkitError: the metric does not fit the first output, or targets are for another model.
     """
     known = [name for name in reference.outputs if name in test.targets]
     main = known[0] if known else next(iter(reference.outputs))
@@ -125,43 +124,59 @@ def ask(
                 "rename them"
             )
     return tuple(
-        _question(name, reference, test.targets, metric, threshold, main=name == main)
+        _task(name, reference, test.targets, metric, threshold, is_main=name == main)
         for name in order
     )
 
 
-def _question(
+def kind_of(output_shape: Shape, targets: np.ndarray | None) -> TaskKind:
+    """Returns what an output is judged as, by its targets.
+
+    - classes: output (N, C), C > 1, and integers (N,).
+    - binary: an output of one value, and as many 0 and 1, of any type.
+    - values: other numbers of the output's shape.
+    - outputs: no targets; judged against the Keras model's own outputs.
+
+    Args:
+        output_shape: the output's, its first dimension the examples.
+        targets: (N, …) as `export.data` checked them when they were read; None without.
+    """
+    if targets is None:
+        return "outputs"
+    if are_classes(output_shape):
+        return "values" if targets.dtype.kind == "f" else "classes"
+    single = output_shape[1:] in ((), (1,))
+    return "binary" if single and np.isin(targets, (0, 1)).all() else "values"
+
+
+def _task(
     name: str,
     reference: ReferenceOutputs,
     targets: Mapping[str, np.ndarray],
     metric: str | None,
     threshold: float,
     *,
-    main: bool,
-) -> Question:
+    is_main: bool,
+) -> Task:
     outputs, truth = reference.outputs[name], targets.get(name)
     shape = (None, *outputs.shape[1:])
-    task = task_of(shape, truth, name=name)
-    wanted = metric if main or metric in metrics_of(task, shape) else None
+    kind = kind_of(shape, truth)
+    wanted = metric if is_main or metric in metrics_of(kind, shape) else None
+    may_be_classes = are_classes(shape) or shape[1:] in ((), (1,))
     count = outputs.shape[1] if are_classes(shape) else 2
-    fitting = len(reference.labels) == count and _may_be_classes(outputs.shape)
-    names = reference.labels if fitting and task in ("classes", "binary", "outputs") else ()
-    return Question(
+    named = may_be_classes and len(reference.labels) == count and kind != "values"
+    return Task(
         name=name,
-        first=name == next(iter(reference.outputs)),
+        is_first=name == next(iter(reference.outputs)),
         reference=outputs,
         targets=truth,
-        task=task,
-        metric=check_metric(wanted, task, shape, name=name),
+        kind=kind,
+        metric=check_metric(wanted, kind, shape, name=name),
         threshold=threshold,
-        classes=task in ("classes", "binary")
-        or (task == "outputs" and (bool(names) or _are_probabilities(outputs))),
-        class_names=names,
+        has_classes=kind in ("classes", "binary")
+        or (kind == "outputs" and (named or _are_probabilities(outputs))),
+        class_names=reference.labels if named else (),
     )
-
-
-def _may_be_classes(shape: tuple[int, ...]) -> bool:
-    return are_classes(shape) or shape[1:] in ((), (1,))
 
 
 def _are_probabilities(outputs: np.ndarray) -> bool:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from benchmark.judge.classification import Accuracy
-from benchmark.judge.limits import Gate, OutputEvidence, Reason
-from benchmark.judge.metrics import WORDS
+from benchmark.judge.limits import Limits, OutputEvidence, Reason
+from benchmark.judge.metrics import NOTATIONS
 from benchmark.judge.statistics import (
     CONFIDENCE,
     ROUNDING,
@@ -32,13 +32,17 @@ ROUNDING_SNR_DB = 100.0
 VARIATION_SLACK_DB = 6.0
 
 
-def judge_output(found: OutputEvidence, gate: Gate) -> list[Reason]:
+def judge_output(found: OutputEvidence, limits: Limits) -> list[Reason]:
     """Returns what speaks against an output."""
     return [
         *_finite(found.distance),
         *_symptoms(found),
-        *(_unlabelled(found, gate) if found.scores.task == "outputs" else _labelled(found, gate)),
-        *_as_verified(found, gate),
+        *(
+            _unlabelled(found, limits)
+            if found.scores.kind == "outputs"
+            else _labelled(found, limits)
+        ),
+        *_as_verified(found, limits),
     ]
 
 
@@ -52,11 +56,11 @@ def _symptoms(found: OutputEvidence) -> Iterator[Reason]:
         yield "fail", symptom
 
 
-def _unlabelled(found: OutputEvidence, gate: Gate) -> Iterator[Reason]:
+def _unlabelled(found: OutputEvidence, limits: Limits) -> Iterator[Reason]:
     """The Keras model's outputs stand for the truth; neither they nor what varies may be noisy."""
     snr_db, variation_db = found.distance.snr_db, found.distance.variation_db
     how = "(judged by outputs: the data has no labels)"
-    least = gate.min_snr_db
+    least = limits.min_snr_db
     if snr_db < least:
         yield (
             "fail",
@@ -72,53 +76,53 @@ def _unlabelled(found: OutputEvidence, gate: Gate) -> Iterator[Reason]:
         )
 
 
-def _labelled(found: OutputEvidence, gate: Gate) -> Iterator[Reason]:
+def _labelled(found: OutputEvidence, limits: Limits) -> Iterator[Reason]:
     accuracy = found.scores.accuracy
     if found.baseline is not None and accuracy is not None:
-        floor = found.baseline - gate.tolerance
+        least = found.baseline - limits.tolerance
         overall = accuracy.overall
         low, high = wilson_interval(overall.correct, overall.total)
         yield from _sided(
-            share_side(overall.correct, overall.total, floor),
+            share_side(overall.correct, overall.total, least),
             f"accuracy {overall.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%})",
-            f"{floor:.2%} (baseline {found.baseline:.2%} less tolerance {gate.tolerance:.2%})",
+            f"{least:.2%} (baseline {found.baseline:.2%} less tolerance {limits.tolerance:.2%})",
             found.examples,
             beyond="is below",
         )
-    yield from _drop(found, gate)
+    yield from _drop(found, limits)
     if accuracy is None:
         return
-    if gate.max_drop_per_class is not None:
-        yield from _worst_classes(accuracy, gate.max_drop_per_class, found)
-    if gate.min_agreement is not None:
+    if limits.max_drop_per_class is not None:
+        yield from _worst_classes(accuracy, limits.max_drop_per_class, found)
+    if limits.min_agreement is not None:
         total = accuracy.overall.total
         low, high = wilson_interval(accuracy.agreeing, total)
         yield from _sided(
-            share_side(accuracy.agreeing, total, gate.min_agreement),
+            share_side(accuracy.agreeing, total, limits.min_agreement),
             f"agreement with the Keras model {accuracy.agreement:.2%} "
             f"(95 % interval {low:.2%} to {high:.2%})",
-            f"{gate.min_agreement:.2%}",
+            f"{limits.min_agreement:.2%}",
             found.examples,
             beyond="is below",
         )
 
 
-def _drop(found: OutputEvidence, gate: Gate) -> Iterator[Reason]:
-    scores, most = found.scores, gate.most
-    words, drop = WORDS[scores.metric], scores.drop
+def _drop(found: OutputEvidence, limits: Limits) -> Iterator[Reason]:
+    scores, most = found.scores, limits.most
+    notation, drop = NOTATIONS[scores.metric], scores.drop
     if drop is None:
-        yield "inconclusive", scores.undefined or f"{words.name} is undefined"
+        yield "inconclusive", scores.undefined or f"{notation.name} is undefined"
         return
-    value, unit = drop.value * 100, "%" if words.error else "points"
+    value, unit = drop.value * 100, "%" if notation.error else "points"
     ends = drop.interval
     how = "no interval: a single example, or class of one"
     if ends is not None:
         how = f"95 % interval {ends[0] * 100:.2f} to {ends[1] * 100:.2f}"
-    what = f"{words.name} drops by {value:.2f} {unit} ({how}) against the Keras model"
-    if words.error:
-        what = f"{words.name} is {value:.2f} % larger ({how}) than the Keras model's"
-    limit = f"{most * 100:.2f}" + " %" * words.error
-    limit += " (--max-drop)" if gate.max_drop is not None else ""
+    what = f"{notation.name} drops by {value:.2f} {unit} ({how}) against the Keras model"
+    if notation.error:
+        what = f"{notation.name} is {value:.2f} % larger ({how}) than the Keras model's"
+    limit = f"{most * 100:.2f}" + " %" * notation.error
+    limit += " (--max-drop)" if limits.max_drop is not None else ""
     if ends is None:
         yield "inconclusive", f"{what}, limit {limit}: give more {found.examples}"
         return
@@ -128,7 +132,7 @@ def _drop(found: OutputEvidence, gate: Gate) -> Iterator[Reason]:
 def _worst_classes(accuracy: Accuracy, limit: float, found: OutputEvidence) -> Iterator[Reason]:
     """Every class must keep the limit; that one breaks it is said with Bonferroni's correction."""
     corrected = 1 - (1 - CONFIDENCE) / len(accuracy.classes)
-    names, metric = found.class_names, WORDS[found.scores.metric].name
+    names, metric = found.class_names, NOTATIONS[found.scores.metric].name
     for label, paired in accuracy.classes.items():
         counts = paired.lost, paired.gained, paired.total
         side = drop_side(*counts, limit)
@@ -138,7 +142,7 @@ def _worst_classes(accuracy: Accuracy, limit: float, found: OutputEvidence) -> I
         name = names[label] if label < len(names) else str(label)
         yield from _sided(
             side,
-            f"class {name}: {metric if metric == WORDS['top-5'].name else 'accuracy'} drops by "
+            f"class {name}: {metric if metric == NOTATIONS['top-5'].name else 'accuracy'} drops by "
             f"{paired.drop * 100:.2f} points (95 % interval {low * 100:.2f} to {high * 100:.2f})",
             f"{limit * 100:.2f}",
             found.examples,
@@ -156,7 +160,7 @@ def _sided(side: Side, what: str, limit: str, examples: str, *, beyond: str) -> 
         yield "inconclusive", f"{what}, limit {limit}: {more}"
 
 
-def _as_verified(found: OutputEvidence, gate: Gate) -> Iterator[Reason]:
+def _as_verified(found: OutputEvidence, limits: Limits) -> Iterator[Reason]:
     """The outputs must be about as near to the Keras model's as when the file was verified."""
     now, then = found.distance, found.verified
     if "agreement" in then and now.agreement is not None and not found.own:
@@ -172,7 +176,7 @@ def _as_verified(found: OutputEvidence, gate: Gate) -> Iterator[Reason]:
         return
     least = min(then["snr_db"], ROUNDING_SNR_DB) - RECORDED_SNR_SLACK_DB
     if found.own:
-        least = min(then["snr_db"] - OWN_SNR_SLACK_DB, gate.min_snr_db)
+        least = min(then["snr_db"] - OWN_SNR_SLACK_DB, limits.min_snr_db)
     if now.snr_db < least:
         yield (
             "fail",

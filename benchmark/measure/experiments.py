@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.judge.symptoms import EXPERIMENT_BELOW
-from benchmark.judge.task import Question
+from benchmark.judge.task import Task
 from benchmark.measure.process import WorkerProcess
 from train.common.errors import ArtifactError
 from train.common.record import ReferenceOutputs
@@ -33,7 +33,7 @@ def check_outputs(files: Mapping[str, Path], reference: ReferenceOutputs) -> Non
 
 
 def try_changes(
-    worker: WorkerProcess, files: Mapping[str, Path], reference: ReferenceOutputs, main: Question
+    worker: WorkerProcess, files: Mapping[str, Path], reference: ReferenceOutputs, main: Task
 ) -> dict[str, Any]:
     """Returns the agreement with changed inputs, of a row that does not agree, as a JSON object.
 
@@ -43,7 +43,7 @@ def try_changes(
         worker: the row's.
         files: as in `check_outputs`.
         reference: the Keras model's.
-        main: what is asked of the main output.
+        main: what the main output is judged as.
 
     Raises:
         ArtifactError: the worker died.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.config import BenchmarkConfig
-from benchmark.judge.task import Question
+from benchmark.judge.task import Task
 from benchmark.measure.checkpoint import PartialResults
 from benchmark.measure.conditions import (
     Conditions,
@@ -101,7 +101,7 @@ class Measurement:
         raw: PartialResults,
         raw_inputs: Mapping[str, Path],
         reference: ReferenceOutputs,
-        main: Question,
+        main: Task,
         on_progress: OnProgress,
     ) -> None:
         """`raw_inputs` are `.npy` files, (N, …) by the input's name; raw results go to `raw`."""

@@ -168,23 +168,23 @@ def _values(changes: Changes, console: Console) -> None:
     found = {row.name: row.values for row in changes.rows if row.values is not None}
     if not found:
         return
-    words = changes.new.measure.words
-    table = _table(words.name, ("old", "new", "change"))
+    notation = changes.new.measure.notation
+    table = _table(notation.name, ("old", "new", "change"))
     for name, (old, new) in found.items():
         if old != new:
             by = (
                 f"{new / old - 1:+.2%}"
-                if words.error and old
+                if notation.error and old
                 else f"{(new - old) * 100:+.2f} points"
             )
-            table.add_row(Text(name), words.figure(old), words.figure(new), by)
-    _same(console, len(found) - table.row_count, table, words.name)
+            table.add_row(Text(name), notation.figure(old), notation.figure(new), by)
+    _same(console, len(found) - table.row_count, table, notation.name)
     if table.row_count:
         _print(console, table)
         say(
             console,
-            f"{words.name}: not tested, the files hold none of the outputs that it is of; what is "
-            "lost beyond a limit changes the verdict.",
+            f"{notation.name}: not tested, the files hold none of the outputs that it is of; what "
+            "is lost beyond a limit changes the verdict.",
         )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from benchmark.judge.metrics import WORDS
+from benchmark.judge.metrics import NOTATIONS
 from benchmark.report.text import Json, interval
 
 OTHER_COLUMNS = ("format", "output", "metric", "value", "Keras", "drop 95 %", "verdict")
@@ -23,11 +23,11 @@ def other_rows(rows: Sequence[Json]) -> list[tuple[str, ...]]:
 
 
 def _figures(scores: Json) -> tuple[str, ...]:
-    words = WORDS[scores["metric"]]
+    notation = NOTATIONS[scores["metric"]]
     known = scores["task"] != "outputs"
     return (
-        words.name if known else f"{words.name}{WITHOUT_TARGETS}",
-        words.figure(scores["value"]),
-        words.figure(scores["source_value"]),
+        notation.name if known else f"{notation.name}{WITHOUT_TARGETS}",
+        notation.figure(scores["value"]),
+        notation.figure(scores["source_value"]),
         interval(scores["drop_ci95"], 2, 100),
     )

@@ -36,7 +36,7 @@ def render(
         console: where to.
         details: whether to print a second table, of start-up, memory, tails and classes.
     """
-    rows = [result.as_json(benchmark.gate) for result in benchmark.results]
+    rows = [result.as_json(benchmark.limits) for result in benchmark.results]
     found = benchmark.recommendation
     console.print(results_table(rows, benchmark.measure, found.as_json() if found else None))
     if others := other_rows(rows):
@@ -89,23 +89,23 @@ def others_table(rows: Sequence[tuple[str, ...]]) -> Table:
 
 
 def _legend(benchmark: Benchmark, environment: Environment, console: Console) -> None:
-    measure, gate = benchmark.measure, benchmark.gate
-    words, examples = measure.words, measure.examples
+    measure, limits = benchmark.measure, benchmark.limits
+    notation, examples = measure.notation, measure.examples
     source = "no labels: judged by outputs"
     if measure.labelled:
-        baseline = "" if gate.baseline is None else f", the baseline {gate.baseline:.2%}"
+        baseline = "" if limits.baseline is None else f", the baseline {limits.baseline:.2%}"
         source = (
-            f"the Keras model's {words.name} is {words.said(measure.source_value)}{baseline}, "
-            f"the tolerance {gate.tolerance * 100:.2f} {words.unit}"
+            f"the Keras model's {notation.name} is {notation.said(measure.source_value)}{baseline}"
+            f", the tolerance {limits.tolerance * 100:.2f} {notation.unit}"
         )
-        if gate.max_drop is not None:
-            source += f", the largest drop {gate.max_drop * 100:.2f}"
+        if limits.max_drop is not None:
+            source += f", the largest drop {limits.max_drop * 100:.2f}"
     near = "agree: % in the same class as by it"
     if not measure.classes:
         near = "SNR: signal-to-noise ratio of the outputs against its, dB"
     say(
         console,
-        f"{benchmark.total:,} test {examples}; {source}. drop: {words.drop_meaning}; {near}; "
+        f"{benchmark.total:,} test {examples}; {source}. drop: {notation.drop_meaning}; {near}; "
         f"p50, p99: µs for one {examples[:-1]}.",
     )
     timers = [result.latency.timer for result in benchmark.results if result.latency]

@@ -18,7 +18,7 @@ RUNTIMES = {"litert": "LiteRT", "onnxruntime": "ONNX Runtime", KERAS: "Keras"}
 
 def columns(measure: Measure) -> dict[str, str]:
     """Returns the columns between a row's name and its verdict, and what each means."""
-    words, examples = measure.words, measure.examples
+    notation, examples = measure.notation, measure.examples
     same_class = ("agree", f"% of the {examples} in the same class as by the Keras model")
     noise = ("SNR dB", "signal-to-noise ratio against the Keras model's outputs, decibels")
     against_keras = not measure.labelled and not measure.classes
@@ -26,8 +26,8 @@ def columns(measure: Measure) -> dict[str, str]:
     return {
         "kB": "size of the file, units of 1000 bytes",
         "gzip": "the same, compressed",
-        words.column: f"{words.name} {truth}",
-        "drop 95 %": words.drop_meaning,
+        notation.column: f"{notation.name} {truth}",
+        "drop 95 %": notation.drop_meaning,
         **dict([same_class if measure.classes else noise]),
         "p50": "median time of one inference, µs",
         "p99": "99th percentile of it, µs",
@@ -46,7 +46,7 @@ def cells(row: Json, measure: Measure) -> list[str]:
         near = number(distance["snr_db"], 1)
     return [
         *sizes,
-        measure.words.figure(value),
+        measure.notation.figure(value),
         interval(ends, 2, 100),
         near,
         microseconds(latency["p50"], unstable=latency["unstable"]),
@@ -152,7 +152,7 @@ def facts(content: Json) -> dict[str, str]:
         "inferences, in turns with the others",
         "Keras model": f"SHA-256 {source['sha256'][:12]}…, "
         + (
-            f"{measure.words.name} {measure.words.said(measure.source_value)}"
+            f"{measure.notation.name} {measure.notation.said(measure.source_value)}"
             if measure.labelled
             else "data without labels: judged by outputs"
         ),
@@ -177,7 +177,7 @@ def facts(content: Json) -> dict[str, str]:
 def _limits(settings: Json, measure: Measure) -> list[str]:
     baseline, tolerance = settings["baseline"], settings["tolerance"]
     largest = tolerance if settings["max_drop"] is None else settings["max_drop"]
-    most = f"{largest * 100:.2f} {measure.words.unit}"
+    most = f"{largest * 100:.2f} {measure.notation.unit}"
     found = [f"signal-to-noise ratio at least {settings['min_snr_db']:g} dB"]
     if measure.labelled and baseline is not None:
         found = [
@@ -185,7 +185,7 @@ def _limits(settings: Json, measure: Measure) -> list[str]:
             f"{baseline - tolerance:.2%}, drop against the Keras model at most {most}"
         ]
     elif measure.labelled:
-        found = [f"drop of the {measure.words.name} against the Keras model at most {most}"]
+        found = [f"drop of the {measure.notation.name} against the Keras model at most {most}"]
     for name, what, scale, unit in (
         ("max_drop_per_class", "drop in any class at most", 100, " points"),
         ("min_agreement", "agreement at least", 100, " %"),

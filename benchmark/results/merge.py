@@ -163,7 +163,7 @@ def render_merged(machines: Sequence[Machine], console: Console) -> None:
         _line(console, f"{machine.letter}: {machine.path}: {machine.about}")
     first = machines[0]
     legend = LEGEND.format(
-        column=first.measure.words.column,
+        column=first.measure.notation.column,
         total=first.images,
         examples=first.measure.examples,
         example=first.measure.examples[:-1],
@@ -185,7 +185,7 @@ def merged_table(machines: Sequence[Machine], shown: Sequence[Machine]) -> Table
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
     table.add_column("format", overflow="fold")
     if first in shown:
-        table.add_column(first.measure.words.column, justify="right", no_wrap=True)
+        table.add_column(first.measure.notation.column, justify="right", no_wrap=True)
     for machine in shown:
         headings = [
             f"{machine.letter} p50",
@@ -199,7 +199,7 @@ def merged_table(machines: Sequence[Machine], shown: Sequence[Machine]) -> Table
         for machine in shown:
             row, before = machine.rows.get(name), first.rows.get(name)
             if machine is first:
-                cells.append(first.measure.words.figure(row.value if row else None))
+                cells.append(first.measure.notation.figure(row.value if row else None))
             cells += [
                 microseconds(row.p50 if row else None, unstable=bool(row and row.unstable)),
                 microseconds(row.p99 if row else None, unstable=False),

@@ -141,14 +141,14 @@ def accuracy_plot(content: Json) -> Plot | None:
 def _y_title(measure: Measure) -> str:
     if measure.agrees:
         return f"agreement with the Keras model, % of the {measure.examples}"
-    if measure.words.percent:
-        return f"{measure.words.title} of the test {measure.examples}"
+    if measure.notation.percent:
+        return f"{measure.notation.title} of the test {measure.examples}"
     by = f"over the test {measure.examples}" if measure.labelled else "of the Keras model's outputs"
-    return f"{measure.words.title} {by}" + " · up is less" * measure.words.error
+    return f"{measure.notation.title} {by}" + " · up is less" * measure.notation.error
 
 
 def _scale(measure: Measure) -> float:
-    return measure.words.scale
+    return measure.notation.scale
 
 
 def _interval(row: Json, measure: Measure) -> list[float] | None:
@@ -161,7 +161,7 @@ def _interval(row: Json, measure: Measure) -> list[float] | None:
 def _quality_axis(rows: list[Json], measure: Measure) -> Axis:
     values, scale = [quality(row, measure) for row in rows], _scale(measure)
     best, least = max(values), LEAST_SPAN
-    if measure.words.error:
+    if measure.notation.error:
         best, least = min(values), LEAST_SPAN * min(values) or LEAST_SPAN
         shown = [row for row in rows if quality(row, measure) <= best * (1 + MAX_ERROR_DEPTH)]
     else:
@@ -170,7 +170,7 @@ def _quality_axis(rows: list[Json], measure: Measure) -> Axis:
     margin = max(max(ends) - min(ends), least) * 0.08
     low, high = (min(ends) - margin) * scale, (max(ends) + margin) * scale
     bottom, top = FRAME.bottom, FRAME.top
-    if measure.words.error:  # less is better, and better is up
+    if measure.notation.error:  # less is better, and better is up
         bottom, top = top, bottom
     return linear_axis(low, high, bottom, top, least * scale)
 
@@ -180,15 +180,15 @@ def _text(row: Json, y: Axis, measure: Measure) -> str:
     shown = found * _scale(measure)
     if y.low <= shown <= y.high:
         return short(row["name"])
-    figure = f"{found:.1%}" if measure.words.percent else measure.words.figure(found)
+    figure = f"{found:.1%}" if measure.notation.percent else measure.notation.figure(found)
     return f"{short(row['name'])} ↓ {figure}"
 
 
 def _title(row: Json, measure: Measure) -> str:
     """The figures of a row in words, for whoever points at it."""
-    latency, words = row["latency_us"], measure.words
+    latency, notation = row["latency_us"], measure.notation
     value = None if measure.agrees else value_of(row)
-    figures = [f"{words.name} {words.figure(value)}" + " %" * words.percent]
+    figures = [f"{notation.name} {notation.figure(value)}" + " %" * notation.percent]
     if ends := _interval(row, measure):
         figures[0] += f" ({interval(ends, 2, 100)})"
     near = f"signal to noise {number(row['distance']['snr_db'], 1)} dB"
@@ -227,15 +227,15 @@ def _staircase(members: list[Bubble]) -> str:
 
 
 def _lines(content: Json, y: Axis, measure: Measure) -> list[tuple[float, str, str]]:
-    settings, words = content["settings"], measure.words
+    settings, notation = content["settings"], measure.notation
     known = [(measure.source_value, "Keras model", "source")]
     if settings["baseline"] is not None and measure.metric == "accuracy":
         floor = settings["baseline"] - settings["tolerance"]
         known.append((floor, "least accuracy accepted", "floor"))
     return [
-        (y.at(value * words.scale), f"{name} {words.said(value)}", kind)
+        (y.at(value * notation.scale), f"{name} {notation.said(value)}", kind)
         for value, name, kind in known
-        if value is not None and y.low < value * words.scale < y.high
+        if value is not None and y.low < value * notation.scale < y.high
     ]
 
 

@@ -8,19 +8,19 @@ import pytest
 from benchmark.advise.closest import check_limits, limits_of, unmet
 from benchmark.advise.recommend import recommend
 from benchmark.config import Objective
-from benchmark.judge.limits import Gate
+from benchmark.judge.limits import Limits
 from tests.benchmark.judge.rows import BY_ACCURACY, row
-from tests.examples import question
+from tests.examples import task
 from train.common.errors import DataError, ToolkitError
 
-GATE = Gate(baseline=0.886, tolerance=0.01)
+LIMITS = Limits(baseline=0.886, tolerance=0.01)
 FLOAT = row("tflite-float32", 4.0, 1_000_000, wrong=range(200))
 INT8 = row("tflite-int8", 2.0, 254_000, wrong=range(210))
 INT4 = row("tflite-int4", 2.5, 130_000, wrong=range(260))
 SLOW = row("tflite-int16x8", 20.0, 256_000, wrong=range(210))
 ROWS = (FLOAT, INT8, INT4, SLOW)
-LABELLED = question(np.eye(3, dtype=np.float32), np.arange(3))
-UNLABELLED = question(np.eye(3, dtype=np.float32))
+LABELLED = task(np.eye(3, dtype=np.float32), np.arange(3))
+UNLABELLED = task(np.eye(3, dtype=np.float32))
 
 
 @pytest.mark.parametrize(
@@ -87,14 +87,14 @@ def test_only_passing_exports_are_candidates() -> None:
 
 
 def test_without_limits_nothing_can_be_unmet() -> None:
-    assert limits_of(GATE) == {}
-    assert unmet(ROWS, GATE) is None
+    assert limits_of(LIMITS) == {}
+    assert unmet(ROWS, LIMITS) is None
 
 
 def test_a_limit_that_one_export_meets_is_met() -> None:
-    assert unmet(ROWS, replace(GATE, max_size_kb=130.0)) is None
-    assert unmet(ROWS, replace(GATE, max_drop=0.001)) is not None
-    assert unmet((row("tflite-int8", 2.0, 1),), replace(GATE, max_drop=0.01)) is None
+    assert unmet(ROWS, replace(LIMITS, max_size_kb=130.0)) is None
+    assert unmet(ROWS, replace(LIMITS, max_drop=0.001)) is not None
+    assert unmet((row("tflite-int8", 2.0, 1),), replace(LIMITS, max_drop=0.01)) is None
 
 
 @pytest.mark.parametrize(
@@ -120,14 +120,14 @@ def test_a_limit_that_one_export_meets_is_met() -> None:
     ],
 )
 def test_what_came_closest_and_by_how_much(limit: dict[str, float], words: str) -> None:
-    message = unmet(ROWS, replace(GATE, **limit))
+    message = unmet(ROWS, replace(LIMITS, **limit))
     assert message is not None
     assert message.startswith(f"no export meets {words}"), message
     assert "too much" in message or "too little" in message
 
 
 def test_a_drop_is_in_points_and_by_its_interval() -> None:
-    message = unmet((FLOAT,), replace(GATE, max_drop=0.1))
+    message = unmet((FLOAT,), replace(LIMITS, max_drop=0.1))
     assert message is not None
     # 200 of 2,000 lost: Tango's interval reaches to 11.39 points
     assert "an accuracy drop of up to 11.39 points" in message
@@ -135,12 +135,12 @@ def test_a_drop_is_in_points_and_by_its_interval() -> None:
 
 
 def test_of_several_limits_the_fewest_broken_is_the_closest() -> None:
-    message = unmet(ROWS, replace(GATE, max_size_kb=140.0, max_drop=0.12))
+    message = unmet(ROWS, replace(LIMITS, max_size_kb=140.0, max_drop=0.12))
     assert message is not None
     assert "meets --max-size-kb 140 and --max-drop 0.12: the closest is tflite-int4 with" in message
     assert "too much for --max-drop 0.12" in message
     assert "for --max-size-kb" not in message
-    both = unmet(ROWS, replace(GATE, max_size_kb=20.0, max_drop=0.01))
+    both = unmet(ROWS, replace(LIMITS, max_size_kb=20.0, max_drop=0.01))
     assert both is not None
     assert "too much for --max-size-kb 20; " in both
     assert "too much for --max-drop 0.01;" in both
@@ -148,35 +148,35 @@ def test_of_several_limits_the_fewest_broken_is_the_closest() -> None:
 
 def test_rows_that_were_not_measured_meet_nothing_and_are_not_the_closest() -> None:
     broken = replace(INT4, verdict="error", latency=None, accuracy=None)
-    message = unmet((broken, INT8), replace(GATE, max_size_kb=20.0))
+    message = unmet((broken, INT8), replace(LIMITS, max_size_kb=20.0))
     assert message is not None
     assert "the closest is tflite-int8" in message
-    assert unmet((broken,), replace(GATE, max_size_kb=20.0)) is None
+    assert unmet((broken,), replace(LIMITS, max_size_kb=20.0)) is None
 
 
 def test_a_limit_of_latency_is_refused_on_an_emulated_machine() -> None:
-    limited = replace(GATE, max_latency_us=9.0)
+    limited = replace(LIMITS, max_latency_us=9.0)
     check_limits(limited, LABELLED, emulated=False)
-    check_limits(GATE, LABELLED, emulated=True)
+    check_limits(LIMITS, LABELLED, emulated=True)
     with pytest.raises(ToolkitError, match="got --max-latency-us on an emulated machine"):
         check_limits(limited, LABELLED, emulated=True)
 
 
 @pytest.mark.parametrize("name", ["max_drop", "min_agreement", "max_drop_per_class"])
 def test_limits_that_need_labels_are_refused_without_them(name: str) -> None:
-    limited = replace(GATE, **{name: 0.1})
+    limited = replace(LIMITS, **{name: 0.1})
     check_limits(limited, LABELLED, emulated=False)
     option = "--" + name.replace("_", "-")
     with pytest.raises(DataError, match=f"got {option} and data without labels"):
         check_limits(limited, UNLABELLED, emulated=False)
-    check_limits(replace(GATE, max_size_kb=1.0), UNLABELLED, emulated=False)
+    check_limits(replace(LIMITS, max_size_kb=1.0), UNLABELLED, emulated=False)
 
 
 @pytest.mark.parametrize("name", ["min_agreement", "max_drop_per_class"])
 def test_limits_of_classes_are_refused_where_there_are_none(name: str) -> None:
-    limited = replace(GATE, **{name: 0.1})
-    values = replace(LABELLED, task="values", metric="mae", classes=False)
+    limited = replace(LIMITS, **{name: 0.1})
+    values = replace(LABELLED, kind="values", metric="mae", has_classes=False)
     option = "--" + name.replace("_", "-")
     with pytest.raises(ToolkitError, match=f"got {option} for output .* tells no classes"):
         check_limits(limited, values, emulated=False)
-    check_limits(replace(GATE, max_drop=0.1), values, emulated=False)
+    check_limits(replace(LIMITS, max_drop=0.1), values, emulated=False)

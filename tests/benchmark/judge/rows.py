@@ -10,7 +10,7 @@ from benchmark.advise.quality import Quality
 from benchmark.judge.classification import compare
 from benchmark.judge.limits import Verdict
 from benchmark.judge.rows import Result
-from benchmark.judge.scores import judge_output
+from benchmark.judge.scores import score_output
 from benchmark.measure.latency import Round, WarmUp, summarize
 from benchmark.measure.variants import Variant
 from export.formats import FORMATS
@@ -88,7 +88,7 @@ def row(
         gzip_bytes=gzip_bytes,
         accuracy=compare(outputs, source, CLASSES),
         distance=NEAR,
-        scores=judge_output(outputs, source, CLASSES, task="classes", metric="accuracy"),
+        scores=score_output(outputs, source, CLASSES, kind="classes", metric="accuracy"),
         latency=summarize(rounds, timer_ns=0, reference=None, quiet_only=False),
         kernels=kernels,
         predicted=predicted,

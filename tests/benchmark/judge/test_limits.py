@@ -6,7 +6,7 @@ from benchmark.judge.classification import Accuracy, Paired
 from benchmark.judge.drops import paired_drop
 from benchmark.judge.limits import (
     FileEvidence,
-    Gate,
+    Limits,
     OutputEvidence,
     Verdict,
     judge_file,
@@ -16,7 +16,7 @@ from benchmark.judge.scores import Scores
 from benchmark.judge.verdict import judge_output
 from export.verify.distance import Distance
 
-GATE = Gate(baseline=0.886, tolerance=0.01)
+LIMITS = Limits(baseline=0.886, tolerance=0.01)
 NEAR = Distance(
     finite=1,
     agreement=0.99,
@@ -31,9 +31,9 @@ NEAR = Distance(
 Evidence = tuple[OutputEvidence, FileEvidence]
 
 
-def judge(found: Evidence, gate: Gate) -> tuple[Verdict, tuple[str, ...]]:
+def judge(found: Evidence, limits: Limits) -> tuple[Verdict, tuple[str, ...]]:
     """The verdict on an export with one output, and its reasons, as a row has them."""
-    reasons = [*judge_output(found[0], gate), *judge_file(found[1], gate)]
+    reasons = [*judge_output(found[0], limits), *judge_file(found[1], limits)]
     return verdict_of(reasons), tuple(reason for _, reason in reasons)
 
 
@@ -61,7 +61,7 @@ def evidence(
         )
     drop = None if overall is None else paired_drop(overall.lost, overall.gained, overall.total)
     scores = Scores(
-        task="outputs" if overall is None else "classes",
+        kind="outputs" if overall is None else "classes",
         metric="r2" if overall is None else "accuracy",
         figures={},
         drop=drop,
@@ -71,7 +71,7 @@ def evidence(
         scores=scores,
         distance=distance,
         verified=verified or {},
-        baseline=GATE.baseline,
+        baseline=LIMITS.baseline,
         class_names=("shirt", "coat"),
     )
     return output, FileEvidence(size_bytes=300_000, p50_us=p50_us)
@@ -95,7 +95,7 @@ def evidence(
     ],
 )
 def test_verdicts_and_their_reasons(overall: Paired, verdict: Verdict, reasons: list[str]) -> None:
-    found, why = judge(evidence(overall), GATE)
+    found, why = judge(evidence(overall), LIMITS)
     assert found == verdict, why
     assert len(why) == len(reasons), why
     for reason, expected in zip(why, reasons, strict=True):
@@ -103,11 +103,11 @@ def test_verdicts_and_their_reasons(overall: Paired, verdict: Verdict, reasons: 
 
 
 def test_an_open_verdict_says_how_many_images_would_decide_it() -> None:
-    _, (reason,) = judge(evidence(paired(9_000, 150, 60)), GATE)
+    _, (reason,) = judge(evidence(paired(9_000, 150, 60)), LIMITS)
     assert "against the Keras model, limit 1.00: about " in reason
     images = int(reason.split("about ")[1].split(" images")[0].replace(",", ""))
-    assert judge(evidence(at_rates_of_above(1.03 * images), agreeing=images), GATE)[0] == "pass"
-    fewer = judge(evidence(at_rates_of_above(0.97 * images)), GATE)
+    assert judge(evidence(at_rates_of_above(1.03 * images), agreeing=images), LIMITS)[0] == "pass"
+    fewer = judge(evidence(at_rates_of_above(0.97 * images)), LIMITS)
     assert fewer[0] == "inconclusive"
 
 
@@ -117,13 +117,13 @@ def at_rates_of_above(images: float) -> Paired:
 
 
 def test_a_drop_exactly_at_the_limit_is_never_decided() -> None:
-    _, (reason,) = judge(evidence(paired(9_000, 200, 100)), GATE)
+    _, (reason,) = judge(evidence(paired(9_000, 200, 100)), LIMITS)
     assert "no number of images would decide it" in reason
 
 
 def test_nan_fails() -> None:
     broken = replace(NEAR, finite=0.9)
-    verdict, (reason, *_) = judge(evidence(paired(9_000), distance=broken), GATE)
+    verdict, (reason, *_) = judge(evidence(paired(9_000), distance=broken), LIMITS)
     assert verdict == "fail"
     assert reason.startswith("outputs hold NaN or infinity: 10.0% of all values")
 
@@ -135,8 +135,8 @@ CLASSES = {0: paired(900, 80, 0, 1_000), 1: paired(900, 5, 5, 1_000)}
     ("limit", "verdict"), [(0.2, "pass"), (0.02, "fail"), (0.08, "inconclusive")]
 )
 def test_the_worst_class(limit: float, verdict: str) -> None:
-    gate = replace(GATE, max_drop_per_class=limit)
-    found, reasons = judge(evidence(paired(9_000), classes=CLASSES), gate)
+    limits = replace(LIMITS, max_drop_per_class=limit)
+    found, reasons = judge(evidence(paired(9_000), classes=CLASSES), limits)
     assert found == verdict
     if verdict != "pass":
         assert reasons[0].startswith("class shirt: accuracy drops by 8.00 points")
@@ -146,8 +146,8 @@ def test_many_classes_are_not_each_given_a_chance_to_fail() -> None:
     """One class in ten whose plain 95 % interval is just beyond the limit is no proof."""
     classes = {label: paired(900, 5, 5, 1_000) for label in range(10)}
     classes[3] = paired(900, 40, 5, 1_000)  # 3.5 points, interval 2.2 to 5.1
-    gate = replace(GATE, max_drop_per_class=0.021)
-    found, reasons = judge(evidence(paired(9_000), classes=classes), gate)
+    limits = replace(LIMITS, max_drop_per_class=0.021)
+    found, reasons = judge(evidence(paired(9_000), classes=classes), limits)
     assert found == "inconclusive"
     assert any(reason.startswith("class 3: ") for reason in reasons)
 
@@ -156,21 +156,21 @@ def test_many_classes_are_not_each_given_a_chance_to_fail() -> None:
     ("least", "verdict"), [(0.98, "pass"), (0.989, "inconclusive"), (0.995, "fail")]
 )
 def test_least_agreement(least: float, verdict: str) -> None:
-    found, _ = judge(evidence(paired(9_000)), replace(GATE, min_agreement=least))
+    found, _ = judge(evidence(paired(9_000)), replace(LIMITS, min_agreement=least))
     assert found == verdict
 
 
 @pytest.mark.parametrize(("limit", "verdict"), [(3.1, "pass"), (3.0, "inconclusive"), (2, "fail")])
 def test_largest_latency(limit: float, verdict: str) -> None:
-    found, reasons = judge(evidence(paired(9_000)), replace(GATE, max_latency_us=limit))
+    found, reasons = judge(evidence(paired(9_000)), replace(LIMITS, max_latency_us=limit))
     assert found == verdict
     if reasons:
         assert reasons[0].startswith("median latency 3.0 µs")
 
 
 def test_largest_file() -> None:
-    assert judge(evidence(paired(9_000)), replace(GATE, max_size_kb=300))[0] == "pass"
-    found = judge(evidence(paired(9_000)), replace(GATE, max_size_kb=299.9))
+    assert judge(evidence(paired(9_000)), replace(LIMITS, max_size_kb=300))[0] == "pass"
+    found = judge(evidence(paired(9_000)), replace(LIMITS, max_size_kb=299.9))
     assert found == ("fail", ("file of 300.0 kB is above 299.9 kB",))
 
 
@@ -183,22 +183,22 @@ def test_largest_file() -> None:
     ],
 )
 def test_an_export_must_do_as_when_it_was_verified(verified: dict[str, float], words: str) -> None:
-    found, reasons = judge(evidence(paired(9_000), verified=verified), GATE)
+    found, reasons = judge(evidence(paired(9_000), verified=verified), LIMITS)
     assert found == ("fail" if words else "pass")
     assert words in " ".join(reasons)
     assert ("other weights" in " ".join(reasons)) == bool(words)
 
 
 def test_without_labels_the_outputs_are_judged() -> None:
-    assert judge(evidence(None), GATE) == ("pass", ())
-    verdict, (reason,) = judge(evidence(None), replace(GATE, min_snr_db=35.5))
+    assert judge(evidence(None), LIMITS) == ("pass", ())
+    verdict, (reason,) = judge(evidence(None), replace(LIMITS, min_snr_db=35.5))
     assert verdict == "fail"
     assert "35.0 dB, below 35.5 dB (judged by outputs: the data has no labels)" in reason
 
 
 def test_all_reasons_are_listed() -> None:
-    gate = replace(GATE, max_size_kb=1, max_latency_us=1, min_agreement=1)
-    found, reasons = judge(evidence(paired(1_000, 8_000, 0)), gate)
+    limits = replace(LIMITS, max_size_kb=1, max_latency_us=1, min_agreement=1)
+    found, reasons = judge(evidence(paired(1_000, 8_000, 0)), limits)
     assert found == "fail"
     assert len(reasons) == 5
 
@@ -208,8 +208,8 @@ def test_all_reasons_are_listed() -> None:
 )
 def test_a_largest_drop_takes_the_tolerances_place(limit: float, verdict: Verdict) -> None:
     """0.6 points are lost, 0.35 to 0.85 by the interval; the tolerance is 1."""
-    found, reasons = judge(evidence(paired(9_000, 110, 50)), replace(GATE, max_drop=limit))
+    found, reasons = judge(evidence(paired(9_000, 110, 50)), replace(LIMITS, max_drop=limit))
     assert found == verdict
     if verdict != "pass":
         assert f"{limit * 100:.2f} (--max-drop)" in reasons[0]
-    assert judge(evidence(paired(9_000, 110, 50)), GATE)[0] == "pass"
+    assert judge(evidence(paired(9_000, 110, 50)), LIMITS)[0] == "pass"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmark.judge.limits import Verdict
-from tests.benchmark.measure.raw import GATE, Outputs, concluded, questions
+from tests.benchmark.measure.raw import LIMITS, Outputs, concluded, tasks
 
 RANDOM = np.random.default_rng(3)
 COUNT = 4_000
@@ -33,10 +33,10 @@ def noisy(values: np.ndarray, amount: float) -> np.ndarray:
 def test_a_binary_model_by_its_auc(
     tmp_path: Path, amount: float, verdict: Verdict, words: str
 ) -> None:
-    asked = questions({"p": PROBABILITIES}, {"p": YES}, metric="auc")
+    judged = tasks({"p": PROBABILITIES}, {"p": YES}, metric="auc")
     outputs = (1 / (1 + np.exp(-noisy(LOGITS, amount)))).astype(np.float32)
-    gate = replace(GATE, tolerance=0.002)
-    row = concluded(tmp_path, asked, {"p": outputs}, gate=gate)
+    limits = replace(LIMITS, tolerance=0.002)
+    row = concluded(tmp_path, judged, {"p": outputs}, limits=limits)
     assert row.verdict == verdict, row.reasons
     assert any(reason.startswith(words) for reason in row.reasons) == bool(words)
     assert row.scores is not None
@@ -50,8 +50,8 @@ def test_a_binary_model_by_its_auc(
 
 
 def test_an_undefined_auc_leaves_it_open_and_says_why(tmp_path: Path) -> None:
-    asked = questions({"p": PROBABILITIES}, {"p": np.ones(COUNT, np.int64)}, metric="auc")
-    row = concluded(tmp_path, asked, {"p": PROBABILITIES})
+    judged = tasks({"p": PROBABILITIES}, {"p": np.ones(COUNT, np.int64)}, metric="auc")
+    row = concluded(tmp_path, judged, {"p": PROBABILITIES})
     assert row.verdict == "inconclusive"
     assert row.reasons[0].startswith("AUC is undefined: all targets are 1; give examples of both")
 
@@ -67,35 +67,35 @@ def test_an_undefined_auc_leaves_it_open_and_says_why(tmp_path: Path) -> None:
 def test_a_regression_by_its_r2(
     tmp_path: Path, amount: float, verdict: Verdict, words: str
 ) -> None:
-    asked = questions({"y": VALUES}, {"y": TRUTH})
-    row = concluded(tmp_path, asked, {"y": noisy(VALUES, amount)})
+    judged = tasks({"y": VALUES}, {"y": TRUTH})
+    row = concluded(tmp_path, judged, {"y": noisy(VALUES, amount)})
     assert row.verdict == verdict, row.reasons
     assert "".join(row.reasons).startswith(words)
     if verdict == "inconclusive":
         assert "examples would decide it" in row.reasons[0]
     assert row.accuracy is None
     assert row.predicted is None
-    content = json.loads(json.dumps(row.as_json(GATE), default=lambda array: array.tolist()))
+    content = json.loads(json.dumps(row.as_json(LIMITS), default=lambda array: array.tolist()))
     assert content["accuracy"] is content["predicted"] is content["delta_vs_baseline"] is None
     assert content["scores"]["metric"] == "r2"
     assert content["scores"]["value"] < content["scores"]["source_value"]
 
 
 def test_an_error_is_judged_by_the_share_that_it_grows_by(tmp_path: Path) -> None:
-    asked = questions({"y": VALUES}, {"y": TRUTH}, metric="mae")
+    judged = tasks({"y": VALUES}, {"y": TRUTH}, metric="mae")
     outputs = {"y": noisy(VALUES, 0.1)}
-    row = concluded(tmp_path, asked, outputs)
+    row = concluded(tmp_path, judged, outputs)
     assert row.verdict == "fail"
     assert "MAE is " in row.reasons[0]
     assert "% larger (95 % interval " in row.reasons[0]
     assert row.reasons[0].endswith("more than 1.00 %")
-    limited = replace(GATE, max_drop=0.5)
-    assert concluded(tmp_path, asked, outputs, gate=limited).verdict == "pass"
+    limited = replace(LIMITS, max_drop=0.5)
+    assert concluded(tmp_path, judged, outputs, limits=limited).verdict == "pass"
 
 
 def test_a_constant_answer_is_named(tmp_path: Path) -> None:
-    asked = questions({"y": VALUES}, {"y": TRUTH})
-    row = concluded(tmp_path, asked, {"y": np.zeros_like(VALUES)})
+    judged = tasks({"y": VALUES}, {"y": TRUTH})
+    row = concluded(tmp_path, judged, {"y": np.zeros_like(VALUES)})
     assert row.verdict == "fail"
     assert row.reasons[0] == "the output is constant: the same for every example"
 
@@ -109,7 +109,7 @@ def test_by_top_5_the_wrong_order_of_the_first_five_is_no_loss(tmp_path: Path) -
         SCORES[rows, order[:, -1]],
     )
     by_accuracy, by_top_5 = (
-        concluded(tmp_path, questions({"c": SCORES}, {"c": LABELS}, metric=metric), {"c": swapped})
+        concluded(tmp_path, tasks({"c": SCORES}, {"c": LABELS}, metric=metric), {"c": swapped})
         for metric in (None, "top-5")
     )
     assert by_accuracy.verdict == "fail"
@@ -124,9 +124,9 @@ def test_by_top_5_the_wrong_order_of_the_first_five_is_no_loss(tmp_path: Path) -
 
 
 def test_a_users_own_model_has_no_baseline(tmp_path: Path) -> None:
-    asked = questions({"c": SCORES}, {"c": LABELS})
-    assert concluded(tmp_path, asked, {"c": SCORES}).verdict == "pass"
-    row = concluded(tmp_path, asked, {"c": SCORES}, gate=replace(GATE, baseline=1.0))
+    judged = tasks({"c": SCORES}, {"c": LABELS})
+    assert concluded(tmp_path, judged, {"c": SCORES}).verdict == "pass"
+    row = concluded(tmp_path, judged, {"c": SCORES}, limits=replace(LIMITS, baseline=1.0))
     assert row.verdict == "fail"
     assert row.reasons[0].startswith("accuracy ")
 
@@ -136,8 +136,8 @@ TARGETS: Outputs = {"classes": LABELS, "place": TRUTH}
 
 
 def test_of_two_outputs_one_fails(tmp_path: Path) -> None:
-    asked = questions(TWO, TARGETS)
-    row = concluded(tmp_path, asked, {"classes": SCORES, "place": noisy(VALUES, 0.5)})
+    judged = tasks(TWO, TARGETS)
+    row = concluded(tmp_path, judged, {"classes": SCORES, "place": noisy(VALUES, 0.5)})
     assert row.verdict == "fail"
     assert row.scores is not None
     assert row.scores.metric == "accuracy"
@@ -145,27 +145,25 @@ def test_of_two_outputs_one_fails(tmp_path: Path) -> None:
     assert row.others["place"].verdict == "fail"
     (reason,) = row.reasons
     assert reason.startswith("place: R² drops by ")
-    content = row.as_json(GATE)
+    content = row.as_json(LIMITS)
     assert content["verdict"] == content["outputs"]["place"]["verdict"] == "fail"
     assert content["outputs"]["place"]["reasons"] == [reason.removeprefix("place: ")]
-    assert concluded(tmp_path, asked, TWO).verdict == "pass"
+    assert concluded(tmp_path, judged, TWO).verdict == "pass"
 
 
 def test_the_first_output_fails_too(tmp_path: Path) -> None:
-    row = concluded(
-        tmp_path, questions(TWO, TARGETS), {"classes": noisy(SCORES, 2), "place": VALUES}
-    )
+    row = concluded(tmp_path, tasks(TWO, TARGETS), {"classes": noisy(SCORES, 2), "place": VALUES})
     assert row.verdict == "fail"
     assert row.others["place"].verdict == "pass"
     assert all(reason.startswith("classes: ") for reason in row.reasons)
 
 
 def test_the_output_with_targets_is_the_main_one(tmp_path: Path) -> None:
-    asked = questions(TWO, {"place": TRUTH})
-    assert [(question.name, question.task) for question in asked] == [
+    judged = tasks(TWO, {"place": TRUTH})
+    assert [(task.name, task.kind) for task in judged] == [
         *(("place", "values"), ("classes", "outputs")),
     ]
-    row = concluded(tmp_path, asked, {"classes": np.zeros_like(SCORES), "place": VALUES})
+    row = concluded(tmp_path, judged, {"classes": np.zeros_like(SCORES), "place": VALUES})
     assert row.verdict == row.others["classes"].verdict == "fail"
     assert row.predicted is None
     (reason,) = (reason for reason in row.reasons if "signal-to-noise" in reason)
@@ -173,13 +171,13 @@ def test_the_output_with_targets_is_the_main_one(tmp_path: Path) -> None:
 
 
 def test_without_targets_every_output_is_judged_by_the_keras_models(tmp_path: Path) -> None:
-    asked = questions(TWO, {})
+    judged = tasks(TWO, {})
     near = {name: noisy(values, 0.01) for name, values in TWO.items()}
-    row = concluded(tmp_path, asked, near)
+    row = concluded(tmp_path, judged, near)
     assert (row.verdict, row.reasons) == ("pass", ())
     assert row.scores is not None
-    assert row.scores.task == row.others["place"].scores.task == "outputs"
-    row = concluded(tmp_path, asked, {**near, "place": noisy(VALUES, 1)})
+    assert row.scores.kind == row.others["place"].scores.kind == "outputs"
+    row = concluded(tmp_path, judged, {**near, "place": noisy(VALUES, 1)})
     assert row.verdict == "fail"
     assert row.others["place"].verdict == "fail"
     assert row.reasons[0].startswith("place: signal-to-noise ratio against the Keras model's")
@@ -190,61 +188,61 @@ def test_a_large_offset_does_not_hide_a_constant_answer(tmp_path: Path) -> None:
     """Values about 100 whose mean is answered: 40 dB of signal to noise and no information."""
     reference = VALUES + 100
     constant = np.broadcast_to(reference.mean(axis=0), reference.shape).astype(np.float32)
-    asked = questions({"y": reference}, {})
-    row = concluded(tmp_path, asked, {"y": constant})
+    judged = tasks({"y": reference}, {})
+    row = concluded(tmp_path, judged, {"y": constant})
     assert row.verdict == "fail"
     assert row.distance is not None
     assert row.distance.snr_db > 35
     assert row.reasons[1].startswith("signal-to-noise ratio of what varies in the Keras model's")
-    assert concluded(tmp_path, asked, {"y": noisy(reference, 0.02)}).verdict == "pass"
+    assert concluded(tmp_path, judged, {"y": noisy(reference, 0.02)}).verdict == "pass"
 
 
 def test_outputs_that_never_vary_are_judged_as_they_are(tmp_path: Path) -> None:
-    asked = questions({"y": np.full((50, 2), 3.0, np.float32)}, {})
-    row = concluded(tmp_path, asked, {"y": np.full((50, 2), 3.01, np.float32)})
+    judged = tasks({"y": np.full((50, 2), 3.0, np.float32)}, {})
+    row = concluded(tmp_path, judged, {"y": np.full((50, 2), 3.01, np.float32)})
     assert (row.verdict, row.reasons) == ("pass", ())
 
 
 def test_each_output_is_held_to_its_own_recorded_checks(tmp_path: Path) -> None:
-    asked = questions(TWO, TARGETS)
+    judged = tasks(TWO, TARGETS)
     far = {name: noisy(values, 0.4) for name, values in TWO.items()}
-    gate = replace(GATE, max_drop=0.5)
+    limits = replace(LIMITS, max_drop=0.5)
     for name, checks in (
         ("place", {"snr_db": 15.0, "snr_db:place": 30.0}),
         ("classes", {"snr_db": 30.0, "snr_db:place": 15.0}),
     ):
-        row = concluded(tmp_path, asked, far, gate=gate, checks=checks)
+        row = concluded(tmp_path, judged, far, limits=limits, checks=checks)
         (reason,) = row.reasons
         assert reason.startswith(f"{name}: outputs differ from the Keras model's by ")
 
 
 def test_an_outlier_among_own_examples_is_no_other_model(tmp_path: Path) -> None:
-    asked = questions({"y": VALUES}, {"y": TRUTH})
+    judged = tasks({"y": VALUES}, {"y": TRUTH})
     near = {"y": noisy(VALUES, 0.05)}
-    assert concluded(tmp_path, asked, near, checks={"snr_db": 60.0}).verdict == "pass"
-    assert concluded(tmp_path, asked, near, checks={"snr_db": 60.0}, own=False).verdict == "fail"
+    assert concluded(tmp_path, judged, near, checks={"snr_db": 60.0}).verdict == "pass"
+    assert concluded(tmp_path, judged, near, checks={"snr_db": 60.0}, own=False).verdict == "fail"
 
 
 def test_equal_outputs_when_verified_leave_room_for_rounding(tmp_path: Path) -> None:
-    asked = questions({"y": VALUES}, {"y": TRUTH})
+    judged = tasks({"y": VALUES}, {"y": TRUTH})
     rounded = {"y": VALUES * np.float32(1 + 1e-6)}
-    assert concluded(tmp_path, asked, rounded, checks={"snr_db": 999.0}).verdict == "pass"
+    assert concluded(tmp_path, judged, rounded, checks={"snr_db": 999.0}).verdict == "pass"
 
 
 def test_clipped_inputs_of_own_data_explain_a_failure_and_are_none(tmp_path: Path) -> None:
     """Test data may go beyond what a few calibration examples did."""
-    asked = questions({"y": VALUES}, {"y": TRUTH})
+    judged = tasks({"y": VALUES}, {"y": TRUTH})
     near, far = ({"y": noisy(VALUES, amount)} for amount in (0.02, 1.0))
-    assert concluded(tmp_path, asked, near, clipped_share=0.02).verdict == "pass"
-    row = concluded(tmp_path, asked, far, clipped_share=0.02)
+    assert concluded(tmp_path, judged, near, clipped_share=0.02).verdict == "pass"
+    row = concluded(tmp_path, judged, far, clipped_share=0.02)
     assert row.reasons[0].startswith("2.0% of the input values lie outside the range")
-    row = concluded(tmp_path, asked, near, clipped_share=0.02, own=False)
+    row = concluded(tmp_path, judged, near, clipped_share=0.02, own=False)
     assert row.verdict == "fail"
 
 
 def test_nan_in_another_output_fails(tmp_path: Path) -> None:
     broken = VALUES.copy()
     broken[0, 0] = np.nan
-    row = concluded(tmp_path, questions(TWO, TARGETS), {"classes": SCORES, "place": broken})
+    row = concluded(tmp_path, tasks(TWO, TARGETS), {"classes": SCORES, "place": broken})
     assert row.verdict == "fail"
     assert any(reason.startswith("place: outputs hold NaN or infinity") for reason in row.reasons)

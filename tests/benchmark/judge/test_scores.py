@@ -6,9 +6,9 @@ import pytest
 
 from benchmark.judge.auc import compare_areas
 from benchmark.judge.classification import compare
-from benchmark.judge.scores import judge_output
+from benchmark.judge.metrics import Metric, TaskKind
+from benchmark.judge.scores import score_output
 from benchmark.judge.statistics import Side
-from benchmark.judge.tasks import Metric, Task
 from train.common.errors import ArtifactError
 
 RANDOM = np.random.default_rng(7)
@@ -24,10 +24,10 @@ def judged(
     outputs: np.ndarray,
     reference: np.ndarray,
     targets: np.ndarray | None,
-    task: Task,
+    kind: TaskKind,
     metric: Metric,
 ) -> dict[str, Any]:
-    found = judge_output(outputs, reference, targets, task=task, metric=metric)
+    found = score_output(outputs, reference, targets, kind=kind, metric=metric)
     content: dict[str, Any] = json.loads(json.dumps(found.as_json(), allow_nan=False))
     return content
 
@@ -43,7 +43,7 @@ def test_classes(metric: Metric, top_k: int, key: str) -> None:
     low, high = content["drop_ci95"]
     assert low < content["drop"] < high
     assert content["accuracy"] < content["top5_accuracy"]
-    judgement = judge_output(EXPORT, SOURCE, LABELS, task="classes", metric=metric)
+    judgement = score_output(EXPORT, SOURCE, LABELS, kind="classes", metric=metric)
     assert judgement.accuracy == expected
 
 
@@ -71,8 +71,8 @@ def test_binary_by_auc_with_either_kind_of_output() -> None:
 def test_the_threshold_moves_the_accuracy_and_not_the_auc() -> None:
     labels, outputs = np.array([0, 0, 1, 1]), np.array([0.1, 0.25, 0.3, 0.4], np.float32)
     at = {
-        threshold: judge_output(
-            outputs, outputs, labels, task="binary", metric="accuracy", threshold=threshold
+        threshold: score_output(
+            outputs, outputs, labels, kind="binary", metric="accuracy", threshold=threshold
         )
         for threshold in (0.5, 0.27)
     }
@@ -114,7 +114,7 @@ def test_without_targets_the_keras_model_explains_all() -> None:
 
 
 @pytest.mark.parametrize(
-    ("targets", "task", "metric", "message"),
+    ("targets", "kind", "metric", "message"),
     [
         (TRUTH[:1], "values", "r2", "R² is undefined: over the examples (1) the targets do not"),
         (
@@ -133,10 +133,10 @@ def test_without_targets_the_keras_model_explains_all() -> None:
     ],
 )
 def test_what_is_undefined_says_why(
-    targets: np.ndarray, task: Task, metric: Metric, message: str
+    targets: np.ndarray, kind: TaskKind, metric: Metric, message: str
 ) -> None:
     count = len(targets)
-    content = judged(VALUES[:count], SOURCE_VALUES[:count], targets, task, metric)
+    content = judged(VALUES[:count], SOURCE_VALUES[:count], targets, kind, metric)
     assert content["drop"] is None
     assert content["undefined"].startswith(message)
 
@@ -149,13 +149,13 @@ def test_constant_outputs_without_targets() -> None:
 
 
 def test_one_example_leaves_it_open() -> None:
-    found = judge_output(VALUES[:1], SOURCE_VALUES[:1], TRUTH[:1], task="values", metric="mae")
+    found = score_output(VALUES[:1], SOURCE_VALUES[:1], TRUTH[:1], kind="values", metric="mae")
     assert found.drop is not None
     assert found.drop.side(1e9) == Side(within=False, beyond=False)
 
 
 def test_a_broken_export_still_has_figures() -> None:
-    """The gate fails it for its NaN; the report must not fail with it."""
+    """The limits fails it for its NaN; the report must not fail with it."""
     broken = np.full_like(VALUES, np.nan)
     content = judged(broken, SOURCE_VALUES, TRUTH, "values", "r2")
     assert content["mae"] == pytest.approx(np.abs(TRUTH).mean(), rel=1e-5)
@@ -163,4 +163,4 @@ def test_a_broken_export_still_has_figures() -> None:
 
 def test_a_broken_keras_model_judges_nothing() -> None:
     with pytest.raises(ArtifactError, match="Keras model's outputs hold NaN"):
-        judge_output(VALUES, np.full_like(VALUES, np.inf), TRUTH, task="values", metric="r2")
+        score_output(VALUES, np.full_like(VALUES, np.inf), TRUTH, kind="values", metric="r2")

@@ -3,42 +3,63 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmark.judge.task import ask
-from benchmark.judge.tasks import METRICS
-from benchmark.options import METRICS as OFFERED
-from benchmark.pipeline import BASELINE, gate_of
-from tests.benchmark.measure.raw import GATE, questions, reference_of
+from benchmark.judge.metrics import Shape, TaskKind
+from benchmark.judge.task import kind_of, tasks_of
+from benchmark.pipeline import BASELINE, limits_for
+from tests.benchmark.measure.raw import LIMITS, reference_of, tasks
 from train.common.errors import ToolkitError
 from train.common.samples import Samples
 
 SOFTMAX = np.full((6, 4), 0.25, np.float32)
 LOGITS = np.arange(24, dtype=np.float32).reshape(6, 4)
+YES_NO = np.array([0, 1, 1], np.int64)
 LABELS = np.arange(6) % 4
 ONE = np.linspace(0, 1, 6, dtype=np.float32)[:, np.newaxis]
 
 
-def test_the_command_offers_every_metric() -> None:
-    assert OFFERED == METRICS
+@pytest.mark.parametrize(
+    ("shape", "targets", "kind"),
+    [
+        ((None, 10), np.array([0, 3, 9], np.uint8), "classes"),
+        ((None, 2), YES_NO, "classes"),
+        ((None, 1), YES_NO, "binary"),
+        ((None,), YES_NO[:, None].astype(bool), "binary"),
+        ((None, 1), YES_NO.astype(np.float32), "binary"),
+        ((None, 1), np.array([0.5, 1, 0], np.float32), "values"),
+        ((None, 2), np.array([[0.5, 1.5]] * 3), "values"),
+        ((None, 2), np.array([[1.0, 1.0], [0.0, 1.0]]), "values"),  # several labels each
+        ((None, 8, 8, 1), np.ones((3, 8, 8, 1), np.float32), "values"),
+        ((None, 10), None, "outputs"),
+    ],
+)
+def test_the_targets_say_what_an_output_is_judged_as(
+    shape: Shape, targets: np.ndarray | None, kind: TaskKind
+) -> None:
+    assert kind_of(shape, targets) == kind
 
 
 def test_the_metric_asked_for_is_the_main_outputs_and_others_where_it_fits() -> None:
-    asked = questions(
+    found = tasks(
         {"c": SOFTMAX, "v": LOGITS, "w": LOGITS},
         {"c": LABELS, "v": LOGITS, "w": LOGITS},
     )
-    assert [(q.name, q.metric) for q in asked] == [("c", "accuracy"), ("v", "r2"), ("w", "r2")]
-    asked = questions({"v": LOGITS, "c": SOFTMAX}, {"v": LOGITS, "c": LABELS}, metric="mae")
-    assert [q.metric for q in asked] == ["mae", "accuracy"]
+    assert [(task.name, task.metric) for task in found] == [
+        ("c", "accuracy"),
+        ("v", "r2"),
+        ("w", "r2"),
+    ]
+    found = tasks({"v": LOGITS, "c": SOFTMAX}, {"v": LOGITS, "c": LABELS}, metric="mae")
+    assert [task.metric for task in found] == ["mae", "accuracy"]
     with pytest.raises(ToolkitError, match=r"got --metric auc for output 'v' .*, expected r2 or"):
-        questions({"v": LOGITS, "c": SOFTMAX}, {"v": LOGITS, "c": LABELS}, metric="auc")
+        tasks({"v": LOGITS, "c": SOFTMAX}, {"v": LOGITS, "c": LABELS}, metric="auc")
 
 
 def test_only_what_looks_like_classes_tells_classes_without_targets() -> None:
-    (softmax,) = questions({"c": SOFTMAX}, {})
-    (logits,) = questions({"c": LOGITS}, {})
-    (named,) = questions({"c": LOGITS}, {}, labels=("a", "b", "c", "d"))
-    (other_names,) = questions({"c": LOGITS}, {}, labels=("a", "b", "c"))
-    found = [question.classes for question in (softmax, logits, named, other_names)]
+    (softmax,) = tasks({"c": SOFTMAX}, {})
+    (logits,) = tasks({"c": LOGITS}, {})
+    (named,) = tasks({"c": LOGITS}, {}, labels=("a", "b", "c", "d"))
+    (other_names,) = tasks({"c": LOGITS}, {}, labels=("a", "b", "c"))
+    found = [task.has_classes for task in (softmax, logits, named, other_names)]
     assert found == [True, False, True, False]
     assert named.class_names == ("a", "b", "c", "d")
     assert other_names.class_names == ()
@@ -47,39 +68,39 @@ def test_only_what_looks_like_classes_tells_classes_without_targets() -> None:
 
 
 def test_a_binary_output_tells_two_classes_by_the_threshold() -> None:
-    (question,) = questions({"p": ONE}, {"p": np.array([0, 0, 0, 1, 1, 1])}, threshold=0.3)
-    predicted = question.predicted(ONE)
+    (task,) = tasks({"p": ONE}, {"p": np.array([0, 0, 0, 1, 1, 1])}, threshold=0.3)
+    predicted = task.predicted(ONE)
     assert predicted is not None
     assert predicted.tolist() == [0, 0, 1, 1, 1, 1]
-    assert question.distance(1 - ONE).agreement == pytest.approx(2 / 6)
-    assert question.distance(1 - ONE).accuracy == pytest.approx(1 / 6)
+    assert task.distance(1 - ONE).agreement == pytest.approx(2 / 6)
+    assert task.distance(1 - ONE).accuracy == pytest.approx(1 / 6)
 
 
 def test_values_tell_no_classes_whatever_their_shape() -> None:
-    (question,) = questions({"v": LOGITS}, {"v": LOGITS}, labels=("a", "b", "c", "d"))
-    assert (question.task, question.classes, question.labels) == ("values", False, None)
-    assert question.class_names == ()
+    (task,) = tasks({"v": LOGITS}, {"v": LOGITS}, labels=("a", "b", "c", "d"))
+    assert (task.kind, task.has_classes, task.labels) == ("values", False, None)
+    assert task.class_names == ()
 
 
 def test_targets_of_no_output_are_refused() -> None:
     test = Samples(inputs={"x": np.zeros((6, 2))}, targets={"other": LABELS})
     with pytest.raises(ToolkitError, match="got targets for output 'other', expected c; rename"):
-        ask(reference_of({"c": SOFTMAX}), test)
+        tasks_of(reference_of({"c": SOFTMAX}), test)
 
 
 def test_the_baseline_is_the_reference_jobs_alone() -> None:
     (accuracy,), (top,), (values,), (unlabelled,) = (
-        questions({"c": SOFTMAX}, {"c": LABELS}),
-        questions({"c": np.ones((6, 8), np.float32)}, {"c": LABELS}, metric="top-5"),
-        questions({"v": LOGITS}, {"v": LOGITS}),
-        questions({"c": SOFTMAX}, {}),
+        tasks({"c": SOFTMAX}, {"c": LABELS}),
+        tasks({"c": np.ones((6, 8), np.float32)}, {"c": LABELS}, metric="top-5"),
+        tasks({"v": LOGITS}, {"v": LOGITS}),
+        tasks({"c": SOFTMAX}, {}),
     )
-    assert gate_of(GATE, accuracy, own=False).baseline == BASELINE
-    assert gate_of(GATE, unlabelled, own=False).baseline == BASELINE
-    assert gate_of(GATE, accuracy, own=True).baseline is None
-    assert gate_of(GATE, top, own=False).baseline is None
-    given = replace(GATE, baseline=0.7)
-    assert gate_of(given, accuracy, own=True).baseline == 0.7
-    for question in (top, values):
-        with pytest.raises(ToolkitError, match=f"got --baseline and --metric {question.metric}"):
-            gate_of(given, question, own=True)
+    assert limits_for(LIMITS, accuracy, own=False).baseline == BASELINE
+    assert limits_for(LIMITS, unlabelled, own=False).baseline == BASELINE
+    assert limits_for(LIMITS, accuracy, own=True).baseline is None
+    assert limits_for(LIMITS, top, own=False).baseline is None
+    given = replace(LIMITS, baseline=0.7)
+    assert limits_for(given, accuracy, own=True).baseline == 0.7
+    for task in (top, values):
+        with pytest.raises(ToolkitError, match=f"got --baseline and --metric {task.metric}"):
+            limits_for(given, task, own=True)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.judge.limits import Gate
+from benchmark.judge.limits import Limits
 from benchmark.judge.rows import LOADING, Result, conclude
-from benchmark.judge.task import Question, ask
+from benchmark.judge.task import Task, tasks_of
 from benchmark.measure.checkpoint import PartialResults
 from benchmark.measure.session import Measured
 from benchmark.measure.variants import Variant
@@ -18,21 +18,21 @@ from train.common.record import ReferenceOutputs
 from train.common.samples import Samples
 from train.common.tensors import TensorSpec
 
-GATE = Gate(baseline=None, tolerance=0.01)
+LIMITS = Limits(baseline=None, tolerance=0.01)
 ROUNDS = 6
 Outputs = Mapping[str, np.ndarray]
 
 
-def questions(
+def tasks(
     reference: Outputs,
     targets: Outputs,
     *,
     labels: tuple[str, ...] = (),
     metric: str | None = None,
     threshold: float = 0.5,
-) -> tuple[Question, ...]:
-    """What is asked of a model with these outputs."""
-    return ask(
+) -> tuple[Task, ...]:
+    """What the outputs of such a model are judged as."""
+    return tasks_of(
         reference_of(reference, labels),
         Samples(inputs={"x": np.zeros((len(next(iter(reference.values()))), 2))}, targets=targets),
         metric=metric,
@@ -47,10 +47,10 @@ def reference_of(outputs: Outputs, labels: tuple[str, ...] = ()) -> ReferenceOut
 
 def concluded(
     folder: Path,
-    asked: tuple[Question, ...],
+    of_outputs: tuple[Task, ...],
     outputs: Outputs,
     *,
-    gate: Gate = GATE,
+    limits: Limits = LIMITS,
     checks: Mapping[str, float] | None = None,
     own: bool = True,
     clipped_share: float = 0.0,
@@ -92,5 +92,5 @@ def concluded(
         }
         raw.add_round(number, {variant.key: answer})
     measured = Measured(rounds={variant.key: range(ROUNDS)})
-    (row,) = conclude([variant], raw, measured, asked, gate, examples="examples", own=own)
+    (row,) = conclude([variant], raw, measured, of_outputs, limits, examples="examples", own=own)
     return row

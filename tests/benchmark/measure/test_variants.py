@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmark.config import BenchmarkConfig
-from benchmark.judge.limits import Gate
+from benchmark.judge.limits import Limits
 from benchmark.measure.variants import (
     check_overlap,
     check_source,
@@ -35,7 +35,7 @@ def config(folder: Path, **changes: Any) -> BenchmarkConfig:
         artifacts=folder,
         data=None,
         formats=None,
-        gate=Gate(baseline=0.5, tolerance=0.1),
+        limits=Limits(baseline=0.5, tolerance=0.1),
         samples=1_000,
         rounds=5,
         launches=1,

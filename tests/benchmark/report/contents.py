@@ -12,13 +12,13 @@ from benchmark.advise.quality import quality_of
 from benchmark.advise.recommend import recommend
 from benchmark.config import BenchmarkConfig
 from benchmark.judge.classification import compare
-from benchmark.judge.limits import Gate, Verdict
+from benchmark.judge.limits import Limits, Verdict
 from benchmark.judge.rows import Result
 from benchmark.measure.conditions import Conditions
 from benchmark.measure.latency import Round, WarmUp, summarize
 from benchmark.measure.variants import Variant
 from benchmark.pipeline import Benchmark, as_json, measure_by
-from tests.examples import MANIFEST, REFERENCE, question
+from tests.examples import MANIFEST, REFERENCE, task
 
 HOSTILE = "<script>alert('1')</script>"
 CLASSES = ("T-shirt|top", HOSTILE, "Bag")
@@ -27,7 +27,7 @@ LABELS = np.arange(60) % 3
 PREDICTED = np.where(np.arange(60) < 57, LABELS, (LABELS + 1) % 3)
 IMAGES = np.random.RandomState(1).randint(0, 256, (60, 28, 28)).astype(np.uint8)
 LOST, GAINED, NEITHER = {0: 1}, {57: 0}, {58: 0}
-GATE = Gate(baseline=0.9, tolerance=0.01)
+LIMITS = Limits(baseline=0.9, tolerance=0.01)
 
 
 def measured(
@@ -46,7 +46,7 @@ def measured(
     for index, label in (flips or {}).items():
         predicted[index] = label
     outputs, reference = (np.eye(3, dtype=np.float32)[found] for found in (predicted, PREDICTED))
-    asked = question(reference, LABELS if labelled else None, CLASSES)
+    judged = task(reference, LABELS if labelled else None, CLASSES)
     spread = np.random.RandomState(size_bytes % 1000).lognormal(0, 0.05, (8, 50))
     rounds = [
         Round(
@@ -61,8 +61,8 @@ def measured(
         size_bytes=size_bytes,
         gzip_bytes=size_bytes // 2,
         accuracy=compare(outputs, reference, LABELS) if labelled else None,
-        distance=asked.distance(outputs),
-        scores=asked.judge(outputs),
+        distance=judged.distance(outputs),
+        scores=judged.score(outputs),
         latency=summarize(rounds, timer_ns=50, reference=rounds, quiet_only=True),
         predicted=predicted.astype(np.int32),
         rounds_ns=tuple(found.durations_ns for found in rounds),
@@ -92,11 +92,11 @@ def variant(name: str, runtime: str | None) -> Variant:
 def content_of(*results: Result, labelled: bool = True) -> dict[str, Any]:
     """What is read back from the file of a run with these rows."""
     labels = LABELS if labelled else None
-    main = question(np.eye(3, dtype=np.float32)[PREDICTED], labels, CLASSES)
+    main = task(np.eye(3, dtype=np.float32)[PREDICTED], labels, CLASSES)
     benchmark = Benchmark(
         results=results,
         measure=measure_by(main, "images"),
-        gate=GATE,
+        limits=LIMITS,
         source_accuracy=0.95 if labelled else None,
         total=60,
         conditions=Conditions(
@@ -114,7 +114,7 @@ def content_of(*results: Result, labelled: bool = True) -> dict[str, Any]:
         artifacts=Path("artifacts"),
         data=None,
         formats=None,
-        gate=GATE,
+        limits=LIMITS,
         samples=1000,
         rounds=8,
         launches=1,

@@ -17,7 +17,7 @@ from benchmark.advise.recommend import recommend
 from benchmark.config import BenchmarkConfig
 from benchmark.judge.metrics import measure_of
 from benchmark.judge.rows import Result
-from benchmark.judge.task import Question
+from benchmark.judge.task import Task
 from benchmark.pipeline import Benchmark, as_json, measure_by
 from benchmark.report.charts.plot import FRAME, accuracy_plot
 from benchmark.report.comparison import render_changes
@@ -27,7 +27,7 @@ from benchmark.report.terminal import render
 from benchmark.results.compare import find_changes
 from benchmark.results.merge import read_machines, render_merged
 from benchmark.results.read import read_run
-from tests.benchmark.measure.raw import GATE, Outputs, concluded, questions, reference_of
+from tests.benchmark.measure.raw import LIMITS, Outputs, concluded, reference_of, tasks
 from tests.benchmark.results.test_schema import DOCUMENTED, keys
 from train.common.environment import read_environment
 from train.common.errors import ArtifactError
@@ -43,7 +43,7 @@ FORMATS = {"tflite-float32": 0.001, "tflite-int8": 0.02, "tflite-int4": 0.3}
 class Run:
     """A run of three exports, each with more noise than the one before."""
 
-    def __init__(self, folder: Path, asked: tuple[Question, ...], outputs: Outputs) -> None:
+    def __init__(self, folder: Path, of_outputs: tuple[Task, ...], outputs: Outputs) -> None:
         noise = np.random.default_rng(1)
         self.rows: list[Result] = []
         for size, (name, amount) in enumerate(FORMATS.items(), start=1):
@@ -51,14 +51,14 @@ class Run:
                 key: (values + amount * noise.normal(size=values.shape)).astype(np.float32)
                 for key, values in outputs.items()
             }
-            row = concluded(folder, asked, noisy)
+            row = concluded(folder, of_outputs, noisy)
             variant = replace(row.variant, format=name)
             self.rows.append(replace(row, variant=variant, size_bytes=100_000 // size))
-        main = asked[0]
+        main = of_outputs[0]
         self.benchmark = Benchmark(
             results=tuple(self.rows),
             measure=measure_by(main, "examples"),
-            gate=GATE,
+            limits=LIMITS,
             source_accuracy=None,
             total=500,
             conditions=None,
@@ -68,7 +68,7 @@ class Run:
             artifacts=folder,
             data=None,
             formats=None,
-            gate=GATE,
+            limits=LIMITS,
             samples=1000,
             rounds=6,
             launches=1,
@@ -93,19 +93,19 @@ class Run:
 
 @pytest.fixture
 def values(tmp_path: Path) -> Run:
-    return Run(tmp_path, questions({"y": SOURCE}, {"y": TRUTH}), {"y": SOURCE})
+    return Run(tmp_path, tasks({"y": SOURCE}, {"y": TRUTH}), {"y": SOURCE})
 
 
 @pytest.fixture
 def errors(tmp_path: Path) -> Run:
-    return Run(tmp_path, questions({"y": SOURCE}, {"y": TRUTH}, metric="mae"), {"y": SOURCE})
+    return Run(tmp_path, tasks({"y": SOURCE}, {"y": TRUTH}, metric="mae"), {"y": SOURCE})
 
 
 @pytest.fixture
 def two(tmp_path: Path) -> Run:
     outputs: Outputs = {"c": CLASSES, "y": SOURCE}
     targets: Outputs = {"c": LABELS, "y": TRUTH}
-    return Run(tmp_path, questions(outputs, targets), outputs)
+    return Run(tmp_path, tasks(outputs, targets), outputs)
 
 
 def test_the_terminal_speaks_of_the_metric_and_never_of_images(values: Run) -> None:
@@ -196,10 +196,10 @@ def test_other_outputs_have_a_table_of_their_own(two: Run) -> None:
 
 
 def test_unlabelled_outputs_that_tell_no_classes(tmp_path: Path) -> None:
-    run = Run(tmp_path, questions({"y": SOURCE}, {}), {"y": SOURCE})
+    run = Run(tmp_path, tasks({"y": SOURCE}, {}), {"y": SOURCE})
     flat = " ".join(run.terminal().split())
     assert "no labels: judged by outputs" in flat
-    assert measure_of(run.content).task == "outputs"
+    assert measure_of(run.content).kind == "outputs"
     html = page_html(run.content, None)
     assert "R² of the Keras model&#39;s outputs" in html or "R² of the Keras model's" in html
     assert "None" not in html

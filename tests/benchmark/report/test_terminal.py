@@ -9,7 +9,7 @@ from rich.console import Console
 from benchmark.advise.recommend import Recommendation
 from benchmark.judge.classification import Accuracy, Paired
 from benchmark.judge.drops import paired_drop
-from benchmark.judge.limits import Gate, Verdict
+from benchmark.judge.limits import Limits, Verdict
 from benchmark.judge.metrics import Measure
 from benchmark.judge.rows import Result
 from benchmark.judge.scores import Scores
@@ -25,7 +25,7 @@ from train.common.environment import read_environment
 OVERALL = Paired(total=10_000, correct=9_012, lost=30, gained=20)
 MEASURE = Measure(output="probabilities", source_value=0.9022)
 SCORES = Scores(
-    task="classes",
+    kind="classes",
     metric="accuracy",
     figures={"accuracy": 0.9012, "source_accuracy": 0.9022},
     drop=paired_drop(30, 20, 10_000),
@@ -119,7 +119,7 @@ BENCHMARK = Benchmark(
         ),
     ),
     measure=MEASURE,
-    gate=Gate(baseline=0.886, tolerance=0.01),
+    limits=Limits(baseline=0.886, tolerance=0.01),
     source_accuracy=0.9022,
     total=10_000,
     conditions=CONDITIONS,
@@ -254,7 +254,7 @@ def test_throughput_says_how_it_was_measured() -> None:
 
 def test_without_labels_there_is_no_accuracy() -> None:
     rows = (replace(BENCHMARK.results[0], accuracy=None),)
-    unlabelled = Measure(output="probabilities", task="outputs", metric="r2")
+    unlabelled = Measure(output="probabilities", kind="outputs", metric="r2")
     text = shown(replace(BENCHMARK, results=rows, source_accuracy=None, measure=unlabelled))
     assert row(text, "tflite-int8")[3:6] == ["–", "–", "98.8"]
     assert "no labels: judged by outputs" in text
