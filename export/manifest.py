@@ -25,6 +25,24 @@ class Check:
     limit: float | str
     passed: bool
 
+    @classmethod
+    def at_least(cls, name: str, value: float, limit: float) -> "Check":
+        """Returns the check of a value that must not be smaller than a limit."""
+        return cls(name=name, value=value, limit=f">= {limit:g}", passed=value >= limit)
+
+    @classmethod
+    def at_most(cls, name: str, value: float, limit: float) -> "Check":
+        """Returns the check of a value that must not be larger than a limit."""
+        return cls(name=name, value=value, limit=f"<= {limit:g}", passed=value <= limit)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """Something that was seen while verifying and that no file can fail by."""
+
+    name: str
+    value: float | str
+
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
@@ -90,7 +108,8 @@ class Manifest:
     """All that is recorded of one exported file; `path` is where the manifest itself is.
 
     `operators` counts the operators in the file by name; None in manifests of earlier versions.
-    `fine_tuning` is of formats that need not be fine-tuned; None of others.
+    `fine_tuning` is of formats that need not be fine-tuned; None of others. Earlier versions had
+    among the `checks` what `observations` are now.
     """
 
     path: Path
@@ -110,6 +129,7 @@ class Manifest:
     checks: tuple[Check, ...]
     versions: Mapping[str, str]
     created: str
+    observations: tuple[Observation, ...] = ()
     operators: Mapping[str, int] | None = None
     fine_tuning: FineTuning | None = None
 
@@ -119,12 +139,11 @@ class Manifest:
         del fields["path"]
         return sealed({"schema_version": SCHEMA_VERSION, **fields})
 
-    def recorded(self, check: str) -> float | None:
-        """Returns the value that a check had when the file was verified; None if it had none."""
-        for found in self.checks:
-            if found.name == check and isinstance(found.value, float | int):
-                return float(found.value)
-        return None
+    def recorded(self, name: str) -> float | None:
+        """Returns the number that a check or observation of a name had; None if it had none."""
+        found: list[Check | Observation] = [*self.checks, *self.observations]
+        numbers = [f.value for f in found if f.name == name and not isinstance(f.value, str)]
+        return float(numbers[0]) if numbers else None
 
     @property
     def artifact_path(self) -> Path:
@@ -173,6 +192,7 @@ def read_manifest(path: Path) -> Manifest:
             labels=tuple(content["labels"]),
             calibration=_calibration(content["calibration"]) if content["calibration"] else None,
             checks=tuple(Check(**fields) for fields in content["checks"]),
+            observations=tuple(Observation(**o) for o in content.get("observations", ())),
             versions=dict(content["versions"]),
             created=_text(content["created"]),
             operators=_operators(content.get("operators")),

@@ -16,7 +16,7 @@ from export.convert.refusal import with_advice
 from export.convert.source import SourceModel
 from export.current import current_manifest, versions
 from export.deploy.microcontroller.arena import check_interpreter
-from export.deploy.microcontroller.operators import lacks, missed_operator
+from export.deploy.microcontroller.operators import lacks
 from export.deploy.microcontroller.package import make_package
 from export.formats import FORMATS, TFLM, TFLM_MODEL, Format
 from export.manifest import Manifest, Source
@@ -24,7 +24,7 @@ from export.own import OwnModel
 from export.settings import ExportOptions, Settings, resolve
 from export.summary import summary
 from export.verify.distance import are_classes
-from export.verify.file import Expectation
+from export.verify.expectation import Expectation
 from train.common.artifact import file_sha256, publish, staging, write_json
 from train.common.errors import ArtifactError, ToolkitError
 from train.common.preprocessing import Preprocessing, preprocess
@@ -216,10 +216,8 @@ def make_tflm(
         model = manifest.artifact_path
     else:
         made = make(entry, settings, source, expected, folder)
-        for check in made.verification.checks:  # the file is verified on TFLM too
-            missed = missed_operator(str(check.value))
-            if missed:
-                raise lacks(missed)
+        if made.verification.missing_in_tflm:
+            raise lacks(made.verification.missing_in_tflm)
         options = options_of(settings, material)
         manifest = manifest_of(made, entry, options, record, material.preprocessing, now)
         model = made.path
@@ -271,6 +269,7 @@ def manifest_of(
         labels=record.labels,
         calibration=made.calibration,
         checks=made.verification.checks,
+        observations=made.verification.observations,
         versions=versions(entry),
         created=now.isoformat(timespec="seconds"),
         operators=made.verification.operators,

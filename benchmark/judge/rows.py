@@ -1,7 +1,7 @@
 """Raw results → statistics → verdicts: what a row of the table knows. Light."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -90,7 +90,7 @@ class Result:
             "delta_vs_baseline": None
             if found is None or baseline is None
             else found.overall.accuracy - baseline,
-            "distance": None if self.distance is None else asdict(self.distance),
+            "distance": None if self.distance is None else self.distance.as_json(),
             "scores": self.scores and self.scores.as_json(),
             "outputs": {name: other.as_json() for name, other in self.others.items()},
             "latency_us": self.latency and self.latency.as_json(),

@@ -58,7 +58,7 @@ def _symptoms(found: OutputEvidence) -> Iterator[Reason]:
 
 def _unlabelled(found: OutputEvidence, limits: Limits) -> Iterator[Reason]:
     """The Keras model's outputs stand for the truth; neither they nor what varies may be noisy."""
-    snr_db, variation_db = found.distance.snr_db, found.distance.variation_db
+    snr_db, variation_db = found.distance.snr_db, found.distance.centred_snr_db
     how = "(judged by outputs: the data has no labels)"
     least = limits.min_snr_db
     if snr_db < least:

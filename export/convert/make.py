@@ -19,7 +19,8 @@ from export.manifest import Calibration, FineTuning
 from export.runtimes import open_runner, predict
 from export.runtimes.onnxruntime import load_errors
 from export.settings import ExportOptions, Settings, resolve, untuned
-from export.verify.file import Expectation, Verification, verify
+from export.verify.expectation import Expectation
+from export.verify.file import Verification, verify
 from train.common.errors import CheckError, ToolkitError
 from train.common.native_output import captured_native_output
 
@@ -102,7 +103,7 @@ def _unless_in_vain(
         return tuned
     before, after = (outputs_of(entry, made.path, expected) for made in (plain, tuned))
     scores = [expected.score(outputs) for outputs in (before, after)]
-    was, is_right = expected.right(before), expected.right(after)
+    was, is_right = expected.share_correct(before), expected.share_correct(after)
     error = None
     if was is not None and is_right is not None:
         error = float(np.std(is_right - was) / np.sqrt(len(was)))

@@ -1,4 +1,4 @@
-"""LiteRT (TensorFlow Lite's runtime) on one of its sets of CPU kernels. Light."""
+"""LiteRT (TensorFlow Lite's runtime) on one of its sets of CPU kernels."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -7,8 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from export.runtimes.runner import Runner, Values, pack, unpack
-from train.common.errors import ArtifactError
+from export.runtimes.runner import Runner, Values, load_error, pack, unpack
 from train.common.native_output import captured_native_output
 from train.common.tensors import TensorSpec
 
@@ -40,7 +39,7 @@ class LiteRTRunner(Runner):
                 )
                 interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            raise ArtifactError(f"LiteRT cannot load {self._path}: {error}") from error
+            raise load_error("LiteRT", self._path, str(error)) from error
         input_details, output_details = (
             interpreter.get_input_details(),
             interpreter.get_output_details(),

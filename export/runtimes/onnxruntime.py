@@ -1,4 +1,4 @@
-"""ONNX Runtime on its CPU execution provider. Light."""
+"""ONNX Runtime on its CPU execution provider."""
 
 from pathlib import Path
 from types import TracebackType

@@ -1,17 +1,21 @@
-"""What every runner is: a context manager that loads one model and runs it. Light."""
+"""What every runner is: a context manager that loads one model and runs it."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 
+from train.common.errors import ArtifactError, MissingOperatorError
 from train.common.tensors import TensorSpec
 
 # What goes into a model or comes out of it: the array itself where there is one, else all of them
 # in the order of the specs. At three microseconds an inference, a tuple of one would be seen.
 Values = np.ndarray | tuple[np.ndarray, ...]
+MISSING_OPERATOR = re.compile(r"Didn't find op for builtin opcode '(\w+)'")
 
 
 def pack(arrays: Sequence[np.ndarray]) -> Values:
@@ -63,3 +67,18 @@ class Runner(ABC):
         else:
             results = [self.invoke(feed) for feed in values]
         return pack([np.concatenate(found) for found in zip(*map(unpack, results), strict=True)])
+
+
+def missing_operator(said: str) -> str | None:
+    """Returns the operator that LiteRT or TFLM says it lacks; None if it says no such thing."""
+    found = MISSING_OPERATOR.search(said)
+    return found[1] if found else None
+
+
+def load_error(runtime: str, path: Path, said: str) -> ArtifactError:
+    """Returns the error of a runtime that refuses a file, with the first line of what it said."""
+    message = f"{runtime} cannot load {path}: {said.strip().splitlines()[0]}"
+    operator = missing_operator(said)
+    if operator is None:
+        return ArtifactError(message)
+    return MissingOperatorError(message, operator=operator)

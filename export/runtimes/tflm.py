@@ -1,15 +1,21 @@
-"""TensorFlow Lite for Microcontrollers' own interpreter, on this machine. Light.
+"""TensorFlow Lite for Microcontrollers' own interpreter, on this machine.
 
 Its wheel exists for x86-64 Linux only, as pre-releases: https://github.com/tensorflow/tflite-micro
 """
 
+import platform
+import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from export.runtimes.runner import Runner, Values, pack, unpack
-from train.common.errors import ArtifactError
+from export.runtimes.runner import Runner, Values, load_error, pack, unpack
 from train.common.native_output import captured_native_output
+
+
+def is_published_here() -> bool:
+    """Returns whether TFLM's wheel exists for this kind of machine."""
+    return sys.platform == "linux" and platform.machine() == "x86_64"
 
 
 class TFLMRunner(Runner):
@@ -27,8 +33,7 @@ class TFLMRunner(Runner):
             with captured_native_output() as output:  # it explains itself from C++ only
                 self._interpreter = runtime.Interpreter.from_file(str(self._path))
         except (RuntimeError, ValueError) as error:
-            reason = (output.text.strip().splitlines() or [str(error)])[0]
-            raise ArtifactError(f"TFLM cannot load {self._path}: {reason}") from error
+            raise load_error("TFLM", self._path, output.text.strip() or str(error)) from error
         self.invoke = self._run
         return self
 

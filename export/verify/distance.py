@@ -1,6 +1,7 @@
-"""How far a file's outputs are from its Keras model's. Light: numpy."""
+"""How far a file's outputs are from its Keras model's."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -20,8 +21,8 @@ class Distance:
         max_abs_error: the largest difference of two outputs.
         span: the reference's largest output less its least.
         snr_db: power of the reference over power of the difference, in decibels.
-        variation_db: the same of the reference's variation from example to example: what a
-            constant answer would hide from `snr_db`.
+        centred_snr_db: the same once the mean over the examples is taken off the reference: by
+            how much an answer that never changes falls short, which `snr_db` hides.
         cosine: mean over examples of the cosine similarity; where an output is a single number,
             whose cosine is its sign, that of all examples' numbers.
     """
@@ -33,12 +34,17 @@ class Distance:
     max_abs_error: float
     span: float
     snr_db: float
-    variation_db: float
+    centred_snr_db: float
     cosine: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns the fields as a JSON object."""
+        fields = asdict(self)
+        return {("variation_db" if k == "centred_snr_db" else k): v for k, v in fields.items()}
 
 
 def are_classes(shape: tuple[int | None, ...]) -> bool:
-    """Returns whether an output's shape, the batch first, is one of a number a class."""
+    """Returns whether an output's shape, the batch first, is (N, C), C > 1: one score per class."""
     return len(shape) == 2 and (shape[1] or 0) > 1
 
 
@@ -85,7 +91,7 @@ def distance(outputs: np.ndarray, reference: np.ndarray, labels: np.ndarray | No
         max_abs_error=largest,
         span=float(reference.max() - reference.min()),
         snr_db=_decibels(signal, noise),
-        variation_db=_decibels(variation, noise),
+        centred_snr_db=_decibels(variation, noise),
         cosine=cosines / count if size > 1 else _cosine(product, signal, power),
     )
 

@@ -2,23 +2,29 @@
 
 A converter that succeeds is not evidence: the file is loaded back on its runtime, run on
 held-out training images, compared with the Keras model, and compared with itself on other
-kernels and runtimes. Light: runtimes and schemas are imported when used.
+kernels and runtimes.
 """
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from export.formats import BITS_PER_WEIGHT, Format
-from export.manifest import Check
+from export.manifest import Check, Observation
 from export.runtimes import open_runner, predict
 from export.settings import Settings
-from export.verify.distance import Distance, distance
-from export.verify.graph import SHAPE_ARITHMETIC, Graph, inspect
-from export.verify.outputs import check_distance, check_runtimes, depth
+from export.verify.expectation import Expectation
+from export.verify.graph import SHAPE_ARITHMETIC, Graph, read_graph
+from export.verify.outputs import (
+    MISSING_OPERATOR,
+    TFLM,
+    check_distance,
+    check_runtimes,
+    depth_noise,
+)
 from train.common.errors import ArtifactError
 from train.common.tensors import TensorSpec
 
@@ -26,70 +32,38 @@ from train.common.tensors import TensorSpec
 SIZE_OVERHEAD_SHARE = 0.10
 SIZE_OVERHEAD_BYTES = 16_384
 SIZE_FOLDED_SHARE = 0.10  # of the weights at most become part of others: batch normalization
-SIZE_OVERHEAD_BYTES_AN_OPERATOR = 512
-SIZE_OVERHEAD_BYTES_A_CHANNEL = 20  # scale, zero point, and a bias of 64 bits in int16x8
+SIZE_OVERHEAD_BYTES_PER_OPERATOR = 512
+SIZE_OVERHEAD_BYTES_PER_CHANNEL = 20  # scale, zero point, and a bias of 64 bits in int16x8
 SPARSITY_SLACK = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
-class Expectation:
-    """What a file is verified against.
+class Verification:
+    """What verifying a file found.
 
     Attributes:
-        input_specs: the model's inputs; batch and dtype are the settings'.
-        output_specs: the same of the outputs.
-        weights: how many numbers the model's weights hold.
-        inputs: (N, …) by name, preprocessed: examples that calibrated nothing.
-        labels: (N,) integer classes by the output's name, where they are known.
-        outputs: (N, …) by name, the Keras model's outputs on them.
+        inputs, outputs: what the file says of them.
+        operators: how many operators of each name it holds.
+        checks: what it can fail by.
+        observations: what was seen besides.
     """
-
-    input_specs: tuple[TensorSpec, ...]
-    output_specs: tuple[TensorSpec, ...]
-    weights: int
-    inputs: Mapping[str, np.ndarray]
-    labels: Mapping[str, np.ndarray]
-    outputs: Mapping[str, np.ndarray]
-
-    def distances(self, outputs: Mapping[str, np.ndarray]) -> dict[str, Distance]:
-        """Returns how far outputs on these examples are from the Keras model's, by name."""
-        return {
-            name: distance(outputs[name], reference, self.labels.get(name))
-            for name, reference in self.outputs.items()
-        }
-
-    def right(self, outputs: Mapping[str, np.ndarray]) -> np.ndarray | None:
-        """Returns the share of an example's outputs that name its class, (N,); None unlabelled."""
-        if not self.labels:
-            return None
-        hits = [outputs[name].argmax(axis=1) == known for name, known in self.labels.items()]
-        shares: np.ndarray = np.mean(hits, axis=0)
-        return shares
-
-    def score(self, outputs: Mapping[str, np.ndarray]) -> float:
-        """Returns how good outputs are, to choose the best of several files by.
-
-        The mean accuracy, 0…1, where labels are known; else the mean signal-to-noise ratio of
-        their variation against the Keras model's, in decibels.
-        """
-        found = self.distances(outputs).values()
-        accuracies = [item.accuracy for item in found if item.accuracy is not None]
-        return float(np.mean(accuracies or [item.variation_db for item in found]))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verification:
-    """The checks of a file, what it says of its inputs and outputs, its operators by name."""
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     operators: Mapping[str, int]
     checks: tuple[Check, ...]
+    observations: tuple[Observation, ...] = ()
 
     @property
     def failed(self) -> tuple[Check, ...]:
         """The checks that did not pass."""
         return tuple(check for check in self.checks if not check.passed)
+
+    @property
+    def missing_in_tflm(self) -> str | None:
+        """The operator for whose lack TFLM cannot load the file; None if there is none."""
+        name = f"{TFLM}{MISSING_OPERATOR}"
+        return next((str(seen.value) for seen in self.observations if seen.name == name), None)
 
 
 def verify(
@@ -108,42 +82,33 @@ def verify(
     Raises:
         ArtifactError: the format's own checker or the runtime refuses the file.
     """
-    graph = inspect(path)
+    graph = read_graph(path)
     with open_runner(entry.runtime, path, threads=1) as runner:
         given, wanted = runner.inputs, runner.outputs
         checks = [
-            _check_format(path),
             *_check_tensors("input", given, expected.input_specs, settings),
             *_check_tensors("output", wanted, expected.output_specs, settings),
             _check_size(path.stat().st_size, expected.weights, graph, entry),
             *_check_graph(graph, entry, settings),
         ]
+        findings: list[Check | Observation] = [_format_checker(path), *checks]
         if all(check.passed for check in checks):
-            noise = depth(graph.products)
-            count = len(next(iter(expected.inputs.values())))
+            noise = depth_noise(graph.products)
             for name, found in expected.distances(predict(runner, expected.inputs)).items():
-                judged = name in expected.labels
-                own = check_distance(found, entry, count=count, judged=judged, noise=noise)
-                checks += _of_output(expected, name, own)
+                findings += check_distance(name, found, entry, expected, noise)
             allowed = 1.0 if strict else noise
-            checks += check_runtimes(entry, settings, path, runner, expected, allowed)
+            findings += check_runtimes(entry, settings, path, runner, expected, allowed)
     return Verification(
         inputs=given,
         outputs=wanted,
         operators=dict(Counter(graph.operators)),
-        checks=tuple(checks),
+        checks=tuple(found for found in findings if isinstance(found, Check)),
+        observations=tuple(found for found in findings if isinstance(found, Observation)),
     )
 
 
-def _of_output(expected: Expectation, name: str, checks: list[Check]) -> list[Check]:
-    """Returns an output's checks, called after it unless it is the model's first."""
-    if name == expected.output_specs[0].name:
-        return checks
-    return [replace(check, name=f"{check.name}:{name}") for check in checks]
-
-
-def _check_format(path: Path) -> Check:
-    """The format's own checker; it raises for a file that it refuses."""
+def _format_checker(path: Path) -> Observation:
+    """Returns which of the format's own checkers accepted a file; raises for one it refuses."""
     if path.suffix == ".onnx":
         import onnx
 
@@ -151,15 +116,15 @@ def _check_format(path: Path) -> Check:
             onnx.checker.check_model(path, full_check=True)
         except onnx.checker.ValidationError as error:
             raise ArtifactError(f"{path}: onnx.checker refuses it: {error}") from error
-        return Check(name="format_checker", value="onnx.checker", limit="accepts", passed=True)
+        return Observation(name="format_checker", value="onnx.checker")
     # LiteRT verifies the flatbuffer whenever it loads a file, as it just did
-    return Check(name="format_checker", value="flatbuffer verifier", limit="accepts", passed=True)
+    return Observation(name="format_checker", value="flatbuffer verifier")
 
 
 def _check_tensors(
     side: str, found: tuple[TensorSpec, ...], expected: tuple[TensorSpec, ...], settings: Settings
 ) -> list[Check]:
-    """What is not float, such as the numbers of words, stays what it is in every format."""
+    """Checks names, shapes and dtypes; what is not float, such as token ids, stays as it is."""
     by_name = {spec.name: spec for spec in found}
     checks = []
     for spec in expected:
@@ -183,8 +148,8 @@ def _check_size(size_bytes: int, weights: int, graph: Graph, entry: Format) -> C
     exact = weights * BITS_PER_WEIGHT[entry.weights] // 8
     # int4 formats keep convolutions and the last layer in int8
     most = exact * 2 if entry.weights == "int4" else exact
-    overhead = SIZE_OVERHEAD_BYTES + SIZE_OVERHEAD_BYTES_AN_OPERATOR * len(graph.operators)
-    overhead += SIZE_OVERHEAD_BYTES_A_CHANNEL * graph.channels
+    overhead = SIZE_OVERHEAD_BYTES + SIZE_OVERHEAD_BYTES_PER_OPERATOR * len(graph.operators)
+    overhead += SIZE_OVERHEAD_BYTES_PER_CHANNEL * graph.channels
     low = round(exact * (1 - SIZE_FOLDED_SHARE))
     high = round(most * (1 + SIZE_OVERHEAD_SHARE)) + overhead
     return Check(
@@ -208,18 +173,8 @@ def _check_graph(graph: Graph, entry: Format, settings: Settings) -> list[Check]
     for asked in settings.sparsities[:1]:
         pruned = np.concatenate([kernel.ravel() for kernel in graph.kernels[:-1]])
         sparsity = float(np.mean(pruned == 0))
-        least = asked - SPARSITY_SLACK
-        checks.append(
-            Check(name="sparsity", value=sparsity, limit=f">= {least:g}", passed=sparsity >= least)
-        )
+        checks.append(Check.at_least("sparsity", sparsity, asked - SPARSITY_SLACK))
     if settings.clusters is not None:
         distinct = max(int(np.unique(kernel).size) for kernel in graph.kernels)
-        checks.append(
-            Check(
-                name="distinct_weights",
-                value=distinct,
-                limit=f"<= {settings.clusters}",
-                passed=distinct <= settings.clusters,
-            )
-        )
+        checks.append(Check.at_most("distinct_weights", distinct, settings.clusters))
     return checks

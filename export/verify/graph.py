@@ -1,6 +1,6 @@
 """What is inside an exported file: operators, which of them compute in float, stored weights.
 
-Light: the schemas (of `ai_edge_litert` and `onnx`) are imported when a file is inspected.
+The schemas (of `ai_edge_litert` and `onnx`) are imported when a file is read.
 """
 
 from dataclasses import dataclass
@@ -47,16 +47,16 @@ class Graph:
     channels: int = 0
 
 
-def inspect(path: Path) -> Graph:
+def read_graph(path: Path) -> Graph:
     """Returns the graph in a `.tflite` or `.onnx` file.
 
     Raises:
         ArtifactError: the file is not what its suffix says.
     """
-    return _inspect_tflite(path) if path.suffix == ".tflite" else _inspect_onnx(path)
+    return _read_tflite(path) if path.suffix == ".tflite" else _read_onnx(path)
 
 
-def _inspect_tflite(path: Path) -> Graph:
+def _read_tflite(path: Path) -> Graph:
     from ai_edge_litert import schema_py_generated as schema
 
     content = path.read_bytes()
@@ -97,7 +97,7 @@ def _channels(tensor: Any) -> int:
     return 0 if found is None or len(found) < 2 else len(found)
 
 
-def _inspect_onnx(path: Path) -> Graph:
+def _read_onnx(path: Path) -> Graph:
     import onnx
     from google.protobuf.message import DecodeError
 

@@ -14,7 +14,7 @@ from export.formats import Format
 from export.model import load_model
 from export.model.request import ModelRequest
 from export.settings import ExportOptions, Settings, resolve
-from export.verify.file import Expectation
+from export.verify.expectation import Expectation
 from tests.conftest import synthetic
 from train.config import RECIPES, Hyperparameters
 from train.data.fashion_mnist import (

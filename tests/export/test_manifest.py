@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from export.manifest import (
     Check,
     FineTuning,
     Manifest,
+    Observation,
     Source,
     check_file,
     read_manifest,
@@ -49,6 +51,7 @@ def write_manifest(folder: Path) -> Manifest:
             halves_difference=0.1,
         ),
         checks=(Check(name="agreement", value=0.99, limit=">= 0.9", passed=True),),
+        observations=(Observation(name="tflm_flips", value=0.5),),
         versions={"numpy": "1"},
         created="2026-01-01T00:00:00+00:00",
         operators={"FULLY_CONNECTED": 2, "SOFTMAX": 1},
@@ -70,7 +73,7 @@ def test_the_contracts_fields_are_there(tmp_path: Path) -> None:
         *("schema_version", "format", "runtime", "file", "sha256", "size_bytes", "source"),
         *("inputs", "outputs", "preprocessing", "labels", "calibration", "checks"),
         *("versions", "created", "gzip_bytes", "options", "seal", "operators"),
-        "fine_tuning",
+        *("fine_tuning", "observations"),
     }
     assert content["schema_version"] == 1
     (output,) = content["outputs"]
@@ -148,10 +151,19 @@ def test_layout_and_order_of_fields_do_not_matter(tmp_path: Path) -> None:
     assert read_manifest(manifest.path) == manifest
 
 
-def test_recorded_values_of_checks(tmp_path: Path) -> None:
+def test_recorded_values_of_checks_and_observations(tmp_path: Path) -> None:
     manifest = write_manifest(tmp_path)
     assert manifest.recorded("agreement") == 0.99
+    assert manifest.recorded("tflm_flips") == 0.5
     assert manifest.recorded("snr_db") is None
+
+
+def test_manifests_of_earlier_versions_have_no_observations(tmp_path: Path) -> None:
+    manifest = write_manifest(tmp_path)
+    content = json.loads(manifest.path.read_text())
+    del content["observations"]
+    write_json(manifest.path, sealed(content))
+    assert read_manifest(manifest.path) == replace(manifest, observations=())
 
 
 @pytest.mark.parametrize("changes", [{"file": "../model.tflite"}, {"format": "onnx-int8"}])

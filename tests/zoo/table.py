@@ -53,10 +53,10 @@ class Row:
 
 def cell_of_manifest(manifest: Manifest) -> Cell:
     """Returns the share of examples that agree, or decibels where there are no classes."""
-    values = {check.name: check.value for check in manifest.checks}
-    if "agreement" in values:
-        return Cell(word=f"{float(values['agreement']) * 100:.0f}%")
-    return Cell(word=f"{min(float(values['variation_db']), 999):.0f}dB")
+    agreement = manifest.recorded("agreement")
+    if agreement is not None:
+        return Cell(word=f"{agreement * 100:.0f}%")
+    return Cell(word=f"{min(manifest.recorded('variation_db') or 0, 999):.0f}dB")
 
 
 def cell_of_failure(text: str) -> Cell:

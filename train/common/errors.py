@@ -3,6 +3,7 @@
 ToolkitError                 2  bad usage or bad input
 ├── DataError                2  the data set is missing, corrupt or of the wrong shape
 ├── ArtifactError            2  a model, export or manifest is missing, corrupt or stale
+│   └── MissingOperatorError 2  a runtime lacks an operator of a file
 ├── MissingPackageError      2  a package is not installed
 └── CheckError               1  a file was made, but it does not do what the model does
 """
@@ -24,6 +25,15 @@ class DataError(ToolkitError):
 
 class ArtifactError(ToolkitError):
     """A model, an exported file or a manifest is missing, corrupt or stale."""
+
+
+class MissingOperatorError(ArtifactError):
+    """A runtime cannot load a file because it lacks one of its operators."""
+
+    def __init__(self, message: str, *, operator: str) -> None:
+        """Takes the message and the operator's name in TFLite."""
+        super().__init__(message)
+        self.operator = operator
 
 
 class MissingPackageError(ToolkitError):

@@ -1,4 +1,4 @@
-"""The tensor arena that an inference really needs, found in TFLM's own interpreter. Light.
+"""The tensor arena that an inference really needs, found in TFLM's own interpreter.
 
 Measured with the reference kernels on x86-64. A 32-bit device with the same kernels needs less:
 TFLM keeps its structures in the arena, and half of what they hold are pointers. A device with
@@ -15,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from export.deploy.microcontroller.operators import lacks, missed_operator
-from export.verify.outputs import tflm_exists
+from export.deploy.microcontroller.operators import lacks
+from export.runtimes.runner import missing_operator
+from export.runtimes.tflm import is_published_here
 from train.common.errors import ArtifactError, MissingPackageError, ToolkitError
 
 WORKER = Path(__file__).with_name("arena_worker.py")
@@ -51,7 +52,7 @@ def check_interpreter() -> None:
         ToolkitError: it does not exist for this kind of machine.
         MissingPackageError: it is not installed.
     """
-    if not tflm_exists():
+    if not is_published_here():
         raise ToolkitError(
             f"tflm: got {sys.platform} on {platform.machine()}, expected Linux on x86-64, the "
             "only machine that TFLM's interpreter is published for; run this format there"
@@ -88,9 +89,9 @@ def measure_arena(
         raise ArtifactError(f"tflm: the search for the arena failed: {(said or ['–'])[-1]}")
     size_bytes = int(done.stdout.split()[-1])
     if size_bytes == 0:
-        missed = missed_operator(done.stderr)
-        if missed:
-            raise lacks(missed)
+        missing = missing_operator(done.stderr)
+        if missing:
+            raise lacks(missing)
         raise ArtifactError(
             f"tflm: no tensor arena up to {limit_bytes:,} bytes will do: "
             f"{(said or ['TFLM crashed'])[0]}; make the model smaller"

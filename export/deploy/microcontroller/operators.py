@@ -1,6 +1,5 @@
-"""Which operators TFLM has, and what its resolver calls them. Light: standard library only."""
+"""Which operators TFLM has, and what its resolver calls them."""
 
-import re
 from collections.abc import Iterable
 
 from train.common.errors import ArtifactError
@@ -108,7 +107,6 @@ ADD_METHODS = {
     "WHILE": "AddWhile",
     "ZEROS_LIKE": "AddZerosLike",
 }
-MISSED = re.compile(r"Didn't find op for builtin opcode '(\w+)'")
 
 
 def add_methods(operators: Iterable[str]) -> dict[str, str]:
@@ -134,9 +132,3 @@ def lacks(*operators: str) -> ArtifactError:
         "export/deploy/microcontroller/operators.py; change the model's layers, or run it "
         "with LiteRT or ONNX Runtime"
     )
-
-
-def missed_operator(said: str) -> str | None:
-    """Returns the operator that LiteRT or TFLM says it lacks; None if it says no such thing."""
-    found = MISSED.search(said)
-    return found[1] if found else None

@@ -22,7 +22,7 @@ from export.formats import FORMATS, TFLM, TFLM_MODEL
 from export.manifest import SCHEMA_VERSION, Manifest, sealed
 from export.runtimes import encode
 from export.settings import Settings
-from export.verify.graph import inspect
+from export.verify.graph import read_graph
 from train.common.artifact import (
     file_sha256,
     package_versions,
@@ -112,7 +112,7 @@ def make_package(
             "expected one of each; export tflite-int8 and wrap it in C yourself"
         )
     (input_spec,), (output_spec,) = manifest.inputs, manifest.outputs
-    methods = add_methods(inspect(model).operators)
+    methods = add_methods(read_graph(model).operators)
     held = held_out[input_spec.name]
     values = held[:: max(1, len(held) // IMAGES)][:IMAGES]
     with staging(artifacts) as staged:
@@ -160,6 +160,7 @@ def make_package(
             "ram": {"arena_bytes": arena.size_bytes},
             "boards": [_as_json(found) for found in fits],
             "checks": [asdict(check) for check in manifest.checks],
+            "observations": [asdict(seen) for seen in manifest.observations],
             "versions": _versions(),
             "created": now.isoformat(timespec="seconds"),
         }

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from export.verify.graph import inspect
+from export.verify.graph import read_graph
 from tests.conftest import GATE, Completed, assert_one_line_error, run_module
 
 pytestmark = pytest.mark.slow
@@ -42,7 +42,7 @@ def rows(results: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def test_the_operators_in_a_file_are_in_its_manifest(trained_artifacts: Path) -> None:
     for name in FORMATS.split(","):
         manifest = json.loads((trained_artifacts / f"{name}.json").read_text())
-        found = inspect(trained_artifacts / manifest["file"]).operators
+        found = read_graph(trained_artifacts / manifest["file"]).operators
         assert manifest["operators"] == Counter(found)
 
 

@@ -25,7 +25,7 @@ NEAR = Distance(
     max_abs_error=0,
     span=1,
     snr_db=35,
-    variation_db=34,
+    centred_snr_db=34,
     cosine=1,
 )
 Evidence = tuple[OutputEvidence, FileEvidence]

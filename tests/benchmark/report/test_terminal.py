@@ -86,7 +86,7 @@ def result(
             max_abs_error=0,
             span=1,
             snr_db=30,
-            variation_db=29,
+            centred_snr_db=29,
             cosine=1,
         ),
         scores=SCORES,

@@ -9,7 +9,7 @@ import pytest
 from export.convert.make import convert
 from export.formats import FORMATS
 from export.runtimes import open_runner, predict
-from export.verify.graph import RECURRENT, inspect
+from export.verify.graph import RECURRENT, read_graph
 from tests.conftest import run_module
 from tests.export.conftest import load_source, settings_of
 
@@ -54,7 +54,7 @@ def test_the_weights_of_every_step_are_integers(
     kind: str, name: str, method: str | None, tmp_path: Path
 ) -> None:
     path, model = exported(kind, name, method, tmp_path)
-    graph = inspect(path)
+    graph = read_graph(path)
     assert not set(RECURRENT) & set(graph.operators)
     if FORMATS[name].calibrated:
         assert not graph.float_operators
@@ -83,9 +83,9 @@ def test_other_processes_give_the_same_bytes(kind: str, tmp_path: Path) -> None:
 
 def test_an_lstm_of_dynamic_range_stays_one_operator(tmp_path: Path) -> None:
     path, _ = exported("lstm", "onnx-dynamic", None, tmp_path)
-    assert "DynamicQuantizeLSTM" in inspect(path).operators
+    assert "DynamicQuantizeLSTM" in read_graph(path).operators
 
 
 def test_a_float_layer_in_an_integer_file_is_seen(tmp_path: Path) -> None:
     path, _ = exported("lstm", "onnx-float32", None, tmp_path)
-    assert "LSTM" in inspect(path).float_operators
+    assert "LSTM" in read_graph(path).float_operators

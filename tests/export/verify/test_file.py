@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 import tensorflow as tf
+from ai_edge_litert import schema_py_generated as schema
 
 from export.convert.flatbuffer import finish
 from export.convert.make import CONVERTERS, make
@@ -17,10 +18,11 @@ from export.formats import FORMATS, Format
 from export.runtimes import open_runner
 from export.runtimes.tflm import TFLMRunner
 from export.verify.distance import MAX_SNR_DB, distance
-from export.verify.file import _check_format, verify
-from export.verify.graph import inspect
+from export.verify.file import _format_checker, verify
+from export.verify.graph import read_graph
 from export.verify.outputs import _invoke_some
 from tests.export.conftest import Tiny, load_tiny, settings_of
+from tests.export.deploy.microcontroller.conftest import with_operator
 from train.common.errors import ArtifactError, CheckError, ToolkitError
 
 FLOAT, INT8 = FORMATS["tflite-float32"], FORMATS["tflite-int8"]
@@ -94,7 +96,7 @@ def test_an_operator_that_only_tensorflow_has_is_caught(tiny: Tiny, tmp_path: Pa
     converter.allow_custom_ops = True
     with pytest.raises(ArtifactError, match="Asinh"):
         failed(FLOAT, converter.convert(), tiny, tmp_path)
-    assert inspect(tmp_path / "tflite-float32.tflite").foreign_operators == ("Asinh",)
+    assert read_graph(tmp_path / "tflite-float32.tflite").foreign_operators == ("Asinh",)
 
 
 def test_other_weights_are_caught(tiny: Tiny, tmp_path: Path) -> None:
@@ -121,9 +123,30 @@ def test_a_file_that_the_reference_kernels_cannot_run_is_compared_on_others(
     made = load_tiny(tmp_path / "elu.keras", tmp_path).make(FLOAT, tmp_path)
     assert made.verification.operators["ELU"] == 1
     checks = {check.name: check for check in made.verification.checks}
-    assert checks["reference_kernels"].value == "have no ELU"
+    seen = {found.name: found.value for found in made.verification.observations}
+    assert seen["reference_kernels_missing_operator"] == "ELU"
     assert checks["builtin_kernels_flips"].value == 0
     assert float(checks["builtin_kernels_max_abs"].value) < 1e-4
+
+
+def test_without_labels_the_classes_are_only_observed(tiny: Tiny, tmp_path: Path) -> None:
+    """A model that cannot tell its examples apart gives one class or the other by chance."""
+    path = tiny.make(INT8, tmp_path).path
+    unlabelled = replace(tiny.expected, labels={})
+    found = verify(INT8, settings_of(INT8), path, unlabelled)
+    checks = {check.name for check in found.checks}
+    seen = {observation.name for observation in found.observations}
+    of_classes = {"agreement", "reference_kernels_flips", "tflm_flips"}
+    assert of_classes <= seen
+    assert not (of_classes | {"accuracy_drop"}) & checks
+
+
+def test_an_operator_that_tflm_lacks_is_named_and_fails_nothing(tiny: Tiny, tmp_path: Path) -> None:
+    model = tiny.make(INT8, tmp_path).path
+    model.write_bytes(with_operator(model.read_bytes(), schema.BuiltinOperator.GELU))
+    found = verify(INT8, settings_of(INT8), model, tiny.expected)
+    assert found.missing_in_tflm == "GELU"
+    assert not [check.name for check in found.failed if "tflm" in check.name]
 
 
 def test_calibration_on_garbage_is_caught(tiny: Tiny, tmp_path: Path) -> None:
@@ -168,14 +191,14 @@ def test_weights_get_less_bits_where_kernels_overflow_however_deep_the_network(
     monkeypatch.setattr(
         "export.verify.outputs._invoke_some", lambda *given: np.add(_invoke_some(*given), 0.5)
     )
-    monkeypatch.setattr("export.verify.file.depth", lambda products: 1e6)
+    monkeypatch.setattr("export.verify.file.depth_noise", lambda products: 1e6)
     lenient, strict = (
         verify(entry, settings_of(entry), path, tiny.expected, strict=strict)
         for strict in (False, True)
     )
     assert not lenient.failed
     assert [check.name for check in strict.failed] == ["unoptimized_graph_max_abs"]
-    kernels = inspect(tiny.make(entry, tmp_path).path).kernels
+    kernels = read_graph(tiny.make(entry, tmp_path).path).kernels
     assert max(np.abs(kernel.astype(int)).max() for kernel in kernels) <= 64
 
 
@@ -205,7 +228,7 @@ def test_what_onnx_checker_refuses_is_refused(tiny: Tiny, tmp_path: Path) -> Non
     with pytest.raises(ArtifactError, match=r"onnx\.checker refuses it|cannot load"):
         failed(entry, model.SerializeToString(), tiny, tmp_path)
     with pytest.raises(ArtifactError, match=r"onnx\.checker refuses it"):
-        _check_format(tmp_path / "onnx-float32.onnx")
+        _format_checker(tmp_path / "onnx-float32.onnx")
 
 
 def test_a_converters_refusal_is_one_error_with_its_reason(

@@ -18,7 +18,7 @@ from export.formats import FORMATS
 from export.model.loaded import SIGNATURE
 from export.runtimes import open_runner, predict
 from export.settings import ExportOptions
-from export.verify.graph import inspect
+from export.verify.graph import read_graph
 from tests.export.conftest import Tiny, settings_of
 from tests.export.convert.finetune.finetune_models import (
     chain,
@@ -77,7 +77,7 @@ def test_what_is_made_is_integer_and_close(
     keras.utils.set_random_seed(1)
     source = source_of(make(), tmp_path)
     path = converted(name, source)
-    graph = inspect(path)
+    graph = read_graph(path)
     assert graph.float_operators == graph.foreign_operators == ()
     ratios = noise_ratios_db(path, source)
     assert min(ratios.values()) >= least_db, ratios

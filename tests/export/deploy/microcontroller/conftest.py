@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from export.deploy.microcontroller.package import FOLDER, make_package
 from export.formats import FORMATS
@@ -56,3 +57,17 @@ def package(converted: tuple[Path, Manifest], tiny: Tiny, record: ModelRecord) -
 
 def stored_inputs(manifest: Manifest, tiny: Tiny, count: int = 4) -> np.ndarray:
     return encode(tiny.expected.inputs[INPUT_NAME][:count], manifest.inputs[0])[:, np.newaxis]
+
+
+def with_operator(model: bytes, code: int) -> bytes:
+    """Returns a model whose softmax is another operator."""
+    import flatbuffers
+
+    tree = schema.ModelT.InitFromPackedBuf(bytearray(model))
+    for operator in tree.operatorCodes:
+        if operator.builtinCode == schema.BuiltinOperator.SOFTMAX:
+            operator.builtinCode = code
+            operator.deprecatedBuiltinCode = min(code, 127)
+    builder = flatbuffers.Builder(len(model))
+    builder.Finish(tree.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())

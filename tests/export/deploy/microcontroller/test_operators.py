@@ -10,7 +10,7 @@ from export.deploy.microcontroller.arena import measure_arena
 from export.deploy.microcontroller.operators import add_methods
 from export.manifest import Manifest
 from tests.export.conftest import Tiny
-from tests.export.deploy.microcontroller.conftest import package, stored_inputs
+from tests.export.deploy.microcontroller.conftest import package, stored_inputs, with_operator
 from train.common.artifact import file_sha256
 from train.common.errors import ArtifactError
 from train.common.record import ModelRecord
@@ -25,20 +25,6 @@ def test_operators_are_named_as_the_resolver_names_them() -> None:
     }
     with pytest.raises(ArtifactError, match="TFLM has no operator GELU, CUSTOM, expected"):
         add_methods(["SOFTMAX", "GELU", "CUSTOM", "GELU"])
-
-
-def with_operator(model: bytes, code: int) -> bytes:
-    """Returns a model whose softmax is another operator."""
-    import flatbuffers
-
-    tree = schema.ModelT.InitFromPackedBuf(bytearray(model))
-    for operator in tree.operatorCodes:
-        if operator.builtinCode == schema.BuiltinOperator.SOFTMAX:
-            operator.builtinCode = code
-            operator.deprecatedBuiltinCode = min(code, 127)
-    builder = flatbuffers.Builder(len(model))
-    builder.Finish(tree.Pack(builder), file_identifier=b"TFL3")
-    return bytes(builder.Output())
 
 
 def test_a_model_with_an_operator_that_tflm_lacks_leaves_the_earlier_files(

@@ -1,0 +1,67 @@
+"""What an exported file is verified against: the Keras model's outputs on held-out examples."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from export.verify.distance import Distance, distance
+from train.common.tensors import TensorSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expectation:
+    """What a file is verified against.
+
+    Attributes:
+        input_specs: the model's inputs; batch and dtype are the settings'.
+        output_specs: the same of the outputs.
+        weights: how many numbers the model's weights hold.
+        inputs: (N, …) by name, preprocessed: examples that calibrated nothing.
+        labels: (N,) integer classes by the output's name, where they are known.
+        outputs: (N, …) by name, the Keras model's outputs on them.
+    """
+
+    input_specs: tuple[TensorSpec, ...]
+    output_specs: tuple[TensorSpec, ...]
+    weights: int
+    inputs: Mapping[str, np.ndarray]
+    labels: Mapping[str, np.ndarray]
+    outputs: Mapping[str, np.ndarray]
+
+    @property
+    def count(self) -> int:
+        """How many examples there are."""
+        return len(next(iter(self.inputs.values())))
+
+    def suffix(self, output: str) -> str:
+        """Returns what follows the names of an output's checks: nothing for the model's first."""
+        return "" if output == self.output_specs[0].name else f":{output}"
+
+    def distances(self, outputs: Mapping[str, np.ndarray]) -> dict[str, Distance]:
+        """Returns how far outputs on these examples are from the Keras model's, by name."""
+        return {
+            name: distance(outputs[name], reference, self.labels.get(name))
+            for name, reference in self.outputs.items()
+        }
+
+    def share_correct(self, outputs: Mapping[str, np.ndarray]) -> np.ndarray | None:
+        """Returns the share of outputs that name the class of each example, (N,).
+
+        None without labels.
+        """
+        if not self.labels:
+            return None
+        hits = [outputs[name].argmax(axis=1) == known for name, known in self.labels.items()]
+        shares: np.ndarray = np.mean(hits, axis=0)
+        return shares
+
+    def score(self, outputs: Mapping[str, np.ndarray]) -> float:
+        """Returns how good outputs are, to choose the best of several files by.
+
+        The mean accuracy, 0…1, where labels are known; else the mean centred SNR against the Keras
+        model's outputs, in decibels.
+        """
+        found = self.distances(outputs).values()
+        accuracies = [item.accuracy for item in found if item.accuracy is not None]
+        return float(np.mean(accuracies or [item.centred_snr_db for item in found]))
