@@ -1,11 +1,16 @@
 """Fixtures: a tiny synthetic model for the fast tests, real trained artifacts for the slow ones."""
 
+import fcntl
+import importlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import venv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +20,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
+from train.common.cli import run_command
 from train.common.progress import EVERY_STEP_VARIABLE
 
 # One epoch and half the weights: the small model has less to spare than the reference.
@@ -44,6 +50,44 @@ def run_module(module: str, *arguments: str | Path) -> Completed:
         check=False,
     )
     return Completed(code=done.returncode, out=done.stdout, err=done.stderr)
+
+
+def run_in_process(module: str, *arguments: str | Path) -> Completed:
+    """Does what `run_module` does without a new process, which costs seconds of imports.
+
+    The file descriptors are captured too: what a library writes from C++ counts as output.
+    """
+    main = importlib.import_module(f"{module}.__main__").main
+    environment = dict(os.environ)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        try:
+            with descriptor(1, out.fileno()), descriptor(2, err.fileno()), chdir(REPOSITORY):
+                code = run_command(main, [str(argument) for argument in arguments])
+        finally:
+            os.environ.clear()
+            os.environ.update(environment)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+        out.seek(0)
+        err.seek(0)
+        return Completed(code=code, out=out.read().decode(), err=err.read().decode())
+
+
+@contextmanager
+def descriptor(number: int, target: int) -> Iterator[None]:
+    """Points standard output (1) or standard error (2) elsewhere."""
+    saved = os.dup(number)
+    os.dup2(target, number)
+    # never closed: a logger that is set up meanwhile keeps it
+    stream = open(number, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    try:
+        with redirect_stdout(stream) if number == 1 else redirect_stderr(stream):
+            yield
+    finally:
+        stream.flush()
+        os.dup2(saved, number)
+        os.close(saved)
 
 
 def assert_one_line_error(done: Completed, *expected: str) -> None:
@@ -84,10 +128,26 @@ class Heard:
         self.steps.append(text)
 
 
-@pytest.fixture(scope="session")
-def trained_artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small model trained on the real data and exported to every format, by the commands."""
-    artifacts = tmp_path_factory.mktemp("artifacts")
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that `make` fills once in a run of the tests, whichever worker comes first.
+
+    It is shared: a test that changes what is in it copies it first.
+    """
+    base = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    folder, done = base / name, base / f"{name}.done"
+    with (base / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of a worker that failed
+            folder.mkdir()
+            make(folder)
+            done.touch()
+    return folder
+
+
+def train_and_export(artifacts: Path) -> None:
     trained = run_module(
         "train",
         *("--recipe", "notebook", "--units", "32", "--epochs", "3", "--artifacts", artifacts),
@@ -96,25 +156,30 @@ def trained_artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     exported = run_module("export", *EXPORT_ALL, "--artifacts", artifacts)
     assert exported.code == 0, exported.err
     assert exported.err == ""
-    return artifacts
+
+
+@pytest.fixture(scope="session")
+def trained_artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model trained on the real data and exported to every format, by the commands."""
+    return made_once(tmp_path_factory, "trained", train_and_export)
+
+
+def install_device_extra(folder: Path) -> None:
+    venv.create(folder, with_pip=True)
+    subprocess.run(
+        [
+            *(folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-deps"),
+            *("--require-hashes", "-r", REPOSITORY / "requirements-device.txt"),
+        ],
+        check=True,
+        capture_output=True,
+    )
 
 
 @pytest.fixture(scope="session")
 def device_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Python of a new environment with `requirements-device.txt` and nothing else."""
-    folder = tmp_path_factory.mktemp("device")
-    venv.create(folder, with_pip=True)
-    python = folder / "bin" / "python"
-    requirements = REPOSITORY / "requirements-device.txt"
-    subprocess.run(
-        [
-            *(python, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"),
-            *("-r", requirements),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return python
+    return made_once(tmp_path_factory, "device", install_device_extra) / "bin" / "python"
 
 
 @pytest.fixture
