@@ -34,7 +34,6 @@ from train.common.errors import ToolkitError
 from train.common.record import ReferenceOutputs
 
 SCHEMA_VERSION = 1
-BASELINE = 0.886  # of the reference job: the test accuracy of the notebook that it comes from
 RUNTIME_PACKAGES = {"litert": "ai-edge-litert", "onnxruntime": "onnxruntime", KERAS: "tensorflow"}
 INTERRUPTED = "what was measured is kept; `python -m benchmark --resume` goes on from there"
 
@@ -90,7 +89,7 @@ def run_benchmark(
         test, reference = found.samples, found.reference
         tasks = tasks_of(reference, test, metric=config.metric, threshold=config.threshold)
         main = tasks[0]
-        config = replace(config, limits=limits_for(config.limits, main, own=found.own))
+        config = replace(config, limits=limits_for(config.limits, main, found.default_baseline))
         check_limits(config.limits, main, emulated=environment.emulated)
         variants = find_variants(config, reference, test)
         places = unpacked(test, staged)
@@ -110,7 +109,7 @@ def run_benchmark(
             tasks,
             config.limits,
             examples=found.examples,
-            own=found.own,
+            same_distribution=found.same_distribution,
         )
         recommendation = None
         if not environment.emulated:
@@ -140,15 +139,15 @@ def run_benchmark(
     return benchmark
 
 
-def limits_for(limits: Limits, main: Task, *, own: bool) -> Limits:
-    """Returns the limits with the baseline of the reference job, if it is its accuracy.
+def limits_for(limits: Limits, main: Task, default_baseline: float | None) -> Limits:
+    """Returns the limits with the default baseline, if accuracy is judged and none was given.
 
     Raises:
         ToolkitError: there is a baseline, and the metric is another than accuracy.
     """
     fits = main.kind == "outputs" or main.metric == "accuracy"
     if limits.baseline is None:
-        return limits if own or not fits else replace(limits, baseline=BASELINE)
+        return replace(limits, baseline=default_baseline) if fits else limits
     if fits:
         return limits
     raise ToolkitError(

@@ -61,7 +61,7 @@ class OutputEvidence:
         class_names: the names of the classes.
         symptoms: what looks wrong in inputs or outputs, each enough to fail.
         examples: what the test data is made of, `images` or `examples`.
-        own: whether the model is a user's own, which was verified on few examples.
+        same_distribution: as of the test data's `Evaluation`.
     """
 
     scores: Scores
@@ -71,7 +71,7 @@ class OutputEvidence:
     class_names: tuple[str, ...] = ()
     symptoms: tuple[str, ...] = ()
     examples: str = "images"
-    own: bool = False
+    same_distribution: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

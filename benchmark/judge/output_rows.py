@@ -60,15 +60,15 @@ class Shared:
         manifest: of the export; None for Keras.
         scalars: what its worker said.
         examples: what the test data is made of, `images` or `examples`.
-        own: whether the model is a user's own. Its test data may be unlike what calibrated it, so
-            that how it fills the inputs' ranges explains a failure and is none.
+        same_distribution: as of the test data's `Evaluation`. Where the test data may be unlike
+            what calibrated the export, how it fills the inputs' ranges only explains a failure.
         failed: whether the export fails for what is no output's, so that symptoms are looked for.
     """
 
     manifest: Manifest | None
     scalars: Mapping[str, Any]
     examples: str
-    own: bool
+    same_distribution: bool
     failed: bool
 
 
@@ -92,15 +92,16 @@ def conclude_output(
         verified=_verified(task, under.manifest),
         baseline=limits.baseline if main and task.metric == "accuracy" else None,
         class_names=task.class_names,
-        symptoms=() if under.own else tuple(of_inputs),
+        symptoms=tuple(of_inputs) if under.same_distribution else (),
         examples=under.examples,
-        own=under.own,
+        same_distribution=under.same_distribution,
     )
     reasons = judge_output(evidence, limits)
     verdict = verdict_of(reasons)
     found: list[str] = []
     if verdict == "fail" or (under.failed and main):
-        found = [*of_inputs * under.own, *_symptoms(task, outputs, under, evidence, main=main)]
+        found = [] if under.same_distribution else of_inputs
+        found += _symptoms(task, outputs, under, evidence, main=main)
     accuracy, labels = scores.accuracy, task.labels
     if scores.metric == "top-5" and labels is not None:
         accuracy = compare(outputs, task.reference, labels)

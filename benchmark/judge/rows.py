@@ -115,7 +115,7 @@ def conclude(
     limits: Limits,
     *,
     examples: str = "images",
-    own: bool = False,
+    same_distribution: bool = True,
 ) -> list[Result]:
     """Derives every row's statistics and verdict from the raw results.
 
@@ -126,7 +126,7 @@ def conclude(
         tasks: what each output is judged as, the main one first.
         limits: the limits.
         examples: what the test data is made of, `images` or `examples`.
-        own: whether the model is a user's own.
+        same_distribution: as of the test data's `Evaluation`.
     """
     rounds = raw.rounds(
         range(max((numbers.stop for numbers in measured.rounds.values()), default=0))
@@ -155,9 +155,9 @@ def conclude(
             )
             continue
         scalars |= _medians(variant.key, rounds, measured)
-        own_rounds = timed[variant.key]
+        rounds_of_row = timed[variant.key]
         latency = summarize(
-            own_rounds,
+            rounds_of_row,
             timer_ns=scalars["timer_ns"],
             reference=timed.get(measured.reference.get(variant.key, "")),
             quiet_only=quiet_only,
@@ -171,7 +171,7 @@ def conclude(
             manifest=manifest,
             scalars=scalars,
             examples=examples,
-            own=own,
+            same_distribution=same_distribution,
             failed=verdict_of(of_file) == "fail",
         )
         outputs = raw.outputs(variant.key)
@@ -195,8 +195,8 @@ def conclude(
                 profile=raw.answer(variant.key, "profile"),
                 kernels=raw.answer(variant.key, "kernels"),
                 predicted=main.predicted,
-                rounds_ns=tuple(found.durations_ns for found in own_rounds),
-                rounds_quiet=tuple(found.quiet for found in own_rounds),
+                rounds_ns=tuple(found.durations_ns for found in rounds_of_row),
+                rounds_quiet=tuple(found.quiet for found in rounds_of_row),
                 first_round=measured.rounds[variant.key].start,
                 verdict=_worst([verdict_of(of_file), *(found.verdict for found in named.values())]),
                 reasons=(*_reasons(named), *(reason for _, reason in of_file)),

@@ -22,9 +22,9 @@ from export.verify.distance import MAX_SNR_DB, Distance
 RECORDED_FLIPS_FACTOR = 1.5
 RECORDED_FLIPS_SLACK = 0.005
 RECORDED_SNR_SLACK_DB = 3.0
-# A user's own model was verified on a few examples; one in the test data whose outputs lie beyond
-# those that calibrated it may cost as much. So only much less than then, and little by itself, is.
-OWN_SNR_SLACK_DB = 10.0
+# Test data that is not drawn as the data was that verified an export may hold an example whose
+# outputs lie beyond all that calibrated it. So a ratio has to be much less than then, and small.
+OTHER_DATA_SNR_SLACK_DB = 10.0
 # Outputs nearer than this differ by the rounding of float32, which is another on other data.
 ROUNDING_SNR_DB = 100.0
 # The ratio of what varies from example to example may be so much less than that of the whole: it
@@ -163,7 +163,7 @@ def _sided(side: Side, what: str, limit: str, examples: str, *, beyond: str) -> 
 def _as_verified(found: OutputEvidence, limits: Limits) -> Iterator[Reason]:
     """The outputs must be about as near to the Keras model's as when the file was verified."""
     now, then = found.distance, found.verified
-    if "agreement" in then and now.agreement is not None and not found.own:
+    if "agreement" in then and now.agreement is not None and found.same_distribution:
         flips = (1 - then["agreement"]) * RECORDED_FLIPS_FACTOR + RECORDED_FLIPS_SLACK
         if 1 - now.agreement > flips + ROUNDING:
             yield (
@@ -175,8 +175,8 @@ def _as_verified(found: OutputEvidence, limits: Limits) -> Iterator[Reason]:
     if "snr_db" not in then:
         return
     least = min(then["snr_db"], ROUNDING_SNR_DB) - RECORDED_SNR_SLACK_DB
-    if found.own:
-        least = min(then["snr_db"] - OWN_SNR_SLACK_DB, limits.min_snr_db)
+    if not found.same_distribution:
+        least = min(then["snr_db"] - OTHER_DATA_SNR_SLACK_DB, limits.min_snr_db)
     if now.snr_db < least:
         yield (
             "fail",

@@ -6,12 +6,11 @@ from pathlib import Path
 
 from benchmark.config import BenchmarkConfig
 from benchmark.measure.job import Job
-from export.data.test_data import own_record
 from export.formats import FORMATS, Format
 from export.manifest import Manifest, check_file, read_manifest
 from export.runtimes import MODES, fits
 from train.common.errors import ArtifactError
-from train.common.record import MODEL_FILE, RECORD_FILE, ReferenceOutputs
+from train.common.record import RECORD_FILE, ReferenceOutputs, read_model_record
 from train.common.samples import Samples
 from train.common.tensors import shape_text
 
@@ -30,7 +29,7 @@ class Variant:
         mode: LiteRT's kernels or ONNX Runtime's optimization; None for Keras.
         threads: how many threads the runtime may use.
         manifest: what is recorded of the file; None for Keras and for a broken manifest.
-        path: the file; of a user's own Keras model, the record of it.
+        path: the file; of the Keras model, the record of it.
         problem: why it cannot be measured; None if it can.
     """
 
@@ -57,10 +56,9 @@ class Variant:
         """The size of the file, or of a folder's files; None if there is none to be had."""
         if self.manifest is not None:
             return self.manifest.size_bytes
-        record = own_record(self.path.parent) if self.path.name == RECORD_FILE else None
-        if self.problem or (record and record.request is None):
+        if self.problem or self.path.name != RECORD_FILE:
             return None
-        path = Path(record.request["path"]) if record and record.request else self.path
+        path = Path(read_model_record(self.path.parent).model_request["path"])
         if path.is_dir():
             return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
         return path.stat().st_size if path.is_file() else None
@@ -121,8 +119,7 @@ def find_variants(
     hashes = frozenset(test.short_hashes())
     variants = []
     if config.include_keras:
-        own = own_record(config.artifacts)
-        path = config.artifacts / (MODEL_FILE if own is None else RECORD_FILE)
+        path = config.artifacts / RECORD_FILE
         if not path.is_file():
             raise ArtifactError(f"--include-keras: {path} is not there; run `python -m train`")
         variants += [

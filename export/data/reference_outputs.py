@@ -1,7 +1,7 @@
-"""Runs a user's own Keras model over test data, for every later comparison. Heavy.
+"""Runs a Keras model over test data, for every later comparison.
 
-`python -m export.reference JOB.json`, which the benchmark starts in a process of its own, so that
-TensorFlow is not in the one that measures.
+`python -m export.data.reference_outputs JOB.json`, which the benchmark starts as another process,
+so that TensorFlow is not in the one that measures.
 """
 
 import json
@@ -32,10 +32,8 @@ def main(arguments: Sequence[str]) -> int:
     (path,) = arguments
     job: dict[str, Any] = json.loads(Path(path).read_text())
     record = read_model_record(Path(job["artifacts"]))
-    if record.request is None:
-        raise ArtifactError(f"{record.folder}: the model there is not a user's own")
     with captured_native_output():
-        model = load_model(request_from_json(record.request))
+        model = load_model(request_from_json(record.model_request))
     raw = {name: np.load(file, mmap_mode="r") for name, file in job["inputs"].items()}
     outputs = outputs_on(model, raw, record.preprocessing, Path(job["outputs"]).parent)
     reference = ReferenceOutputs(

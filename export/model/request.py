@@ -63,8 +63,8 @@ class ModelRequest:
 
 
 def request_from_json(fields: Mapping[str, Any]) -> ModelRequest:
-    """Returns the request that `dataclasses.asdict` and JSON made an object of."""
-    shapes = {name: tuple(shape) for name, shape in fields["shapes"].items()}
+    """Returns the request that a model's record holds."""
+    shapes = {name: tuple(shape) for name, shape in fields.get("shapes", {}).items()}
     return ModelRequest(**{**fields, "shapes": shapes})
 
 

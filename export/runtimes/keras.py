@@ -12,10 +12,10 @@ from typing import Self
 
 import numpy as np
 
-from export.model.request import ModelRequest, request_from_json
+from export.model.request import request_from_json
 from export.runtimes.runner import Runner, Values, pack, unpack
 from train.common.native_output import captured_native_output
-from train.common.record import RECORD_FILE, read_model_record
+from train.common.record import read_model_record
 
 TRIAL_CALLS = 20
 PREDICT_BATCH = 256
@@ -31,7 +31,7 @@ class KerasRunner(Runner):
     call: str
 
     def __init__(self, path: Path, *, threads: int) -> None:
-        """`path` is the model's file, or the record of a user's own model."""
+        """`path` is the record of the model, `model.json`."""
         self._path = path
         self._threads = threads
 
@@ -43,7 +43,8 @@ class KerasRunner(Runner):
 
             tf.config.threading.set_intra_op_parallelism_threads(self._threads)
             tf.config.threading.set_inter_op_parallelism_threads(1)
-            self._model = load_model(_request(self._path))
+            record = read_model_record(self._path.parent)
+            self._model = load_model(request_from_json(record.model_request))
         self.inputs, self.outputs = self._model.inputs, self._model.outputs
         value = pack(
             [
@@ -82,14 +83,6 @@ class KerasRunner(Runner):
         named = {spec.name: v for spec, v in zip(self.inputs, unpack(values), strict=True)}
         found = self._model.predict(named, batch_size=batch_size)
         return pack([found[spec.name] for spec in self.outputs])
-
-
-def _request(path: Path) -> ModelRequest:
-    if path.name == RECORD_FILE:
-        record = read_model_record(path.parent)
-        if record.request is not None:
-            return request_from_json(record.request)
-    return ModelRequest(path=str(path))
 
 
 def _seconds_a_call(call: Callable[[Values], Values], values: Values) -> float:

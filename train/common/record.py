@@ -39,7 +39,7 @@ class ModelRecord:
         labels: the names of the classes, in the order of the outputs; empty where there are none.
         preprocessing: what raw values become, by the input's name.
         inputs, outputs: of the model, in its order.
-        request: how a user's own model is loaded, a JSON object; None for one that `train` made.
+        request: how a custom model is loaded, a JSON object; None for one that `train` made.
     """
 
     folder: Path
@@ -52,8 +52,13 @@ class ModelRecord:
     outputs: tuple[TensorSpec, ...]
     request: Mapping[str, Any] | None = None
 
+    @property
+    def model_request(self) -> Mapping[str, Any]:
+        """How the model is loaded, whoever made it, as a JSON object."""
+        return self.request or {"path": str(self.folder / self.file)}
+
     def as_json(self) -> dict[str, Any]:
-        """Returns the content of a `model.json` that `export` writes of a user's own model."""
+        """Returns the content of a `model.json` that `export` writes of a custom model."""
         return as_model_json(
             {
                 "model": {"file": self.file, "sha256": self.sha256},

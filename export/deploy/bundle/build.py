@@ -3,7 +3,7 @@
 A bundle is a folder, or the same folder in a `.tar.gz`:
 
     artifacts/        exports, their manifests, the Keras model's outputs on the images below
-    data/             images.npy (N, 28, 28) uint8, labels.npy (N,) uint8; of a user's own model
+    data/             images.npy (N, 28, 28) uint8, labels.npy (N,) uint8; of a custom model
                       data.npz, arrays by the inputs' names, targets as `target:` and the output's
     benchmark/ …      the code that measures and judges
     predict.py        the smallest program that runs a model on raw values or a picture
@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from export.data.test_data import DATA_FILE, Evaluation, open_evaluation, save_samples
+from export.data.test_data import Evaluation, open_evaluation
 from export.deploy.bundle.archive import pack
 from export.deploy.bundle.code import code_files
 from export.deploy.bundle.launcher import SCHEMA_VERSION, seal_of
@@ -29,7 +29,6 @@ from train.common.artifact import file_sha256, staging, write_json
 from train.common.bundled import BUNDLE_FILE, DATA_FOLDER, REQUIREMENTS_FILE, ROOT, in_bundle
 from train.common.errors import ArtifactError, ToolkitError
 from train.common.record import OUTPUTS_FILE, ReferenceOutputs, save_outputs
-from train.data.fashion_mnist import save_slice
 
 ARTIFACTS_FOLDER = "artifacts"
 LOCK_FILE = "requirements-device.txt"
@@ -54,11 +53,11 @@ class BundleConfig:
     Attributes:
         target: the folder or the `.tar.gz` to write.
         artifacts: the folder with the exports.
-        data: folder of the data set, None to look for it; of a user's own model its test data.
+        data: folder of the data set, None to look for it; of a custom model its test data.
         formats: what goes in; None for every export that is there.
         images: how many test examples go in at most, the first ones; None for all.
-        image_size: height and width that pictures of a user's own are brought to; None for the
-            model's own.
+        image_size: height and width that pictures are brought to; None for that of the model's
+            input.
     """
 
     target: Path
@@ -161,10 +160,7 @@ def fill(folder: Path, manifests: list[Manifest], part: Evaluation, total: int) 
         for path in (manifest.path, manifest.artifact_path):
             shutil.copyfile(path, artifacts / path.name)
     save_outputs(artifacts / OUTPUTS_FILE, reference)
-    if part.own:
-        save_samples(test, data / DATA_FILE)
-    else:
-        save_slice(test, data)
+    part.save(test, data)
     here = Path(__file__).parent
     for name, source in {
         **code_files(ROOT),

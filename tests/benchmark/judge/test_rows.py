@@ -123,7 +123,7 @@ def test_by_top_5_the_wrong_order_of_the_first_five_is_no_loss(tmp_path: Path) -
     assert by_top_5.accuracy.overall == by_accuracy.accuracy.overall
 
 
-def test_a_users_own_model_has_no_baseline(tmp_path: Path) -> None:
+def test_without_a_baseline_none_is_asked_for(tmp_path: Path) -> None:
     judged = tasks({"c": SCORES}, {"c": LABELS})
     assert concluded(tmp_path, judged, {"c": SCORES}).verdict == "pass"
     row = concluded(tmp_path, judged, {"c": SCORES}, limits=replace(LIMITS, baseline=1.0))
@@ -216,11 +216,14 @@ def test_each_output_is_held_to_its_own_recorded_checks(tmp_path: Path) -> None:
         assert reason.startswith(f"{name}: outputs differ from the Keras model's by ")
 
 
-def test_an_outlier_among_own_examples_is_no_other_model(tmp_path: Path) -> None:
+def test_an_outlier_in_data_of_another_distribution_is_no_other_model(tmp_path: Path) -> None:
     judged = tasks({"y": VALUES}, {"y": TRUTH})
     near = {"y": noisy(VALUES, 0.05)}
     assert concluded(tmp_path, judged, near, checks={"snr_db": 60.0}).verdict == "pass"
-    assert concluded(tmp_path, judged, near, checks={"snr_db": 60.0}, own=False).verdict == "fail"
+    assert (
+        concluded(tmp_path, judged, near, checks={"snr_db": 60.0}, same_distribution=True).verdict
+        == "fail"
+    )
 
 
 def test_equal_outputs_when_verified_leave_room_for_rounding(tmp_path: Path) -> None:
@@ -229,14 +232,16 @@ def test_equal_outputs_when_verified_leave_room_for_rounding(tmp_path: Path) -> 
     assert concluded(tmp_path, judged, rounded, checks={"snr_db": 999.0}).verdict == "pass"
 
 
-def test_clipped_inputs_of_own_data_explain_a_failure_and_are_none(tmp_path: Path) -> None:
+def test_clipped_inputs_of_another_distribution_explain_a_failure_and_are_none(
+    tmp_path: Path,
+) -> None:
     """Test data may go beyond what a few calibration examples did."""
     judged = tasks({"y": VALUES}, {"y": TRUTH})
     near, far = ({"y": noisy(VALUES, amount)} for amount in (0.02, 1.0))
     assert concluded(tmp_path, judged, near, clipped_share=0.02).verdict == "pass"
     row = concluded(tmp_path, judged, far, clipped_share=0.02)
     assert row.reasons[0].startswith("2.0% of the input values lie outside the range")
-    row = concluded(tmp_path, judged, near, clipped_share=0.02, own=False)
+    row = concluded(tmp_path, judged, near, clipped_share=0.02, same_distribution=True)
     assert row.verdict == "fail"
 
 

@@ -52,7 +52,7 @@ def concluded(
     *,
     limits: Limits = LIMITS,
     checks: Mapping[str, float] | None = None,
-    own: bool = True,
+    same_distribution: bool = False,
     clipped_share: float = 0.0,
 ) -> Result:
     """The row of an export that gave these outputs; `checks` are of when it was verified."""
@@ -92,5 +92,9 @@ def concluded(
         }
         raw.add_round(number, {variant.key: answer})
     measured = Measured(rounds={variant.key: range(ROUNDS)})
-    (row,) = conclude([variant], raw, measured, of_outputs, limits, examples="examples", own=own)
+    (row,) = conclude(
+        *([variant], raw, measured, of_outputs, limits),
+        examples="examples",
+        same_distribution=same_distribution,
+    )
     return row

@@ -1,4 +1,4 @@
-"""Test data of the reference job and of a user's own model, and the outputs that go with it."""
+"""Test data of the reference job and of a custom model, and the outputs that go with it."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.data.test_data import Evaluation, are_pictures, unpacked
+from export.data.test_data import Evaluation, are_pictures, save_samples, unpacked
 from tests.examples import REFERENCE
 from train.common.errors import ArtifactError
 from train.common.record import OUTPUTS_FILE, load_outputs, save_outputs
@@ -14,7 +14,13 @@ from train.common.samples import Samples
 
 
 def evaluation(**inputs: np.ndarray) -> Evaluation:
-    return Evaluation(samples=Samples(inputs=inputs), reference=REFERENCE, own=True)
+    return Evaluation(
+        samples=Samples(inputs=inputs),
+        reference=REFERENCE,
+        default_baseline=None,
+        same_distribution=False,
+        save=save_samples,
+    )
 
 
 def test_outputs_are_mapped_where_a_folder_is_given(tmp_path: Path) -> None:

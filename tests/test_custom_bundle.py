@@ -1,4 +1,4 @@
-"""A user's own model beside Keras, and in a bundle: measured there, and run by predict.py."""
+"""A custom model beside Keras, and in a bundle: measured there, and run by predict.py."""
 
 import json
 import subprocess
@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from tests.conftest import run_module
-from tests.test_own_model import MODULE, PREPROCESS
+from tests.test_custom_model import MODULE, PREPROCESS
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("own")
+    folder = tmp_path_factory.mktemp("custom")
     (folder / "mine.py").write_text(MODULE)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(folder))

@@ -1,4 +1,4 @@
-"""Bundles of a user's own model: what data they carry, and how it comes back."""
+"""Bundles of a custom model: what data they carry, and how it comes back."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from export.data import Wanted, open_samples
-from export.data.test_data import DATA_FILE, own_record, save_samples
+from export.data.test_data import DATA_FILE, save_samples
 from export.deploy.bundle import predict
 from export.deploy.bundle.build import BundleConfig, write_bundle
 from tests.bundles import write_export
@@ -54,10 +54,11 @@ WANTED = Wanted(inputs=INPUTS, outputs=OUTPUTS, option="--data", image_size=None
 
 @pytest.fixture
 def config(tmp_path: Path) -> BundleConfig:
-    """A user's own model, exported, its outputs on some data computed already."""
+    """A custom model, exported, its outputs on some data computed already."""
     artifacts, data = tmp_path / "artifacts", tmp_path / "test.npz"
     artifacts.mkdir()
-    save_samples(TEST, data)
+    save_samples(TEST, tmp_path)
+    (tmp_path / DATA_FILE).rename(data)
     write_export(artifacts, "onnx-float32")
     record = ModelRecord(
         folder=artifacts,
@@ -91,7 +92,7 @@ def config(tmp_path: Path) -> BundleConfig:
 
 
 def test_inputs_and_targets_come_back_as_they_went(tmp_path: Path) -> None:
-    save_samples(TEST, tmp_path / DATA_FILE)
+    save_samples(TEST, tmp_path)
     found = open_samples(str(tmp_path / DATA_FILE), WANTED, tmp_path)
     for kind in ("inputs", "targets"):
         before, after = getattr(TEST, kind), getattr(found, kind)
@@ -127,11 +128,12 @@ def test_the_bundles_own_code_opens_its_data(config: BundleConfig) -> None:
     code = (
         "import tempfile\n"
         "from pathlib import Path\n"
-        "from benchmark.questions import ask\n"
-        "from export.evaluation import open_evaluation\n"
+        "from benchmark.judge.task import tasks_of\n"
+        "from export.data.test_data import open_evaluation\n"
         "found = open_evaluation(Path('artifacts'), None, None, Path(tempfile.mkdtemp()))\n"
-        "asked = ask(found.reference, found.samples)\n"
-        "print(found.own, found.examples, [(q.name, q.task, q.metric) for q in asked])\n"
+        "tasks = tasks_of(found.reference, found.samples)\n"
+        "tasks = [(q.name, q.kind, q.metric) for q in tasks]\n"
+        "print(found.default_baseline, found.examples, tasks)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -142,12 +144,11 @@ def test_the_bundles_own_code_opens_its_data(config: BundleConfig) -> None:
         env={"PYTHONPATH": "."},
     )
     assert done.stdout.strip() == (
-        "True examples [('score', 'values', 'r2'), ('image', 'classes', 'accuracy')]"
+        "None examples [('score', 'values', 'r2'), ('image', 'classes', 'accuracy')]"
     ), done.stderr
 
 
-def test_own_data_must_be_given_and_fit(config: BundleConfig, tmp_path: Path) -> None:
-    assert own_record(config.artifacts) is not None
+def test_custom_data_must_be_given_and_fit(config: BundleConfig, tmp_path: Path) -> None:
     with pytest.raises(ToolkitError, match=r"mine\.keras, which has no test data of its own; give"):
         write_bundle(replace(config, data=None))
     np.savez(tmp_path / "wrong.npz", image=TEST.inputs["image"])

@@ -1,4 +1,4 @@
-"""A user's own model and data through the commands: two inputs, two outputs, from functions."""
+"""A custom model and its data through the commands: two inputs, two outputs, from functions."""
 
 import json
 from pathlib import Path
@@ -67,7 +67,7 @@ PREPROCESS = ("--preprocess", "picture:scale=1/255", "--preprocess", "number:mea
 
 @pytest.fixture(scope="module")
 def module(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("own")
+    folder = tmp_path_factory.mktemp("custom")
     (folder / "mine.py").write_text(MODULE)
     return folder
 
@@ -78,8 +78,8 @@ def importable(module: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def export(artifacts: Path, *options: str) -> Completed:
-    own = ("--model", "mine:model", *PREPROCESS)
-    return run_module("export", *own, "--artifacts", artifacts, *options)
+    model = ("--model", "mine:model", *PREPROCESS)
+    return run_module("export", *model, "--artifacts", artifacts, *options)
 
 
 @pytest.fixture(scope="module")

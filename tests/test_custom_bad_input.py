@@ -1,4 +1,4 @@
-"""Bad models and data of the user's own: one line, exit code 2, nothing run, nothing written."""
+"""Bad custom models and data: one line, exit code 2, nothing run, nothing written."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -162,7 +162,7 @@ def save_data(place: Path) -> None:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("own")
+    folder = tmp_path_factory.mktemp("custom")
     (folder / "mine.py").write_text(MODULE)
     save_models(folder)
     save_data(folder)
