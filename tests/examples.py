@@ -1,7 +1,6 @@
 """A manifest and a runner that need no file and no runtime."""
 
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import numpy as np
@@ -84,12 +83,7 @@ class FakeRunner(Runner):
         self.now_ns += 5_000_000
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *details: object) -> None:
         pass
 
     def clock(self) -> int:

@@ -26,7 +26,8 @@ from benchmark.pipeline import run_benchmark
 from export.convert.flatbuffer import finish
 from export.formats import FORMATS
 from export.manifest import read_manifest
-from export.runtimes import encode, open_runner
+from export.runtimes.open import open_runner
+from export.runtimes.predict import encode
 from train.common.artifact import file_sha256, write_json
 from train.common.cli import Parser, run_command
 from train.common.native_output import captured_native_output

@@ -266,7 +266,7 @@ def test_bad_calibration_data(place: Path, artifacts: Path, source: str, expecte
         ("@/two", "got 2 class folders ('a', 'b'), expected 3"),
         ("@/broken", "b/1.png: is damaged or no picture"),
         ("@/pictures --image-size 9", "got pictures of size 9×9, expected tile (?, 2, 2)"),
-        ("no_such_module:batches", "No module named 'no_such_module'; mend it, or the name"),
+        ("no_such_module:batches", "No module named 'no_such_module'; fix it, or the name"),
         ("mine:gone", "got no 'gone' in mine"),
         ("mine:number", "it returned int, expected an iterable of batches"),
         ("mine:words", "batch 0: 'tile': got <U4, expected bool, integer or float values"),

@@ -24,7 +24,6 @@ HEAVY = {
     "export.convert.finetune.training",
     "export.convert.make",
     "export.convert.inputs",
-    "export.model.files",
     "export.model.keras_call",
     "export.model.keras_inputs",
     "export.model.load",

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from benchmark.judge.rows import Result
 from export.formats import Format
-from export.runtimes import MODES
+from export.runtimes.open import MODES
 from train.common.environment import Environment
 
 # A floor is named where it is at least so much of a call, or floors of the time between two rows.

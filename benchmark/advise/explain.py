@@ -23,7 +23,7 @@ from benchmark.advise.causes import (
 from benchmark.advise.pairs import Ratio, latency_ratio
 from benchmark.judge.rows import Result
 from export.formats import BITS_PER_WEIGHT, FORMATS, UNTUNED, Format
-from export.runtimes import MODES
+from export.runtimes.open import MODES
 from train.common.environment import Environment
 
 # What is expected of a format. Size: its bits a weight over 32 of its family's float32 file, and

@@ -8,11 +8,11 @@ from benchmark.config import BenchmarkConfig
 from benchmark.measure.job import Job
 from export.formats import FORMATS, Format
 from export.manifest import Manifest, check_file, read_manifest
-from export.runtimes import MODES, fits
+from export.runtimes.open import MODES
 from train.common.errors import ArtifactError
 from train.common.record import RECORD_FILE, ReferenceOutputs, read_model_record
 from train.common.samples import Samples
-from train.common.tensors import shape_text
+from train.common.tensors import fits, shape_text
 
 RESULTS_FILE = "benchmark.json"
 NOT_MANIFESTS = (RECORD_FILE, RESULTS_FILE)

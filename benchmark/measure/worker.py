@@ -27,8 +27,9 @@ from benchmark.measure.kernels import kernels
 from benchmark.measure.latency import time_calls, timer_cost_ns, warm_up
 from benchmark.measure.memory import resident_peak
 from benchmark.measure.profilers import profile
-from export.runtimes import clipped, encode_all, open_runner, predict, range_use
 from export.runtimes.keras import KerasRunner
+from export.runtimes.open import open_runner
+from export.runtimes.predict import clipped, encode_all, predict, range_use
 from export.runtimes.runner import Runner, Values, pack, unpack
 from train.common.environment import pin
 from train.common.errors import ArtifactError, MissingPackageError, ToolkitError

@@ -10,19 +10,19 @@ import tensorflow as tf
 
 from export.convert.calibration import RepresentativeDataset, representative_dataset
 from export.convert.source import Training
-from export.data import Wanted, open_samples
+from export.data.open import open_samples
 from export.data.split import calibration_split
-from export.model import load_model
+from export.data.wanted import Wanted
+from export.model.load import load_model
 from export.model.loaded import LoadedModel
 from export.model.request import ModelRequest, file_sha256_of
-from export.model.shapes import open_dimensions
+from export.model.signature import open_dimensions
 from export.own import OwnModel
-from export.runtimes import fits
 from train.common.errors import ArtifactError
 from train.common.preprocessing import RAW, Preprocessing
 from train.common.record import MODEL_FILE, ModelRecord
 from train.common.samples import Samples
-from train.common.tensors import TensorSpec, shape_text
+from train.common.tensors import TensorSpec, fits, shape_text
 from train.data import fashion_mnist as dataset
 
 RANDOM_EXAMPLES = 64

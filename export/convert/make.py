@@ -12,12 +12,13 @@ import tensorflow as tf
 from tensorflow.lite.python.convert_phase import ConverterError
 
 from export.convert import calibration, onnx, tflite
-from export.convert.refusal import reason_of
 from export.convert.source import SourceModel
 from export.formats import Family, Format
 from export.manifest import Calibration, FineTuning
-from export.runtimes import open_runner, predict
+from export.model.reason import reason_of
 from export.runtimes.onnxruntime import load_errors
+from export.runtimes.open import open_runner
+from export.runtimes.predict import predict
 from export.settings import ExportOptions, Settings, resolve, untuned
 from export.verify.expectation import Expectation
 from export.verify.file import Verification, verify

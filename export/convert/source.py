@@ -1,7 +1,7 @@
 """The Keras model that is exported, loaded once and shared by every format. Heavy."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,16 +12,12 @@ from keras.src.models.functional import Functional
 
 from export.convert.calibration import RepresentativeDataset, halves_difference
 from export.convert.negation import without_negations
-from export.model.loaded import LoadedModel
+from export.model.loaded import SMALL_BATCH, LoadedModel, batch_size
 from train.common.errors import ArtifactError, ToolkitError
 from train.common.preprocessing import InputPreprocessing, preprocess
 from train.common.samples import Samples
-from train.common.tensors import TensorSpec
 
-PREDICT_BATCH = 8  # examples; a large model's activations have to fit into memory
 LAYERS_BYTES = 64 << 20  # of the outputs of all layers, at a time
-SMALL_EXAMPLE = 10_000  # numbers; of examples this small more go into a batch
-SMALL_BATCH = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,12 +156,6 @@ class SourceModel:
             without_negations(folder)
             self._saved_models[batch, unroll, apart] = folder
         return self._saved_models[batch, unroll, apart]
-
-
-def batch_size(inputs: Sequence[TensorSpec]) -> int:
-    """Returns how many examples of some inputs a model computes at a time."""
-    largest = max(math.prod(size or 1 for size in spec.shape) for spec in inputs)
-    return SMALL_BATCH if largest <= SMALL_EXAMPLE else PREDICT_BATCH
 
 
 def _layer_outputs(

@@ -1,13 +1,9 @@
-"""Batches from the user's own Python function, written to disk as they come.
-
-Light: standard library and numpy.
-"""
+"""Batches from the user's own Python function, written to disk as they come."""
 
 import importlib
-import sys
 import textwrap
-from collections.abc import Generator, Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import ExitStack, closing
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -27,6 +23,7 @@ from export.data.wanted import (
     of_kind,
     target_roles,
 )
+from export.model.user_code import current_folder_first
 from train.common.errors import DataError
 from train.common.native_output import captured_native_output
 from train.common.samples import Samples
@@ -75,7 +72,7 @@ def open_callable(source: str, wanted: Wanted, folder: Path) -> Samples:
 def _batches(source: str, wanted: Wanted) -> Generator[dict[Role, np.ndarray], None, None]:
     """Yields each batch that the callable gives; what it raises becomes a DataError."""
     try:
-        with _current_folder_first():
+        with current_folder_first():
             for number, batch in enumerate(_called(source)):
                 with naming(f"batch {number}"):
                     arrays = _arrays(batch, wanted)
@@ -86,7 +83,7 @@ def _batches(source: str, wanted: Wanted) -> Generator[dict[Role, np.ndarray], N
     except (Exception, SystemExit) as error:
         said = textwrap.shorten(str(error), MAX_MESSAGE, placeholder=" …")
         raise DataError(
-            f"raised {type(error).__name__}{': ' if said else ''}{said}; mend it, or the name"
+            f"raised {type(error).__name__}{': ' if said else ''}{said}; fix it, or the name"
         ) from error
 
 
@@ -109,18 +106,6 @@ def _called(source: str) -> Iterable[Any]:
             f"it returned {type(given).__name__}, expected an iterable of batches, each {BATCH}"
         )
     return given
-
-
-@contextmanager
-def _current_folder_first() -> Iterator[None]:
-    """Lets modules be imported from the current folder, as `python -m` does."""
-    folder = str(Path.cwd())
-    sys.path.insert(0, folder)
-    try:
-        yield
-    finally:
-        if folder in sys.path:
-            sys.path.remove(folder)
 
 
 def _arrays(batch: object, wanted: Wanted) -> dict[Role, np.ndarray]:

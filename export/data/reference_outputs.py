@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.format import open_memmap
 
-from export.convert.source import batch_size
-from export.model import load_model
-from export.model.loaded import LoadedModel
+from export.model.load import load_model
+from export.model.loaded import LoadedModel, batch_size
 from export.model.request import request_from_json
 from train.common.cli import run_command
 from train.common.errors import ArtifactError

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from export.data import Wanted, open_samples
+from export.data.open import open_samples
+from export.data.wanted import Wanted
 from train.common.artifact import publish
 from train.common.bundled import DATA_FOLDER, ROOT, in_bundle
 from train.common.errors import ArtifactError, ToolkitError

@@ -16,11 +16,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from export.convert.reason import reason_of
 from export.model.keras_inputs import HALF, Inputs, inputs_of, is_a
 from export.model.loaded import LoadedModel, Tensors, traced
-from export.model.names import ONE_OUTPUT, Path, fill, flatten, path_name, unique
+from export.model.reason import reason_of
 from export.model.request import ModelRequest
+from export.model.signature import ONE_OUTPUT, Path, fill, flatten, path_name, unique
 from train.common.errors import ToolkitError
 from train.common.tensors import TensorSpec
 

@@ -11,9 +11,16 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from export.model.names import fill, flatten, identifier, path_name, unique
 from export.model.request import Shape
-from export.model.shapes import given_shapes, with_shapes
+from export.model.signature import (
+    fill,
+    flatten,
+    given_shapes,
+    identifier,
+    path_name,
+    unique,
+    with_shapes,
+)
 from train.common.errors import ToolkitError
 from train.common.tensors import TensorSpec
 

@@ -1,5 +1,6 @@
-"""A model as a function of named tensors, whatever library it came from. Heavy."""
+"""A model as a function of named tensors, whatever library it came from."""
 
+import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,13 +13,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from export.convert.reason import reason_of
+from export.model.reason import reason_of
 from train.common.errors import ToolkitError
 from train.common.native_output import captured_native_output
 from train.common.tensors import TensorSpec
 
 SIGNATURE = "serving_default"
 GATES = "implementation"  # of a Keras cell: 1 computes each gate by itself, 2 all at once
+PREDICT_BATCH = 8  # examples; a large model's activations have to fit into memory
+SMALL_EXAMPLE = 10_000  # numbers; of examples this small more go into a batch
+SMALL_BATCH = 1_000
 Tensors = Mapping[str, tf.Tensor]
 
 
@@ -181,3 +185,9 @@ def _batch(values: np.ndarray, fixed: int | None, spec: TensorSpec) -> tf.Tensor
     if fixed is not None and len(values) < fixed:
         values = np.concatenate([values, np.repeat(values[-1:], fixed - len(values), axis=0)])
     return tf.constant(values, dtype)
+
+
+def batch_size(inputs: Sequence[TensorSpec]) -> int:
+    """Returns how many examples of some inputs a model computes at a time."""
+    largest = max(math.prod(size or 1 for size in spec.shape) for spec in inputs)
+    return SMALL_BATCH if largest <= SMALL_EXAMPLE else PREDICT_BATCH

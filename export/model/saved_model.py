@@ -11,14 +11,13 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
-from export.convert.reason import reason_of
 from export.model.keras_call import full_precision, output_specs
 from export.model.keras_inputs import HALF
 from export.model.loaded import SIGNATURE, LoadedModel, Tensors, traced
-from export.model.names import unique
+from export.model.reason import reason_of
 from export.model.request import ModelRequest
 from export.model.safety import check_operators
-from export.model.shapes import given_shapes, with_shapes
+from export.model.signature import given_shapes, unique, with_shapes
 from train.common.errors import ArtifactError, ToolkitError
 from train.common.tensors import TensorSpec
 

@@ -1,13 +1,8 @@
-"""The source model in Keras itself, for the row that exports are compared with.
-
-Light to import; TensorFlow is imported when the runner is entered.
-"""
+"""The source model in Keras itself, for the row that exports are compared with."""
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from statistics import median
-from types import TracebackType
 from typing import Self
 
 import numpy as np
@@ -24,22 +19,19 @@ PREDICT_BATCH = 256
 class KerasRunner(Runner):
     """A model, called the faster of two ways: eagerly or as a compiled function.
 
+    The path is that of the model's record, `model.json`.
+
     Attributes:
         call: which way that is.
     """
 
     call: str
 
-    def __init__(self, path: Path, *, threads: int) -> None:
-        """`path` is the record of the model, `model.json`."""
-        self._path = path
-        self._threads = threads
-
     def __enter__(self) -> Self:
         with captured_native_output():
             import tensorflow as tf
 
-            from export.model import load_model
+            from export.model.load import load_model
 
             tf.config.threading.set_intra_op_parallelism_threads(self._threads)
             tf.config.threading.set_inter_op_parallelism_threads(1)
@@ -53,16 +45,11 @@ class KerasRunner(Runner):
             ]
         )
         ways = {"model(x)": self._called, "tf.function(model)(x)": self._predicted}
-        self.call = min(ways, key=lambda name: _seconds_a_call(ways[name], value))
+        self.call = min(ways, key=lambda name: _seconds_per_call(ways[name], value))
         self.invoke = ways[self.call]
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *details: object) -> None:
         del self._model, self.invoke
 
     def invoke_each(self, values: Values) -> Values:
@@ -85,7 +72,7 @@ class KerasRunner(Runner):
         return pack([found[spec.name] for spec in self.outputs])
 
 
-def _seconds_a_call(call: Callable[[Values], Values], values: Values) -> float:
+def _seconds_per_call(call: Callable[[Values], Values], values: Values) -> float:
     for _ in range(3):
         call(values)
     seconds = []

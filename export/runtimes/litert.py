@@ -1,8 +1,6 @@
 """LiteRT (TensorFlow Lite's runtime) on one of its sets of CPU kernels."""
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -20,12 +18,9 @@ KERNELS = {
 
 
 class LiteRTRunner(Runner):
-    """A `.tflite` file in LiteRT's interpreter."""
+    """A `.tflite` file in LiteRT's interpreter; a mode is a set of kernels."""
 
-    def __init__(self, path: Path, *, threads: int, kernels: str | None = None) -> None:
-        self._path = path
-        self._resolver = KERNELS[kernels or "xnnpack"]
-        self._threads = threads
+    modes = tuple(KERNELS)
 
     def __enter__(self) -> Self:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
@@ -35,7 +30,7 @@ class LiteRTRunner(Runner):
                 interpreter = Interpreter(
                     model_path=str(self._path),
                     num_threads=self._threads,
-                    experimental_op_resolver_type=OpResolverType[self._resolver],
+                    experimental_op_resolver_type=OpResolverType[KERNELS[self._mode]],
                 )
                 interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
@@ -57,12 +52,7 @@ class LiteRTRunner(Runner):
         )
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *details: object) -> None:
         del self._interpreter, self.invoke
 
     def resize(self, batch: int) -> None:

@@ -1,7 +1,5 @@
 """ONNX Runtime on its CPU execution provider."""
 
-from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -38,12 +36,12 @@ def load_errors() -> tuple[type[Exception], ...]:
 
 
 class ONNXRuntimeRunner(Runner):
-    """An `.onnx` file in an ONNX Runtime session; an open batch takes any size as it comes."""
+    """An `.onnx` file in an ONNX Runtime session; an open batch takes any size as it comes.
 
-    def __init__(self, path: Path, *, threads: int, optimization: str | None = None) -> None:
-        self._path = path
-        self._optimization = OPTIMIZATION[optimization or "all"]
-        self._threads = threads
+    A mode is a level of graph optimization.
+    """
+
+    modes = tuple(OPTIMIZATION)
 
     def __enter__(self) -> Self:
         import onnxruntime
@@ -52,7 +50,7 @@ class ONNXRuntimeRunner(Runner):
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        level = getattr(onnxruntime.GraphOptimizationLevel, self._optimization)
+        level = getattr(onnxruntime.GraphOptimizationLevel, OPTIMIZATION[self._mode])
         options.graph_optimization_level = level
         try:
             self._session = onnxruntime.InferenceSession(
@@ -77,12 +75,7 @@ class ONNXRuntimeRunner(Runner):
         self.invoke = invoke_many if others else invoke_one
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *details: object) -> None:
         del self._session, self.invoke
 
 

@@ -4,8 +4,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -31,7 +30,10 @@ def unpack(values: Values) -> tuple[np.ndarray, ...]:
 class Runner(ABC):
     """A model; the runtime is imported on entering.
 
-    Attributes, once entered:
+    Attributes:
+        modes: how the runtime can run a file, its default first, the plainest last.
+
+    Once entered:
         inputs: what the file says of its inputs, in its own order.
         outputs: what the file says of its outputs.
         invoke: runs one inference, numpy in → numpy out; values have the inputs' dtypes and shapes
@@ -39,21 +41,21 @@ class Runner(ABC):
             look-ups would be seen in the benchmark.
     """
 
+    modes: ClassVar[tuple[str, ...]] = ()
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     invoke: Callable[[Values], Values]
+
+    def __init__(self, path: Path, *, threads: int, mode: str | None = None) -> None:
+        self._path, self._threads = path, threads
+        self._mode = mode or next(iter(self.modes), "")
 
     @abstractmethod
     def __enter__(self) -> Self:
         """Loads the model."""
 
     @abstractmethod
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *details: object) -> None:
         """Lets the model go."""
 
     def resize(self, batch: int) -> None:

@@ -6,7 +6,6 @@ Its wheel exists for x86-64 Linux only, as pre-releases: https://github.com/tens
 import platform
 import sys
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from export.runtimes.runner import Runner, Values, load_error, pack, unpack
@@ -37,12 +36,7 @@ class TFLMRunner(Runner):
         self.invoke = self._run
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *details: object) -> None:
         del self._interpreter, self.invoke
 
     def _run(self, values: Values) -> Values:

@@ -14,7 +14,8 @@ import numpy as np
 
 from export.formats import BITS_PER_WEIGHT, Format
 from export.manifest import Check, Observation
-from export.runtimes import open_runner, predict
+from export.runtimes.open import open_runner
+from export.runtimes.predict import predict
 from export.settings import Settings
 from export.verify.expectation import Expectation
 from export.verify.graph import SHAPE_ARITHMETIC, Graph, read_graph

@@ -10,7 +10,8 @@ import numpy as np
 
 from export.formats import Format
 from export.manifest import Check, Observation
-from export.runtimes import PLAIN_MODE, decode, encode_all, open_runner
+from export.runtimes.open import MODES, open_runner
+from export.runtimes.predict import decode, encode_all
 from export.runtimes.runner import Runner, Values, unpack
 from export.runtimes.tflm import TFLMRunner, is_published_here
 from export.settings import Settings
@@ -137,7 +138,7 @@ def check_runtimes(
 
     name = "reference_kernels" if entry.family == "tflite" else "unoptimized_graph"
     try:
-        findings = in_mode(name, PLAIN_MODE[entry.runtime])
+        findings = in_mode(name, MODES[entry.runtime][-1])
     except MissingOperatorError as error:
         # LiteRT's reference kernels are fewer than its own optimized ones, which run everywhere
         findings = [Observation(name=f"{name}{MISSING_OPERATOR}", value=error.operator)]

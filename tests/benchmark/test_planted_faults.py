@@ -28,7 +28,7 @@ from export.convert.source import SourceModel
 from export.formats import FORMATS
 from export.manifest import sealed
 from export.pipeline import ExportConfig, export_formats
-from export.runtimes import open_runner
+from export.runtimes.open import open_runner
 from export.settings import ExportOptions, resolve
 from tests.conftest import GATE, run_module
 from train.common.artifact import file_sha256, write_json

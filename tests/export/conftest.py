@@ -11,7 +11,7 @@ from export.convert.calibration import representative_dataset
 from export.convert.make import Made, make
 from export.convert.source import SourceModel, Training
 from export.formats import Format
-from export.model import load_model
+from export.model.load import load_model
 from export.model.request import ModelRequest
 from export.settings import ExportOptions, Settings, resolve
 from export.verify.expectation import Expectation

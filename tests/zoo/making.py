@@ -9,9 +9,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from export.model import load_model
-from export.model.imported import made_by
+from export.model.load import load_model
 from export.model.request import ModelRequest, parse_shape
+from export.model.user_code import call_function
 from tests.zoo.data import examples
 from tests.zoo.decisive import give_head, train
 from tests.zoo.entries import ENTRIES, Entry
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str]) -> int:
     name, place = arguments
     entry, folder = ENTRIES[name], Path(place)
     keras.utils.set_random_seed(0)
-    model = made_by(entry.function)
+    model = call_function(entry.function)
     path = str(folder / FILES[entry.kind])
     _save(entry, model, path)
     loaded = load_model(request(entry, path))

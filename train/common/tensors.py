@@ -1,4 +1,4 @@
-"""What is known of a model's input or output. Light: standard library only."""
+"""What is known of a model's input or output."""
 
 import math
 from collections.abc import Mapping
@@ -46,3 +46,10 @@ def shape_text(shape: tuple[int | None, ...]) -> str:
     """Returns a shape as a user reads it, `?` where any size fits."""
     sizes = ", ".join("?" if size is None else str(size) for size in shape)
     return f"({sizes}{',' if len(shape) == 1 else ''})"
+
+
+def fits(shape: tuple[int, ...], expected: tuple[int | None, ...]) -> bool:
+    """Returns whether an array's shape fits one in which None takes any size."""
+    return len(shape) == len(expected) and all(
+        size in (None, found) for found, size in zip(shape, expected, strict=True)
+    )

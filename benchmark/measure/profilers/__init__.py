@@ -13,7 +13,7 @@ import numpy as np
 from benchmark.measure.profilers.litert import profile_litert
 from benchmark.measure.profilers.onnxruntime import profile_onnxruntime
 from benchmark.measure.profilers.operator_time import OperatorTime
-from export.runtimes import MODES
+from export.runtimes.open import MODES
 from export.runtimes.runner import Values
 from train.common.errors import ArtifactError
 

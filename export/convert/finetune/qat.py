@@ -12,7 +12,8 @@ import tensorflow_model_optimization as tfmot
 import tf_keras
 
 from export.convert.finetune.training import fit
-from export.convert.source import SourceModel, batch_size
+from export.convert.source import SourceModel
+from export.model.loaded import batch_size
 from train.common.errors import ToolkitError
 
 PEAK_LEARNING_RATE = 3e-5

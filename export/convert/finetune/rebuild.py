@@ -13,10 +13,10 @@ import tf_keras
 from export.convert.finetune.folding import fold, weights_of
 from export.convert.finetune.graph import Call, Graph, Tensor, fill_in, graph_of
 from export.convert.finetune.layers import copy_layer, refusal
-from export.convert.reason import reason_of
 from export.model.keras_inputs import HALF
 from export.model.loaded import LoadedModel
-from export.model.names import unique
+from export.model.reason import reason_of
+from export.model.signature import unique
 
 CHECKED_EXAMPLES = 8
 # Of the largest value: what the order of sums makes of float32, and what half precision does.

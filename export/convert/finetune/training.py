@@ -14,7 +14,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from export.convert.source import SourceModel, batch_size
+from export.convert.source import SourceModel
+from export.model.loaded import batch_size
 
 BATCH_SIZE = 256
 SMALL_BATCH = 16

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from export.manifest import check_file, read_manifest
-from export.runtimes import open_runner, predict
+from export.runtimes.open import open_runner
+from export.runtimes.predict import predict
 from train.common.errors import ToolkitError
 from train.common.preprocessing import preprocess
 

@@ -20,7 +20,7 @@ from export.deploy.microcontroller.c_source import c_source
 from export.deploy.microcontroller.operators import add_methods
 from export.formats import FORMATS, TFLM, TFLM_MODEL
 from export.manifest import SCHEMA_VERSION, Manifest, sealed
-from export.runtimes import encode
+from export.runtimes.predict import encode
 from export.settings import Settings
 from export.verify.graph import read_graph
 from train.common.artifact import (

@@ -14,7 +14,7 @@ from benchmark.judge.scores import score_output
 from benchmark.measure.latency import Round, WarmUp, summarize
 from benchmark.measure.variants import Variant
 from export.formats import FORMATS
-from export.runtimes import MODES
+from export.runtimes.open import MODES
 from export.verify.distance import Distance
 from tests.examples import MANIFEST
 

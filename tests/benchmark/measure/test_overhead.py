@@ -13,8 +13,8 @@ from benchmark.measure import overhead as floor
 from benchmark.measure.checkpoint import PartialResults
 from benchmark.measure.job import Job
 from benchmark.measure.overhead import MODELS, measure_floors
-from export.runtimes import open_runner
 from export.runtimes.litert import LiteRTRunner
+from export.runtimes.open import open_runner
 from train.common.errors import ArtifactError
 
 

@@ -11,7 +11,8 @@ from export.convert import tflite
 from export.convert.make import make
 from export.convert.source import SourceModel
 from export.formats import BITS_PER_WEIGHT, FORMATS, Format
-from export.runtimes import decode, encode, open_runner, predict
+from export.runtimes.open import open_runner
+from export.runtimes.predict import decode, encode, predict
 from export.settings import ExportOptions, Settings
 from export.verify.graph import read_graph
 from tests.export.conftest import Tiny, settings_of

@@ -12,7 +12,8 @@ from tf2onnx import optimizer
 from export.convert.make import convert
 from export.convert.onnx import to_onnx
 from export.formats import FORMATS
-from export.runtimes import open_runner, predict
+from export.runtimes.open import open_runner
+from export.runtimes.predict import predict
 from tests.export.conftest import Tiny, load_source, settings_of
 
 FLOAT = FORMATS["onnx-float32"]

@@ -8,7 +8,8 @@ import pytest
 
 from export.convert.make import convert
 from export.formats import FORMATS
-from export.runtimes import open_runner, predict
+from export.runtimes.open import open_runner
+from export.runtimes.predict import predict
 from export.verify.graph import RECURRENT, read_graph
 from tests.conftest import run_module
 from tests.export.conftest import load_source, settings_of

@@ -8,8 +8,9 @@ import keras
 import pytest
 
 from export.convert.make import CONVERTERS, convert
-from export.convert.refusal import reason_of, with_advice
+from export.convert.refusal import with_advice
 from export.formats import FORMATS
+from export.model.reason import reason_of
 from export.runtimes.litert import LiteRTRunner
 from tests.export.conftest import Tiny, load_source, settings_of
 from train.common.errors import CheckError, ToolkitError

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from export.data import Wanted, open_samples
+from export.data.open import open_samples
+from export.data.wanted import Wanted
 from train.common.errors import DataError
 from train.common.samples import Samples
 from train.common.tensors import TensorSpec

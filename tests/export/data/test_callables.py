@@ -8,7 +8,7 @@ from textwrap import dedent
 import numpy as np
 import pytest
 
-from export.data import Wanted
+from export.data.wanted import Wanted
 from tests.export.data.opened import opened, refused, spec, wanted
 from train.common.samples import Samples
 
@@ -107,7 +107,7 @@ def test_a_limit_stops_an_endless_stream(tmp_path: Path) -> None:
     found = run(code.format(batches=2), tmp_path, wanted(limit=3))
     assert found.inputs["values"][:, 0].tolist() == [1, 1, 2]
     assert len(run(code.format(batches=2), tmp_path, wanted(limit=4))) == 4
-    with refused("raised RuntimeError: asked for more; mend it"):
+    with refused("raised RuntimeError: asked for more; fix it"):
         run(code.format(batches=2), tmp_path, wanted(limit=5))
 
 
@@ -119,7 +119,7 @@ def test_modules_in_packages(tmp_path: Path) -> None:
 
 
 def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
-    with refused("--data no_such:f: raised ModuleNotFoundError: No module named 'no_such'; mend"):
+    with refused("--data no_such:f: raised ModuleNotFoundError: No module named 'no_such'; fix"):
         opened("no_such:f", wanted(), tmp_path)
     with refused(f"got no 'f' in {next(NAMES).rsplit('_')[0]}"):
         run("g = 1", tmp_path)
@@ -135,11 +135,11 @@ def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
             "raised ModuleNotFoundError: No module named 'nothing_like_th",
         ),
         ("def f(:", "raised SyntaxError: "),
-        ("import sys; sys.exit('usage')", "raised SystemExit: usage; mend it"),
+        ("import sys; sys.exit('usage')", "raised SystemExit: usage; fix it"),
         ("def f(size): pass", "raised TypeError: f() missing 1 required positional argument"),
-        ("def f():\n    raise ValueError('one\\ntwo')", "raised ValueError: one two; mend it"),
-        ("def f():\n    raise ValueError", "raised ValueError; mend it"),
-        ("def f():\n    raise ValueError('long ' * 999)", "long long …; mend it"),
+        ("def f():\n    raise ValueError('one\\ntwo')", "raised ValueError: one two; fix it"),
+        ("def f():\n    raise ValueError", "raised ValueError; fix it"),
+        ("def f():\n    raise ValueError('long ' * 999)", "long long …; fix it"),
         ("def f():\n    yield np.ones((1, 4))\n    1 / 0", "raised ZeroDivisionError: division"),
         ("def f(): pass", "it returned NoneType, expected an iterable of batches, each an array"),
         ("def f(): return np.ones((3, 4))", "it returned ndarray, expected an iterable of batch"),

@@ -10,7 +10,7 @@ import tensorflow as tf
 import tf_keras
 from ai_edge_litert.interpreter import Interpreter
 
-from export.model import load_model
+from export.model.load import load_model
 from export.model.loaded import LoadedModel
 from export.model.request import ModelRequest, Shape
 

@@ -11,7 +11,7 @@ import pytest
 import tf_keras
 
 from export.model.request import Shape
-from export.model.shapes import open_dimensions
+from export.model.signature import open_dimensions
 from tests.export.model.conftest import assert_converts, load, random_inputs
 from train.common.errors import ArtifactError, ToolkitError
 from train.common.tensors import TensorSpec

@@ -2,7 +2,7 @@ from collections import namedtuple
 
 import pytest
 
-from export.model.names import fill, flatten, identifier, path_name, unique
+from export.model.signature import fill, flatten, identifier, path_name, unique
 
 Pair = namedtuple("Pair", "left right")
 

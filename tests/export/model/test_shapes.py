@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import pytest
 
 from export.model.request import Shape
-from export.model.shapes import open_dimensions, with_shapes
+from export.model.signature import open_dimensions, with_shapes
 from train.common.errors import ToolkitError
 from train.common.tensors import TensorSpec
 

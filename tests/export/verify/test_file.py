@@ -15,7 +15,7 @@ from ai_edge_litert import schema_py_generated as schema
 from export.convert.flatbuffer import finish
 from export.convert.make import CONVERTERS, make
 from export.formats import FORMATS, Format
-from export.runtimes import open_runner
+from export.runtimes.open import open_runner
 from export.runtimes.tflm import TFLMRunner
 from export.verify.distance import MAX_SNR_DB, distance
 from export.verify.file import _format_checker, verify

@@ -10,7 +10,7 @@ import tf_keras
 from keras import layers
 
 from export.convert.finetune.rebuild import rebuild
-from export.model import load_model
+from export.model.load import load_model
 from export.model.request import ModelRequest
 from tests.export.convert.finetune.finetune_models import ALL, inputs_of, loaded, residual
 from train.common.errors import ToolkitError

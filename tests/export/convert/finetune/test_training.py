@@ -16,7 +16,8 @@ from export.convert.source import SourceModel
 from export.convert.tflite import convert
 from export.formats import FORMATS
 from export.model.loaded import SIGNATURE
-from export.runtimes import open_runner, predict
+from export.runtimes.open import open_runner
+from export.runtimes.predict import predict
 from export.settings import ExportOptions
 from export.verify.graph import read_graph
 from tests.export.conftest import Tiny, settings_of

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from export.data import Wanted, open_samples
+from export.data.open import open_samples
 from export.data.test_data import DATA_FILE, save_samples
+from export.data.wanted import Wanted
 from export.deploy.bundle import predict
 from export.deploy.bundle.build import BundleConfig, write_bundle
 from tests.bundles import write_export

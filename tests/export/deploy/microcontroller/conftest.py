@@ -12,7 +12,7 @@ from export.deploy.microcontroller.package import FOLDER, make_package
 from export.formats import FORMATS
 from export.manifest import Manifest
 from export.pipeline import manifest_of
-from export.runtimes import encode
+from export.runtimes.predict import encode
 from tests.export.conftest import Tiny, settings_of
 from train.common.artifact import file_sha256
 from train.common.record import ModelRecord

@@ -1,4 +1,4 @@
-"""The user's own Python: functions that return a model, and custom classes and functions. Light."""
+"""The user's own Python: functions that return a model or data, custom classes of layers."""
 
 import importlib
 import inspect
@@ -29,7 +29,7 @@ def custom_objects(module_name: str | None) -> dict[str, Any]:
         raise ToolkitError(
             f"got --custom-objects {module_name}, expected a module's name as in package.module"
         )
-    with _user_code(f"--custom-objects {module_name}", MODULE_EXPECTED), _current_folder():
+    with _user_code(f"--custom-objects {module_name}", MODULE_EXPECTED), current_folder_first():
         module = importlib.import_module(module_name)
     return {
         name: value
@@ -40,7 +40,7 @@ def custom_objects(module_name: str | None) -> dict[str, Any]:
     }
 
 
-def made_by(path: str) -> Any:
+def call_function(path: str) -> Any:
     """Returns what the callable at `package.module:callable` returns.
 
     Raises:
@@ -48,7 +48,7 @@ def made_by(path: str) -> Any:
     """
     module_name, _, name = path.partition(":")
     expected = f"{MODULE_EXPECTED}, and a function that returns a Keras model"
-    with _user_code(path, expected), _current_folder():
+    with _user_code(path, expected), current_folder_first():
         module = importlib.import_module(module_name)
     function: Callable[[], Any] | None = getattr(module, name, None)
     if not callable(function):
@@ -56,19 +56,20 @@ def made_by(path: str) -> Any:
             f"{path}: the module {module_name} has no function {name}; name one that returns a "
             "Keras model"
         )
-    with _user_code(path, expected), _current_folder():
+    with _user_code(path, expected), current_folder_first():
         return function()
 
 
 @contextmanager
-def _current_folder() -> Iterator[None]:
-    """Lets modules in the current folder be imported, as `python -m` does."""
-    before = sys.path[:]
-    sys.path.insert(0, str(Path.cwd()))
+def current_folder_first() -> Iterator[None]:
+    """Lets modules be imported from the current folder, as `python -m` does."""
+    folder = str(Path.cwd())
+    sys.path.insert(0, folder)
     try:
         yield
     finally:
-        sys.path[:] = before
+        if folder in sys.path:
+            sys.path.remove(folder)
 
 
 @contextmanager

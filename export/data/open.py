@@ -1,0 +1,75 @@
+"""Opens a user's own data: arrays, archives of them, folders of pictures, Python functions.
+
+Light: standard library and numpy. Whatever the source, arrays stay on disk and are mapped, so a
+data set may be larger than memory, and all of it is checked before it is used.
+"""
+
+import re
+import tempfile
+from pathlib import Path
+
+from export.data.archive import open_archive
+from export.data.arrays import open_array, open_slice
+from export.data.callables import open_callable
+from export.data.checks import checked
+from export.data.pictures import open_pictures
+from export.data.wanted import Wanted
+from train.common.errors import DataError
+from train.common.samples import Samples
+from train.data.fashion_mnist import SLICE_IMAGES
+
+__all__ = ["Wanted", "open_samples"]
+
+TAKEN = (
+    f"an .npy or .npz file, a folder of pictures or with {SLICE_IMAGES}, or package.module:callable"
+)
+CALLABLE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+
+def open_samples(source: str, wanted: Wanted, folder: Path) -> Samples:
+    """Returns a user's examples, checked against what they are for.
+
+    Args:
+        source: one of
+            `PATH.npy`: one array, for a model with one input; mapped in place;
+            `PATH.npz`: arrays by the inputs' names, `x` for the only input; targets by the
+            outputs' names, `y` for the first one's, `target:NAME` where an input has the name
+            too; `class_names`;
+            a folder of pictures, or with a folder of them for each class;
+            a folder with `images.npy` and perhaps `labels.npy`;
+            `package.module:callable`: run for an iterable of batches, each an array, a dict by
+            the inputs' names, or a tuple (inputs, targets).
+        wanted: what the data is for.
+        folder: where arrays are unpacked, into a folder of their own; keep it while the samples
+            are used.
+
+    Raises:
+        DataError: the data is not there, damaged, or does not fit; one line that begins with
+            the option and the source.
+    """
+    try:
+        own = Path(tempfile.mkdtemp(prefix="data-", dir=folder))
+        return checked(_found(source, wanted, own), wanted)
+    except (DataError, OSError) as error:
+        said = str(error)
+        if isinstance(error, OSError) and error.strerror:
+            said = f"{error.strerror}{f' ({error.filename})' if error.filename else ''}"
+        raise DataError(" ".join(f"{wanted.option} {source}: {said}".splitlines())) from error
+
+
+def _found(source: str, wanted: Wanted, folder: Path) -> Samples:
+    """Returns what is in the source, its names known and its values not yet looked at."""
+    path = Path(source)
+    suffix = path.suffix.lower()
+    if source and path.is_dir():
+        if (path / SLICE_IMAGES).is_file():
+            return open_slice(path, wanted)
+        return open_pictures(path, wanted, folder)
+    if suffix == ".npy" and path.is_file():
+        return open_array(path, wanted)
+    if suffix == ".npz" and path.is_file():
+        return open_archive(path, wanted, folder)
+    if CALLABLE.fullmatch(source) and not path.exists():
+        return open_callable(source, wanted, folder)
+    there = bool(source) and path.exists()
+    raise DataError(f"{'is none of what is taken' if there else 'is not there'}; expected {TAKEN}")
