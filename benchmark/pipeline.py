@@ -1,67 +1,38 @@
 """Exports → workers → raw results → verdicts → `benchmark.json` and reports. Light."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from benchmark.advise.closest import check_limits, limits_of
-from benchmark.advise.explain import explained
+from benchmark.advise.explain import explain
 from benchmark.advise.quality import quality_of
-from benchmark.advise.recommend import Recommendation, recommend
+from benchmark.advise.recommend import recommend
 from benchmark.config import BenchmarkConfig
 from benchmark.judge.limits import Limits
 from benchmark.judge.metrics import Measure
-from benchmark.judge.rows import Result, conclude
+from benchmark.judge.rows import conclude
 from benchmark.judge.task import Task, tasks_of
 from benchmark.measure.checkpoint import PartialResults
-from benchmark.measure.conditions import Conditions
-from benchmark.measure.overhead import measure_floors
+from benchmark.measure.overhead import measure_call_overhead
 from benchmark.measure.session import Measurement
 from benchmark.measure.variants import (
-    KERAS,
     RESULTS_FILE,
     Variant,
     find_manifests,
     find_variants,
 )
 from benchmark.report.write import check_places, write_reports
+from benchmark.results.file import Benchmark, as_json
 from benchmark.results.outputs import OUTPUTS_FILE, write_outputs
 from export.data.test_data import open_evaluation, unpacked
-from train.common.artifact import package_versions, publish, staging, write_json
+from train.common.artifact import publish, staging, write_json
 from train.common.environment import read_environment
 from train.common.errors import ToolkitError
 from train.common.record import ReferenceOutputs
 
-SCHEMA_VERSION = 1
-RUNTIME_PACKAGES = {"litert": "ai-edge-litert", "onnxruntime": "onnxruntime", KERAS: "tensorflow"}
 INTERRUPTED = "what was measured is kept; `python -m benchmark --resume` goes on from there"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Benchmark:
-    """Everything a run found.
-
-    Attributes:
-        results: the rows.
-        measure: what they are judged by.
-        limits: the limits of the verdict.
-        source_accuracy: of the Keras model, 0…1; None for outputs without labels.
-        total: how many test examples.
-        conditions: of the machine while calls were timed; None if none were.
-        floor_us: by runtime, what a call costs that computes nothing; None if it can't be had.
-        recommendation: the export to take on this machine; None if none passes, or if its times
-            are an emulator's.
-    """
-
-    results: tuple[Result, ...]
-    measure: Measure
-    limits: Limits
-    source_accuracy: float | None
-    total: int
-    conditions: Conditions | None
-    floor_us: dict[str, float | None] = field(default_factory=dict)
-    recommendation: Recommendation | None = None
 
 
 def run_benchmark(
@@ -99,7 +70,7 @@ def run_benchmark(
         try:
             measured = Measurement(config, raw, places, reference, main, on_progress).run(variants)
             runtimes = dict.fromkeys(s.runtime for s in variants if s.runtime and not s.problem)
-            floor_us = measure_floors(runtimes, raw, staged)
+            call_overhead_us = measure_call_overhead(runtimes, raw, staged)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(INTERRUPTED) from None
         results = conclude(
@@ -116,16 +87,17 @@ def run_benchmark(
             limits = limits_of(config.limits)
             recommendation = recommend(results, quality_of(main), config.objective, limits)
         benchmark = Benchmark(
-            results=tuple(explained(results, environment, floor_us)),
+            results=tuple(results),
+            explanations=explain(results, environment, call_overhead_us),
             measure=measure_by(main, found.examples),
             limits=config.limits,
             source_accuracy=source_accuracy(main),
             total=len(test),
             conditions=measured.conditions,
-            floor_us=floor_us,
+            call_overhead_us=call_overhead_us,
             recommendation=recommendation,
         )
-        content = as_json(benchmark, config, reference, main, now())
+        content = as_json(benchmark, config.settings(), reference, main, now())
         write_json(staged / RESULTS_FILE, content)
         written = write_reports(content, found.pictures, staged_reports)
         files = [staged / RESULTS_FILE]
@@ -187,39 +159,4 @@ def identity(
         "model": reference.model_sha256,
         "data": reference.inputs_sha256,
         "exports": {s.key: s.manifest and s.manifest.sha256 for s in variants},
-    }
-
-
-def as_json(
-    benchmark: Benchmark,
-    config: BenchmarkConfig,
-    reference: ReferenceOutputs,
-    main: Task,
-    now: datetime,
-) -> dict[str, Any]:
-    """Returns the content of `benchmark.json`."""
-    ran = {found.variant.runtime for found in benchmark.results if found.latency is not None}
-    packages = [package for name, package in RUNTIME_PACKAGES.items() if name in ran]
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "created": now.isoformat(timespec="seconds"),
-        "environment": read_environment().as_json(),
-        "versions": package_versions("numpy", *packages),
-        "settings": config.settings(),
-        "conditions": benchmark.conditions and benchmark.conditions.as_json(),
-        "floor_us": benchmark.floor_us,
-        "recommendation": benchmark.recommendation and benchmark.recommendation.as_json(),
-        "measure": benchmark.measure.as_json(),
-        "source": {
-            "sha256": reference.model_sha256,
-            "accuracy": benchmark.source_accuracy,
-            "predicted": main.predicted(main.reference),
-        },
-        "data": {
-            "sha256": reference.data_sha256,
-            "total": benchmark.total,
-            "classes": list(main.class_names),
-            "labels": main.labels,
-        },
-        "results": [found.as_json(config.limits) for found in benchmark.results],
     }

@@ -12,10 +12,10 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmark.judge.metrics import measure_of
-from benchmark.pipeline import SCHEMA_VERSION
 from benchmark.report.page import plot_svg
 from benchmark.report.terminal import results_table
 from benchmark.report.text import Json, facts
+from benchmark.results.file import SCHEMA_VERSION
 from train.common.artifact import publish, read_json, staging
 from train.common.cli import run_command
 

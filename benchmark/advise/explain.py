@@ -1,68 +1,121 @@
-"""Why a format is not as expected: what was expected, measured, and the evidence.
+"""Why a format is not as expected: what was expected, what was measured, and the evidence.
 
-Light. A cause is named only where something read from the file, the runtime or the machine, or
-measured on it, supports it; where nothing does, the sentence says so.
+A cause is named only where something read from the file, the runtime or the machine, or measured
+on it, supports it; where nothing does, the sentence says so.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from benchmark.advise.causes import (
-    Floors,
+    CallOverhead,
     conversions,
     delegation,
-    floor_share,
-    floors_apart,
-    in_file,
-    instructions,
     listed,
+    missing_instructions,
     more_operators,
+    operators_in_file,
+    overhead_difference,
+    overhead_share,
     p50_us,
-    widened,
+    runtime_name,
+    widened_weights,
 )
+from benchmark.advise.clause import Clause, joined, merged
 from benchmark.advise.pairs import Ratio, latency_ratio
 from benchmark.judge.rows import Result
 from export.formats import BITS_PER_WEIGHT, FORMATS, UNTUNED, Format
 from export.runtimes.open import MODES
 from train.common.environment import Environment
 
-# What is expected of a format. Size: its bits a weight over 32 of its family's float32 file, and
-# this much more for scales, names and the graph.
+# What is expected of a format. Size: its bits per weight over the 32 of its family's float32 file,
+# and this much more for scales, names and the graph.
 SIZE_SLACK = 0.15
 OVERHEAD_BYTES = 4_096
-OVERHEAD_BYTES_AN_OPERATOR = 512
+OVERHEAD_BYTES_PER_OPERATOR = 512
 # Fewer bits than float32: so much faster than float32 on the same runtime.
 FASTER_BY = 0.10
-# From here to FASTER_BY on the other side a difference is called none.
+# Up to so much slower still counts as no difference.
 SLOWER_BY = 0.10
 # The same scheme on the other runtime: at most so many times as slow.
 RUNTIME_FACTOR = 1.5
-NO_CAUSE = "no cause found; try --profile"
+NO_CAUSE = Clause("no cause found, try --profile")
+Finding = tuple[Clause, Sequence[Clause]]  # what is not as expected, and its causes
 
 
-def explained(
-    results: Sequence[Result], environment: Environment, floor_us: Floors
-) -> list[Result]:
-    """Returns the rows with a sentence for each thing that is not as expected.
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """Something about a row that is not as expected.
+
+    Attributes:
+        row: the row's name.
+        finding: what is not as expected.
+        causes: why, at least one.
+    """
+
+    row: str
+    finding: Clause
+    causes: tuple[Clause, ...]
+
+    @property
+    def sentence(self) -> str:
+        """What to say of this row alone."""
+        return f"{self.finding}: {'; '.join(map(str, self.causes))}"
+
+
+def explain(
+    results: Sequence[Result], environment: Environment, call_overhead_us: CallOverhead
+) -> tuple[Explanation, ...]:
+    """Returns an explanation of each thing that is not as expected, in the order of the rows.
 
     Args:
         results: all rows of a run.
         environment: the machine that they were measured on.
-        floor_us: by runtime, what a call costs that computes nothing, in microseconds.
+        call_overhead_us: by runtime, what a call costs that computes nothing, in microseconds.
     """
-    return [
-        replace(result, explanations=tuple(_sentences(result, results, environment, floor_us)))
-        for result in results
-    ]
+    return tuple(
+        Explanation(row=row.variant.name, finding=finding, causes=tuple(causes))
+        for row in results
+        for finding, causes in _findings(row, results, environment, call_overhead_us)
+    )
 
 
-def _sentences(
-    row: Result, results: Sequence[Result], environment: Environment, floor_us: Floors
-) -> Iterator[str]:
+def grouped(explanations: Iterable[Explanation]) -> list[str]:
+    """Returns a sentence for each finding, which names all rows that it is true of.
+
+    Where rows differ in a figure, each has its own, in the order of the names. A cause that is not
+    that of all rows is followed by the names of those that it is true of.
+    """
+    by_finding: dict[str, list[Explanation]] = {}
+    for found in explanations:
+        by_finding.setdefault(found.finding.text, []).append(found)
+    return [_shared_sentence(some) for some in by_finding.values()]
+
+
+def _shared_sentence(some: Sequence[Explanation]) -> str:
+    causes: dict[str, list[tuple[str, Clause]]] = {}
+    for found in some:
+        for cause in found.causes:
+            causes.setdefault(cause.text, []).append((found.row, cause))
+    clauses = []
+    for named in causes.values():
+        of_all = len(named) == len(some)
+        names = "" if of_all else f" ({joined([name for name, _ in named])})"
+        clauses.append(merged([cause for _, cause in named]) + names)
+    rows = joined([found.row for found in some])
+    return f"{rows}: {merged([found.finding for found in some])}: {'; '.join(clauses)}"
+
+
+def _findings(
+    row: Result,
+    results: Sequence[Result],
+    environment: Environment,
+    call_overhead_us: CallOverhead,
+) -> Iterator[Finding]:
     entry = FORMATS.get(row.variant.format)
     if entry is None or row.latency is None:
         return
-    yield from _tuning(row)
+    yield from _fine_tuning(row)
     for other in results:
         if other is row or other.latency is None or other.variant.threads != row.variant.threads:
             continue
@@ -73,107 +126,120 @@ def _sentences(
             if named.name == f"{entry.family}-float32":
                 yield from _size(row, other, entry)
                 if not environment.emulated:
-                    yield from _precision(row, other, entry, environment, floor_us)
+                    yield from _precision(row, other, entry, environment, call_overhead_us)
             if named.name == "tflite-int8" and set(entry.recipes) & {"pruned", "clustered"}:
                 yield from _dense(row, other)
         elif environment.emulated:
             continue  # its times say nothing of either runtime
         elif _scheme(named) == _scheme(entry) and _by_default(row) and _by_default(other):
-            yield from _runtime(row, other, floor_us)
+            yield from _runtime(row, other, call_overhead_us)
 
 
-def _tuning(row: Result) -> Iterator[str]:
+def _fine_tuning(row: Result) -> Iterator[Finding]:
     """A format with fine-tuning should be fine-tuned."""
     found = row.variant.manifest and row.variant.manifest.fine_tuning
     if found and not found.kept:
         yield (
-            f"not fine-tuned, so it is the same as {UNTUNED}: on held-out examples training for "
-            f"quantization gained {found.text}, no more than chance"
+            Clause(f"not fine-tuned, and so the same as {UNTUNED}"),
+            [
+                Clause(
+                    "on held-out examples training for quantization gained {}, no more than chance",
+                    (found.text,),
+                )
+            ],
         )
 
 
-def _size(row: Result, base: Result, entry: Format) -> Iterator[str]:
+def _size(row: Result, base: Result, entry: Format) -> Iterator[Finding]:
     if row.size_bytes is None or base.size_bytes is None:
         return
-    operators, before = in_file(row), in_file(base)
-    share = BITS_PER_WEIGHT[entry.weights] / BITS_PER_WEIGHT["float32"]
-    overhead = OVERHEAD_BYTES + OVERHEAD_BYTES_AN_OPERATOR * operators.total()
+    operators, before = operators_in_file(row), operators_in_file(base)
+    bits = BITS_PER_WEIGHT[entry.weights]
+    share = bits / BITS_PER_WEIGHT["float32"]
+    overhead = OVERHEAD_BYTES + OVERHEAD_BYTES_PER_OPERATOR * operators.total()
     if row.size_bytes <= base.size_bytes * share * (1 + SIZE_SLACK) + overhead:
         return
-    cause = "no cause found in the file"
+    cause = Clause("no cause found in the file")
     if before and operators.total() > before.total():
-        cause = f"its file has {operators.total()} operators, that of {_name(base)} "
-        cause += f"{before.total()}; more of {listed(operators - before)}"
-    yield (
-        f"larger than {BITS_PER_WEIGHT[entry.weights]} bits a weight: {_kb(row.size_bytes)} kB, "
-        f"{row.size_bytes / base.size_bytes:.0%} of {_name(base)}'s {_kb(base.size_bytes)} kB, "
-        f"expected about {share:.0%}: {cause}"
+        cause = Clause(
+            "the file has {} operators, that of {} {}; more of {}",
+            (operators.total(), base.variant.name, before.total(), listed(operators - before)),
+        )
+    name, size = base.variant.name, _kb(base.size_bytes)
+    finding = Clause(
+        f"larger than {bits} bits per weight: {{}} kB, {{}} of {name}'s {size} kB, expected about "
+        f"{share:.0%}",
+        (_kb(row.size_bytes), f"{row.size_bytes / base.size_bytes:.0%}"),
     )
+    yield finding, [cause]
 
 
-def _dense(row: Result, base: Result) -> Iterator[str]:
+def _dense(row: Result, base: Result) -> Iterator[Finding]:
     if row.size_bytes is None or base.size_bytes is None:
         return
     if row.size_bytes < base.size_bytes * (1 - SIZE_SLACK):
         return
-    sentence = (
-        f"about as large as tflite-int8 ({_kb(row.size_bytes)} and {_kb(base.size_bytes)} kB): its "
-        "weights are stored dense, one byte each"
+    finding = Clause(
+        f"about as large as {base.variant.name} ({{}} and {_kb(base.size_bytes)} kB)",
+        (_kb(row.size_bytes),),
     )
+    causes = [Clause("weights are stored dense, one byte each")]
     if row.gzip_bytes and base.gzip_bytes and row.gzip_bytes < base.gzip_bytes:
-        sentence += (
-            f"; gzip is where it shows: {_kb(row.gzip_bytes)} instead of {_kb(base.gzip_bytes)} kB"
+        before = _kb(base.gzip_bytes)
+        causes.append(
+            Clause(f"gzip is where it shows, {{}} instead of {before} kB", (_kb(row.gzip_bytes),))
         )
-    yield sentence
+    yield finding, causes
 
 
 def _precision(
-    row: Result, base: Result, entry: Format, environment: Environment, floor_us: Floors
-) -> Iterator[str]:
+    row: Result,
+    base: Result,
+    entry: Format,
+    environment: Environment,
+    call_overhead_us: CallOverhead,
+) -> Iterator[Finding]:
     """Fewer bits than float32 should be faster than float32."""
     ratio = latency_ratio(row, base)
     if entry.weights == "float32" or ratio is None or ratio.low <= 1 - FASTER_BY:
         return
     causes = [
         *delegation(row, base),
-        *widened(row, base, entry),
+        *widened_weights(row, base, entry),
         *more_operators(row, base),
-        *instructions(entry, environment),
+        *missing_instructions(entry, environment),
     ]
     if ratio.value <= 1 + SLOWER_BY:
-        causes = [*floor_share(row, floor_us), *causes]
-    yield f"{_compared(ratio)} {_name(base)} {_times(row, base)}: {'; '.join(causes) or NO_CAUSE}"
+        causes = [*overhead_share(row, call_overhead_us), *causes]
+    against = f"{base.variant.name} ({{}} and {p50_us(base):.1f} µs)"
+    yield _compared(ratio, against, f"{p50_us(row):.1f}"), causes or [NO_CAUSE]
 
 
-def _runtime(row: Result, other: Result, floor_us: Floors) -> Iterator[str]:
+def _runtime(row: Result, other: Result, call_overhead_us: CallOverhead) -> Iterator[Finding]:
     """A runtime should not be much slower than the other at the same scheme."""
     ratio = latency_ratio(row, other)
     if ratio is None or ratio.low <= RUNTIME_FACTOR:
         return
     causes = [
-        *floors_apart(row, other, floor_us),
+        *overhead_difference(row, other, call_overhead_us),
         *delegation(row, other),
         *conversions(row),
     ]
-    yield f"{_compared(ratio)} {_name(other)} {_times(row, other)}: {'; '.join(causes) or NO_CAUSE}"
+    against = f"{{}} on {runtime_name(other)} ({{}} and {{}} µs)"
+    figures = (other.variant.name, f"{p50_us(row):.1f}", f"{p50_us(other):.1f}")
+    yield _compared(ratio, against, *figures), causes or [NO_CAUSE]
 
 
-def _compared(ratio: Ratio) -> str:
+def _compared(ratio: Ratio, against: str, *figures: str) -> Clause:
     if ratio.value > 1 + SLOWER_BY:
-        return f"{ratio.value:.1f} × slower than"
-    return "no faster than" if ratio.high >= 1 else f"only {1 - ratio.value:.0%} faster than"
-
-
-def _times(row: Result, other: Result) -> str:
-    return f"({p50_us(row):.1f} and {p50_us(other):.1f} µs)"
+        return Clause(f"{{}} × slower than {against}", (f"{ratio.value:.1f}", *figures))
+    if ratio.high >= 1:
+        return Clause(f"no faster than {against}", figures)
+    return Clause(f"only {{}} faster than {against}", (f"{1 - ratio.value:.0%}", *figures))
 
 
 def _kb(size_bytes: int) -> str:
     return f"{size_bytes / 1000:,.1f}"
-
-
-def _name(row: Result) -> str:
-    return row.variant.name
 
 
 def _scheme(entry: Format) -> str:

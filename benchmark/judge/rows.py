@@ -49,7 +49,6 @@ class Result:
         rounds_quiet: whether the machine ran at its full speed in each round.
         first_round: the number of its first round; rows that took turns have the same.
         verdict, reasons: the judgement.
-        explanations: what is not as expected, and why, a sentence each.
     """
 
     variant: Variant
@@ -70,7 +69,6 @@ class Result:
     first_round: int = 0
     verdict: Verdict
     reasons: tuple[str, ...] = ()
-    explanations: tuple[str, ...] = ()
 
     def as_json(self, limits: Limits) -> dict[str, Any]:
         """Returns the row as a JSON object, raw samples last."""
@@ -85,7 +83,6 @@ class Result:
             "gzip_bytes": self.gzip_bytes,
             "verdict": self.verdict,
             "reasons": list(self.reasons),
-            "explanations": list(self.explanations),
             **(found.as_json() if found else dict.fromkeys(ACCURACY)),
             "delta_vs_baseline": None
             if found is None or baseline is None

@@ -1,4 +1,4 @@
-"""What a call of each runtime costs that computes nothing: the floor under every latency. Light.
+"""What a call of each runtime costs that computes nothing: the part of every latency that stays.
 
 The models are constants, so that a device needs no converter to measure it: one operator that
 hands on a single float32, for LiteRT a RESHAPE that XNNPACK takes, for ONNX Runtime an Identity.
@@ -26,8 +26,8 @@ MODELS = {
         "eAAAAAIAAAABAAAAAQAAAAEAAAAQAAAADAAMAAsAAAAAAAQADAAAABYAAAAAAAAW"
     ),
     "onnxruntime": (
-        "CAgSADpDChAKAXgSAXkiCElkZW50aXR5EgVmbG9vcloTCgF4Eg4KDAgBEggKAggBCgIIAWITCgF5Eg4KDAgBEggKAggB"
-        "CgIIAUIECgAQEg=="
+        "CAgSADpGChAKAXgSAXkiCElkZW50aXR5EghvdmVyaGVhZFoTCgF4Eg4KDAgBEggKAggBCgIIAWITCgF5Eg4KDAgB"
+        "EggKAggBCgIIAUIECgAQEg=="
     ),
 }
 SLICES = 5
@@ -36,40 +36,40 @@ SLICE_NS = 10_000_000
 WARM_UP_NS = 50_000_000
 
 
-def measure_floors(
+def measure_call_overhead(
     runtimes: Iterable[str], raw: PartialResults, folder: Path
 ) -> dict[str, float | None]:
-    """Returns the floor of each runtime that has one, in microseconds; None if it can't be had.
+    """Returns each runtime's call overhead in microseconds; None where that cannot be measured.
 
     Timed as a row is: in a process of its own, pinned, warmed up, one thread. The lowest of five
     slices' medians, because a disturbance can only raise one.
 
     Args:
         runtimes: their names.
-        raw: where floors are kept, so that a run that goes on measures none again.
+        raw: where overheads are kept, so that a resumed run measures none again.
         folder: where models may be written.
     """
     found: dict[str, float | None] = {}
     for runtime in runtimes:
         if runtime not in MODELS:
             continue
-        answer = raw.answer("floor", runtime)
+        answer = raw.answer("overhead", runtime)
         if answer is None:
             try:
-                answer = {"p50_us": _floor_us(runtime, folder)}
+                answer = {"p50_us": _overhead_us(runtime, folder)}
             except ArtifactError as error:
                 answer = {"error": str(error)}
-            raw.add_answer("floor", runtime, answer)
+            raw.add_answer("overhead", runtime, answer)
         found[runtime] = answer.get("p50_us")
     return found
 
 
-def _floor_us(runtime: str, folder: Path) -> float:
-    model, image = (folder.resolve() / f"floor.{runtime}{suffix}" for suffix in ("", ".npy"))
+def _overhead_us(runtime: str, folder: Path) -> float:
+    model, image = (folder.resolve() / f"overhead.{runtime}{suffix}" for suffix in ("", ".npy"))
     model.write_bytes(base64.b64decode(MODELS[runtime]))
     np.save(image, np.zeros((1, 1), np.float32))
     job = Job(
-        name=f"the floor of {runtime}",
+        name=f"the call overhead of {runtime}",
         runtime=runtime,
         mode=None,
         threads=1,

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from benchmark.pipeline import Benchmark
+from benchmark.advise.explain import grouped
 from benchmark.report.text import EMULATED
+from benchmark.results.file import Benchmark
 from train.common.environment import Environment
 
 
@@ -20,9 +21,8 @@ def advice(benchmark: Benchmark, environment: Environment) -> Iterator[str]:
             f"† Pareto set: {', '.join(found.pareto)}: no other export that passes is as fast, as "
             "small and as accurate"
         )
-    explained = [row for row in benchmark.results if row.explanations]
-    if explained:
+    sentences = grouped(benchmark.explanations)
+    if sentences:
         yield "Not as expected:"
-    for row in explained:
-        for sentence in row.explanations:
-            yield f"  {row.variant.name}: {sentence}"
+    for sentence in sentences:
+        yield f"  {sentence}"

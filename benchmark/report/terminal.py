@@ -10,11 +10,11 @@ from rich.text import Text
 from benchmark.judge.metrics import Measure
 from benchmark.measure.latency import MIN_ROUNDS
 from benchmark.measure.variants import KERAS
-from benchmark.pipeline import Benchmark
 from benchmark.report.advice import advice
 from benchmark.report.details import details_legend, details_table
 from benchmark.report.others import OTHER_COLUMNS, OTHER_LEGEND, other_rows
 from benchmark.report.text import Json, cells, columns
+from benchmark.results.file import Benchmark
 from train.common.environment import Environment
 
 STYLES = {"pass": "green", "fail": "red", "inconclusive": "yellow", "error": "red"}

@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmark.judge.metrics import MISSING, Measure, measure_of
-from benchmark.pipeline import SCHEMA_VERSION
 from benchmark.report.text import Json, is_emulated, microseconds, total_of, value_of
+from benchmark.results.file import SCHEMA_VERSION
 from train.common.artifact import read_json
 from train.common.errors import ArtifactError
 

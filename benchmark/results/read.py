@@ -9,8 +9,8 @@ import numpy as np
 from benchmark.judge.limits import Verdict
 from benchmark.judge.metrics import Measure, measure_of
 from benchmark.measure.latency import MIN_ROUNDS
-from benchmark.pipeline import SCHEMA_VERSION
 from benchmark.results.fields import REMEDY, Fields
+from benchmark.results.file import SCHEMA_VERSION
 from train.common.artifact import read_json
 from train.common.environment import Environment
 from train.common.errors import ArtifactError

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.measure.variants import RESULTS_FILE
-from benchmark.pipeline import SCHEMA_VERSION
 from benchmark.report.text import Json
+from benchmark.results.file import SCHEMA_VERSION
 from benchmark.results.outputs import read_outputs
 from export.formats import FORMATS, Format
 from export.manifest import read_manifest

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmark.advise.explain import explained
+from benchmark.advise.explain import explain, grouped
 from benchmark.judge.rows import Result
 from export.manifest import FineTuning
 from tests.benchmark.judge.rows import row
@@ -20,7 +20,7 @@ ENVIRONMENT = Environment(
     python="",
     emulated=False,
 )
-FLOORS = {"litert": 1.0, "onnxruntime": 5.0}
+OVERHEAD = {"litert": 1.0, "onnxruntime": 5.0}
 DENSE = ("FULLY_CONNECTED", "FULLY_CONNECTED", "SOFTMAX")
 FLOAT = row("tflite-float32", 4.0, 1_000_000, runs=DENSE, undelegated=())
 ONNX_RUNS = ("FusedGemm", "Gemm", "Softmax")
@@ -31,10 +31,10 @@ def sentences(
     result: Result,
     *others: Result,
     environment: Environment = ENVIRONMENT,
-    floors: dict[str, float | None] | None = None,
+    overhead: dict[str, float | None] | None = None,
 ) -> tuple[str, ...]:
-    rows = explained([*others, result], environment, FLOORS if floors is None else floors)
-    return rows[-1].explanations
+    found = explain([*others, result], environment, OVERHEAD if overhead is None else overhead)
+    return tuple(each.sentence for each in found if each.row == result.variant.name)
 
 
 def test_an_emulated_machines_times_are_not_explained_but_sizes_are() -> None:
@@ -43,7 +43,7 @@ def test_an_emulated_machines_times_are_not_explained_but_sizes_are() -> None:
         assert sentences(slow, FLOAT)
         assert sentences(slow, FLOAT, environment=emulated) == ()
     (large,) = sentences(row("tflite-int8", 9.0, 900_000), FLOAT, environment=emulated)
-    assert large.startswith("larger than 8 bits a weight")
+    assert large.startswith("larger than 8 bits per weight")
 
 
 def test_what_is_as_expected_needs_no_sentence() -> None:
@@ -74,7 +74,7 @@ def test_the_delegate_is_no_cause_where_it_took_as_much_of_float32() -> None:
     base = replace(FLOAT, kernels={"operators": DENSE, "undelegated": ["SOFTMAX"]})
     slow = row("tflite-int8", 8.0, 254_000, runs=DENSE, undelegated=["SOFTMAX"])
     (sentence,) = sentences(slow, base)
-    assert sentence.endswith(": no cause found; try --profile")
+    assert sentence.endswith(": no cause found, try --profile")
 
 
 def test_rows_without_the_delegate_are_compared_with_each_other_only() -> None:
@@ -86,9 +86,9 @@ def test_rows_without_the_delegate_are_compared_with_each_other_only() -> None:
 
 
 def test_no_cause_is_claimed_without_evidence() -> None:
-    (sentence,) = sentences(row("tflite-int8", 8.0, 254_000), FLOAT, floors={})
+    (sentence,) = sentences(row("tflite-int8", 8.0, 254_000), FLOAT, overhead={})
     assert sentence == "2.0 × slower than tflite-float32 (8.0 and 4.0 µs): " + (
-        "no cause found; try --profile"
+        "no cause found, try --profile"
     )
 
 
@@ -117,23 +117,23 @@ def test_what_the_processor_lacks(name: str, words: str) -> None:
         assert "no cause found" in sentences(slow, FLOAT, environment=environment)[-1]
 
 
-def test_a_floor_explains_what_is_no_faster_and_not_what_is_slower() -> None:
+def test_call_overhead_explains_what_is_no_faster_and_not_what_is_slower() -> None:
     (same,) = sentences(row("onnx-int8", 8.8, 254_000), ONNX_FLOAT)
     assert same == (
-        "only 2% faster than onnx-float32 (8.8 and 9.0 µs): 5.0 of its 8.8 µs are ONNX Runtime's "
-        "floor, a call that computes nothing"
+        "only 2% faster than onnx-float32 (8.8 and 9.0 µs): 5.0 of 8.8 µs are ONNX Runtime's "
+        "call overhead, what a call costs that computes nothing"
     )
     (slower,) = sentences(row("onnx-int8", 12.0, 254_000), ONNX_FLOAT)
-    assert "floor" not in slower
+    assert "overhead" not in slower
     (small,) = sentences(row("onnx-int8", 80.0, 254_000), row("onnx-float32", 80.0, 1_000_000))
-    assert "floor" not in small  # 5 of 80 µs
+    assert "overhead" not in small  # 5 of 80 µs
 
 
-def test_floors_are_not_said_of_other_numbers_of_threads() -> None:
+def test_call_overhead_is_not_said_of_other_numbers_of_threads() -> None:
     base = row("onnx-float32", 9.0, 1_000_000, threads=2)
     (sentence,) = sentences(row("onnx-int8", 9.0, 254_000, threads=2), base, ONNX_FLOAT)
     assert sentence.startswith("no faster than onnx-float32 2 threads")
-    assert "floor" not in sentence
+    assert "overhead" not in sentence
 
 
 def test_operators_that_only_convert() -> None:
@@ -143,7 +143,7 @@ def test_operators_that_only_convert() -> None:
     )
     assert sentence == (
         "1.3 × slower than onnx-float32 (12.0 and 9.0 µs): ONNX Runtime runs 5 operators, 3 Cast "
-        "among them (its file has 2 Cast), of onnx-float32 3"
+        "among them (the file has 2 Cast), of onnx-float32 3"
     )
     dynamic = row("onnx-dynamic", 12.0, 254_000, runs=("DynamicQuantizeMatMul", "Softmax"))
     assert (
@@ -154,14 +154,15 @@ def test_operators_that_only_convert() -> None:
 def test_operators_of_the_file_where_those_that_run_are_not_known() -> None:
     operators = {"QuantizeLinear": 2, "DequantizeLinear": 6, "Gemm": 2}
     (sentence,) = sentences(row("onnx-int8", 12.0, 254_000, operators=operators), ONNX_FLOAT)
-    assert "its file has 2 QuantizeLinear, 6 DequantizeLinear; which of them are run" in sentence
+    assert "the file has 2 QuantizeLinear, 6 DequantizeLinear; which of them are run" in sentence
 
 
 def test_the_other_runtime_at_the_same_scheme() -> None:
     (sentence,) = sentences(row("onnx-float32", 10.0, 1_000_000), FLOAT)
     assert sentence == (
-        "2.5 × slower than tflite-float32 (10.0 and 4.0 µs): a call that computes nothing costs "
-        "5.0 µs on ONNX Runtime, 1.0 on LiteRT: 4.0 of the 6.0 µs between them"
+        "2.5 × slower than tflite-float32 on LiteRT (10.0 and 4.0 µs): a call that computes "
+        "nothing costs 5.0 µs on ONNX Runtime, 1.0 on LiteRT, which is 4.0 of the 6.0 µs between "
+        "them"
     )
     far = row("onnx-float32", 90.0, 1_000_000, runs=ONNX_RUNS)
     assert "no cause found" in sentences(far, FLOAT)[0]
@@ -190,8 +191,9 @@ def test_larger_than_its_bits() -> None:
     )
     (sentence,) = sentences(large, base)
     assert sentence == (
-        "larger than 8 bits a weight: 400.0 kB, 40% of tflite-float32's 1,000.0 kB, expected about "
-        "25%: its file has 8 operators, that of tflite-float32 2; more of 3 QUANTIZE, 3 DEQUANTIZE"
+        "larger than 8 bits per weight: 400.0 kB, 40% of tflite-float32's 1,000.0 kB, expected "
+        "about 25%: the file has 8 operators, that of tflite-float32 2; more of 3 QUANTIZE, "
+        "3 DEQUANTIZE"
     )
     (sentence,) = sentences(row("tflite-int8", 3.0, 400_000), FLOAT)
     assert sentence.endswith("no cause found in the file")
@@ -202,8 +204,8 @@ def test_pruned_and_clustered_weights_are_stored_dense(name: str) -> None:
     plain = row("tflite-int8", 3.0, 254_000, gzip_bytes=230_000)
     (sentence,) = sentences(row(name, 3.0, 253_000, gzip_bytes=100_000), plain)
     assert sentence == (
-        "about as large as tflite-int8 (253.0 and 254.0 kB): its weights are stored dense, one "
-        "byte each; gzip is where it shows: 100.0 instead of 230.0 kB"
+        "about as large as tflite-int8 (253.0 and 254.0 kB): weights are stored dense, one byte "
+        "each; gzip is where it shows, 100.0 instead of 230.0 kB"
     )
     assert sentences(row("tflite-int8-qat", 3.0, 253_000, gzip_bytes=100_000), plain) == ()
 
@@ -220,7 +222,48 @@ def test_training_that_did_not_pay_is_told(kept: bool) -> None:
         if kept
         else told
         == (
-            "not fine-tuned, so it is the same as tflite-int8: on held-out examples training for "
+            "not fine-tuned, and so the same as tflite-int8: on held-out examples training for "
             "quantization gained +0.10 points, standard error 0.10, no more than chance",
         )
     )
+
+
+PRUNED, CLUSTERED, BOTH = (
+    row(f"tflite-int8-{name}", 3.0, size_bytes, gzip_bytes=gzip_bytes)
+    for name, size_bytes, gzip_bytes in (
+        ("pruned", 254_000, 142_900),
+        ("clustered", 250_000, 129_900),
+        ("pruned-clustered", 250_000, 91_000),
+    )
+)
+INT8 = row("tflite-int8", 3.0, 254_000, gzip_bytes=224_400)
+
+
+def test_rows_with_the_same_finding_share_a_sentence() -> None:
+    found = explain([FLOAT, INT8, PRUNED, CLUSTERED, BOTH], ENVIRONMENT, OVERHEAD)
+    assert grouped(found) == [
+        "tflite-int8-pruned, -clustered, -pruned-clustered: about as large as tflite-int8 (254.0, "
+        "250.0, 250.0 and 254.0 kB): weights are stored dense, one byte each; gzip is where it "
+        "shows, 142.9, 129.9, 91.0 instead of 224.4 kB"
+    ]
+
+
+def test_a_finding_of_one_row_is_its_own_sentence() -> None:
+    found = explain([FLOAT, INT8, PRUNED, ONNX_FLOAT], ENVIRONMENT, OVERHEAD)
+    assert grouped(found) == [f"{each.row}: {each.sentence}" for each in found]
+
+
+def test_a_cause_that_is_not_of_all_rows_names_those_that_it_is_of() -> None:
+    """Both are slower than on LiteRT; the call overhead is most of what one of them takes."""
+    slow = row("onnx-int8", 40.0, 254_000, runs=("QuantizeLinear", "Gemm"))
+    found = explain([FLOAT, INT8, ONNX_FLOAT, slow], ENVIRONMENT, OVERHEAD)
+    assert (
+        "onnx-float32, -int8: 2.3, 13.3 × slower than tflite-float32, -int8 on LiteRT (9.0, 40.0 "
+        "and 4.0, 3.0 µs): a call that computes nothing costs 5.0 µs on ONNX Runtime, 1.0 on "
+        "LiteRT, which is 4.0 of the 5.0 µs between them (onnx-float32); 1 QuantizeLinear among "
+        "the 2 operators that ONNX Runtime runs (onnx-int8)"
+    ) in grouped(found)
+
+
+def test_no_explanations_make_no_sentence() -> None:
+    assert grouped(()) == []

@@ -1,4 +1,4 @@
-"""The floors' models are what they are said to be, and run."""
+"""The models that call overhead is measured with are what they are said to be, and run."""
 
 import base64
 from pathlib import Path
@@ -9,10 +9,10 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from onnx import TensorProto, helper
 
-from benchmark.measure import overhead as floor
+from benchmark.measure import overhead
 from benchmark.measure.checkpoint import PartialResults
 from benchmark.measure.job import Job
-from benchmark.measure.overhead import MODELS, measure_floors
+from benchmark.measure.overhead import MODELS, measure_call_overhead
 from export.runtimes.litert import LiteRTRunner
 from export.runtimes.open import open_runner
 from train.common.errors import ArtifactError
@@ -23,7 +23,7 @@ def identity_onnx() -> bytes:
         helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 1]) for name in ("x", "y")
     )
     graph = helper.make_graph(
-        [helper.make_node("Identity", ["x"], ["y"])], "floor", [given], [wanted]
+        [helper.make_node("Identity", ["x"], ["y"])], "overhead", [given], [wanted]
     )
     opset = helper.make_opsetid("", 18)
     model = helper.make_model(graph, opset_imports=[opset], ir_version=8, producer_name="")
@@ -63,7 +63,7 @@ def test_the_constants_are_these_models() -> None:
 
 @pytest.mark.parametrize("runtime", MODELS)
 def test_each_hands_on_what_it_is_given(runtime: str, tmp_path: Path) -> None:
-    path = tmp_path / "floor"
+    path = tmp_path / "overhead"
     path.write_bytes(base64.b64decode(MODELS[runtime]))
     value = np.full((1, 1), 3.25, np.float32)
     with open_runner(runtime, path, threads=1) as runner:
@@ -103,21 +103,21 @@ class BrokenWorker(FakeWorker):
         raise ArtifactError("it died")
 
 
-def test_the_floor_is_of_the_quietest_slice_and_measured_once(
+def test_the_overhead_is_of_the_quietest_slice_and_measured_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(floor, "WorkerProcess", FakeWorker)
+    monkeypatch.setattr(overhead, "WorkerProcess", FakeWorker)
     raw = PartialResults(tmp_path, {}, resume=False)
     before = FakeWorker.started
     for _ in range(2):
-        found = measure_floors(["litert", "onnxruntime", "keras"], raw, tmp_path)
+        found = measure_call_overhead(["litert", "onnxruntime", "keras"], raw, tmp_path)
         assert found == {"litert": 1.5, "onnxruntime": 1.5}
     assert FakeWorker.started - before == 2
 
 
-def test_a_floor_that_cannot_be_had_is_none(
+def test_an_overhead_that_cannot_be_measured_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(floor, "WorkerProcess", BrokenWorker)
+    monkeypatch.setattr(overhead, "WorkerProcess", BrokenWorker)
     raw = PartialResults(tmp_path, {}, resume=False)
-    assert measure_floors(["litert"], raw, tmp_path) == {"litert": None}
+    assert measure_call_overhead(["litert"], raw, tmp_path) == {"litert": None}

@@ -17,7 +17,8 @@ from benchmark.judge.rows import Result
 from benchmark.measure.conditions import Conditions
 from benchmark.measure.latency import Round, WarmUp, summarize
 from benchmark.measure.variants import Variant
-from benchmark.pipeline import Benchmark, as_json, measure_by
+from benchmark.pipeline import measure_by
+from benchmark.results.file import Benchmark, as_json
 from tests.examples import MANIFEST, REFERENCE, task
 
 HOSTILE = "<script>alert('1')</script>"
@@ -107,7 +108,7 @@ def content_of(*results: Result, labelled: bool = True) -> dict[str, Any]:
             governors=(),
             probe_spread=1.0,
         ),
-        floor_us={"litert": 1.0, "onnxruntime": 5.0},
+        call_overhead_us={"litert": 1.0, "onnxruntime": 5.0},
         recommendation=recommend(results, quality_of(main), "latency", {}),
     )
     config = BenchmarkConfig(
@@ -120,7 +121,9 @@ def content_of(*results: Result, labelled: bool = True) -> dict[str, Any]:
         launches=1,
         max_seconds=1.0,
     )
-    made = as_json(benchmark, config, REFERENCE, main, datetime(2026, 11, 24, tzinfo=UTC))
+    made = as_json(
+        benchmark, config.settings(), REFERENCE, main, datetime(2026, 11, 24, tzinfo=UTC)
+    )
     read: dict[str, Any] = json.loads(json.dumps(made, default=lambda array: array.tolist()))
     return read
 

@@ -18,13 +18,14 @@ from benchmark.config import BenchmarkConfig
 from benchmark.judge.metrics import measure_of
 from benchmark.judge.rows import Result
 from benchmark.judge.task import Task
-from benchmark.pipeline import Benchmark, as_json, measure_by
+from benchmark.pipeline import measure_by
 from benchmark.report.charts.plot import FRAME, accuracy_plot
 from benchmark.report.comparison import render_changes
 from benchmark.report.page import page_html
 from benchmark.report.tables import csv_text, markdown_text
 from benchmark.report.terminal import render
 from benchmark.results.compare import find_changes
+from benchmark.results.file import Benchmark, as_json
 from benchmark.results.merge import read_machines, render_merged
 from benchmark.results.read import read_run
 from tests.benchmark.measure.raw import LIMITS, Outputs, concluded, reference_of, tasks
@@ -75,7 +76,7 @@ class Run:
             max_seconds=1.0,
         )
         now = datetime(2026, 11, 24, tzinfo=UTC)
-        made = as_json(self.benchmark, config, reference_of(outputs), main, now)
+        made = as_json(self.benchmark, config.settings(), reference_of(outputs), main, now)
         self.content: dict[str, Any] = json.loads(
             json.dumps(made, default=lambda array: array.tolist())
         )

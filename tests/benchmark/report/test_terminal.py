@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from benchmark.advise.clause import Clause
+from benchmark.advise.explain import Explanation
 from benchmark.advise.recommend import Recommendation
 from benchmark.judge.classification import Accuracy, Paired
 from benchmark.judge.drops import paired_drop
@@ -16,8 +18,8 @@ from benchmark.judge.scores import Scores
 from benchmark.measure.conditions import Conditions
 from benchmark.measure.latency import Latency, Round, WarmUp, summarize
 from benchmark.measure.variants import Variant
-from benchmark.pipeline import Benchmark
 from benchmark.report.terminal import render
+from benchmark.results.file import Benchmark
 from export.verify.distance import Distance
 from tests.examples import MANIFEST
 from train.common.environment import read_environment
@@ -186,11 +188,14 @@ def test_where_nothing_passes_nothing_is_recommended() -> None:
 
 def test_explanations_follow_their_rows_name() -> None:
     assert "as expected" not in shown()
-    rows = (replace(BENCHMARK.results[0], explanations=("2 × slower: [why]", "larger")),)
-    text = shown(replace(BENCHMARK, results=rows))
+    slow, large = (
+        Explanation(row="tflite-int8", finding=Clause(finding), causes=(Clause("[why]"),))
+        for finding in ("2 × slower", "larger")
+    )
+    text = shown(replace(BENCHMARK, explanations=(slow, large)))
     assert "Not as expected:" in text
     assert "tflite-int8: 2 × slower: [why]" in text
-    assert "tflite-int8: larger" in text
+    assert "tflite-int8: larger: [why]" in text
 
 
 def test_reasons_are_shown_as_they_are() -> None:

@@ -13,7 +13,7 @@ from tests.conftest import GATE, REPOSITORY, run_module
 
 NAMES_OF_THEIR_OWN = (
     "versions",
-    "floor_us",
+    "call_overhead_us",
     "recommendation.limits",
     "results[].classes",
     "results[].outputs",
