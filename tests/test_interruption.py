@@ -132,7 +132,7 @@ def test_a_record_is_repeated_and_only_on_its_data(tmp_path: Path) -> None:
     del content["recipe"]
     (tmp_path / "other.json").write_text(json.dumps(content))
     garbled = run_module("train", "--from", tmp_path / "other.json")
-    assert_one_line_error(garbled, "other.json lacks or garbles 'recipe'")
+    assert_one_line_error(garbled, "is not a record of a training run (KeyError('recipe'))")
 
 
 @pytest.mark.parametrize(

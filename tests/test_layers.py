@@ -9,7 +9,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 # Everything in one of these may import itself and what stands before it; a stage's files that are
 # not listed here, such as its `pipeline` and `__main__`, come after all of its folders.
 LAYERS = (
-    *("train.common", "train.data", "train.fit", "train.search", "train"),
+    *("train.common", "train.config", "train.data", "train.fit", "train.search", "train"),
     *("export.formats", "export.manifest"),
     *("export.model", "export.data", "export.runtimes", "export.verify"),
     *("export.convert", "export.deploy", "export"),
@@ -36,15 +36,6 @@ KNOWN = {
     ("export/deploy/microcontroller/package.py", "export"),
     ("export/verify/file.py", "export"),
     ("export/verify/outputs.py", "export"),
-    ("train/fit/crossvalidate.py", "train"),
-    ("train/fit/final.py", "train"),
-    ("train/fit/final.py", "train.search"),
-    ("train/fit/fit.py", "train"),
-    ("train/fit/model.py", "train"),
-    ("train/search/distribute.py", "train"),
-    ("train/search/tune.py", "train"),
-    ("train/search/tuners.py", "train"),
-    ("train/search/worker.py", "train"),
 }
 
 

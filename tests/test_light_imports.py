@@ -43,6 +43,7 @@ HEAVY = {
     "train.fit.model",
     "train.pipeline",
     "train.plots",
+    "train.result",
     "train.search.tune",
     "train.search.tuners",
 }

@@ -2,11 +2,15 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from train.common.cli import run_command
-from train.config import NOTEBOOK_ACCURACY
+from train.config import NOTEBOOK_ACCURACY, TrainConfig
 from train.options import parse
+
+if TYPE_CHECKING:
+    from train.result import TrainResult
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -19,42 +23,46 @@ def main(arguments: Sequence[str]) -> int:
     # takes half the time with them elsewhere too.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     with captured_native_output():  # TensorFlow greets from C++ when it is imported
-        from train.pipeline import train_and_evaluate, work
+        from train.pipeline import train_and_evaluate
         from train.search.distribute import is_worker
+        from train.search.tune import run_trials
 
     with progress() as report:
         if is_worker():
-            work(config, report)
+            run_trials(config, report)
             report.milestone("the search is finished; its chief fits the model")
             return 0
         result = train_and_evaluate(config, report)
-    chosen = result.hyperparameters
-    print(
+    print("\n".join(summary(config, result)))
+    return 0
+
+
+def summary(config: TrainConfig, result: "TrainResult") -> Iterator[str]:
+    """Yields what a run found, line by line."""
+    chosen, folds, repeated = result.hyperparameters, result.cross_validation, config.repeated
+    yield (
         f"{config.artifacts / 'model.keras'}: {chosen.units} units, "
         f"learning rate {chosen.learning_rate:g}, "
         f"validation accuracy {result.validation_accuracy:.2%}, "
         f"test accuracy {result.test_accuracy:.2%} "
         f"(search {result.search_seconds:.0f} s, fit {result.fit_seconds:.0f} s)"
     )
-    if result.repeats is not None:
-        same = "the weights are those of" if result.repeats else "the weights are not those of"
-        print(f"{same} {config.repeated and config.repeated.path}")
+    if repeated is not None:
+        same = result.weights_sha256 == repeated.weights_sha256
+        yield f"the weights are {'' if same else 'not '}those of {repeated.path}"
     if config.recipe.name == "notebook":
-        noted = NOTEBOOK_ACCURACY
-        print(
-            f"the notebook: validation accuracy {noted['validation']:.2%}, "
-            f"test accuracy {noted['test']:.2%}"
+        yield (
+            f"the notebook: validation accuracy {NOTEBOOK_ACCURACY['validation']:.2%}, "
+            f"test accuracy {NOTEBOOK_ACCURACY['test']:.2%}"
         )
-    folds = result.cross_validation
     if folds is not None:
-        print(
+        yield (
             f"cross-validation, {len(folds.accuracies)} folds: accuracy {folds.mean:.2%} "
             f"± {folds.deviation * 100:.2f} points (standard deviation)"
         )
     if result.plots:
         names = ", ".join(path.name for path in result.plots)
-        print(f"{config.artifacts / 'plots'}: {names}")
-    return 0
+        yield f"{config.artifacts / 'plots'}: {names}"
 
 
 if __name__ == "__main__":

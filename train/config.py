@@ -1,11 +1,11 @@
-"""What a training run is told, as data. Light: standard library only."""
+"""The configuration of a training run: recipes, choices, defaults and limits."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-# Of filters multiples of 8: the kernels compute as many at a time, and 20 take longer than 24.
+# Filters in multiples of 8: the kernels compute 8 at a time, so that 20 take longer than 24.
 UNITS_CHOICES = {"mlp": tuple(range(32, 513, 32)), "cnn": tuple(range(8, 49, 8))}
-LEARNING_RATE_CHOICES = (1e-2, 1e-3, 1e-4)  # the seed's; a recipe may have its own
+LEARNING_RATE_CHOICES = (1e-2, 1e-3, 1e-4)  # the notebook's; a recipe may have its own
 MAX_UNITS = 65_536
 MAX_EPOCHS = 100_000
 MAX_TRIALS = 10_000
@@ -19,8 +19,10 @@ DEFAULT_SEED = 1
 MAX_SEED = 2**32 - 1
 TUNERS = ("hyperband", "random", "bayesian", "grid", "none")
 DEFAULT_TUNER = "hyperband"
-COUNTED_TUNERS = ("random", "bayesian", "grid")  # those that are told how many trials
+COUNTED_TUNERS = ("random", "bayesian", "grid")  # the ones that take --trials
 DEFAULT_ARCHITECTURE = "mlp"
+TUNING_FOLDER = "tuning"  # of the artifacts: the state of searches and of the final fit
+LOGS_FOLDER = "logs"  # of the artifacts: what TensorBoard shows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,26 +33,27 @@ class Recipe:
         name: a key of `RECIPES`.
         architecture: one of `ARCHITECTURES`.
         units: how wide the network is where nothing is searched and no width is given.
-        learning_rate: the same of the peak learning rate.
-        learning_rates: among which a search chooses.
+        learning_rate: the peak learning rate where nothing is searched and none is given.
+        learning_rates: the peak learning rates among which a search chooses.
         epochs: the most epochs of the final fit.
-        batch_size: images a step; what remains of an epoch is left for the next, shuffled anew.
+        batch_size: images per step; those that do not fill a last batch wait for the next epoch.
         optimizer: Keras's name of it, at its defaults but for the learning rate.
         schedule: `cosine` lowers the learning rate to zero over the epochs; `constant`.
         warm_up: share of all steps in which the learning rate rises to its peak.
         dropout: share of hidden units left out at random, in training only, so that the
             deployed network stays Flatten → Dense → Dense.
-        dropout_full_units: narrower networks get less dropout in proportion: they overfit less.
-        logit_bound: how far from their mean the outputs before the softmax may go unpunished. It
-            keeps their range small, and so the step between their integers, and leaves those
-            within it alone; None for no bound.
-        logit_bound_weight: of the squared excess in the loss.
-        mirrored: share of the training images that are seen mirrored.
-        shifted: share of the steps whose images are seen moved by up to a pixel.
+        dropout_full_units: the width from which on a network gets all of the dropout; narrower
+            ones, which overfit less, get less in proportion.
+        logit_bound: how far the outputs before the softmax may lie from their mean without a
+            penalty. It keeps their range small, which makes them easy to quantize; None for no
+            bound.
+        logit_bound_weight: the weight in the loss of the squared excess over that bound.
+        mirrored: share of the training images that are mirrored.
+        shifted: share of the steps whose images are shifted by a pixel.
         input_deviation: what the inputs less their mean are divided by during the fit, which
             makes the descent faster (LeCun et al. 1998, Efficient BackProp, section 4.3) and is
             folded into the first layer afterwards; None to fit to the inputs as they are.
-        learnt_skipped: share of the images learnt so far that an epoch leaves out.
+        learnt_skipped: share of the images learnt so far that each epoch leaves out.
     """
 
     name: str
@@ -73,16 +76,16 @@ class Recipe:
     learnt_skipped: float = 0.0
 
     def dropout_of(self, units: int) -> float:
-        """Returns the dropout of a network of a width."""
+        """Returns the dropout of a network of some width."""
         return self.dropout * min(1.0, units / self.dropout_full_units)
 
     def brief(self) -> "Recipe":
-        """Returns the recipe of a fit of few epochs, without what pays only over many."""
+        """Returns the recipe for a fit of few epochs, without what only pays off over many."""
         return replace(self, shifted=0.0, learnt_skipped=0.0)
 
 
 # `default` and `cnn` were chosen by validation accuracy, with test accuracies in view while some
-# of their parts were developed. `notebook` is what the notebook did that this job comes from.
+# of their parts were developed. `notebook` does what the notebook did that this job comes from.
 RECIPES = {
     recipe.name: recipe
     for recipe in (
@@ -125,15 +128,15 @@ RECIPES = {
         ),
     )
 }
-# The recipe of an architecture where none is given.
+# The default recipe of each architecture.
 ARCHITECTURES = {"mlp": "default", "cnn": "cnn"}
-# What the notebook reports of its 416 units and 35 epochs, 0…1.
+# What the notebook reports for 416 units and 35 epochs, 0…1.
 NOTEBOOK_ACCURACY = {"validation": 0.8952, "test": 0.8860}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Repeated:
-    """The record of an earlier run that is to be repeated, and what shows whether it was."""
+    """The record of an earlier run that is to be repeated, with the hashes to compare."""
 
     path: Path
     data_sha256: str
@@ -183,12 +186,17 @@ class TrainConfig:
     overwrite: bool = False
     repeated: Repeated | None = None
 
+    @property
+    def fit_epochs(self) -> int:
+        """The most epochs of the final fit."""
+        return self.epochs or self.recipe.epochs
+
 
 @dataclass(frozen=True, kw_only=True)
 class Hyperparameters:
-    """What a network is built and fitted with: what is tuned, and the recipe.
+    """What a network is built and fitted with: the tuned values and the recipe.
 
-    `units` is how wide it is: the hidden units of the `mlp`, the filters of the `cnn`'s stem.
+    `units` is its width: the hidden units of the `mlp`, the filters of the `cnn`'s stem.
     """
 
     units: int

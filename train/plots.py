@@ -1,4 +1,4 @@
-"""Pictures of the data, the search, the fit and the result. Heavy: imports matplotlib."""
+"""Pictures of the data, the search, the fit and the result."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,20 +14,20 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-ARTICLES_A_CLASS = 10
+ARTICLES_PER_CLASS = 10
 DPI = 120
 
 
 def articles(sample: LabelledImages, names: Sequence[str]) -> Figure:
-    """Draws the first images of each class, a row a class.
+    """Draws the first images of each class, one row per class.
 
     Args:
         sample: images (N, 28, 28) uint8 and labels (N,), at least ten of each class.
         names: the classes' names.
     """
-    figure, axes = plt.subplots(len(names), ARTICLES_A_CLASS, figsize=(9, 9))
+    figure, axes = plt.subplots(len(names), ARTICLES_PER_CLASS, figsize=(9, 9))
     for label, name in enumerate(names):
-        chosen = np.flatnonzero(sample.labels == label)[:ARTICLES_A_CLASS]
+        chosen = np.flatnonzero(sample.labels == label)[:ARTICLES_PER_CLASS]
         for axis, index in zip(axes[label], chosen, strict=True):
             axis.imshow(255 - sample.images[index], cmap="gray", vmin=0, vmax=255)
             axis.set_axis_off()
@@ -71,7 +71,7 @@ def trials(records: Sequence[Mapping[str, Any]]) -> Figure:
 
 
 def confusion(outputs: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> Figure:
-    """Draws which class images of each class are taken for, in percent of the class.
+    """Draws the confusion matrix, in percent of each true class.
 
     Args:
         outputs: (N, classes) float32.
@@ -91,7 +91,7 @@ def confusion(outputs: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> 
     ticks = range(len(names))
     axis.set_xticks(ticks, names, rotation=45, ha="right")
     axis.set_yticks(ticks, names)
-    axis.set(xlabel="predicted", ylabel="is", title="% of the class")
+    axis.set(xlabel="predicted class", ylabel="true class", title="% of the true class")
     figure.tight_layout()
     return figure
 

@@ -1,4 +1,4 @@
-"""A run as an earlier one's record tells it, to repeat that. Light."""
+"""The options of an earlier run, read from its record, to repeat it."""
 
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,12 @@ REMEDY = "give the model.json that `python -m train` wrote"
 
 
 def recorded_options(path: Path) -> dict[str, Any]:
-    """Returns the fields of `TrainConfig` that make a run end in the model of a record.
+    """Returns the fields of `TrainConfig` with which a run ends in the model of a record.
 
     What its search found is taken from the record, so that nothing is searched.
 
     Raises:
-        ArtifactError: the file is no such record.
+        ArtifactError: the file is not a record of a training run.
     """
     content = read_json(path, schema_version=SCHEMA_VERSION, remedy=REMEDY)
     try:
@@ -37,4 +37,6 @@ def recorded_options(path: Path) -> dict[str, Any]:
             ),
         }
     except (KeyError, TypeError, ValueError) as error:
-        raise ArtifactError(f"{path} lacks or garbles {error}; {REMEDY}") from error
+        raise ArtifactError(
+            f"{path} is not a record of a training run ({error!r}); {REMEDY}"
+        ) from error

@@ -123,7 +123,7 @@ def test_a_scale_must_be_positive(tmp_path: Path, scale: float) -> None:
 def test_a_number_that_is_none_is_refused(tmp_path: Path) -> None:
     path = write_manifest(tmp_path).path
     path.write_text(path.read_text().replace('"size_bytes": 5', '"size_bytes": NaN'))
-    with pytest.raises(ArtifactError, match="NaN is no JSON number"):
+    with pytest.raises(ArtifactError, match="NaN is not a JSON number"):
         read_manifest(path)
 
 

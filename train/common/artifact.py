@@ -1,7 +1,7 @@
 """Reading and writing what the stages hand to each other: whole files, hashed, never half.
 
-Light: standard library and numpy. Everything that lands in the artifacts folder goes through
-`staging` and `publish`: written to a staging folder on the same file system, then renamed.
+Everything that lands in the artifacts folder goes through `staging` and `publish`: written to a
+staging folder on the same file system, then renamed.
 """
 
 import hashlib
@@ -111,7 +111,7 @@ def content_sha256(content: Mapping[str, Any]) -> str:
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON number")
+    raise ValueError(f"{constant} is not a JSON number")
 
 
 def _rendered(value: Any, line: str) -> Iterator[str]:

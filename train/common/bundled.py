@@ -1,4 +1,4 @@
-"""Does this code run in a bundle (`python -m export --bundle`)? Light: standard library only."""
+"""Whether this code runs in a bundle, made by `python -m export --bundle`."""
 
 from pathlib import Path
 

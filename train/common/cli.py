@@ -3,15 +3,14 @@
 Nothing but the standard library and `errors` is imported, so that `--help` answers at once.
 """
 
-import _thread
 import argparse
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import NoReturn
 
 from train.common.errors import MissingPackageError, ToolkitError
@@ -19,7 +18,7 @@ from train.common.errors import MissingPackageError, ToolkitError
 DEFAULT_ARTIFACTS = Path("artifacts")
 EXIT_INTERRUPTED = 130
 DEFAULT_BUNDLE_IMAGES = 1_000
-AGAIN_S = 0.01  # after an interrupt that was dropped
+AGAIN_S = 0.01  # after an interrupt that would be dropped, or was
 
 AddArgument = Callable[..., argparse.Action]  # `add_argument` of a parser or of one of its groups
 
@@ -181,9 +180,8 @@ def run_command(
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # an ASCII terminal gets '?' for 'µ', no traceback
-    signal.signal(signal.SIGTERM, _leave if leave_at_once else _interrupt)
-    if leave_at_once:
-        signal.signal(signal.SIGINT, _leave)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _leave if leave_at_once else _interrupt)
     try:
         with _interrupts_that_no_destructor_drops():
             code = command(arguments)
@@ -218,35 +216,39 @@ def _leave(signum: int, frame: object) -> NoReturn:
     os._exit(EXIT_INTERRUPTED)
 
 
-def _interrupt(signum: int, frame: object) -> NoReturn:
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    """Raises KeyboardInterrupt, a moment later if Python would drop it here."""
+    while frame is not None:
+        if frame.f_code.co_name == "__del__" or frame.f_code is _interrupt_again.__code__:
+            signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
+            return
+        frame = frame.f_back
     raise KeyboardInterrupt
+
+
+def _interrupt_again(unraisable: "sys.UnraisableHookArgs") -> None:
+    """Sees to it that an interrupt which Python dropped comes once more."""
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 @contextmanager
 def _interrupts_that_no_destructor_drops() -> Iterator[None]:
-    """Raises an interrupt once more if it came while a `__del__` ran.
+    """Repeats an interrupt that came while a `__del__` or the callback of a weak reference ran.
 
-    Python prints what a `__del__` raises and goes on, and TensorFlow has many of them: the command
+    Python prints what these raise and goes on, and TensorFlow has many of them: the command
     would not end. See `sys.unraisablehook`.
     """
-    before, timers = sys.unraisablehook, []
-
-    def again(unraisable: "sys.UnraisableHookArgs") -> None:
-        if issubclass(unraisable.exc_type, KeyboardInterrupt):
-            timer = threading.Timer(AGAIN_S, _thread.interrupt_main, (signal.SIGTERM,))
-            timer.daemon = True
-            timer.start()
-            timers.append(timer)
-        else:
-            before(unraisable)
-
-    sys.unraisablehook = again
+    before = sys.unraisablehook
+    signal.signal(signal.SIGALRM, _interrupt)
+    sys.unraisablehook = _interrupt_again
     try:
         yield
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         sys.unraisablehook = before
-        for timer in timers:
-            timer.cancel()
 
 
 def _fail(message: str, code: int) -> int:

@@ -1,4 +1,4 @@
-"""What machine this is, for the records: a figure without its machine means little. Light."""
+"""The machine that this runs on, for the records: a figure without its machine means little."""
 
 import os
 import platform

@@ -1,6 +1,6 @@
 """What turns raw data into a model's inputs, declared once and recorded.
 
-Light: standard library only at import, because the command line parses it.
+numpy is imported where it is needed, because the command line parses preprocessing.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """The trained model's record and its outputs on the test images, as later stages read them.
 
-Light: standard library and numpy. The outputs are kept so that every paired comparison works
-where TensorFlow isn't; they are keyed by the hashes of the model and of the data.
+The outputs are kept so that every paired comparison works where TensorFlow isn't installed; they
+are keyed by the hashes of the model and of the data.
 """
 
 import json
@@ -125,7 +125,9 @@ def read_model_record(artifacts: Path) -> ModelRecord:
             request=content.get("request"),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ArtifactError(f"{record_path} lacks or garbles {error}; {REMEDY}") from error
+        raise ArtifactError(
+            f"{record_path} is not the record of a model ({error!r}); {REMEDY}"
+        ) from error
     if record.request is None:
         _check_model(model_path, record)
     return record
@@ -143,7 +145,7 @@ def _check_model(path: Path, record: ModelRecord) -> None:
 
 
 def save_outputs(path: Path, reference: ReferenceOutputs) -> None:
-    """Writes reference outputs as an `.npz` archive: `about`, as JSON, and an array an output."""
+    """Writes reference outputs as an `.npz` archive: `about`, as JSON, and one array per output."""
     about = {
         "outputs": list(reference.outputs),
         "model_sha256": reference.model_sha256,

@@ -1,7 +1,4 @@
-"""Examples as every stage sees them: raw inputs by name and, where they are known, targets.
-
-Light: standard library and numpy.
-"""
+"""Examples as every stage sees them: raw inputs by name and, where they are known, targets."""
 
 import hashlib
 from collections.abc import Mapping

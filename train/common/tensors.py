@@ -1,4 +1,4 @@
-"""What is known of a model's input or output."""
+"""Name, shape, dtype and quantization of a model's input or output."""
 
 import math
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ def spec_from_json(fields: Mapping[str, Any]) -> TensorSpec:
     """Returns the spec that `dataclasses.asdict` and JSON made an object of.
 
     Raises:
-        KeyError, TypeError, ValueError: it is something else, or its scale is none.
+        KeyError, TypeError, ValueError: it is something else, or its scale is not positive.
     """
     spec = TensorSpec(**{**fields, "shape": tuple(fields["shape"])})
     if spec.scale is not None and not (math.isfinite(spec.scale) and spec.scale > 0):

@@ -1,8 +1,8 @@
 """Fashion-MNIST as arrays, and the fixed split that every stage shares.
 
-Light: standard library and numpy. Preprocessing is declared here once: a raw pixel p (uint8)
-becomes the model's input p / 255 (float32 in 0…1), which a full-integer export turns into
-exactly p − 128 (scale 1/255, zero point −128), with no float arithmetic on the device.
+Preprocessing is declared here once: a raw pixel p (uint8) becomes the model's input p / 255
+(float32 in 0…1), which a full-integer export turns into exactly p − 128 (scale 1/255, zero point
+−128), with no float arithmetic on the device.
 """
 
 from dataclasses import asdict, dataclass
@@ -188,8 +188,8 @@ def _load_slice(folder: Path) -> Samples:
         )
     if labels is not None and labels.shape != images.shape[:1]:
         raise DataError(
-            f"{folder / SLICE_LABELS}: got shape {labels.shape}, expected {images.shape[:1]}, a "
-            "label an image; make the bundle again"
+            f"{folder / SLICE_LABELS}: got shape {labels.shape}, expected {images.shape[:1]}, one "
+            "label per image; make the bundle again"
         )
     return as_samples(images, labels)
 

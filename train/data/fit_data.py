@@ -1,14 +1,15 @@
-"""What networks are fitted to: images kept as bytes, and how they are seen. Heavy."""
+"""What networks are fitted to: images kept as bytes, and how an epoch shows them."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from train.data.fashion_mnist import PREPROCESSING, LabelledImages
+from train.data.fashion_mnist import PREPROCESSING, LabelledImages, Split, load_train, split
 
 EVALUATION_BATCH = 2_000
-# Where an image is looked at: as it is, and moved by one pixel up, down, left, right.
+# Offsets into an image padded by one pixel: as it is, and shifted down, up, right, left.
 VIEWS = np.array([[1, 1], [0, 1], [2, 1], [1, 0], [1, 2]], np.int32)
 
 
@@ -48,21 +49,40 @@ class FitData:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class TrainingData:
+    """All training images, how they are split, and both parts placed for fitting."""
+
+    images: LabelledImages
+    split: Split
+    fit: FitData
+    sha256: str
+
+
+def load_training_data(data: Path | None) -> TrainingData:
+    """Returns the training images; `data` and errors as in `sources.read_files`."""
+    images = load_train(data)
+    parts = split(images.labels)
+    fit = FitData.of(images.take(parts.train), images.take(parts.validation))
+    return TrainingData(images=images, split=parts, fit=fit, sha256=images.sha256())
+
+
 def kept(
     losses: np.ndarray, skipped: float, random: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns which images an epoch shows, and their weights in the loss.
 
-    Of the images that are learnt, by a loss below the mean, a share is left out, drawn anew every
-    epoch, and the rest of them counts for all (InfoBatch, Qin et al. 2024, arXiv:2303.04947).
+    An image is learnt if its loss is below the mean. A share of those is left out, drawn anew for
+    every epoch, and the others weigh more to make up for it (InfoBatch, Qin et al. 2024,
+    arXiv:2303.04947).
 
     Args:
-        losses: (N,) float32 of every image when it was last seen, inf of one that never was.
-        skipped: the share of the learnt that is left out, 0 up to below 1.
-        random: draws it.
+        losses: (N,) float32, of every image when it was last seen, inf for one that never was.
+        skipped: the share of the learnt images that is left out, at least 0 and below 1.
+        random: draws which ones.
 
     Returns:
-        Numbers of images, ascending int32, and as many weights, float32.
+        Indices of images, ascending int32, and as many weights, float32.
     """
     known = losses[np.isfinite(losses)]
     learnt = losses < (known.mean() if skipped and len(known) else 0)
@@ -71,12 +91,12 @@ def kept(
 
 
 def preprocessed(images: tf.Tensor) -> tf.Tensor:
-    """Returns the model's input of raw images, as `data.PREPROCESSING` does."""
+    """Returns the model's input for raw images, by `PREPROCESSING`."""
     return tf.cast(images, tf.float32) * PREPROCESSING.scale + PREPROCESSING.offset
 
 
 def seen(images: tf.Tensor, view: tf.Tensor) -> tf.Tensor:
-    """Returns images (N, 28, 28) as they are seen in one of `VIEWS`, black where nothing is."""
+    """Returns images (N, 28, 28) shifted by one of `VIEWS`, black at the edge."""
     padded = tf.pad(images, [[0, 0], [1, 1], [1, 1]])
     top, left = tf.unstack(tf.constant(VIEWS)[view])
     height, width = images.shape[1:]

@@ -1,8 +1,7 @@
 """Where the four Fashion-MNIST files come from, and the proof that they are the real ones.
 
-Light: standard library only. Local copies are looked at before the network is asked; every
-source is checked by the SHA-256 of the *decompressed* content, because archives differ in
-their gzip bytes. Data set: Xiao et al. 2017, https://github.com/zalandoresearch/fashion-mnist
+Local copies come before the network. Every source is checked by the SHA-256 of the *decompressed*
+content, because archives differ in their gzip bytes. Data set: Xiao et al. 2017, https://github.com/zalandoresearch/fashion-mnist
 """
 
 import gzip

@@ -1,4 +1,4 @@
-"""A step of Adam by TensorFlow's one kernel for it. Heavy."""
+"""A step of Adam by TensorFlow's fused kernel."""
 
 from collections.abc import Sequence
 
@@ -13,13 +13,13 @@ def apply(
 ) -> None:
     """Changes weights by their gradients, as the optimizer would.
 
-    Keras's Adam (Kingma & Ba 2015, arXiv:1412.6980) is a dozen operators a weight matrix, which
-    of a network this small take a quarter of a step; the kernel computes the same, on the moments
-    that the optimizer holds.
+    Keras's Adam (Kingma & Ba 2015, arXiv:1412.6980) runs a dozen operators per weight matrix,
+    which for a network this small take a quarter of a step; the kernel computes the same, on the
+    moments that the optimizer holds.
 
     Args:
-        optimizer: any of Keras; one that is no plain Adam, or not built, applies them itself.
-        gradients: one a weight, of its shape.
+        optimizer: any of Keras's; one that is not plain Adam, or not built, applies them itself.
+        gradients: one per weight, of its shape.
         weights: the trainable variables that the optimizer was built for.
     """
     if type(optimizer) is not keras.optimizers.Adam or not optimizer.built or optimizer.amsgrad:

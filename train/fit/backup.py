@@ -1,4 +1,4 @@
-"""The state of a fit, kept after every epoch so that one that is cut off can go on. Heavy."""
+"""The state of a fit, kept on disk so that one that was cut off can go on."""
 
 import zipfile
 from dataclasses import dataclass, field
@@ -15,8 +15,8 @@ from train.common.errors import ArtifactError
 class Progression:
     """How far a fit is.
 
-    `losses` of every training image when it was last seen, inf of one that never was;
-    `history` by epoch; the weights of the best epoch.
+    `losses` holds the loss of every training image when it was last seen, inf for one that never
+    was; `history` is by epoch; `best_weights` are those of the best epoch.
     """
 
     losses: np.ndarray

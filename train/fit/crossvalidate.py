@@ -1,4 +1,4 @@
-"""Stratified K-fold cross-validation of the chosen hyperparameters. Heavy."""
+"""Stratified K-fold cross-validation of the chosen hyperparameters."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -51,15 +51,15 @@ def cross_validate(
 ) -> CrossValidation:
     """Fits a model to all folds but one, for every fold, and judges it on that one.
 
-    All training images take part, the held-out ones too, and no test image. Epochs are fixed:
-    to stop early by the fold that judges would flatter.
+    All 60,000 training images take part, the held-out ones too, and no test image. The epochs
+    are fixed, because stopping early by the fold that judges would flatter the result.
 
     Args:
-        hyperparameters: of every model.
+        hyperparameters: those of every model.
         training: images and labels, (N, 28, 28) uint8 and (N,).
         folds: how many, at least 2, each with the classes' shares of the whole.
-        epochs: of each fit.
-        seed: of the folds, the weights, the shuffling and the dropout.
+        epochs: the epochs of each fit.
+        seed: seeds the folds, the weights, the shuffling and the dropout.
         report: told of every fold.
     """
     splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)

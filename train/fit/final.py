@@ -1,4 +1,4 @@
-"""The fit of the network that was chosen. Heavy."""
+"""The final fit, of the hyperparameters that were chosen."""
 
 import shutil
 from dataclasses import asdict, dataclass
@@ -8,11 +8,10 @@ import keras
 
 from train.common.artifact import content_sha256
 from train.common.progress import Progress
-from train.config import Hyperparameters, TrainConfig
+from train.config import TUNING_FOLDER, Hyperparameters, TrainConfig
 from train.data.fit_data import FitData
 from train.fit.fit import ReportEpochs, fit
 from train.fit.model import build_model, deployed
-from train.search.tune import TUNING_FOLDER
 
 STATE_FILE = "state.npz"
 
@@ -26,7 +25,7 @@ class FinalFit:
     state: Path
 
     def forget(self) -> None:
-        """Deletes the state that it could have gone on from; for when the model is written."""
+        """Deletes the state that --resume would go on from; call it when the model is written."""
         shutil.rmtree(self.state)
 
 
@@ -35,25 +34,27 @@ def fit_final(
     hyperparameters: Hyperparameters,
     data: FitData,
     report: Progress,
-    *,
-    epochs: int,
     data_sha256: str,
 ) -> FinalFit:
-    """Fits a network; that can be cut off and gone on with.
+    """Fits a network; a fit that was cut off can go on.
 
     Args:
-        config: of the run.
-        hyperparameters: of the network.
-        data: what it is fitted to, and its best epoch chosen by.
+        config: the run.
+        hyperparameters: the network's.
+        data: what it is fitted to, and what its best epoch is chosen by.
         report: told of every epoch.
-        epochs: at most.
         data_sha256: the hash of the training images; a fit to others is another fit.
 
     Raises:
-        ArtifactError: what is to be gone on with is corrupt.
+        ArtifactError: the state to go on from is corrupt.
     """
     identity = content_sha256(
-        {**asdict(hyperparameters), "epochs": epochs, "seed": config.seed, "data": data_sha256}
+        {
+            **asdict(hyperparameters),
+            "epochs": config.fit_epochs,
+            "seed": config.seed,
+            "data": data_sha256,
+        }
     )
     state = config.artifacts / TUNING_FOLDER / f"fit-{identity[:12]}"
     if not config.resume:
@@ -65,7 +66,7 @@ def fit_final(
         model,
         hyperparameters,
         data,
-        epochs=epochs,
+        epochs=config.fit_epochs,
         seed=config.seed,
         callbacks=[ReportEpochs(report)],
         backup=state / STATE_FILE,

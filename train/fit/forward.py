@@ -1,18 +1,18 @@
-"""A network's layers one after another, as it is fitted and before its softmax. Heavy."""
+"""The forward pass of a network during its fit, up to the softmax."""
 
 import keras
 import tensorflow as tf
 
 
 def logits(model: keras.Model, inputs: tf.Tensor, *, training: bool = False) -> tf.Tensor:
-    """Returns what a chain of layers computes before the softmax of its last, a Dense layer.
+    """Returns what a chain of layers computes before the softmax of the last one, a Dense layer.
 
-    A loss needs logits: those of a saturated softmax cannot be had back from its output.
+    The loss needs logits: where the softmax saturates, its output does not determine them.
 
     Args:
         model: the network.
         inputs: (N, …) float32, preprocessed.
-        training: whether dropout is on and batch normalization goes by the batch.
+        training: whether dropout is on and batch normalization uses the batch's own statistics.
 
     Returns:
         (N, classes) float32.
@@ -28,9 +28,9 @@ def logits(model: keras.Model, inputs: tf.Tensor, *, training: bool = False) -> 
 
 
 def _normalized(layer: keras.layers.BatchNormalization, x: tf.Tensor) -> tf.Tensor:
-    """Batch normalization by TensorFlow's one kernel for it; Keras's many take half an epoch.
+    """Batch normalization by TensorFlow's fused kernel; Keras's operators take half an epoch.
 
-    The running variance is of a sample here (divided by N - 1), Keras's of a population.
+    The running variance is that of a sample here (divided by N - 1), Keras's of a population.
     """
     x, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
         x=x,

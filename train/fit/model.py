@@ -1,4 +1,4 @@
-"""The networks, built, and asked. Heavy: imports TensorFlow."""
+"""Builds the networks and computes their outputs."""
 
 import keras
 import numpy as np
@@ -8,7 +8,7 @@ from train.config import Hyperparameters
 from train.data.fashion_mnist import IMAGE_SHAPE, INPUT_NAME, LABELS, OUTPUT_NAME, PREPROCESSING
 from train.data.fit_data import EVALUATION_BATCH
 
-tf.config.list_logical_devices()  # looks for devices now, while the import's chatter is held back
+tf.config.list_logical_devices()  # looks for devices now, while what the import prints is held back
 
 
 def build_model(
@@ -16,13 +16,12 @@ def build_model(
 ) -> keras.Model:
     """Returns the compiled network: (N, 28, 28) float32 in 0…1 → (N, 10) float32 softmax.
 
-    Given the mean of its inputs, (784,) float32, it is the network to fit, which subtracts it if
-    the recipe has an `input_deviation`; `deployed` then makes the network that ships of it.
+    Given the mean of its inputs, (784,) float32, it is the network to fit, which subtracts the
+    mean if the recipe has an `input_deviation`; `deployed` makes of it the network that ships.
 
-    Its optimizer has its variables already, so that a network that goes on from an earlier
-    one's checkpoint gets the optimizer's state back too; Keras else skips it. `jit_compile`
-    stays off: XLA compiles dropout and gathering on the CPU to code many times slower than
-    TensorFlow's own kernels, and "auto" would choose it.
+    The optimizer has its variables already, because Keras restores its state from a checkpoint
+    only then. `jit_compile` stays off: XLA compiles dropout and gathering on the CPU to code
+    many times slower than TensorFlow's own kernels, and "auto" would choose it.
     """
     recipe, units = hyperparameters.recipe, hyperparameters.units
     image = keras.Input(IMAGE_SHAPE, name=INPUT_NAME)
@@ -46,11 +45,11 @@ def build_model(
 
 
 def deployed(model: keras.Model, hyperparameters: Hyperparameters) -> keras.Model:
-    """Returns the network that ships: as fitted, what centred its inputs folded into its weights.
+    """Returns the network that ships, with the centring of its inputs folded into its weights.
 
     Args:
-        model: as of `build_model`, with its inputs' mean or without.
-        hyperparameters: that it was built with.
+        model: one that `build_model` returned, with the mean of its inputs or without.
+        hyperparameters: the ones that it was built with.
     """
     plain = build_model(hyperparameters)
     weights = model.get_weights()

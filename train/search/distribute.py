@@ -1,4 +1,4 @@
-"""One search shared by several processes, by keras-tuner's chief/worker service. Heavy.
+"""One search shared by several processes, by keras-tuner's chief/worker service.
 
 The chief hands out trials and keeps the state; workers run them. All see one artifacts folder, for
 the trials' weights. keras-tuner is told who is who by environment variables:
@@ -59,7 +59,7 @@ def is_worker() -> bool:
 
 
 def is_distributed(config: TrainConfig) -> bool:
-    """Says whether a search is shared; its state is then another's, with a chief."""
+    """Says whether a search is shared among processes, with a chief that keeps its state."""
     return bool(config.workers) or is_chief() or is_worker()
 
 
@@ -149,7 +149,7 @@ class Workers:
                 errors.seek(0)
                 text = errors.read().decode(errors="replace").strip()
                 last = text.splitlines()[-1].removeprefix("error: ") if text else "no message"
-                raise ToolkitError(f"{name} of the search ended: {last}; mend that, then --resume")
+                raise ToolkitError(f"{name} of the search ended: {last}; fix that, then --resume")
             self._restarts += 1
             self._report.milestone(f"{name} died by signal {-process.returncode}; started again")
             errors.close()

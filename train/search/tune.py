@@ -1,4 +1,4 @@
-"""The search for the width and learning rate, by keras-tuner. Heavy.
+"""The search for the width and learning rate, by keras-tuner.
 
 The state of a search is kept on disk, a folder for each search that differs in anything, so that
 one that was cut off can go on and one that is finished is not repeated.
@@ -22,12 +22,14 @@ from train.common.errors import ArtifactError, ToolkitError
 from train.common.progress import Progress
 from train.config import (
     DEFAULT_TRIALS,
+    LOGS_FOLDER,
     MAX_SEED,
     TUNERS,
+    TUNING_FOLDER,
     Hyperparameters,
     TrainConfig,
 )
-from train.data.fit_data import FitData
+from train.data.fit_data import FitData, load_training_data
 from train.search import distribute
 from train.search.tuners import (
     BayesianOptimization,
@@ -40,10 +42,8 @@ from train.search.tuners import (
 
 tf.get_logger().setLevel("ERROR")  # it warns of retracing, but every trial is a new model
 
-TUNING_FOLDER = "tuning"
-LOGS_FOLDER = "logs"
 FINISHED_FILE = "finished.json"
-# Trials see this share of the training images: they are there to be compared, not deployed.
+# Trials see this share of the training images: they are to be compared, not deployed.
 SEARCH_SHARE = 0.6
 
 
@@ -127,15 +127,17 @@ def _check_resumes(folder: Path) -> None:
         )
 
 
-def work(config: TrainConfig, data: FitData, report: Progress, *, data_sha256: str) -> None:
-    """Runs trials for a chief until it has no more; arguments as of `search`.
+def run_trials(config: TrainConfig, report: Progress) -> None:
+    """Runs trials of a shared search until its chief has no more.
 
     Raises:
+        DataError: the data set cannot be had.
         ToolkitError: the chief does another search, or is gone.
     """
-    name = search_name(config, data_sha256)
-    folder = config.artifacts / TUNING_FOLDER / name
-    tuner, arguments = _prepare(config, data, report, folder, config.artifacts / LOGS_FOLDER / name)
+    training = load_training_data(config.data)
+    name = search_name(config, training.sha256)
+    folder, logs = (config.artifacts / each / name for each in (TUNING_FOLDER, LOGS_FOLDER))
+    tuner, arguments = _prepare(config, training.fit, report, folder, logs)
     try:
         tuner.oracle.get_space()  # waits for the chief
         if not (folder / f"{distribute.CHIEF}.json").is_file():
@@ -152,7 +154,7 @@ def work(config: TrainConfig, data: FitData, report: Progress, *, data_sha256: s
 
 
 def search_name(config: TrainConfig, data_sha256: str) -> str:
-    """Returns a name for a search that no search bears which differs in anything."""
+    """Returns a name for a search; one that differs in anything has another."""
     identity = content_sha256(
         {
             "recipe": asdict(config.recipe),
@@ -202,7 +204,7 @@ def _run(tuner: Any, arguments: dict[str, Any]) -> None:
     except RuntimeError as error:  # too many trials failed; the last line says of what
         reason = str(error).strip().splitlines()[-1]
         raise ToolkitError(
-            f"the search stopped because its trials failed ({reason}); mend that, or give "
+            f"the search stopped because its trials failed ({reason}); fix that, or give "
             "--units and --learning-rate to do without it"
         ) from error
 
@@ -228,7 +230,7 @@ def _tuner(config: TrainConfig, recipe: RecipeModel, folder: Path) -> Any:
 
 
 def _finish(finished: Path, best: Hyperparameters, trials: list[dict[str, Any]]) -> None:
-    """Marks a search as finished, then removes its trials' weights, which nobody needs more."""
+    """Marks a search as finished, then removes its trials' weights."""
     temporary = finished.with_suffix(".tmp")
     tuned = {"units": best.units, "learning_rate": best.learning_rate}
     write_json(temporary, {"best": tuned, "trials": trials})

@@ -1,4 +1,4 @@
-"""Keras-tuner's tuners, and how they build and fit a trial. Heavy."""
+"""Keras-tuner's tuners, and how they build and fit a trial."""
 
 import time
 from dataclasses import replace

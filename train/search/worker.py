@@ -1,4 +1,4 @@
-"""`python -m train.worker`: runs trials of a search for the chief that started it. Light.
+"""`python -m train.search.worker`: runs trials of a search for the chief that started it.
 
 It reads its configuration from standard input and ends when that is closed: with its chief.
 """
@@ -21,9 +21,9 @@ def main(arguments: Sequence[str]) -> int:
     from train.common.progress import progress
 
     with captured_native_output():
-        from train.pipeline import work
+        from train.search.tune import run_trials
     with progress() as report:
-        work(config, report)
+        run_trials(config, report)
     return 0
 
 

@@ -25,7 +25,7 @@ AGAIN = "run `python -m benchmark` again"
         (json.dumps({**content(), "schema_version": 2}), "has schema_version 2, expected 1"),
         (json.dumps({**content(), "results": []}), "has no rows in it: nothing was measured"),
         ('{"schema_version": 1}', "has no data"),
-        (json.dumps(content()).replace("1000", "NaN"), "NaN is no JSON number"),
+        (json.dumps(content()).replace("1000", "NaN"), "NaN is not a JSON number"),
         (json.dumps(content()).replace("1000", "-Infinity"), "-Infinity is no JSON number"),
         (json.dumps(content()).replace("1000", "1e999"), "row 1: got size_bytes Infinity"),
         (json.dumps(content()).replace("1000", "9" * 5_000), "is not JSON"),

@@ -2,7 +2,8 @@ import errno
 import os
 import signal
 import time
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -64,17 +65,29 @@ def test_interrupts_end_with_130(number: int, capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().err.startswith("interrupted")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_inside_a_destructor_is_not_dropped(
-    number: int, capsys: pytest.CaptureFixture[str]
-) -> None:
-    class Interrupted:
-        def __del__(self) -> None:
-            os.kill(os.getpid(), number)
+class Plain:
+    pass
 
+
+class Interrupting:
+    def __del__(self) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def interrupting_callback() -> None:
+    referred = Plain()
+    reference = weakref.ref(referred, lambda _: os.kill(os.getpid(), signal.SIGINT))
+    del referred
+    assert reference() is None
+
+
+@pytest.mark.parametrize("destroy", [Interrupting, interrupting_callback])
+def test_an_interrupt_inside_a_destructor_is_not_dropped(
+    destroy: Callable[[], object], capsys: pytest.CaptureFixture[str]
+) -> None:
     def command(arguments: Sequence[str]) -> int:
         for _ in range(3):  # the next one may drop it too
-            Interrupted()
+            destroy()
         time.sleep(10)
         return 0
 
