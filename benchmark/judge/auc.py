@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmark.judge.drops import Drop
+from benchmark.judge.drop import Drop
 from benchmark.judge.statistics import CONFIDENCE, normal_quantile
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from benchmark.judge.drops import Drop, mean_drop
+from benchmark.judge.drop import Drop, mean_drop
 
 PART_VALUES = 2**20  # 8 MB as float64
 

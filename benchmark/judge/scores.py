@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmark.judge.auc import compare_areas
 from benchmark.judge.classification import Accuracy, compare, compare_binary
-from benchmark.judge.drops import Drop, paired_drop
+from benchmark.judge.drop import Drop, paired_drop
 from benchmark.judge.metrics import TOP, Metric, TaskKind
 from benchmark.judge.regression import (
     Errors,

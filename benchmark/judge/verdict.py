@@ -3,15 +3,13 @@
 from collections.abc import Iterator
 
 from benchmark.judge.classification import Accuracy
+from benchmark.judge.drop import Side, drop_side, share_side
 from benchmark.judge.limits import Limits, OutputEvidence, Reason
 from benchmark.judge.metrics import NOTATIONS
 from benchmark.judge.statistics import (
     CONFIDENCE,
     ROUNDING,
-    Side,
-    drop_side,
     paired_drop_interval,
-    share_side,
     wilson_interval,
 )
 from export.verify.distance import MAX_SNR_DB, Distance
@@ -115,7 +113,7 @@ def _drop(found: OutputEvidence, limits: Limits) -> Iterator[Reason]:
         return
     value, unit = drop.value * 100, "%" if notation.error else "points"
     ends = drop.interval
-    how = "no interval: a single example, or class of one"
+    how = "no interval: too few examples"
     if ends is not None:
         how = f"95 % interval {ends[0] * 100:.2f} to {ends[1] * 100:.2f}"
     what = f"{notation.name} drops by {value:.2f} {unit} ({how}) against the Keras model"
@@ -155,8 +153,8 @@ def _sided(side: Side, what: str, limit: str, examples: str, *, beyond: str) -> 
         yield "fail", f"{what}, {beyond} {limit}".replace(", is", " is")
     elif not side.within:
         more = f"no number of {examples} would decide it"
-        if side.images is not None:
-            more = f"about {side.images:,} {examples} would decide it"
+        if side.examples is not None:
+            more = f"about {side.examples:,} {examples} would decide it"
         yield "inconclusive", f"{what}, limit {limit}: {more}"
 
 

@@ -7,8 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from benchmark.judge.statistics import paired_drop_interval
-from benchmark.judge.two_samples import SIGNIFICANCE
+from benchmark.judge.statistics import SIGNIFICANCE, paired_drop_interval
 from benchmark.report.terminal import say
 from benchmark.results.compare import WORSE, Changes, Kind, PredictionChange
 from benchmark.results.latency_changes import MIN_CHANGE, MIN_LAUNCHES, LatencyChange

@@ -12,8 +12,7 @@ from typing import Literal
 import numpy as np
 
 from benchmark.judge.classification import Paired
-from benchmark.judge.statistics import mcnemar_p
-from benchmark.judge.two_samples import SIGNIFICANCE, holm, newcombe_interval
+from benchmark.judge.statistics import SIGNIFICANCE, holm, mcnemar_p, newcombe_interval
 from benchmark.results.comparable import causes, other_machine, same_data, shared_rows
 from benchmark.results.latency_changes import LatencyChange, latency_changes
 from benchmark.results.read import RecordedRow, RecordedRun

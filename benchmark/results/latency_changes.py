@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from benchmark.judge.two_samples import SIGNIFICANCE, Contrast, holm, mean_ratio
+from benchmark.judge.statistics import SIGNIFICANCE, Contrast, holm, mean_ratio
 from benchmark.results.comparable import shared_rows
 from benchmark.results.read import RecordedRun
 

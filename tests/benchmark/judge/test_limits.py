@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from benchmark.judge.classification import Accuracy, Paired
-from benchmark.judge.drops import paired_drop
+from benchmark.judge.drop import paired_drop
 from benchmark.judge.limits import (
     FileEvidence,
     Limits,

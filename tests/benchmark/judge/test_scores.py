@@ -6,9 +6,9 @@ import pytest
 
 from benchmark.judge.auc import compare_areas
 from benchmark.judge.classification import compare
+from benchmark.judge.drop import Side
 from benchmark.judge.metrics import Metric, TaskKind
 from benchmark.judge.scores import score_output
-from benchmark.judge.statistics import Side
 from train.common.errors import ArtifactError
 
 RANDOM = np.random.default_rng(7)

@@ -4,15 +4,17 @@ import numpy as np
 import pytest
 
 from benchmark.judge.statistics import (
-    ROUNDING,
-    drop_side,
+    holm,
     mcnemar_p,
+    mean_ratio,
+    newcombe_interval,
     normal_quantile,
     paired_drop_interval,
     quantile,
     quantile_bounds,
-    share_side,
+    student_quantile,
     tango_score,
+    welch,
     wilson_interval,
 )
 
@@ -162,41 +164,60 @@ def test_coverage_near_the_nominal_level() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lost", "gained", "limit"), [(130, 50, 0.01), (90, 60, 0.002), (10, 10, 0.0005)]
+    ("freedom", "table"),
+    [(3, 3.182), (4, 2.776), (6, 2.447), (10, 2.228), (30, 2.042)],
 )
-def test_the_number_of_images_that_decides_is_the_smallest(
-    lost: int, gained: int, limit: float
+def test_students_quantiles_are_the_tabulated_ones(freedom: int, table: float) -> None:
+    assert student_quantile(0.95, freedom) == pytest.approx(
+        table, rel=2e-3 if freedom == 3 else 5e-4
+    )
+
+
+def test_welchs_test_of_students_sleep_data() -> None:
+    """Student 1908: hours of sleep gained; R's `t.test(extra ~ group, sleep)` prints these."""
+    first = np.array([0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0])
+    second = np.array([1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4])
+    found = welch(first, second)
+    assert found.value == pytest.approx(1.58)
+    assert found.p == pytest.approx(0.07939, abs=5e-6)
+    assert (found.low, found.high) == pytest.approx((-0.2054832, 3.3654832), abs=5e-7)
+
+
+def test_samples_without_variance() -> None:
+    same, other = np.full(3, 2.0), np.full(4, 3.0)
+    assert welch(same, same).p == 1
+    found = welch(same, other)
+    assert (found.value, found.low, found.high, found.p) == (1, 1, 1, 0)
+
+
+def test_a_ratio_turned_round_is_its_inverse() -> None:
+    old, new = np.array([10.0, 11.0, 12.0]), np.array([14.0, 13.0, 15.0, 13.5])
+    there, back = mean_ratio(old, new), mean_ratio(new, old)
+    assert there.p == pytest.approx(back.p)
+    assert (there.low, there.value, there.high) == pytest.approx(
+        (1 / back.high, 1 / back.value, 1 / back.low)
+    )
+    assert there.low < there.value < there.high
+
+
+@pytest.mark.parametrize(
+    ("counts", "low", "high"),
+    [
+        ((56, 70, 48, 80), 0.0524, 0.3339),
+        ((9, 10, 3, 10), 0.1705, 0.8090),
+        ((5, 56, 0, 29), -0.0381, 0.1926),
+        ((0, 10, 0, 20), -0.1611, 0.2775),
+        ((10, 10, 0, 20), 0.6791, 1.0),
+    ],
+)
+def test_newcombes_published_intervals(
+    counts: tuple[int, int, int, int], low: float, high: float
 ) -> None:
-    images = drop_side(lost, gained, 10_000, limit).images
-    assert images is not None
-    value = (lost - gained) / 10_000
-    for count, expected in ((images, True), (images - 1, False)):
-        # the counts need not be whole: rates are what is held
-        scale = count / 10_000
-        low, high = paired_drop_interval_at(lost * scale, gained * scale, count)
-        decided = high <= limit + ROUNDING if value <= limit else low > limit + ROUNDING
-        assert decided == expected
+    """Newcombe 1998 (Statistics in Medicine 17:873-890), table II, method 10."""
+    assert newcombe_interval(*counts) == pytest.approx((low, high), abs=5e-5)
 
 
-def paired_drop_interval_at(lost: float, gained: float, total: int) -> tuple[float, float]:
-    """The interval's ends by bisection on Tango's score, for counts that need not be whole."""
-
-    def root(target: float, low: float, high: float) -> float:
-        for _ in range(60):
-            middle = (low + high) / 2
-            above = tango_score(lost, gained, total, middle) > target
-            low, high = (middle, high) if above else (low, middle)
-        return low
-
-    drop = (lost - gained) / total
-    return root(Z_95, -1, drop), root(-Z_95, drop, 1)
-
-
-def test_sides_of_a_share() -> None:
-    assert share_side(9_000, 10_000, 0.88).within
-    assert share_side(8_600, 10_000, 0.88).beyond
-    side = share_side(8_850, 10_000, 0.88)
-    assert (side.within, side.beyond) == (False, False)
-    assert side.images is not None
-    assert side.images > 10_000
-    assert share_side(8_800, 10_000, 0.88).images is None  # at the limit itself
+def test_holms_correction() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.6, 0.7]) == [1.0, 1.0]
+    assert holm([]) == []

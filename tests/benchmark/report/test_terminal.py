@@ -10,7 +10,7 @@ from benchmark.advise.clause import Clause
 from benchmark.advise.explain import Explanation
 from benchmark.advise.recommend import Recommendation
 from benchmark.judge.classification import Accuracy, Paired
-from benchmark.judge.drops import paired_drop
+from benchmark.judge.drop import paired_drop
 from benchmark.judge.limits import Limits, Verdict
 from benchmark.judge.metrics import Measure
 from benchmark.judge.rows import Result

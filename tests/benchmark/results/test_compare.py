@@ -2,8 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.judge.statistics import mcnemar_p
-from benchmark.judge.two_samples import newcombe_interval
+from benchmark.judge.statistics import mcnemar_p, newcombe_interval
 from benchmark.results.compare import Changes, RowChange, find_changes
 from tests.recorded import IMAGES, Content, changed, content, predictions, row, run
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.judge.two_samples import holm
+from benchmark.judge.statistics import holm
 from benchmark.results.latency_changes import LatencyChange, compare_latency, latency_changes
 from tests.recorded import Content, changed, content, row, run
 
