@@ -1,5 +1,6 @@
-"""Bad custom models and data: one line, exit code 2, nothing run, nothing written."""
+"""Bad custom models and data: one line, exit code 2, no code of theirs run, nothing written."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import assert_one_line_error, run_module
+from tests.conftest import assert_one_line_error, run_in_process, run_module
 from tests.test_bad_input import hashes
 
 EXPORT = "export --format tflite-float32"
@@ -48,7 +49,7 @@ def refused(place: Path, command: str, artifacts: Path, *expected: str) -> None:
     """
     before = hashes(artifacts)
     words = [word.replace("@", str(place)) for word in command.split()]
-    done = run_module(*words, "--artifacts", artifacts)
+    done = run_in_process(*words, "--artifacts", artifacts)
     assert_one_line_error(done, *expected)
     assert hashes(artifacts) == before
     assert not (place / "ran").exists()
@@ -91,8 +92,10 @@ def refused(place: Path, command: str, artifacts: Path, *expected: str) -> None:
     ],
 )
 def test_what_is_refused_before_tensorflow_is_loaded(
-    command: str, expected: str, tmp_path: Path
+    command: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for module in ("tensorflow", "keras", "export.pipeline", "export.model.load"):
+        monkeypatch.setitem(sys.modules, module, None)  # whoever imports it fails
     for name in ("empty.keras", "empty.h5", "notes.txt"):
         (tmp_path / name).touch()
     (tmp_path / "folder").mkdir()
@@ -182,7 +185,8 @@ def artifacts(place: Path) -> Path:
 
 @pytest.fixture
 def importable(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(place))
+    monkeypatch.syspath_prepend(place)
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
 
 
 @pytest.mark.slow
