@@ -5,12 +5,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from benchmark.advise.closest import check_limits, limits_of
 from benchmark.advise.explain import explain
 from benchmark.advise.quality import quality_of
 from benchmark.advise.recommend import recommend
 from benchmark.config import BenchmarkConfig
-from benchmark.judge.limits import Limits
 from benchmark.judge.metrics import Measure
 from benchmark.judge.rows import conclude
 from benchmark.judge.task import Task, tasks_of
@@ -29,7 +27,6 @@ from benchmark.results.outputs import OUTPUTS_FILE, write_outputs
 from export.data.test_data import open_evaluation, unpacked
 from train.common.artifact import publish, staging, write_json
 from train.common.environment import read_environment
-from train.common.errors import ToolkitError
 from train.common.record import ReferenceOutputs
 
 INTERRUPTED = "what was measured is kept; `python -m benchmark --resume` goes on from there"
@@ -60,8 +57,8 @@ def run_benchmark(
         test, reference = found.samples, found.reference
         tasks = tasks_of(reference, test, metric=config.metric, threshold=config.threshold)
         main = tasks[0]
-        config = replace(config, limits=limits_for(config.limits, main, found.default_baseline))
-        check_limits(config.limits, main, emulated=environment.emulated)
+        limits = config.limits.checked(main, found.default_baseline, emulated=environment.emulated)
+        config = replace(config, limits=limits)
         variants = find_variants(config, reference, test)
         places = unpacked(test, staged)
         raw = PartialResults(
@@ -84,8 +81,7 @@ def run_benchmark(
         )
         recommendation = None
         if not environment.emulated:
-            limits = limits_of(config.limits)
-            recommendation = recommend(results, quality_of(main), config.objective, limits)
+            recommendation = recommend(results, quality_of(main), config.objective, limits.given())
         benchmark = Benchmark(
             results=tuple(results),
             explanations=explain(results, environment, call_overhead_us),
@@ -109,23 +105,6 @@ def run_benchmark(
         publish(written, reports)
         raw.delete()
     return benchmark
-
-
-def limits_for(limits: Limits, main: Task, default_baseline: float | None) -> Limits:
-    """Returns the limits with the default baseline, if accuracy is judged and none was given.
-
-    Raises:
-        ToolkitError: there is a baseline, and the metric is another than accuracy.
-    """
-    fits = main.kind == "outputs" or main.metric == "accuracy"
-    if limits.baseline is None:
-        return replace(limits, baseline=default_baseline) if fits else limits
-    if fits:
-        return limits
-    raise ToolkitError(
-        f"got --baseline and --metric {main.metric}, expected accuracy, which it is one of; leave "
-        "it out, or give --max-drop against the Keras model"
-    )
 
 
 def source_accuracy(main: Task) -> float | None:

@@ -1,26 +1,14 @@
-"""The limits that a user sets, and what to say when no export meets them. Light."""
+"""Which export comes closest to limits that none meets, and by how much it misses them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmark.judge.classification import Accuracy
-from benchmark.judge.limits import Limits
+from benchmark.judge.limits import OPTIONS, Limits
 from benchmark.judge.metrics import NOTATIONS
 from benchmark.judge.rows import Result
 from benchmark.judge.statistics import ROUNDING, paired_drop_interval, wilson_interval
-from benchmark.judge.task import Task
-from train.common.errors import DataError, ToolkitError
 
-# By the name of the field, as the command takes them.
-OPTIONS = {
-    "max_size_kb": "--max-size-kb",
-    "max_drop": "--max-drop",
-    "max_latency_us": "--max-latency-us",
-    "min_agreement": "--min-agreement",
-    "max_drop_per_class": "--max-drop-per-class",
-}
-ON_LABELS = ("max_drop", "min_agreement", "max_drop_per_class")
-ON_CLASSES = ("min_agreement", "max_drop_per_class")
 # An excess is relative to its limit, or to this where the limit is smaller.
 SMALLEST_SHARE = 0.001
 
@@ -40,45 +28,13 @@ class Excess:
     words: str
 
 
-def limits_of(limits: Limits) -> dict[str, float]:
-    """Returns the limits that are set, by the name of the field."""
-    return {name: value for name in OPTIONS if (value := getattr(limits, name)) is not None}
-
-
-def check_limits(limits: Limits, main: Task, *, emulated: bool) -> None:
-    """Refuses a limit that cannot be judged here.
-
-    Raises:
-        DataError: only labels can judge it, and the data has none.
-        ToolkitError: it is one of latency, and this machine is emulated; or one of classes, and
-            the model's main output tells none.
-    """
-    if emulated and limits.max_latency_us is not None:
-        raise ToolkitError(
-            f"got {OPTIONS['max_latency_us']} on an emulated machine, whose times are the "
-            "emulator's, expected a real one; leave it out, or run it on the device"
-        )
-    for name in ON_LABELS if main.targets is None else ():
-        if getattr(limits, name) is not None:
-            raise DataError(
-                f"got {OPTIONS[name]} and data without labels, expected labels to judge it by; "
-                "leave it out, or give --min-snr-db"
-            )
-    for name in () if main.has_classes else ON_CLASSES:
-        if getattr(limits, name) is not None:
-            raise ToolkitError(
-                f"got {OPTIONS[name]} for output {main.name!r}, which tells no classes, expected "
-                "--max-drop; leave it out"
-            )
-
-
 def unmet(results: Sequence[Result], limits: Limits) -> str | None:
     """Returns what to say where limits are set and no measured export meets all; else None.
 
     A limit on an accuracy or a latency is met when its whole 95 % interval meets it. The closest
     is the export that breaks the fewest limits, and of those the one that breaks them the least.
     """
-    given = limits_of(limits)
+    given = limits.given()
     exports = [row for row in results if row.variant.manifest is not None and row.latency]
     if not given or not exports:
         return None

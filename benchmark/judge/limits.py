@@ -1,20 +1,22 @@
-"""Limits and what a verdict is founded on: does an export keep what it must? Light.
+"""The limits that an export must keep, as a user sets them."""
 
-A limit on an accuracy, or on another metric, is judged by a 95 % interval: kept when the whole
-interval keeps it, broken when the whole interval breaks it, and otherwise open: the examples at
-hand cannot tell.
-"""
+from dataclasses import dataclass, replace
+from typing import Self
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from benchmark.judge.task import Task
+from train.common.errors import DataError, ToolkitError
 
-from benchmark.judge.scores import Scores
-from export.verify.distance import Distance
-
-Verdict = Literal["pass", "fail", "inconclusive", "error"]
-Reason = tuple[Verdict, str]
 MIN_SNR_DB = 15.0
+# By the name of the field, as the command takes them.
+OPTIONS = {
+    "max_size_kb": "--max-size-kb",
+    "max_drop": "--max-drop",
+    "max_latency_us": "--max-latency-us",
+    "min_agreement": "--min-agreement",
+    "max_drop_per_class": "--max-drop-per-class",
+}
+ON_LABELS = ("max_drop", "min_agreement", "max_drop_per_class")
+ON_CLASSES = ("min_agreement", "max_drop_per_class")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,9 +24,9 @@ class Limits:
     """The limits; None for those that are not set.
 
     Attributes:
-        baseline: accuracy to compare with, 0…1; of a model that none is known of, None.
+        baseline: accuracy to compare with, 0…1; None where none is known.
         tolerance: accuracy that may be lost against the baseline and the Keras model, 0…1; of
-            another metric, what may be lost against the Keras model, as `drops.Drop` has it.
+            another metric, what may be lost against the Keras model, as `drop.Drop` has it.
         max_drop: what may be lost against the Keras model, in place of the tolerance.
         max_drop_per_class: accuracy that may be lost in any class, 0…1.
         min_agreement: least share of examples with the Keras model's prediction, 0…1.
@@ -44,69 +46,51 @@ class Limits:
     min_snr_db: float = MIN_SNR_DB
 
     @property
-    def most(self) -> float:
+    def allowed_drop(self) -> float:
         """What may be lost against the Keras model."""
         return self.tolerance if self.max_drop is None else self.max_drop
 
+    def given(self) -> dict[str, float]:
+        """Returns the limits that were set by an option of their own, by the field's name."""
+        return {name: value for name in OPTIONS if (value := getattr(self, name)) is not None}
 
-@dataclass(frozen=True, kw_only=True)
-class OutputEvidence:
-    """What the verdict on an output is founded on.
+    def checked(self, main: Task, default_baseline: float | None, *, emulated: bool) -> Self:
+        """Returns the limits with a baseline, after refusing what cannot be judged here.
 
-    Attributes:
-        scores: by targets beside the Keras model; without targets, against its outputs.
-        distance: from the Keras model's outputs.
-        verified: `agreement` (0…1) and `snr_db` when the file was verified, where recorded.
-        baseline: accuracy to compare with, 0…1; None not to.
-        class_names: the names of the classes.
-        symptoms: what looks wrong in inputs or outputs, each enough to fail.
-        examples: what the test data is made of, `images` or `examples`.
-        same_distribution: as of the test data's `Evaluation`.
-    """
+        Args:
+            main: the task of the main output.
+            default_baseline: the baseline where none was given and accuracy is judged.
+            emulated: whether this machine is.
 
-    scores: Scores
-    distance: Distance
-    verified: Mapping[str, float] = field(default_factory=dict)
-    baseline: float | None = None
-    class_names: tuple[str, ...] = ()
-    symptoms: tuple[str, ...] = ()
-    examples: str = "images"
-    same_distribution: bool = True
-
-
-@dataclass(frozen=True, kw_only=True)
-class FileEvidence:
-    """What else the verdict on an export is founded on.
-
-    Attributes:
-        size_bytes: of the file; None if it has none.
-        p50_us: the median latency and its 95 % interval; None where it was not measured.
-    """
-
-    size_bytes: int | None
-    p50_us: tuple[float, float | None, float | None] | None
-
-
-def judge_file(found: FileEvidence, limits: Limits) -> Iterator[Reason]:
-    """Yields what speaks against a file, whatever its outputs."""
-    limit = limits.max_latency_us
-    if limit is not None and found.p50_us is not None:
-        p50, low, high = found.p50_us
-        if low is not None and low > limit:
-            yield "fail", f"median latency {p50:.1f} µs is above {limit:g} µs"
-        elif high is None or high > limit:
-            yield (
-                "inconclusive",
-                f"median latency {p50:.1f} µs, limit {limit:g} µs: the timed calls cannot tell; "
-                "give more --samples",
+        Raises:
+            DataError: only labels can judge a limit, and the data has none.
+            ToolkitError: a limit is one of latency, and this machine is emulated; or one of
+                classes, and the main output tells none; or there is a baseline, and the metric is
+                another than accuracy.
+        """
+        given = self.given()
+        if emulated and "max_latency_us" in given:
+            raise ToolkitError(
+                f"got {OPTIONS['max_latency_us']} on an emulated machine, whose times are the "
+                "emulator's, expected a real one; leave it out, or run it on the device"
             )
-    size_bytes = found.size_bytes or 0
-    if limits.max_size_kb is not None and size_bytes > limits.max_size_kb * 1000:
-        yield "fail", f"file of {size_bytes / 1000:,.1f} kB is above {limits.max_size_kb:g} kB"
-
-
-def verdict_of(reasons: list[Reason]) -> Verdict:
-    """Returns `pass` for no reasons, `fail` for one that is enough to fail."""
-    if not reasons:
-        return "pass"
-    return "fail" if any(kind == "fail" for kind, _ in reasons) else "inconclusive"
+        for name in ON_LABELS:
+            if name in given and main.targets is None:
+                raise DataError(
+                    f"got {OPTIONS[name]} and data without labels, expected labels to judge it by; "
+                    "leave it out, or give --min-snr-db"
+                )
+        for name in ON_CLASSES:
+            if name in given and not main.has_classes:
+                raise ToolkitError(
+                    f"got {OPTIONS[name]} for output {main.name!r}, which tells no classes, "
+                    "expected --max-drop; leave it out"
+                )
+        if main.kind == "outputs" or main.metric == "accuracy":
+            return self if self.baseline is not None else replace(self, baseline=default_baseline)
+        if self.baseline is None:
+            return self
+        raise ToolkitError(
+            f"got --baseline and --metric {main.metric}, expected accuracy, which it is one of; "
+            "leave it out, or give --max-drop against the Keras model"
+        )

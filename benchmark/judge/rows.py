@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from benchmark.judge.classification import Accuracy
-from benchmark.judge.limits import FileEvidence, Limits, Verdict, judge_file, verdict_of
-from benchmark.judge.output_rows import OutputResult, Shared, conclude_output
+from benchmark.judge.limits import Limits
+from benchmark.judge.output import ExportFacts, OutputResult, result_of_output
 from benchmark.judge.scores import Scores
 from benchmark.judge.task import Task
+from benchmark.judge.verdict import Verdict, judge_file, verdict_of
 from benchmark.measure.checkpoint import PartialResults
 from benchmark.measure.latency import Latency, Round, WarmUp, enough_quiet, summarize
 from benchmark.measure.session import MAX_QUIET, Measured
@@ -159,12 +160,9 @@ def conclude(
             reference=timed.get(measured.reference.get(variant.key, "")),
             quiet_only=quiet_only,
         )
-        file = FileEvidence(
-            size_bytes=size_bytes,
-            p50_us=None if latency.p50 is None else (latency.p50, *latency.p50_ci95),
-        )
-        of_file = list(judge_file(file, limits))
-        under = Shared(
+        p50_us = None if latency.p50 is None else (latency.p50, *latency.p50_ci95)
+        of_file = list(judge_file(size_bytes, p50_us, limits))
+        export = ExportFacts(
             manifest=manifest,
             scalars=scalars,
             examples=examples,
@@ -173,7 +171,7 @@ def conclude(
         )
         outputs = raw.outputs(variant.key)
         main, *others = (
-            conclude_output(task, outputs[task.name], under, limits, main=number == 0)
+            result_of_output(task, outputs[task.name], export, limits, is_main=number == 0)
             for number, task in enumerate(tasks)
         )
         named = dict(zip((task.name for task in tasks), (main, *others), strict=True))

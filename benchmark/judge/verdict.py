@@ -1,11 +1,19 @@
-"""What speaks against an output of an export, by its targets or by the Keras model's. Light."""
+"""What speaks against an export, by the targets or by the Keras model's outputs, and the verdict.
 
-from collections.abc import Iterator
+A limit on an accuracy, or on another metric, is judged by a 95 % interval: kept when the whole
+interval keeps it, broken when the whole interval breaks it, and otherwise open: the examples at
+hand cannot tell.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
 
 from benchmark.judge.classification import Accuracy
 from benchmark.judge.drop import Side, drop_side, share_side
-from benchmark.judge.limits import Limits, OutputEvidence, Reason
+from benchmark.judge.limits import Limits
 from benchmark.judge.metrics import NOTATIONS
+from benchmark.judge.scores import Scores
 from benchmark.judge.statistics import (
     CONFIDENCE,
     ROUNDING,
@@ -14,6 +22,8 @@ from benchmark.judge.statistics import (
 )
 from export.verify.distance import MAX_SNR_DB, Distance
 
+Verdict = Literal["pass", "fail", "inconclusive", "error"]
+Reason = tuple[Verdict, str]
 # How much worse an export may do on the test data than when it was verified: the share of other
 # predictions by half and half a point, the signal-to-noise ratio by 3 dB. Honest exports stay well
 # within; another model's weights or another preprocessing don't.
@@ -27,36 +37,84 @@ OTHER_DATA_SNR_SLACK_DB = 10.0
 ROUNDING_SNR_DB = 100.0
 # The ratio of what varies from example to example may be so much less than that of the whole: it
 # falls to 0 dB for a constant answer, however near that is.
-VARIATION_SLACK_DB = 6.0
+CENTRED_SLACK_DB = 6.0
 
 
-def judge_output(found: OutputEvidence, limits: Limits) -> list[Reason]:
-    """Returns what speaks against an output."""
-    return [
-        *_finite(found.distance),
-        *_symptoms(found),
-        *(
-            _unlabelled(found, limits)
-            if found.scores.kind == "outputs"
-            else _labelled(found, limits)
-        ),
-        *_as_verified(found, limits),
-    ]
+@dataclass(frozen=True, kw_only=True)
+class OutputEvidence:
+    """What the verdict on an output is founded on.
+
+    Attributes:
+        scores: by targets beside the Keras model; without targets, against its outputs.
+        distance: from the Keras model's outputs.
+        verified: `agreement` (0…1) and `snr_db` when the file was verified, where recorded.
+        baseline: accuracy to compare with, 0…1; None not to.
+        class_names: the names of the classes.
+        symptoms: what looks wrong in inputs or outputs, each enough to fail.
+        examples: what the test data is made of, `images` or `examples`.
+        same_distribution: as of the test data's `Evaluation`.
+    """
+
+    scores: Scores
+    distance: Distance
+    verified: Mapping[str, float] = field(default_factory=dict)
+    baseline: float | None = None
+    class_names: tuple[str, ...] = ()
+    symptoms: tuple[str, ...] = ()
+    examples: str = "images"
+    same_distribution: bool = True
 
 
-def _finite(distance: Distance) -> Iterator[Reason]:
-    if distance.finite < 1:
-        yield "fail", f"outputs hold NaN or infinity: {1 - distance.finite:.1%} of all values"
+def verdict_of(reasons: list[Reason]) -> Verdict:
+    """Returns `pass` for no reasons, `fail` for one that is enough to fail."""
+    if not reasons:
+        return "pass"
+    return "fail" if any(kind == "fail" for kind, _ in reasons) else "inconclusive"
 
 
-def _symptoms(found: OutputEvidence) -> Iterator[Reason]:
+def judge_file(
+    size_bytes: int | None, p50_us: tuple[float, float | None, float | None] | None, limits: Limits
+) -> Iterator[Reason]:
+    """Yields what speaks against a file, whatever its outputs.
+
+    Args:
+        size_bytes: of the file; None if it has none.
+        p50_us: the median latency and its 95 % interval; None where it was not measured.
+        limits: those to keep.
+    """
+    limit = limits.max_latency_us
+    if limit is not None and p50_us is not None:
+        p50, low, high = p50_us
+        if low is not None and low > limit:
+            yield "fail", f"median latency {p50:.1f} µs is above {limit:g} µs"
+        elif high is None or high > limit:
+            yield (
+                "inconclusive",
+                f"median latency {p50:.1f} µs, limit {limit:g} µs: the timed calls cannot tell; "
+                "give more --samples",
+            )
+    size_kb = (size_bytes or 0) / 1000
+    if limits.max_size_kb is not None and size_kb > limits.max_size_kb:
+        yield "fail", f"file of {size_kb:,.1f} kB is above {limits.max_size_kb:g} kB"
+
+
+def judge_output(found: OutputEvidence, limits: Limits) -> Iterator[Reason]:
+    """Yields what speaks against an output."""
+    if found.distance.finite < 1:
+        share = 1 - found.distance.finite
+        yield "fail", f"outputs hold NaN or infinity: {share:.1%} of all values"
     for symptom in found.symptoms:
         yield "fail", symptom
+    if found.scores.kind == "outputs":
+        yield from _against_outputs(found, limits)
+    else:
+        yield from _against_targets(found, limits)
+    yield from _as_verified(found, limits)
 
 
-def _unlabelled(found: OutputEvidence, limits: Limits) -> Iterator[Reason]:
+def _against_outputs(found: OutputEvidence, limits: Limits) -> Iterator[Reason]:
     """The Keras model's outputs stand for the truth; neither they nor what varies may be noisy."""
-    snr_db, variation_db = found.distance.snr_db, found.distance.centred_snr_db
+    snr_db, centred_snr_db = found.distance.snr_db, found.distance.centred_snr_db
     how = "(judged by outputs: the data has no labels)"
     least = limits.min_snr_db
     if snr_db < least:
@@ -65,16 +123,16 @@ def _unlabelled(found: OutputEvidence, limits: Limits) -> Iterator[Reason]:
             f"signal-to-noise ratio against the Keras model's outputs is {snr_db:.1f} dB, "
             f"below {least:g} dB {how}",
         )
-    elif -MAX_SNR_DB < variation_db < least - VARIATION_SLACK_DB:  # none where nothing varies
+    elif -MAX_SNR_DB < centred_snr_db < least - CENTRED_SLACK_DB:  # none where nothing varies
         yield (
             "fail",
-            "signal-to-noise ratio of what varies in the Keras model's outputs from example to "
-            f"example is {variation_db:.1f} dB, below {least - VARIATION_SLACK_DB:g} dB, "
-            f"{VARIATION_SLACK_DB:g} less than --min-snr-db {how}",
+            "centred signal-to-noise ratio, of what varies from example to example, is "
+            f"{centred_snr_db:.1f} dB, below {least - CENTRED_SLACK_DB:g} dB, "
+            f"{CENTRED_SLACK_DB:g} less than --min-snr-db {how}",
         )
 
 
-def _labelled(found: OutputEvidence, limits: Limits) -> Iterator[Reason]:
+def _against_targets(found: OutputEvidence, limits: Limits) -> Iterator[Reason]:
     accuracy = found.scores.accuracy
     if found.baseline is not None and accuracy is not None:
         least = found.baseline - limits.tolerance
@@ -106,7 +164,7 @@ def _labelled(found: OutputEvidence, limits: Limits) -> Iterator[Reason]:
 
 
 def _drop(found: OutputEvidence, limits: Limits) -> Iterator[Reason]:
-    scores, most = found.scores, limits.most
+    scores, most = found.scores, limits.allowed_drop
     notation, drop = NOTATIONS[scores.metric], scores.drop
     if drop is None:
         yield "inconclusive", scores.undefined or f"{notation.name} is undefined"

@@ -6,8 +6,8 @@ from typing import Any, cast, get_args
 
 import numpy as np
 
-from benchmark.judge.limits import Verdict
 from benchmark.judge.metrics import Measure, measure_of
+from benchmark.judge.verdict import Verdict
 from benchmark.measure.latency import MIN_ROUNDS
 from benchmark.results.fields import REMEDY, Fields
 from benchmark.results.file import SCHEMA_VERSION

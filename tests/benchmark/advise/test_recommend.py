@@ -2,16 +2,13 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
-from benchmark.advise.closest import check_limits, limits_of, unmet
+from benchmark.advise.closest import unmet
 from benchmark.advise.recommend import recommend
 from benchmark.config import Objective
 from benchmark.judge.limits import Limits
 from tests.benchmark.judge.rows import BY_ACCURACY, row
-from tests.examples import task
-from train.common.errors import DataError, ToolkitError
 
 LIMITS = Limits(baseline=0.886, tolerance=0.01)
 FLOAT = row("tflite-float32", 4.0, 1_000_000, wrong=range(200))
@@ -19,8 +16,6 @@ INT8 = row("tflite-int8", 2.0, 254_000, wrong=range(210))
 INT4 = row("tflite-int4", 2.5, 130_000, wrong=range(260))
 SLOW = row("tflite-int16x8", 20.0, 256_000, wrong=range(210))
 ROWS = (FLOAT, INT8, INT4, SLOW)
-LABELLED = task(np.eye(3, dtype=np.float32), np.arange(3))
-UNLABELLED = task(np.eye(3, dtype=np.float32))
 
 
 @pytest.mark.parametrize(
@@ -87,7 +82,7 @@ def test_only_passing_exports_are_candidates() -> None:
 
 
 def test_without_limits_nothing_can_be_unmet() -> None:
-    assert limits_of(LIMITS) == {}
+    assert LIMITS.given() == {}
     assert unmet(ROWS, LIMITS) is None
 
 
@@ -152,31 +147,3 @@ def test_rows_that_were_not_measured_meet_nothing_and_are_not_the_closest() -> N
     assert message is not None
     assert "the closest is tflite-int8" in message
     assert unmet((broken,), replace(LIMITS, max_size_kb=20.0)) is None
-
-
-def test_a_limit_of_latency_is_refused_on_an_emulated_machine() -> None:
-    limited = replace(LIMITS, max_latency_us=9.0)
-    check_limits(limited, LABELLED, emulated=False)
-    check_limits(LIMITS, LABELLED, emulated=True)
-    with pytest.raises(ToolkitError, match="got --max-latency-us on an emulated machine"):
-        check_limits(limited, LABELLED, emulated=True)
-
-
-@pytest.mark.parametrize("name", ["max_drop", "min_agreement", "max_drop_per_class"])
-def test_limits_that_need_labels_are_refused_without_them(name: str) -> None:
-    limited = replace(LIMITS, **{name: 0.1})
-    check_limits(limited, LABELLED, emulated=False)
-    option = "--" + name.replace("_", "-")
-    with pytest.raises(DataError, match=f"got {option} and data without labels"):
-        check_limits(limited, UNLABELLED, emulated=False)
-    check_limits(replace(LIMITS, max_size_kb=1.0), UNLABELLED, emulated=False)
-
-
-@pytest.mark.parametrize("name", ["min_agreement", "max_drop_per_class"])
-def test_limits_of_classes_are_refused_where_there_are_none(name: str) -> None:
-    limited = replace(LIMITS, **{name: 0.1})
-    values = replace(LABELLED, kind="values", metric="mae", has_classes=False)
-    option = "--" + name.replace("_", "-")
-    with pytest.raises(ToolkitError, match=f"got {option} for output .* tells no classes"):
-        check_limits(limited, values, emulated=False)
-    check_limits(replace(LIMITS, max_drop=0.1), values, emulated=False)

@@ -8,9 +8,9 @@ import numpy as np
 
 from benchmark.advise.quality import Quality
 from benchmark.judge.classification import compare
-from benchmark.judge.limits import Verdict
 from benchmark.judge.rows import Result
 from benchmark.judge.scores import score_output
+from benchmark.judge.verdict import Verdict
 from benchmark.measure.latency import Round, WarmUp, summarize
 from benchmark.measure.variants import Variant
 from export.formats import FORMATS

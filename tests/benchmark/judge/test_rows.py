@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.judge.limits import Verdict
+from benchmark.judge.verdict import Verdict
 from tests.benchmark.measure.raw import LIMITS, Outputs, concluded, tasks
 
 RANDOM = np.random.default_rng(3)
@@ -193,7 +193,7 @@ def test_a_large_offset_does_not_hide_a_constant_answer(tmp_path: Path) -> None:
     assert row.verdict == "fail"
     assert row.distance is not None
     assert row.distance.snr_db > 35
-    assert row.reasons[1].startswith("signal-to-noise ratio of what varies in the Keras model's")
+    assert row.reasons[1].startswith("centred signal-to-noise ratio, of what varies from")
     assert concluded(tmp_path, judged, {"y": noisy(reference, 0.02)}).verdict == "pass"
 
 

@@ -1,12 +1,9 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from benchmark.judge.metrics import Shape, TaskKind
 from benchmark.judge.task import kind_of, tasks_of
-from benchmark.pipeline import limits_for
-from tests.benchmark.measure.raw import LIMITS, reference_of, tasks
+from tests.benchmark.measure.raw import reference_of, tasks
 from train.common.errors import ToolkitError
 from train.common.samples import Samples
 
@@ -86,21 +83,3 @@ def test_targets_of_no_output_are_refused() -> None:
     test = Samples(inputs={"x": np.zeros((6, 2))}, targets={"other": LABELS})
     with pytest.raises(ToolkitError, match="got targets for output 'other', expected c; rename"):
         tasks_of(reference_of({"c": SOFTMAX}), test)
-
-
-def test_a_default_baseline_is_of_the_accuracy_alone() -> None:
-    (accuracy,), (top,), (values,), (unlabelled,) = (
-        tasks({"c": SOFTMAX}, {"c": LABELS}),
-        tasks({"c": np.ones((6, 8), np.float32)}, {"c": LABELS}, metric="top-5"),
-        tasks({"v": LOGITS}, {"v": LOGITS}),
-        tasks({"c": SOFTMAX}, {}),
-    )
-    assert limits_for(LIMITS, accuracy, 0.9).baseline == 0.9
-    assert limits_for(LIMITS, unlabelled, 0.9).baseline == 0.9
-    assert limits_for(LIMITS, accuracy, None).baseline is None
-    assert limits_for(LIMITS, top, 0.9).baseline is None
-    given = replace(LIMITS, baseline=0.7)
-    assert limits_for(given, accuracy, 0.9).baseline == 0.7
-    for task in (top, values):
-        with pytest.raises(ToolkitError, match=f"got --baseline and --metric {task.metric}"):
-            limits_for(given, task, None)

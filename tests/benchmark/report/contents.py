@@ -12,8 +12,9 @@ from benchmark.advise.quality import quality_of
 from benchmark.advise.recommend import recommend
 from benchmark.config import BenchmarkConfig
 from benchmark.judge.classification import compare
-from benchmark.judge.limits import Limits, Verdict
+from benchmark.judge.limits import Limits
 from benchmark.judge.rows import Result
+from benchmark.judge.verdict import Verdict
 from benchmark.measure.conditions import Conditions
 from benchmark.measure.latency import Round, WarmUp, summarize
 from benchmark.measure.variants import Variant

@@ -11,10 +11,11 @@ from benchmark.advise.explain import Explanation
 from benchmark.advise.recommend import Recommendation
 from benchmark.judge.classification import Accuracy, Paired
 from benchmark.judge.drop import paired_drop
-from benchmark.judge.limits import Limits, Verdict
+from benchmark.judge.limits import Limits
 from benchmark.judge.metrics import Measure
 from benchmark.judge.rows import Result
 from benchmark.judge.scores import Scores
+from benchmark.judge.verdict import Verdict
 from benchmark.measure.conditions import Conditions
 from benchmark.measure.latency import Latency, Round, WarmUp, summarize
 from benchmark.measure.variants import Variant

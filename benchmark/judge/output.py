@@ -1,13 +1,13 @@
-"""One output of one export → its scores, its verdict and its symptoms. Light."""
+"""One output of one export: its scores, what looks wrong with it, and the verdict on it alone."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from benchmark.judge.classification import Accuracy, compare
-from benchmark.judge.limits import Limits, OutputEvidence, Verdict, verdict_of
+from benchmark.judge.limits import Limits
 from benchmark.judge.scores import Scores
 from benchmark.judge.symptoms import (
     experiment_symptoms,
@@ -16,7 +16,7 @@ from benchmark.judge.symptoms import (
     value_symptoms,
 )
 from benchmark.judge.task import Task
-from benchmark.judge.verdict import judge_output
+from benchmark.judge.verdict import OutputEvidence, Verdict, judge_output, verdict_of
 from export.manifest import Manifest
 from export.verify.distance import Distance
 
@@ -25,7 +25,7 @@ VERIFIED = ("agreement", "snr_db")
 
 @dataclass(frozen=True, kw_only=True)
 class OutputResult:
-    """What became of an output.
+    """What is known of an output.
 
     Attributes:
         scores: by the metric that judges it.
@@ -48,12 +48,12 @@ class OutputResult:
             "verdict": self.verdict,
             "reasons": list(self.reasons),
             "scores": self.scores.as_json(),
-            "distance": self.distance.as_json(),
+            "distance": asdict(self.distance),
         }
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shared:
+class ExportFacts:
     """What all outputs of an export share.
 
     Attributes:
@@ -62,7 +62,7 @@ class Shared:
         examples: what the test data is made of, `images` or `examples`.
         same_distribution: as of the test data's `Evaluation`. Where the test data may be unlike
             what calibrated the export, how it fills the inputs' ranges only explains a failure.
-        failed: whether the export fails for what is no output's, so that symptoms are looked for.
+        failed: whether the export fails whatever its outputs, so that symptoms are looked for.
     """
 
     manifest: Manifest | None
@@ -72,36 +72,38 @@ class Shared:
     failed: bool
 
 
-def conclude_output(
-    task: Task, outputs: np.ndarray, under: Shared, limits: Limits, *, main: bool
+def result_of_output(
+    task: Task, outputs: np.ndarray, export: ExportFacts, limits: Limits, *, is_main: bool
 ) -> OutputResult:
-    """Judges an output.
+    """Scores and judges an output.
 
     Args:
-        task: what is asked of it.
+        task: what it is judged as.
         outputs: (N, …) the export's.
-        under: what all outputs of the export share.
-        limits: the limits.
-        main: whether it is the one that the table is of.
+        export: what all outputs of the export share.
+        limits: those to keep.
+        is_main: whether it is the one that the table is of.
     """
-    scores, scalars = task.score(outputs), under.scalars
-    of_inputs = input_symptoms(scalars["clipped_share"], scalars["input_range_use"]) if main else []
+    scores, scalars = task.score(outputs), export.scalars
+    of_inputs = []
+    if is_main:
+        of_inputs = input_symptoms(scalars["clipped_share"], scalars["input_range_use"])
     evidence = OutputEvidence(
         scores=scores,
         distance=task.distance(outputs),
-        verified=_verified(task, under.manifest),
-        baseline=limits.baseline if main and task.metric == "accuracy" else None,
+        verified=_verified(task, export.manifest),
+        baseline=limits.baseline if is_main and task.metric == "accuracy" else None,
         class_names=task.class_names,
-        symptoms=tuple(of_inputs) if under.same_distribution else (),
-        examples=under.examples,
-        same_distribution=under.same_distribution,
+        symptoms=tuple(of_inputs) if export.same_distribution else (),
+        examples=export.examples,
+        same_distribution=export.same_distribution,
     )
-    reasons = judge_output(evidence, limits)
+    reasons = list(judge_output(evidence, limits))
     verdict = verdict_of(reasons)
     found: list[str] = []
-    if verdict == "fail" or (under.failed and main):
-        found = [] if under.same_distribution else of_inputs
-        found += _symptoms(task, outputs, under, evidence, main=main)
+    if verdict == "fail" or (export.failed and is_main):
+        found = [] if export.same_distribution else of_inputs
+        found += _symptoms(task, outputs, export, evidence, is_main=is_main)
     accuracy, labels = scores.accuracy, task.labels
     if scores.metric == "top-5" and labels is not None:
         accuracy = compare(outputs, task.reference, labels)
@@ -126,24 +128,19 @@ def _verified(task: Task, manifest: Manifest | None) -> dict[str, float]:
 
 
 def _symptoms(
-    task: Task,
-    outputs: np.ndarray,
-    under: Shared,
-    evidence: OutputEvidence,
-    *,
-    main: bool,
+    task: Task, outputs: np.ndarray, export: ExportFacts, evidence: OutputEvidence, *, is_main: bool
 ) -> list[str]:
     if not task.has_classes:
-        return value_symptoms(outputs, task.reference, under.examples)
+        return value_symptoms(outputs, task.reference, export.examples)
     found = output_symptoms(
         task.class_scores(outputs),
         task.class_scores(task.reference),
         task.labels,
         task.class_names,
-        under.examples,
+        export.examples,
     )
     agreement, verified = evidence.distance.agreement, evidence.verified.get("agreement", 1.0)
-    if main and agreement is not None:
-        tried = f"{under.scalars['experiment_examples']} {under.examples}"
-        found += experiment_symptoms(under.scalars["experiments"], agreement, verified, tried)
+    if is_main and agreement is not None:
+        tried = f"{export.scalars['experiment_examples']} {export.examples}"
+        found += experiment_symptoms(export.scalars["experiments"], agreement, verified, tried)
     return found
