@@ -44,9 +44,10 @@ def main(arguments: Sequence[str]) -> int:
     from train.common.bundled import in_bundle
 
     if options.merge:
-        from benchmark.results.merge import read_machines, render_merged
+        from benchmark.report.machines import render_machines
+        from benchmark.results.merge import read_machines
 
-        render_merged(read_machines(options.merge), Console())
+        render_machines(read_machines(options.merge), Console())
         return 0
     of_a_new_bundle = options.bundle_images != DEFAULT_BUNDLE_IMAGES
     if of_a_new_bundle and (options.host is None or options.bundle is not None):
@@ -86,10 +87,11 @@ def main(arguments: Sequence[str]) -> int:
     from benchmark.config import BenchmarkConfig
     from benchmark.judge.limits import MIN_SNR_DB, Limits
     from benchmark.judge.scores import THRESHOLD
+    from benchmark.measure.variants import RESULTS_FILE
     from benchmark.pipeline import run_benchmark
     from benchmark.report.terminal import render
     from benchmark.report.write import PAGE_FILE
-    from train.common.environment import read_environment
+    from benchmark.results.read import read_run
     from train.common.progress import progress
 
     config = BenchmarkConfig(
@@ -125,7 +127,8 @@ def main(arguments: Sequence[str]) -> int:
     )
     with progress() as report:
         benchmark = run_benchmark(config, on_progress=report.step)
-    render(benchmark, read_environment(), Console(), details=options.details)
+    run = read_run(config.artifacts / RESULTS_FILE)
+    render(run, Console(), explain=options.explain, details=options.details)
     print(f"The same to forward: {(config.reports or config.artifacts) / PAGE_FILE}")
     nothing_meets = unmet(benchmark.results, benchmark.limits)
     if nothing_meets is not None:

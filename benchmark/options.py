@@ -1,4 +1,4 @@
-"""The options of `python -m benchmark`. Light."""
+"""The options of `python -m benchmark`, grouped by task."""
 
 from pathlib import Path
 
@@ -29,10 +29,27 @@ def parser() -> Parser:
     """Returns the parser of the command's options."""
     found = Parser(
         prog="python -m benchmark",
-        description="Measures what each export costs in accuracy and takes in time and size.",
+        description="Measures what each export costs in accuracy and takes in time and size, and "
+        "says which one to take.",
+        examples=(
+            ("", "every export in artifacts/"),
+            ("--max-size-kb 200", "which one to take within a limit"),
+            ("--compare old.json new.json", "what changed between two runs"),
+        ),
     )
+    _add_measurements(found)
+    _add_limits(found)
+    _add_output(found)
+    _add_comparisons(found)
+    _add_other_machine(found)
     found.add_shared_arguments(custom_data=True)
-    add = found.add_argument
+    add = found.group("files")
+    add(
+        "--image-size",
+        type=_size,
+        metavar="HxW",
+        help="height and width that pictures in --data are brought to (default: the model's)",
+    )
     add(
         "--reports",
         type=Path,
@@ -40,90 +57,25 @@ def parser() -> Parser:
         help="folder for benchmark.html, .md and .csv (default: the artifacts folder)",
     )
     add(
+        "--save-outputs",
+        action="store_true",
+        help="keep every row's outputs on all examples, in benchmark.outputs.npz",
+    )
+    return found
+
+
+def _add_measurements(parser: Parser) -> None:
+    add = parser.group("what to measure")
+    add(
         "--format",
         action="append",
         default=[],
         metavar="NAME",
-        help="measure only these formats; repeatable, comma-separated (default: all there are)",
+        help="these formats only; repeatable, comma-separated (default: all there are)",
     )
-    add(
-        "--baseline",
-        type=number_between(0, 1),
-        metavar="SHARE",
-        help="accuracy to compare with, 0…1 (default: 0.886 on Fashion-MNIST, of your own model "
-        "none)",
-    )
-    add(
-        "--tolerance",
-        type=number_between(0, 1),
-        default=TOLERANCE,
-        metavar="SHARE",
-        help="accuracy that may be lost against the baseline and against the Keras model, 0…1; of "
-        "AUC and R² likewise, of MAE and RMSE the share by which they may grow (default: "
-        "%(default)s)",
-    )
-    add(
-        "--max-drop",
-        type=number_between(0, 1),
-        metavar="SHARE",
-        help="what may be lost against the Keras model, 0…1, in place of the tolerance",
-    )
-    add(
-        "--metric",
-        choices=METRICS,
-        help="what the first output with targets is judged by (default: accuracy for classes, r2 "
-        "for values)",
-    )
-    add(
-        "--threshold",
-        type=number_between(-1e30, 1e30),
-        metavar="VALUE",
-        help="an output of one value above it is a yes; 0 for logits (default: 0.5)",
-    )
-    add(
-        "--image-size",
-        type=_size,
-        metavar="HxW",
-        help="height and width that pictures in --data are brought to (default: the model's own)",
-    )
-    add(
-        "--max-drop-per-class",
-        type=number_between(0, 1),
-        metavar="SHARE",
-        help="accuracy that any class may lose against the Keras model, 0…1",
-    )
-    add(
-        "--min-agreement",
-        type=number_between(0, 1),
-        metavar="SHARE",
-        help="least share of examples with the Keras model's prediction, 0…1",
-    )
-    add(
-        "--max-latency-us",
-        type=number_between(0.001, 1e12),
-        metavar="US",
-        help="largest median of a single inference, in microseconds",
-    )
-    add(
-        "--max-size-kb",
-        type=number_between(0.001, 1e12),
-        metavar="KB",
-        help="largest file, in units of 1000 bytes",
-    )
-    add(
-        "--min-snr-db",
-        type=number_between(-200, 200),
-        metavar="DB",
-        help="least signal-to-noise ratio against the Keras model's outputs where the data has no "
-        "labels (default: 15)",
-    )
-    add(
-        "--objective",
-        choices=OBJECTIVES,
-        default=OBJECTIVES[0],
-        help="what the recommended export is the best by, among those that pass; the others decide "
-        "where it can't (default: %(default)s)",
-    )
+    add("--quick", action="store_true", help="fewer timed calls: same verdicts, rougher latency")
+    add("--resume", action="store_true", help="go on with a run that was cut off")
+    add("--include-keras", action="store_true", help="a row for the Keras model (TensorFlow)")
     add(
         "--threads",
         type=listed(integer_between(1, MAX_THREADS)),
@@ -150,14 +102,15 @@ def parser() -> Parser:
         "--batch",
         type=integer_between(1, MAX_BATCH),
         metavar="N",
-        help="also measure examples a second in batches of N; one by one where the file has a "
+        help="also measure examples per second in batches of N; one by one where the file has a "
         "fixed batch of one",
     )
+    add("--profile", action="store_true", help="time per operator by the runtimes' own profilers")
     add(
         "--samples",
         type=integer_between(1_000, MAX_SAMPLES),
         metavar="N",
-        help=f"single inferences timed a row, at least 1000 (default: {SAMPLES}, with --quick "
+        help=f"single inferences timed per row, at least 1000 (default: {SAMPLES}, with --quick "
         f"{QUICK_SAMPLES})",
     )
     add(
@@ -167,36 +120,118 @@ def parser() -> Parser:
         metavar="S",
         help="longest time for a row's timed calls; fewer samples then (default: %(default)s)",
     )
-    add("--details", action="store_true", help="a second table: start-up, memory, tails, classes")
-    add("--profile", action="store_true", help="time per operator by the runtimes' own profilers")
-    add("--quick", action="store_true", help="fewer timed calls: same verdict, rougher latency")
-    add("--include-keras", action="store_true", help="a row for the Keras model (TensorFlow)")
+
+
+def _add_limits(parser: Parser) -> None:
+    add = parser.group("limits, and which export to take")
     add(
-        "--save-outputs",
-        action="store_true",
-        help="keep every row's outputs on all examples, in benchmark.outputs.npz",
+        "--tolerance",
+        type=number_between(0, 1),
+        default=TOLERANCE,
+        metavar="SHARE",
+        help="accuracy that may be lost against the baseline and against the Keras model, 0…1; of "
+        "AUC and R² likewise, of MAE and RMSE the share by which they may grow (default: "
+        "%(default)s)",
     )
-    add("--resume", action="store_true", help="go on with a run that was cut off")
+    add(
+        "--baseline",
+        type=number_between(0, 1),
+        metavar="SHARE",
+        help="accuracy to compare with, 0…1 (default: 0.886 on Fashion-MNIST, none for a custom "
+        "model)",
+    )
+    add(
+        "--max-drop",
+        type=number_between(0, 1),
+        metavar="SHARE",
+        help="what may be lost against the Keras model, 0…1, in place of the tolerance",
+    )
+    add(
+        "--max-drop-per-class",
+        type=number_between(0, 1),
+        metavar="SHARE",
+        help="accuracy that any class may lose against the Keras model, 0…1",
+    )
+    add(
+        "--min-agreement",
+        type=number_between(0, 1),
+        metavar="SHARE",
+        help="least share of examples with the Keras model's prediction, 0…1",
+    )
+    add(
+        "--min-snr-db",
+        type=number_between(-200, 200),
+        metavar="DB",
+        help="least signal-to-noise ratio against the Keras model's outputs where the data has no "
+        "labels (default: 15)",
+    )
+    add(
+        "--max-latency-us",
+        type=number_between(0.001, 1e12),
+        metavar="US",
+        help="largest median of a single inference, in microseconds",
+    )
+    add(
+        "--max-size-kb",
+        type=number_between(0.001, 1e12),
+        metavar="KB",
+        help="largest file, in units of 1000 bytes",
+    )
+    add(
+        "--metric",
+        choices=METRICS,
+        help="what the first output with targets is judged by (default: accuracy for classes, r2 "
+        "for values)",
+    )
+    add(
+        "--threshold",
+        type=number_between(-1e30, 1e30),
+        metavar="VALUE",
+        help="an output of one value above it is a yes; 0 for logits (default: 0.5)",
+    )
+    add(
+        "--objective",
+        choices=OBJECTIVES,
+        default=OBJECTIVES[0],
+        help="what the recommended export is best by, among those that pass; the others decide "
+        "where it can't (default: %(default)s)",
+    )
+
+
+def _add_output(parser: Parser) -> None:
+    add = parser.group("what to show")
+    add(
+        "--explain", action="store_true", help="why rows are slow or large, and how it was measured"
+    )
+    add("--details", action="store_true", help="a second table: start-up, memory, tails, classes")
+
+
+def _add_comparisons(parser: Parser) -> None:
+    add = parser.group("compare runs, measuring nothing")
     add(
         "--compare",
         type=Path,
         nargs=2,
         metavar=("OLD", "NEW"),
-        help="measure nothing, say what changed between two results files; exit code 1 if a row "
-        "is gone or has a worse verdict, a significantly lower accuracy or higher latency",
+        help="what changed between two results files; exit code 1 if a row is gone or has a worse "
+        "verdict, a significantly lower accuracy or higher latency",
     )
     add(
         "--merge",
         nargs="+",
         type=Path,
         metavar="FILE",
-        help="measure nothing; show the results of several machines side by side",
+        help="the results of several machines side by side",
     )
+
+
+def _add_other_machine(parser: Parser) -> None:
+    add = parser.group("another machine")
     add(
         "--host",
         metavar="USER@HOST[:PORT]",
-        help="measure on another machine, by ssh: take a bundle there, run it, bring the results "
-        "back into hosts/ in the artifacts folder",
+        help="measure there, by ssh: take a bundle there, run it, bring the results back into "
+        "hosts/ in the artifacts folder",
     )
     add(
         "--remote-python",
@@ -210,8 +245,7 @@ def parser() -> Parser:
         metavar="DIR|FILE.tar.gz",
         help="with --host: a bundle made earlier (default: one of the exports that are there)",
     )
-    add_bundle_images(found.add_argument)
-    return found
+    add_bundle_images(add)
 
 
 def _size(text: str) -> tuple[int, int]:

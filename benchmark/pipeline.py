@@ -24,6 +24,7 @@ from benchmark.measure.variants import (
 from benchmark.report.write import check_places, write_reports
 from benchmark.results.file import Benchmark, as_json
 from benchmark.results.outputs import OUTPUTS_FILE, write_outputs
+from benchmark.results.read import read_run
 from export.data.test_data import open_evaluation, unpacked
 from train.common.artifact import publish, staging, write_json
 from train.common.environment import read_environment
@@ -95,7 +96,7 @@ def run_benchmark(
         )
         content = as_json(benchmark, config.settings(), reference, main, now())
         write_json(staged / RESULTS_FILE, content)
-        written = write_reports(content, found.pictures, staged_reports)
+        written = write_reports(read_run(staged / RESULTS_FILE), found.pictures, staged_reports)
         files = [staged / RESULTS_FILE]
         if config.save_outputs:
             files.append(staged / OUTPUTS_FILE)

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmark.judge.metrics import measure_of
 from benchmark.report.page import plot_svg
 from benchmark.report.terminal import results_table
-from benchmark.report.text import Json, facts
-from benchmark.results.file import SCHEMA_VERSION
-from train.common.artifact import publish, read_json, staging
+from benchmark.report.text import facts
+from benchmark.results.read import read_run
+from benchmark.results.run import Run
+from train.common.artifact import publish, staging
 from train.common.cli import run_command
 
 SOURCE, TARGET = Path("artifacts/benchmark.json"), Path("benchmark/report/pictures")
@@ -26,18 +26,18 @@ FONT = re.compile(r"@font-face \{.*?\}", re.DOTALL)
 
 
 def main(arguments: Sequence[str]) -> int:
-    content = read_json(SOURCE, schema_version=SCHEMA_VERSION, remedy="run `python -m benchmark`")
+    run = read_run(SOURCE)
     with staging(TARGET) as staged:
-        (staged / "plot.svg").write_text(plot_svg(content), encoding="utf-8")
-        (staged / "table.svg").write_text(table_svg(content), encoding="utf-8")
+        (staged / "plot.svg").write_text(plot_svg(run), encoding="utf-8")
+        (staged / "table.svg").write_text(table_svg(run), encoding="utf-8")
         publish([staged / "plot.svg", staged / "table.svg"], TARGET)
     return 0
 
 
-def table_svg(content: Json) -> str:
+def table_svg(run: Run) -> str:
     console = Console(record=True, width=80, file=io.StringIO(), force_terminal=True)
-    console.print(results_table(content["results"], measure_of(content), content["recommendation"]))
-    said = facts(content)
+    console.print(results_table(run))
+    said = facts(run)
     for title in SHOWN:
         console.print(f"{title}: {said[title]}", highlight=False, markup=False)
     svg = console.export_svg(title="python -m benchmark", unique_id="table")

@@ -8,13 +8,47 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.results.read import RecordedRun, read_run
+from benchmark.results.read import read_run
+from benchmark.results.run import Run
 
 IMAGES = 1_000
 CLASSES = 10
 LABELS = [index % CLASSES for index in range(IMAGES)]
 ROUNDS, LAUNCHES = 20, 4
 Content = dict[str, Any]
+NOT_MEASURED = (
+    *("correct", "total", "lost", "gained", "accuracy", "accuracy_ci95", "drop_vs_source"),
+    *("drop_ci95", "delta_vs_baseline", "mcnemar_p", "ece", "source_ece", "worst_class_drop"),
+    *("classes", "distance", "start_to_first_result_ms", "load_ms", "first_inference_us"),
+    *("peak_rss_bytes", "peak_rss_over_empty_bytes", "call", "throughput", "profile"),
+)
+LATENCY: Content = {
+    "samples": 10_000,
+    **dict.fromkeys(("p90", "p999", "spread", "vs_reference")),
+    **{f"{name}_ci95": [None, None] for name in ("p50", "p90", "p99", "p999")},
+    "mean": 1.0,
+    "min": 1.0,
+    "max": 1.0,
+    "timer": 0.05,
+    "warm_up_calls": 9,
+    "settled": True,
+    "quiet_rounds": ROUNDS,
+}
+SETTINGS: Content = {
+    "baseline": 0.88,
+    "tolerance": 0.01,
+    **dict.fromkeys(("max_drop", "max_drop_per_class", "min_agreement")),
+    **dict.fromkeys(("max_latency_us", "max_size_kb", "metric", "batch")),
+    "min_snr_db": 15.0,
+    "threshold": 0.5,
+    "threads": [1],
+    "modes": [],
+    "samples": 10_000,
+    "rounds": ROUNDS,
+    "launches": LAUNCHES,
+    "max_seconds": 5.0,
+    "profile": False,
+}
 
 
 def predictions(wrong: Sequence[int]) -> list[int]:
@@ -28,13 +62,20 @@ def row(name: str, p50_us: float = 10.0, wrong: Sequence[int] = range(100)) -> C
     launch = np.repeat([0.99, 1.0, 1.0, 1.01], ROUNDS // LAUNCHES)
     rounds = p50_us * launch * (1 + np.arange(ROUNDS) % 5 * 0.001)
     return {
+        **dict.fromkeys(NOT_MEASURED),
         "name": name,
+        "format": "tflite-int8",
+        "runtime": "litert",
+        "mode": "xnnpack",
+        "threads": 1,
         "size_bytes": 1_000,
         "gzip_bytes": 900,
         "verdict": "pass",
         "reasons": [],
+        "explanations": [],
         "predicted": predictions(wrong),
-        "latency_us": {"p50": p50_us, "rounds_p50": rounds.tolist()},
+        "latency_us": {**LATENCY, "p50": p50_us, "p99": 2 * p50_us, "rounds_p50": rounds.tolist()},
+        "rounds_ns": [],
         "rounds_quiet": [True] * ROUNDS,
     }
 
@@ -54,7 +95,9 @@ def content(*rows: Content) -> Content:
             "python": "3.11.7",
         },
         "versions": {"numpy": "2.0.0", "onnxruntime": "1.20.0"},
-        "settings": {"baseline": 0.88, "rounds": ROUNDS, "launches": LAUNCHES},
+        "settings": dict(SETTINGS),
+        "conditions": None,
+        "recommendation": None,
         "source": {"sha256": "a" * 64, "accuracy": 0.9, "predicted": predictions(range(100))},
         "data": {"sha256": "b" * 64, "classes": list("abcdefghij"), "labels": LABELS},
         "results": list(rows) or [row("first"), row("second", 20.0), row("third", 30.0)],
@@ -74,5 +117,5 @@ def written(found: Content, folder: Path, name: str) -> Path:
     return path
 
 
-def run(found: Content, folder: Path, name: str = "run.json") -> RecordedRun:
+def run(found: Content, folder: Path, name: str = "run.json") -> Run:
     return read_run(written(found, folder, name))

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.report.page import page_html
+from benchmark.results.read import read_run
 from tests.conftest import GATE, assert_one_line_error, run_module
 from train.data import fashion_mnist as dataset
 from train.data import sources
@@ -27,7 +28,7 @@ def test_a_row_for_every_setting_and_for_keras(artifacts: Path) -> None:
     done = run_module(
         *("benchmark", "--artifacts", artifacts, "--format", "tflite-int8,onnx-float32", "--quick"),
         *("--include-keras", "--threads", "1,2", "--xnnpack", "on,off", "--profile"),
-        *("--onnx-optimization", "disabled", "--batch", "16", "--details", *GATE),
+        *("--onnx-optimization", "disabled", "--batch", "16", "--details", "--explain", *GATE),
     )
     assert done.code == 0, done.out + done.err
     assert "the faster way" in done.out
@@ -82,10 +83,10 @@ def test_reports_go_where_they_are_asked_for(artifacts: Path, tmp_path: Path) ->
     done = run_module(*arguments, *GATE)
     assert done.code == 0, done.out + done.err
     assert names <= {path.name for path in artifacts.iterdir()}
-    content = json.loads((artifacts / "benchmark.json").read_text())
+    run = read_run(artifacts / "benchmark.json")
     images = dataset.load_test(None).images
     # nothing is in the page that the JSON does not say
-    assert (artifacts / "benchmark.html").read_text() == page_html(content, images)
+    assert (artifacts / "benchmark.html").read_text() == page_html(run, images)
     assert (artifacts / "benchmark.html").stat().st_size < 600_000
 
 

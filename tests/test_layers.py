@@ -26,7 +26,6 @@ KNOWN = {
     ("benchmark/measure/session.py", "benchmark.judge"),
     ("benchmark/measure/variants.py", "benchmark"),
     ("benchmark/measure/worker.py", "benchmark.judge"),
-    ("benchmark/results/merge.py", "benchmark.report"),
     ("export/convert/finetune/__init__.py", "export"),
     ("export/convert/inputs.py", "export"),
     ("export/convert/make.py", "export"),

@@ -10,7 +10,7 @@ from selenium.webdriver.common.keys import Keys
 
 from benchmark.report.page import plot_svg
 from benchmark.report.write import PAGE_FILE, write_reports
-from tests.benchmark.report.contents import EXTREMES, IMAGES, VARIED
+from tests.benchmark.report.contents import EXTREMES, IMAGES, VARIED, read
 
 pytestmark = pytest.mark.slow  # a browser is many processes
 PHONE_WIDTH = 390
@@ -37,7 +37,7 @@ IMAGES_SHOWN = "return [...document.images].map(image => [image.complete, image.
 
 
 def opened(browser: webdriver.Chrome, folder: Path, content: dict[str, Any], width: int) -> None:
-    write_reports(content, IMAGES, folder)
+    write_reports(read(content), IMAGES, folder)
     emulate(browser, "setDeviceMetricsOverride", width=width, height=900, **METRICS)
     browser.get((folder / PAGE_FILE).as_uri())
 
@@ -117,7 +117,7 @@ def test_a_phone_shows_it_without_scrolling_aside(
 
 
 def test_the_plot_is_a_picture_of_its_own(browser: webdriver.Chrome, tmp_path: Path) -> None:
-    (tmp_path / "plot.svg").write_text(plot_svg(VARIED), encoding="utf-8")
+    (tmp_path / "plot.svg").write_text(plot_svg(read(VARIED)), encoding="utf-8")
     (tmp_path / "readme.html").write_text("<img src=plot.svg width=900>")
     browser.get((tmp_path / "readme.html").as_uri())
     assert browser.execute_script(IMAGES_SHOWN)[0][0]

@@ -32,7 +32,8 @@ class Recommendation:
         name: the row's.
         format: the row's.
         objective: what it is the best by.
-        reason: why it is, and what the next best would have bought, with figures.
+        reason: why it is, with figures.
+        runner_up: what the next best would have bought, and for what; None if there is none.
         limits: those that were set, by name.
         pareto: the rows that no other is at least as good as in all three objectives.
     """
@@ -41,6 +42,7 @@ class Recommendation:
     format: str
     objective: Objective
     reason: str
+    runner_up: str | None = None
     limits: dict[str, float]
     pareto: tuple[str, ...]
 
@@ -97,13 +99,15 @@ def recommend(
     first = _best(best, objective)
     reason = _why(chosen, first, decided_by, len(candidates), objective, quality)
     others = [found for found in best if found is not chosen]
+    runner_up = None
     if others:
-        reason += f". {_runner_up(chosen, choose(others, objective, quality)[0], quality)}"
+        runner_up = _runner_up(chosen, choose(others, objective, quality)[0], quality)
     return Recommendation(
         name=chosen.name,
         format=chosen.row.variant.format,
         objective=objective,
         reason=reason,
+        runner_up=runner_up,
         limits=limits,
         pareto=tuple(found.name for found in best),
     )
@@ -195,7 +199,7 @@ def _why(
         return f"{BEST[objective]} of {count} within the limits: {_figures(chosen, quality)}"
     return (
         f"{LEVEL[objective]} {first.name} ({_figure(objective, chosen, quality)} and "
-        f"{_figure(objective, first, quality)}: no difference that the measurements can carry) and "
+        f"{_figure(objective, first, quality)}, too close to tell) and "
         f"{BETTER[decided_by]}, {_figure(decided_by, chosen, quality)} instead of "
         f"{_figure(decided_by, first, quality)}; {count} are within the limits"
     )

@@ -1,6 +1,5 @@
 """Which metrics judge what kind of output, how they are written, and which way is better."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -166,23 +165,3 @@ class Measure:
         """Returns a JSON object of the fields; the kind is called `task` in it."""
         content = asdict(self)
         return {"output": content.pop("output"), "task": content.pop("kind"), **content}
-
-
-def measure_of(content: Mapping[str, Any]) -> Measure:
-    """Returns what the rows of a `benchmark.json` are judged by; earlier ones by accuracy.
-
-    Raises:
-        LookupError, TypeError, ValueError: it is garbled.
-    """
-    if "measure" in content:
-        fields = dict(content["measure"])
-        found = Measure(kind=fields.pop("task"), **fields)
-        if found.kind not in METRICS_OF_KIND or found.metric not in NOTATIONS:
-            raise ValueError(f"the measure, got {found.kind!r} by {found.metric!r}")
-        if found.examples not in ("images", "examples"):
-            raise ValueError(f"the measure's examples, got {found.examples!r}")
-        return found
-    source = content["source"]
-    if "accuracy" in source and source["accuracy"] is None:
-        return Measure(output="", kind="outputs", metric="r2")
-    return Measure(output="", source_value=source.get("accuracy"))

@@ -1,14 +1,13 @@
-"""Renders what changed between two runs, plain when piped. Light."""
+"""Renders what changed between two runs, plain when piped."""
 
 from collections.abc import Iterable
 
-from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from benchmark.judge.statistics import SIGNIFICANCE, paired_drop_interval
-from benchmark.report.terminal import say
+from benchmark.report.console import plain_table, say
 from benchmark.results.compare import WORSE, Changes, Kind, PredictionChange
 from benchmark.results.latency_changes import MIN_CHANGE, MIN_LAUNCHES, LatencyChange
 
@@ -85,7 +84,7 @@ def _verdicts(changes: Changes, console: Console) -> None:
 
 
 def _sizes(changes: Changes, console: Console) -> None:
-    table = _table("size in bytes", ("old", "new", "gzip old", "gzip new"))
+    table = plain_table("size in bytes", ("old", "new", "gzip old", "gzip new"))
     same = 0
     for row in changes.rows:
         if row.old is None or row.new is None:
@@ -105,7 +104,9 @@ def _accuracies(changes: Changes, console: Console) -> None:
     if not changes.same_data:
         _unpaired(changes, console)
         return
-    table = _table("accuracy in %", ("old", "new", "flips", "lost", "gained", "drop 95 %", "p"))
+    table = plain_table(
+        "accuracy in %", ("old", "new", "flips", "lost", "gained", "drop 95 %", "p")
+    )
     found = {row.name: row.predictions for row in changes.rows if row.predictions is not None}
     styles = {"less accurate": "red", "more accurate": "green"}
     for row in changes.rows:
@@ -146,10 +147,10 @@ def _unpaired(changes: Changes, console: Console) -> None:
     say(
         console,
         "Predictions are not compared image by image: got other test data, "
-        f"{old.images:,} images ({old.data_sha256[:12]}…) → {new.images:,} "
-        f"({new.data_sha256[:12]}…).",
+        f"{old.total:,} images ({old.data.sha256[:12]}…) → {new.total:,} "
+        f"({new.data.sha256[:12]}…).",
     )
-    table = _table("accuracy in %", ("old", "new", "drop 95 %"))
+    table = plain_table("accuracy in %", ("old", "new", "drop 95 %"))
     for row in changes.rows:
         if row.unpaired is not None:
             shares = (f"{share * 100:.2f}" for share in (row.unpaired.old, row.unpaired.new))
@@ -168,7 +169,7 @@ def _values(changes: Changes, console: Console) -> None:
     if not found:
         return
     notation = changes.new.measure.notation
-    table = _table(notation.name, ("old", "new", "change"))
+    table = plain_table(notation.name, ("old", "new", "change"))
     for name, (old, new) in found.items():
         if old != new:
             by = (
@@ -195,7 +196,7 @@ def _latencies(changes: Changes, console: Console) -> None:
             "measure both on the same one.",
         )
         return
-    table = _table("latency, p50 in µs", ("old", "new", "change", "95 %", "p", ""))
+    table = plain_table("latency, p50 in µs", ("old", "new", "change", "95 %", "p", ""))
     styles = {"slower": "red", "faster": "green"}
     found = {row.name: row.latency for row in changes.rows if row.latency is not None}
     for name, change in found.items():
@@ -244,14 +245,6 @@ def _same(console: Console, count: int, table: Table, what: str) -> None:
         rows = f"row{'s' * (count != 1)}"
         which = f"the other {count} {rows}" if table.row_count else f"all {count} {rows}"
         say(console, f"The same {what} in {which}.")
-
-
-def _table(first: str, columns: Iterable[str]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
-    table.add_column(first, overflow="fold")  # the one to give way in a narrow terminal
-    for name in columns:
-        table.add_column(name, justify="right", no_wrap=True)
-    return table
 
 
 def _print(console: Console, table: Table) -> None:

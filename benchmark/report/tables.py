@@ -1,4 +1,4 @@
-"""The reports for programs and for GitHub: CSV and Markdown. Light."""
+"""The reports for programs and for GitHub: CSV and Markdown."""
 
 import csv
 import io
@@ -6,30 +6,31 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from benchmark.judge.metrics import MISSING, measure_of
-from benchmark.report.others import OTHER_COLUMNS, other_rows
+from benchmark.judge.metrics import MISSING, NOTATIONS
 from benchmark.report.text import (
     EMULATED,
-    Json,
     best_passing,
     cells,
     columns,
-    drop_of,
     facts,
-    is_emulated,
+    interval,
     number,
-    p50,
-    value_of,
 )
+from benchmark.results.run import Recommended, Row, Run, Scores
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # a spreadsheet runs a cell that starts with these
 MARKDOWN = re.compile(r"([\\`*_\[\]<>|~&#!])")
 PERCENTILES = ("p50", "p90", "p99", "p999")
+OTHER_COLUMNS = ("format", "output", "metric", "value", "Keras", "drop 95 %", "verdict")
+OTHER_LEGEND = (
+    "value, Keras: of the export and of the Keras model; drop: points lost against the Keras model "
+    "(of MAE and RMSE: % by which they are larger), 95 % interval."
+)
 
 
-def csv_text(content: Json) -> str:
+def csv_text(run: Run) -> str:
     """Returns a flat line for each row, figures in full precision, what is missing empty."""
-    lines = [dict(_columns(row, emulated=is_emulated(content))) for row in content["results"]]
+    lines = [dict(_columns(row, emulated=run.environment.emulated)) for row in run.results]
     text = io.StringIO()
     names = max(lines, key=len)  # a row that was not measured has no other outputs
     writer = csv.DictWriter(text, list(names), lineterminator="\n")
@@ -38,53 +39,54 @@ def csv_text(content: Json) -> str:
     return text.getvalue()
 
 
-def _columns(row: Json, *, emulated: bool) -> Iterator[tuple[str, Any]]:
+def _columns(row: Row, *, emulated: bool) -> Iterator[tuple[str, Any]]:
     for name in ("name", "format", "runtime", "mode"):
-        yield name, _cell(row[name])
-    yield "threads", row["threads"]
-    yield "verdict", row["verdict"]
-    yield "size_bytes", row["size_bytes"]
-    yield "gzip_bytes", row["gzip_bytes"]
+        yield name, _cell(getattr(row, name))
+    for name in ("threads", "verdict", "size_bytes", "gzip_bytes"):
+        yield name, getattr(row, name)
     for name in ("correct", "total", "lost", "gained"):
-        yield f"{name}_images", row[name]
-    yield "accuracy_share", row["accuracy"]
-    yield from _ends("accuracy_ci95_share", row["accuracy_ci95"])
-    yield "drop_vs_source_share", row["drop_vs_source"]
-    yield from _ends("drop_ci95_share", row["drop_ci95"])
-    yield "delta_vs_baseline_share", row["delta_vs_baseline"]
-    yield "mcnemar_p", row["mcnemar_p"]
-    yield "ece_share", row["ece"]
-    scores, distance, latency = row.get("scores"), row["distance"] or {}, row["latency_us"] or {}
-    yield "metric", scores and scores["metric"]
-    yield "metric_value", value_of(row)
-    yield "metric_source_value", scores and scores["source_value"]
-    yield "metric_drop_share", scores and scores["drop"]
-    yield from _ends("metric_drop_ci95_share", drop_of(row))
-    yield "agreement_share", distance.get("agreement")
-    yield "snr_db", distance.get("snr_db")
-    yield "latency_samples", latency.get("samples")
+        yield f"{name}_images", getattr(row, name)
+    yield "accuracy_share", row.accuracy
+    yield from _ends("accuracy_ci95_share", row.accuracy_ci95)
+    yield "drop_vs_source_share", row.drop_vs_source
+    yield from _ends("drop_ci95_share", row.drop_ci95)
+    yield "delta_vs_baseline_share", row.delta_vs_baseline
+    yield "mcnemar_p", row.mcnemar_p
+    yield "ece_share", row.ece
+    yield "metric", row.scores and row.scores.metric
+    yield "metric_value", row.value
+    yield "metric_source_value", row.scores and row.scores.source_value
+    yield "metric_drop_share", row.scores and row.scores.drop
+    yield from _ends("metric_drop_ci95_share", row.loss_ci95)
+    yield "agreement_share", row.agreement
+    yield "snr_db", row.snr_db
+    latency = row.latency_us
+    yield "latency_samples", latency and latency.samples
     for name in PERCENTILES:
-        yield f"latency_{name}_us", latency.get(name)
-        yield from _ends(f"latency_{name}_ci95_us", latency.get(f"{name}_ci95"))
+        yield f"latency_{name}_us", getattr(latency, name, None)
+        yield from _ends(f"latency_{name}_ci95_us", getattr(latency, f"{name}_ci95", None))
     for name in ("mean", "min", "max"):
-        yield f"latency_{name}_us", latency.get(name)
-    yield "latency_spread_share", latency.get("spread")
+        yield f"latency_{name}_us", getattr(latency, name, None)
+    yield "latency_spread_share", latency and latency.spread
     for name in (
         *("start_to_first_result_ms", "load_ms", "first_inference_us"),
         *("peak_rss_bytes", "peak_rss_over_empty_bytes"),
     ):
-        yield name, row[name]
-    yield "throughput_images_per_second", (row["throughput"] or {}).get("images_per_second")
-    for output, found in row.get("outputs", {}).items():
-        of_it = found["scores"]
-        yield f"output_{output}_metric", of_it["metric"]
-        yield f"output_{output}_value", of_it["value"]
-        yield f"output_{output}_drop_share", of_it["drop"]
-        yield from _ends(f"output_{output}_drop_ci95_share", of_it["drop_ci95"])
-        yield f"output_{output}_verdict", found["verdict"]
+        yield name, getattr(row, name)
+    speed = row.throughput
+    yield (
+        "throughput_images_per_second",
+        speed.images_per_second if speed and speed.error is None else None,
+    )
+    for output, found in row.outputs.items():
+        yield f"output_{output}_metric", found.scores.metric
+        yield f"output_{output}_value", found.scores.value
+        yield f"output_{output}_drop_share", found.scores.drop
+        yield from _ends(f"output_{output}_drop_ci95_share", found.scores.drop_ci95)
+        yield f"output_{output}_verdict", found.verdict
     yield "emulated", emulated
-    yield "reasons", _cell("; ".join(row["reasons"]))
-    yield "explanations", _cell("; ".join(row.get("explanations", ())))
+    yield "reasons", _cell("; ".join(row.reasons))
+    yield "explanations", _cell("; ".join(row.explanations))
 
 
 def _ends(name: str, ends: Sequence[float | None] | None) -> Iterator[tuple[str, float | None]]:
@@ -97,21 +99,21 @@ def _cell(text: str | None) -> str | None:
     return f"'{text}" if text and text.startswith(FORMULA) else text
 
 
-def markdown_text(content: Json) -> str:
+def markdown_text(run: Run) -> str:
     """Returns the table with its legend, the recommendation and every reason."""
-    rows, measure = content["results"], measure_of(content)
+    rows, measure = run.results, run.measure
     meanings = columns(measure)
     lines = ["# Benchmark of the exports", ""]
-    if is_emulated(content):
+    if run.environment.emulated:
         lines += [f"**{escaped(EMULATED)}**", ""]
-    if recommended := content.get("recommendation"):
-        lines += [f"**{escaped(recommended['name'])}**: {escaped(recommended['reason'])}", ""]
+    if found := run.recommendation:
+        lines += [f"**{escaped(found.name)}**: {escaped(_advice(found))}", ""]
     lines += [
         f"| {' | '.join(('format', *meanings, 'verdict'))} |",
         f"|---{'|--:' * len(meanings)}|---|",
     ]
     lines += [
-        f"| {' | '.join(map(escaped, (row['name'], *cells(row, measure), row['verdict'])))} |"
+        f"| {' | '.join(map(escaped, (row.name, *cells(row, measure), row.verdict)))} |"
         for row in rows
     ]
     lines += ["", *(f"- {name}: {meaning}" for name, meaning in meanings.items()), ""]
@@ -121,37 +123,54 @@ def markdown_text(content: Json) -> str:
             "",
             f"| {' | '.join(OTHER_COLUMNS)} |",
             f"|---|---|---{'|--:' * (len(OTHER_COLUMNS) - 4)}|---|",
-            *(f"| {' | '.join(map(escaped, found))} |" for found in others),
+            *(f"| {' | '.join(map(escaped, line))} |" for line in others),
             "",
         ]
-    lines += [f"- {words}: {escaped(text)}" for words, text in _best(content)]
-    lines += [f"- {title}: {escaped(text)}" for title, text in facts(content).items()]
+    lines += [f"- {title}: {escaped(text)}" for title, text in _best(run)]
+    lines += [f"- {title}: {escaped(text)}" for title, text in facts(run).items()]
     said = [
-        f"- {escaped(row['name'])}: {row['verdict']}: {escaped(reason)}"
+        f"- {escaped(row.name)}: {row.verdict}: {escaped(reason)}"
         for row in rows
-        for reason in row["reasons"]
+        for reason in row.reasons
     ]
-    said += [
-        f"- {escaped(row['name'])}: {escaped(text)}"
-        for row in rows
-        for text in row.get("explanations", ())
-    ]
+    said += [f"- {escaped(text)}" for text in run.explanations]
     if said:
         lines += ["", "## Reasons", "", *said]
     return "\n".join(lines) + "\n"
 
 
-def _best(content: Json) -> Iterator[tuple[str, str]]:
-    fastest, smallest = best_passing(content["results"])
+def _advice(found: Recommended) -> str:
+    return ". ".join(filter(None, (found.reason, found.runner_up)))
+
+
+def _best(run: Run) -> Iterator[tuple[str, str]]:
+    fastest, smallest = best_passing(run.results)
     if fastest and smallest:
-        if not is_emulated(content):
-            yield "fastest passing", f"{fastest['name']}, {number(p50(fastest), 1)} µs"
-        yield (
-            "smallest passing",
-            f"{smallest['name']}, {number(smallest['size_bytes'], 1, 1e-3)} kB",
-        )
+        if not run.environment.emulated:
+            yield "fastest passing", f"{fastest.name}, {number(fastest.p50_us, 1)} µs"
+        yield "smallest passing", f"{smallest.name}, {number(smallest.size_bytes, 1, 1e-3)} kB"
 
 
 def escaped(text: str) -> str:
     """Returns text as one line that Markdown shows as it is."""
     return MARKDOWN.sub(r"\\\1", " ".join(text.split())) or MISSING
+
+
+def other_rows(rows: Sequence[Row]) -> list[tuple[str, ...]]:
+    """Returns the cells of `OTHER_COLUMNS`, a tuple for each row and further output of it."""
+    return [
+        (row.name, name, *_figures(found.scores), found.verdict)
+        for row in rows
+        for name, found in row.outputs.items()
+    ]
+
+
+def _figures(scores: Scores) -> tuple[str, ...]:
+    notation = NOTATIONS[scores.metric]
+    of = " of the Keras model's outputs" if scores.task == "outputs" else ""
+    return (
+        f"{notation.name}{of}",
+        notation.figure(scores.value),
+        notation.figure(scores.source_value),
+        interval(scores.drop_ci95, 2, 100),
+    )

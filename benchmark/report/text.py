@@ -1,15 +1,14 @@
-"""What every report says of a row and of the run, from the content of `benchmark.json`. Light."""
+"""What every report says of a row and of the run."""
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from benchmark.judge.metrics import MISSING, Measure, measure_of
-from benchmark.measure.conditions import Conditions
+from benchmark.judge.metrics import MISSING, Measure
+from benchmark.measure.latency import MIN_ROUNDS
 from benchmark.measure.variants import KERAS
+from benchmark.results.run import Interval, Row, Run, Settings
 
-Json = Mapping[str, Any]
 MAX_NAME = 48  # characters
 # What is said wherever latencies of an emulated machine are shown.
 EMULATED = "emulated: every time is the emulator's, no processor's; compare none of them"
@@ -27,45 +26,24 @@ def columns(measure: Measure) -> dict[str, str]:
         "kB": "size of the file, units of 1000 bytes",
         "gzip": "the same, compressed",
         notation.column: f"{notation.name} {truth}",
-        "drop 95 %": notation.drop_meaning,
+        "drop ±95%": f"{notation.drop_meaning}, as estimate ± half its width; + is worse",
         **dict([same_class if measure.classes else noise]),
-        "p50": "median time of one inference, µs",
+        "p50": f"median time for one {examples[:-1]}, µs",
         "p99": "99th percentile of it, µs",
     }
 
 
-def cells(row: Json, measure: Measure) -> list[str]:
+def cells(row: Row, measure: Measure) -> list[str]:
     """Returns the figures of a row in the order of `columns`, short enough for a terminal."""
-    latency, distance = row["latency_us"], row["distance"]
-    sizes = [number(row[name], 0, 1e-3).replace(",", "") for name in ("size_bytes", "gzip_bytes")]
-    if latency is None or distance is None:
-        return [*sizes, *[MISSING] * 5]
-    value, ends = (None, None) if measure.agrees else (value_of(row), drop_of(row))
-    near = number(distance["agreement"], 1, 100)
-    if not measure.classes:
-        near = number(distance["snr_db"], 1)
+    sizes = [number(size, 0, 1e-3).replace(",", "") for size in (row.size_bytes, row.gzip_bytes)]
     return [
         *sizes,
-        measure.notation.figure(value),
-        interval(ends, 2, 100),
-        near,
-        microseconds(latency["p50"], unstable=latency["unstable"]),
-        microseconds(latency["p99"], unstable=False),
+        measure.notation.figure(None if measure.agrees else row.value),
+        MISSING if measure.agrees else estimate(row.loss, row.loss_ci95),
+        number(row.agreement, 1, 100) if measure.classes else number(row.snr_db, 1),
+        microseconds(row.p50_us, unstable=row.unstable),
+        microseconds(row.p99_us, unstable=False),
     ]
-
-
-def value_of(row: Json) -> float | None:
-    """Returns the value of the metric that judges a row; earlier files know the accuracy only."""
-    scores = row.get("scores")
-    found: float | None = row["accuracy"] if scores is None else scores["value"]
-    return found
-
-
-def drop_of(row: Json) -> Sequence[float] | None:
-    """Returns the 95 % interval of what a row loses in that metric."""
-    scores = row.get("scores")
-    found: Sequence[float] | None = row["drop_ci95"] if scores is None else scores["drop_ci95"]
-    return found
 
 
 def number(value: float | None, digits: int, scale: float = 1) -> str:
@@ -74,9 +52,24 @@ def number(value: float | None, digits: int, scale: float = 1) -> str:
     return MISSING if value is None else f"{round(value * scale, digits) + 0:,.{digits}f}"
 
 
-def interval(ends: Sequence[float] | None, digits: int, scale: float = 1) -> str:
+def interval(ends: Sequence[float | None] | None, digits: int, scale: float = 1) -> str:
     """Returns an interval's ends times `scale`; a dash for None."""
     return MISSING if ends is None else "…".join(number(end, digits, scale) for end in ends)
+
+
+def estimate(share: float | None, ends: Interval | None) -> str:
+    """Returns a share and half the width of its interval in percent: +0.04 ±0.09, +31.7 ±11.5."""
+    if share is None:
+        return MISSING
+
+    def digits(value: float) -> int:
+        return 2 if abs(value) < 0.09995 else 1
+
+    shown = f"{round(share * 100, digits(share)) + 0:+,.{digits(share)}f}"
+    if ends is None:
+        return shown
+    half = (ends[1] - ends[0]) / 2
+    return f"{shown} ±{number(half, digits(half), 100)}"
 
 
 def microseconds(value: float | None, *, unstable: bool) -> str:
@@ -95,121 +88,116 @@ def short(name: str) -> str:
     return name if len(name) <= MAX_NAME else name[: MAX_NAME - 1] + "…"
 
 
-def p50(row: Json) -> float | None:
-    """Returns a row's median latency in microseconds, if there is one."""
-    latency = row["latency_us"]
-    return None if latency is None else latency["p50"]
-
-
-def best_passing(rows: Sequence[Json]) -> tuple[Json | None, Json | None]:
+def best_passing(rows: Sequence[Row]) -> tuple[Row | None, Row | None]:
     """Returns the fastest and the smallest export that passes; None if none does."""
-    passing = [row for row in rows if row["verdict"] == "pass" and row["format"] != KERAS]
+    passing = [row for row in rows if row.verdict == "pass" and row.format != KERAS]
     return (
-        min(passing, key=lambda row: p50(row) or math.inf, default=None),
-        min(passing, key=lambda row: row["size_bytes"], default=None),
+        min(passing, key=lambda row: row.p50_us or math.inf, default=None),
+        min(passing, key=lambda row: row.size_bytes or math.inf, default=None),
     )
 
 
-def is_emulated(content: Json) -> bool:
-    """Returns whether the machine was an emulated one; earlier results do not say, and were not."""
-    return bool(content["environment"].get("emulated", False))
-
-
-def pareto_names(content: Json) -> set[str]:
+def pareto_names(run: Run) -> set[str]:
     """Returns the names of the rows of the Pareto set, as the recommendation has it."""
-    return set((content["recommendation"] or {"pareto": ()})["pareto"])
+    return set(run.recommendation.pareto if run.recommendation else ())
 
 
-def quality(row: Json, measure: Measure) -> float:
+def quality(row: Row, measure: Measure) -> float:
     """Returns what a chart shows of a measured row: its metric, or its agreement with Keras."""
-    found = row["distance"]["agreement"] if measure.agrees else value_of(row)
-    return math.nan if found is None else float(found)
+    found = row.agreement if measure.agrees else row.value
+    return math.nan if found is None else found
 
 
-def total_of(content: Json) -> int:
-    """Returns how many test examples there were; earlier files have the classes of all."""
-    total = content["data"].get("total")
-    return len(content["source"]["predicted"]) if total is None else int(total)
-
-
-def verdict_counts(rows: Sequence[Json]) -> dict[str, int]:
+def verdict_counts(rows: Sequence[Row]) -> dict[str, int]:
     """Returns how many rows have each verdict, those that there are."""
-    counts = Counter(row["verdict"] for row in rows)
+    counts = Counter(row.verdict for row in rows)
     return {
         name: counts[name] for name in ("pass", "inconclusive", "fail", "error") if counts[name]
     }
 
 
-def facts(content: Json) -> dict[str, str]:
+def facts(run: Run) -> dict[str, str]:
     """Returns what was measured, against what, when, on what and with what, by title."""
-    settings, machine, source = content["settings"], content["environment"], content["source"]
-    rows, measure = content["results"], measure_of(content)
-    timed = max((sum(map(len, row["rounds_ns"])) for row in rows), default=0)
+    machine, measure, rows = run.environment, run.measure, run.results
+    timed = max((sum(map(len, row.rounds_ns)) for row in rows), default=0)
+    clock = max((row.latency_us.timer for row in rows if row.latency_us), default=None)
+    overheads = [
+        f"{RUNTIMES.get(name, name)} {number(value, 1)} µs"
+        for name, value in run.call_overhead_us.items()
+    ]
     found = {
         "measured": f"{len(rows)} rows: each "
-        f"{'classified' if measure.classes else 'computed'} {total_of(content):,} test "
-        f"{measure.examples} one by one, then ran up to {timed:,} timed single "
-        "inferences, in turns with the others",
-        "Keras model": f"SHA-256 {source['sha256'][:12]}…, "
+        f"{'classified' if measure.classes else 'computed'} {run.total:,} test "
+        f"{measure.examples} one by one, then ran up to {timed:,} timed single inferences, in "
+        "turns with the others",
+        "Keras model": f"SHA-256 {run.source.sha256[:12]}…, "
         + (
             f"{measure.notation.name} {measure.notation.said(measure.source_value)}"
             if measure.labelled
             else "data without labels: judged by outputs"
         ),
-        "limits": "; ".join(_limits(settings, measure)),
-        "machine": f"{machine['cpu']}, {machine['cores']} cores, {machine['architecture']}, "
-        f"{machine['memory_bytes'] / 1e9:.1f} GB"
-        + "".join(f", {name}" for name in machine["cpu_features"])
-        + (f"; {EMULATED}" if is_emulated(content) else ""),
+        "limits": "; ".join(_limits(run.settings, measure)),
+        "a call that computes nothing": ", ".join(overheads),
+        "clock": "" if clock is None else f"each time includes {1000 * clock:.0f} ns of reading it",
+        "Keras calls": ", ".join(
+            f"{row.name} by {row.call}" for row in rows if row.format == KERAS and row.call
+        ),
+        "machine": f"{machine.cpu}, {machine.cores} cores, {machine.architecture}, "
+        f"{machine.memory_bytes / 1e9:.1f} GB"
+        + "".join(f", {name}" for name in machine.cpu_features)
+        + (f"; {EMULATED}" if machine.emulated else ""),
         "software": ", ".join(
             (
-                machine["system"],
-                f"Python {machine['python']}",
-                *(f"{name} {version}" for name, version in content["versions"].items()),
+                machine.system,
+                f"Python {machine.python}",
+                *(f"{name} {version}" for name, version in run.versions.items()),
             )
         ),
-        "when": content["created"].replace("T", " ").replace("+00:00", " UTC"),
+        "when": run.created.replace("T", " ").replace("+00:00", " UTC"),
+        "disturbances": "; ".join(disturbances(run)),
     }
-    disturbances = _disturbances(content)
-    return {**found, "disturbances": disturbances} if disturbances else found
+    return {title: text for title, text in found.items() if text}
 
 
-def _limits(settings: Json, measure: Measure) -> list[str]:
-    baseline, tolerance = settings["baseline"], settings["tolerance"]
-    largest = tolerance if settings["max_drop"] is None else settings["max_drop"]
-    most = f"{largest * 100:.2f} {measure.notation.unit}"
-    found = [f"signal-to-noise ratio at least {settings['min_snr_db']:g} dB"]
-    if measure.labelled and baseline is not None:
-        found = [
+def _limits(settings: Settings, measure: Measure) -> Iterator[str]:
+    baseline, tolerance, unit = settings.baseline, settings.tolerance, measure.notation.unit
+    largest = tolerance if settings.max_drop is None else settings.max_drop
+    most = f"{largest * 100:.2f} {unit}"
+    if not measure.labelled:
+        yield f"signal-to-noise ratio at least {settings.min_snr_db:g} dB"
+    elif baseline is None:
+        yield f"drop of the {measure.notation.name} against the Keras model at most {most}"
+    else:
+        yield (
             f"baseline {baseline:.2%}, tolerance {tolerance * 100:.2f} points: accuracy at least "
             f"{baseline - tolerance:.2%}, drop against the Keras model at most {most}"
-        ]
-    elif measure.labelled:
-        found = [f"drop of the {measure.notation.name} against the Keras model at most {most}"]
-    for name, what, scale, unit in (
-        ("max_drop_per_class", "drop in any class at most", 100, " points"),
-        ("min_agreement", "agreement at least", 100, " %"),
-        ("max_latency_us", "median latency at most", 1, " µs"),
-        ("max_size_kb", "file at most", 1, " kB"),
+        )
+    for value, what, scale, of in (
+        (settings.max_drop_per_class, "drop in any class at most", 100, " points"),
+        (settings.min_agreement, "agreement at least", 100, " %"),
+        (settings.max_latency_us, "median latency at most", 1, " µs"),
+        (settings.max_size_kb, "file at most", 1, " kB"),
     ):
-        if settings[name] is not None:
-            found.append(f"{what} {settings[name] * scale:g}{unit}")
-    return found
+        if value is not None:
+            yield f"{what} {value * scale:g}{of}"
 
 
-def _disturbances(content: Json) -> str:
-    timed = [row["latency_us"] for row in content["results"] if row["latency_us"]]
-    slices = sum(len(latency["rounds_p50"]) for latency in timed)
-    disturbed = slices - sum(latency["quiet_rounds"] for latency in timed)
-    found = []
+def disturbances(run: Run) -> Iterator[str]:
+    """Yields what was wrong with the machine while calls were timed, if anything was."""
+    timed = [row.latency_us for row in run.results if row.latency_us]
+    slices = sum(len(latency.rounds_p50) for latency in timed)
+    disturbed = slices - sum(latency.quiet_rounds for latency in timed)
     if disturbed:
-        found.append(
-            f"in {disturbed} of {slices} slices of timed calls the machine ran below its best"
+        left_out = all(latency.quiet_rounds >= MIN_ROUNDS for latency in timed)
+        yield (
+            f"in {disturbed} of {slices} slices of timed calls the machine ran below its best; "
+            + ("they are left out" if left_out else "too few are left without them, so all count")
         )
-    conditions = content["conditions"]
-    if any(latency["unstable"] for latency in timed) and conditions:
-        causes = Conditions(**conditions).causes()
-        found.append(
-            f"~ marks medians that differ between rounds: {'; '.join(causes) or 'unknown'}"
+    unstable = [latency.spread or 0 for latency in timed if latency.unstable]
+    if unstable:
+        causes = run.conditions.causes() if run.conditions else []
+        yield (
+            f"~ marks rows whose rounds differ, by up to {max(unstable):.0%}: "
+            f"{'; '.join(causes) or 'cause unknown'}; rows taken in turns compare, their absolute "
+            "times may not repeat"
         )
-    return "; ".join(found)

@@ -1,4 +1,4 @@
-"""`benchmark.csv`, `.md` and `.html`: pure functions of `benchmark.json` and the images. Light."""
+"""`benchmark.csv`, `.md` and `.html`: pure functions of `benchmark.json` and the images."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmark.report.page import page_html
 from benchmark.report.tables import csv_text, markdown_text
-from benchmark.report.text import Json
+from benchmark.results.run import Run
 from train.common.errors import ArtifactError
 
 CSV_FILE, MARKDOWN_FILE, PAGE_FILE = "benchmark.csv", "benchmark.md", "benchmark.html"
@@ -22,19 +22,19 @@ def check_places(folder: Path) -> None:
             )
 
 
-def write_reports(content: Json, images: np.ndarray | None, folder: Path) -> list[Path]:
+def write_reports(run: Run, images: np.ndarray | None, folder: Path) -> list[Path]:
     """Writes the three reports into a folder and returns their paths.
 
     Args:
-        content: of `benchmark.json`, as read or as to be written.
+        run: what `benchmark.json` holds.
         images: the test images, in the order of the predictions, as `evaluation.are_pictures`
             takes them; None where the data is none.
         folder: an existing one.
     """
     texts = {
-        CSV_FILE: csv_text(content),
-        MARKDOWN_FILE: markdown_text(content),
-        PAGE_FILE: page_html(content, images),
+        CSV_FILE: csv_text(run),
+        MARKDOWN_FILE: markdown_text(run),
+        PAGE_FILE: page_html(run, images),
     }
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")

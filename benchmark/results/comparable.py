@@ -1,30 +1,33 @@
-"""What makes two runs comparable, and what else differs between them. Light."""
+"""What makes two runs comparable, and what else differs between them."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from benchmark.results.fields import shown
-from benchmark.results.read import RecordedRow, RecordedRun
+from benchmark.results.decode import shown
+from benchmark.results.run import Row, Run
 from train.common.environment import Environment
 
 # What a kernel keeps of the memory differs from version to version; a memory module is more.
 MAX_MEMORY_CHANGE = 0.02
 
 
-def shared_rows(old: RecordedRun, new: RecordedRun) -> dict[str, tuple[RecordedRow, RecordedRow]]:
+def shared_rows(old: Run, new: Run) -> dict[str, tuple[Row, Row]]:
     """Returns the rows that both runs have, by their name, in the old run's order."""
-    return {name: (row, new.rows[name]) for name, row in old.rows.items() if name in new.rows}
+    rows = new.rows
+    return {name: (row, rows[name]) for name, row in old.rows.items() if name in rows}
 
 
-def same_data(old: RecordedRun, new: RecordedRun) -> bool:
+def same_data(old: Run, new: Run) -> bool:
     """Whether two runs saw the same images with the same labels, or both without any."""
-    if old.labels is None or new.labels is None:
-        same_labels = old.labels is new.labels and old.images == new.images
+    labels, others = old.data.labels, new.data.labels
+    if labels is None or others is None:
+        same_labels = labels is others and old.total == new.total
     else:
-        same_labels = np.array_equal(old.labels, new.labels)
-    return same_labels and old.data_sha256 == new.data_sha256
+        same_labels = np.array_equal(labels, others)
+    return same_labels and old.data.sha256 == new.data.sha256
 
 
 def other_machine(old: Environment, new: Environment) -> tuple[str, ...]:
@@ -57,17 +60,23 @@ def other_machine(old: Environment, new: Environment) -> tuple[str, ...]:
     return tuple(found)
 
 
-def causes(old: RecordedRun, new: RecordedRun) -> Iterator[str]:
+def causes(old: Run, new: Run) -> Iterator[str]:
     """Yields what else differs: the model, the runtimes and the system, the settings."""
-    if old.source_sha256 != new.source_sha256:
-        yield (
-            f"another Keras model: {old.source_sha256[:12]}… → {new.source_sha256[:12]}…, so "
-            "other weights"
-        )
-    before = {**old.versions, "python": old.environment.python, "system": old.environment.system}
-    after = {**new.versions, "python": new.environment.python, "system": new.environment.system}
-    yield from _differences(before, after)
-    yield from _differences(old.settings, new.settings)
+    before, after = old.source.sha256, new.source.sha256
+    if before != after:
+        yield f"another Keras model: {before[:12]}… → {after[:12]}…, so other weights"
+    old_software = {
+        **old.versions,
+        "python": old.environment.python,
+        "system": old.environment.system,
+    }
+    new_software = {
+        **new.versions,
+        "python": new.environment.python,
+        "system": new.environment.system,
+    }
+    yield from _differences(old_software, new_software)
+    yield from _differences(asdict(old.settings), asdict(new.settings))
 
 
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:

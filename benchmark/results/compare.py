@@ -1,4 +1,4 @@
-"""Two results files → what changed between them, with significance. Light.
+"""Two results files → what changed between them, with significance.
 
 A change of the accuracy, or of a latency, is called one only where it is significant after
 Holm's correction for all rows compared; of a latency, only where it is larger than 5 % as well,
@@ -15,7 +15,7 @@ from benchmark.judge.classification import Paired
 from benchmark.judge.statistics import SIGNIFICANCE, holm, mcnemar_p, newcombe_interval
 from benchmark.results.comparable import causes, other_machine, same_data, shared_rows
 from benchmark.results.latency_changes import LatencyChange, latency_changes
-from benchmark.results.read import RecordedRow, RecordedRun
+from benchmark.results.run import Row, Run
 
 Kind = Literal[
     "removed",
@@ -70,16 +70,16 @@ class RowChange:
     Attributes:
         name: the row's.
         old, new: the row.
-        predictions: what became of them; None unless both runs have some, of the same images.
+        predictions: how they differ; None unless both runs have some, of the same images.
         unpaired: the accuracies where the images are others; None without labels.
         values: of the metric that judges both, old and new, on the same data; None where that is
             the accuracy, or not the same.
-        latency: what became of it; None unless both runs timed it on the same machine.
+        latency: how it changed; None unless both runs timed it on the same machine.
     """
 
     name: str
-    old: RecordedRow | None
-    new: RecordedRow | None
+    old: Row | None
+    new: Row | None
     predictions: PredictionChange | None
     unpaired: UnpairedAccuracies | None
     values: tuple[float, float] | None
@@ -124,8 +124,8 @@ class Changes:
         causes: what else differs and may be the cause of a change.
     """
 
-    old: RecordedRun
-    new: RecordedRun
+    old: Run
+    new: Run
     rows: tuple[RowChange, ...]
     same_data: bool
     other_machine: tuple[str, ...]
@@ -137,24 +137,25 @@ class Changes:
         return tuple(row for row in self.rows if set(row.kinds) & set(WORSE))
 
 
-def find_changes(old: RecordedRun, new: RecordedRun) -> Changes:
+def find_changes(old: Run, new: Run) -> Changes:
     """Compares two runs row by row; rows of the same name belong together."""
     data, machine = same_data(old, new), other_machine(old.environment, new.environment)
     predictions = _predictions(old, new) if data else {}
     unpaired = {} if data else _unpaired(old, new)
     values = _values(old, new) if data else {}
     latencies = {} if machine else latency_changes(old, new)
+    old_rows, new_rows = old.rows, new.rows
     rows = tuple(
         RowChange(
             name=name,
-            old=old.rows.get(name),
-            new=new.rows.get(name),
+            old=old_rows.get(name),
+            new=new_rows.get(name),
             predictions=predictions.get(name),
             unpaired=unpaired.get(name),
             values=values.get(name),
             latency=latencies.get(name),
         )
-        for name in dict.fromkeys([*old.rows, *new.rows])
+        for name in dict.fromkeys([*old_rows, *new_rows])
     )
     return Changes(
         old=old,
@@ -166,14 +167,14 @@ def find_changes(old: RecordedRun, new: RecordedRun) -> Changes:
     )
 
 
-def _predictions(old: RecordedRun, new: RecordedRun) -> dict[str, PredictionChange]:
+def _predictions(old: Run, new: Run) -> dict[str, PredictionChange]:
     pairs = {
         name: (before.predicted, after.predicted)
         for name, (before, after) in shared_rows(old, new).items()
         if before.predicted is not None and after.predicted is not None
     }
     flips = {name: int(np.sum(before != after)) for name, (before, after) in pairs.items()}
-    labels = old.labels
+    labels = old.data.labels
     if labels is None:
         return {
             name: PredictionChange(flips=count, paired=None, p=None)
@@ -196,8 +197,9 @@ def _paired(old_right: np.ndarray, new_right: np.ndarray) -> Paired:
     )
 
 
-def _values(old: RecordedRun, new: RecordedRun) -> dict[str, tuple[float, float]]:
-    if (old.measure.output, old.measure.metric) != (new.measure.output, new.measure.metric):
+def _values(old: Run, new: Run) -> dict[str, tuple[float, float]]:
+    judged_by = [(run.measure.output, run.measure.metric) for run in (old, new)]
+    if judged_by[0] != judged_by[1] or old.measure.metric == "accuracy":
         return {}
     return {
         name: (before.value, after.value)
@@ -206,15 +208,22 @@ def _values(old: RecordedRun, new: RecordedRun) -> dict[str, tuple[float, float]
     }
 
 
-def _unpaired(old: RecordedRun, new: RecordedRun) -> dict[str, UnpairedAccuracies]:
+def _unpaired(old: Run, new: Run) -> dict[str, UnpairedAccuracies]:
     found = {}
     for name, (before, after) in shared_rows(old, new).items():
-        old_right, new_right = old.correct(before), new.correct(after)
+        old_right, new_right = _correct(old, before), _correct(new, after)
         if old_right is None or new_right is None:
             continue
         found[name] = UnpairedAccuracies(
-            old=old_right / old.images,
-            new=new_right / new.images,
-            drop_ci95=newcombe_interval(old_right, old.images, new_right, new.images),
+            old=old_right / old.total,
+            new=new_right / new.total,
+            drop_ci95=newcombe_interval(old_right, old.total, new_right, new.total),
         )
     return found
+
+
+def _correct(run: Run, row: Row) -> int | None:
+    """Returns how many images a row gets right; None without labels or predictions."""
+    if run.data.labels is None or row.predicted is None:
+        return None
+    return int((row.predicted == run.data.labels).sum())

@@ -13,11 +13,11 @@ from benchmark.judge.rows import Result
 from benchmark.judge.task import Task
 from benchmark.measure.conditions import Conditions
 from benchmark.measure.variants import KERAS
+from benchmark.results.run import SCHEMA_VERSION
 from train.common.artifact import package_versions
 from train.common.environment import read_environment
 from train.common.record import ReferenceOutputs
 
-SCHEMA_VERSION = 1
 RUNTIME_PACKAGES = {"litert": "ai-edge-litert", "onnxruntime": "onnxruntime", KERAS: "tensorflow"}
 
 

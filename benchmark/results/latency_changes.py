@@ -1,4 +1,4 @@
-"""Latencies of two runs on the same machine → what changed, with significance. Light."""
+"""Latencies of two runs on the same machine → what changed, with significance."""
 
 import math
 from dataclasses import dataclass, replace
@@ -7,8 +7,9 @@ from typing import Literal
 import numpy as np
 
 from benchmark.judge.statistics import SIGNIFICANCE, Contrast, holm, mean_ratio
+from benchmark.measure.latency import MIN_ROUNDS
 from benchmark.results.comparable import shared_rows
-from benchmark.results.read import RecordedRun
+from benchmark.results.run import Row, Run
 
 # Two runs of the same machine minutes apart differ by 3 to 4 %, whatever their own scatter says.
 MIN_CHANGE = 0.05
@@ -40,22 +41,40 @@ class LatencyChange:
         return "slower" if self.ratio.value > 1 else "faster"
 
 
-def latency_changes(old: RecordedRun, new: RecordedRun) -> dict[str, LatencyChange]:
-    """Returns what became of the latency of each row that both runs timed, by its name."""
+def latency_changes(old: Run, new: Run) -> dict[str, LatencyChange]:
+    """Returns how the latency of each row that both runs timed changed, by its name."""
     found = {
         name: LatencyChange(
-            old_us=before.latency.p50_us,
-            new_us=after.latency.p50_us,
-            ratio=compare_latency(old.launch_medians_us(before), new.launch_medians_us(after)),
+            old_us=before.p50_us,
+            new_us=after.p50_us,
+            ratio=compare_latency(launch_medians_us(old, before), launch_medians_us(new, after)),
         )
         for name, (before, after) in shared_rows(old, new).items()
-        if before.latency is not None and after.latency is not None
+        if before.latency_us is not None and after.latency_us is not None
     }
     ratios = {name: change.ratio for name, change in found.items() if change.ratio is not None}
     p_values = holm([ratio.p for ratio in ratios.values()])
     for (name, ratio), p in zip(ratios.items(), p_values, strict=True):
         found[name] = replace(found[name], ratio=replace(ratio, p=p))
     return found
+
+
+def launch_medians_us(run: Run, row: Row) -> np.ndarray:
+    """Returns the median of each of a row's process launches, (launches,), microseconds.
+
+    Of its rounds' medians: of the quiet rounds, where every row of the run has five, as in the
+    run's own statistics; a launch without any is left out.
+    """
+    if row.latency_us is None:
+        return np.empty(0)
+    timed = [found.rounds_quiet for found in run.results if found.latency_us]
+    quiet_only = all(quiet.sum() >= MIN_ROUNDS for quiet in timed)
+    used = row.rounds_quiet | (not quiet_only)
+    # launch k takes the rounds from k * rounds // launches on
+    settings, rounds_us = run.settings, np.array(row.latency_us.rounds_p50)
+    numbers = ((np.arange(used.size) + 1) * settings.launches - 1) // settings.rounds
+    of_launch = [rounds_us[used & (numbers == k)] for k in np.unique(numbers[used])]
+    return np.array([np.median(medians) for medians in of_launch])
 
 
 def compare_latency(old: np.ndarray, new: np.ndarray) -> Contrast | None:

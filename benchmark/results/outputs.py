@@ -1,4 +1,4 @@
-"""The outputs of every row on every image, in a file beside the results. Light.
+"""The outputs of every row on every image, in a file beside the results.
 
 The results hold the predicted classes only. Where outputs of two machines are compared, the file
 takes them from the one to the other.

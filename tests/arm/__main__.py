@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark.measure.variants import RESULTS_FILE
-from benchmark.report.text import Json
 from benchmark.report.write import PAGE_FILE
 from benchmark.results.outputs import OUTPUTS_FILE
 from export.deploy.bundle.build import ARTIFACTS_FOLDER, BundleConfig, write_bundle
-from tests.arm.comparison import MIN_IMAGES, compare_rows, read_results, table
+from tests.arm.comparison import MIN_IMAGES, Json, compare_rows, read_results, table
 from tests.arm.machine import CORES, CPU, Ran, check_qemu, run_emulated
 from tests.arm.packages import PYTHON_VERSION
 from tests.arm.root import boot_files, cache_folder

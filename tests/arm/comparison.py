@@ -1,21 +1,22 @@
 """What two machines made of the same images: predictions and outputs that differ. Light."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from benchmark.measure.variants import RESULTS_FILE
-from benchmark.report.text import Json
-from benchmark.results.file import SCHEMA_VERSION
 from benchmark.results.outputs import read_outputs
+from benchmark.results.run import SCHEMA_VERSION
 from export.formats import FORMATS, Format
 from export.manifest import read_manifest
 from train.common.artifact import read_json
 from train.common.errors import ArtifactError
 from train.common.tensors import TensorSpec
 
+Json = Mapping[str, Any]
 MIN_IMAGES = 1_000
 
 

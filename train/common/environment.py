@@ -19,7 +19,7 @@ class Environment:
     memory_bytes: int
     system: str
     python: str
-    emulated: bool  # the instructions are another processor's: results hold, times do not
+    emulated: bool = False  # the instructions are another processor's: results hold, times do not
 
     def as_json(self) -> dict[str, Any]:
         """Returns a JSON object of the fields."""

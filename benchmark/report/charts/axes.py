@@ -1,4 +1,4 @@
-"""Axes of charts: where a value lies, and which values are worth a tick. Light."""
+"""Axes of charts: where a value lies, and which values are worth a tick."""
 
 import math
 from collections.abc import Sequence

@@ -1,8 +1,9 @@
-"""The map of accuracies by class: which class pays for a smaller file. Light."""
+"""The map of accuracies by class: which class pays for a smaller file."""
 
 from dataclasses import dataclass
 
-from benchmark.report.text import Json, interval, number
+from benchmark.report.text import interval, number
+from benchmark.results.run import Counts, Run
 
 LEVELS = 4  # of colour on either side
 LEAST_LIMIT, MOST_LIMIT = 0.02, 0.10  # of the difference that has the full colour
@@ -43,41 +44,42 @@ class ClassMap:
     limit: str
 
 
-def class_map(content: Json) -> ClassMap | None:
+def class_map(run: Run) -> ClassMap | None:
     """Returns the map; None if no row was measured or the data has no labels."""
-    rows = [row for row in content["results"] if row["classes"]]
+    rows = {row.name: row.classes for row in run.results if row.classes}
     if not rows:
         return None
-    names = content["data"]["classes"]
-    drops = [abs(found["drop"]) for row in rows for found in row["classes"].values()]
+    names, first = run.data.classes, next(iter(rows.values()))
+    drops = [abs(found.drop) for classes in rows.values() for found in classes.values()]
     limit = min(max(LEAST_LIMIT, *drops), MOST_LIMIT)
-    keys = sorted(rows[0]["classes"], key=int)
+    keys = sorted(first, key=int)
     return ClassMap(
         classes=[names[int(key)] if int(key) < len(names) else key for key in keys],
-        source=[_source(rows[0]["classes"][key]) for key in keys],
+        source=[_source(first[key]) for key in keys],
         rows=[
-            (row["name"], [_cell(row["classes"].get(key), limit) for key in keys]) for row in rows
+            (name, [_cell(classes.get(key), limit) for key in keys])
+            for name, classes in rows.items()
         ],
         limit=number(limit, 1, 100),
     )
 
 
-def _source(found: Json) -> str:
-    return number((found["correct"] + found["lost"] - found["gained"]) / found["total"], 1, 100)
+def _source(found: Counts) -> str:
+    return number((found.correct + found.lost - found.gained) / found.total, 1, 100)
 
 
-def _cell(found: Json | None, limit: float) -> Cell | None:
+def _cell(found: Counts | None, limit: float) -> Cell | None:
     if found is None:
         return None
-    drop = found["drop"]
-    low, high = found["drop_ci95"] or (-1, 1)
+    drop = found.drop
+    low, high = found.drop_ci95 or (-1, 1)
     return Cell(
-        accuracy=number(found["correct"] / found["total"], 1, 100),
+        accuracy=number(found.correct / found.total, 1, 100),
         difference="0" if drop == 0 else f"{-drop * 100:+.1f}".replace("-", "−"),
         level=_level(-drop / limit),
         sure=low > 0 or high < 0,
-        title=f"{found['correct']:,} of {found['total']:,} right; {found['lost']} lost, "
-        f"{found['gained']} gained; drop {interval((low, high), 1, 100)} points (95 %)",
+        title=f"{found.correct:,} of {found.total:,} right; {found.lost} lost, "
+        f"{found.gained} gained; drop {interval((low, high), 1, 100)} points (95 %)",
     )
 
 

@@ -1,4 +1,4 @@
-"""The picture of how the latencies of each row are distributed. Coordinates only. Light."""
+"""The picture of how the latencies of each row are distributed. Coordinates only."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,8 @@ import numpy as np
 
 from benchmark.report.charts.axes import Axis, log_axis
 from benchmark.report.charts.labels import CHARACTER
-from benchmark.report.text import Json, microseconds, number, short
+from benchmark.report.text import microseconds, number, short
+from benchmark.results.run import Row, Run
 
 WIDTH = 960
 RIGHT, TOP = 808.0, 14.0
@@ -47,11 +48,9 @@ class Distributions:
     strips: list[Strip]
 
 
-def latency_distributions(content: Json) -> Distributions | None:
+def latency_distributions(run: Run) -> Distributions | None:
     """Returns the picture, fastest row first; None if no row was timed."""
-    samples = {
-        row["name"]: (row, samples_us(row)) for row in content["results"] if row["latency_us"]
-    }
+    samples = {row.name: (row, samples_us(row)) for row in run.results if row.latency_us}
     if not samples:
         return None
     quantiles = {name: np.quantile(found, SHARES) for name, (_, found) in samples.items()}
@@ -70,27 +69,27 @@ def latency_distributions(content: Json) -> Distributions | None:
     )
 
 
-def samples_us(row: Json) -> np.ndarray:
+def samples_us(row: Row) -> np.ndarray:
     """Returns the samples that a row's statistics are of, (N,) float64, microseconds.
 
     Those of the quiet rounds, or of all where the run has too few quiet ones.
     """
-    rounds = [np.asarray(found) for found in row["rounds_ns"]]
-    quiet = [found for found, is_quiet in zip(rounds, row["rounds_quiet"], strict=True) if is_quiet]
-    used = quiet if sum(map(len, quiet)) == row["latency_us"]["samples"] else rounds
+    rounds = row.rounds_ns
+    quiet = [found for found, is_quiet in zip(rounds, row.rounds_quiet, strict=True) if is_quiet]
+    counted = row.latency_us.samples if row.latency_us else 0
+    used = quiet if sum(map(len, quiet)) == counted else rounds
     return np.asarray(np.concatenate(used) / 1000)
 
 
-def _strip(row: Json, samples: np.ndarray, quantiles: np.ndarray, x: Axis, y: float) -> Strip:
+def _strip(row: Row, samples: np.ndarray, quantiles: np.ndarray, x: Axis, y: float) -> Strip:
     low, *_, high = (number(value, 2) for value in quantiles)
-    latency = row["latency_us"]
     return Strip(
-        name=short(row["name"]),
-        text=f"{microseconds(latency['p50'], unstable=latency['unstable'])} µs, "
-        f"p99 {microseconds(latency['p99'], unstable=False)}",
-        title=f"{row['name']}: median {number(quantiles[2], 2)} µs, half of the {len(samples):,} "
+        name=short(row.name),
+        text=f"{microseconds(row.p50_us, unstable=row.unstable)} µs, "
+        f"p99 {microseconds(row.p99_us, unstable=False)}",
+        title=f"{row.name}: median {number(quantiles[2], 2)} µs, half of the {len(samples):,} "
         f"calls in {number(quantiles[1], 2)}…{number(quantiles[3], 2)} µs, 98 % in {low}…{high} µs",
-        runtime=row["runtime"],
+        runtime=row.runtime or "",
         y=y,
         density=_density(samples, x, y),
         marks=[x.at(value) for value in quantiles],

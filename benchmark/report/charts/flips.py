@@ -1,4 +1,4 @@
-"""The test images whose class an export changes, as pictures inside the page. Light."""
+"""The test images whose class an export changes, as pictures inside the page."""
 
 import base64
 import io
@@ -9,7 +9,7 @@ from itertools import zip_longest
 import numpy as np
 from PIL import Image
 
-from benchmark.report.text import Json
+from benchmark.results.run import Data, Run
 
 MAX_SHOWN = 12
 MAX_PIXELS = 64  # of a picture's longer side
@@ -47,23 +47,21 @@ class Flips:
     shown: list[Flip]
 
 
-def flips(content: Json, images: np.ndarray | None) -> list[Flips]:
+def flips(run: Run, images: np.ndarray | None) -> list[Flips]:
     """Returns what each measured export changes.
 
     Args:
-        content: of `benchmark.json`.
+        run: what was found.
         images: (N, h, w) or (N, h, w, 1 or 3) uint8, the test images; None where the data is no
             pictures.
     """
-    if content["source"]["predicted"] is None:
+    before = run.source.predicted
+    if before is None:
         return []
-    before = np.asarray(content["source"]["predicted"])
-    labels = content["data"]["labels"]
-    labels = None if labels is None else np.asarray(labels)
     return [
-        _flips(row["name"], np.asarray(row["predicted"]), before, labels, content, images)
-        for row in content["results"]
-        if row["predicted"] is not None
+        _flips(row.name, row.predicted, before, run.data, images)
+        for row in run.results
+        if row.predicted is not None
     ]
 
 
@@ -71,11 +69,10 @@ def _flips(
     name: str,
     after: np.ndarray,
     before: np.ndarray,
-    labels: np.ndarray | None,
-    content: Json,
+    data: Data,
     images: np.ndarray | None,
 ) -> Flips:
-    flipped = after != before
+    flipped, labels = after != before, data.labels
     if labels is None:
         kinds = {"changed": np.flatnonzero(flipped)}
     else:
@@ -91,9 +88,9 @@ def _flips(
             Flip(
                 number=index,
                 kind=kind,
-                truth=None if labels is None else class_name(content, int(labels[index])),
-                before=class_name(content, int(before[index])),
-                after=class_name(content, int(after[index])),
+                truth=None if labels is None else class_name(data, int(labels[index])),
+                before=class_name(data, int(before[index])),
+                after=class_name(data, int(after[index])),
                 picture=None if images is None else picture(images[index]),
             )
             for kind, index in chosen
@@ -109,10 +106,9 @@ def _in_turns(kinds: dict[str, np.ndarray]) -> Iterator[tuple[str, int]]:
                 yield kind, int(index)
 
 
-def class_name(content: Json, label: int) -> str:
+def class_name(data: Data, label: int) -> str:
     """Returns the name of a class, or its number where it has none."""
-    names = content["data"]["classes"]
-    return str(names[label]) if label < len(names) else str(label)
+    return data.classes[label] if label < len(data.classes) else str(label)
 
 
 def picture(image: np.ndarray) -> str:

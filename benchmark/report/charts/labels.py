@@ -1,4 +1,4 @@
-"""Places the labels of points so that none covers another. Light."""
+"""Places the labels of points so that none covers another."""
 
 import math
 from collections.abc import Sequence

@@ -1,23 +1,21 @@
-"""The picture of all rows: their metric against latency, size as area. Coordinates only. Light."""
+"""The picture of all rows: their metric against latency, size as area. Coordinates only."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmark.judge.metrics import Measure, measure_of
+from benchmark.judge.metrics import Measure
 from benchmark.report.charts.axes import Axis, linear_axis, log_axis
 from benchmark.report.charts.labels import Box, Disc, Label, place_labels
 from benchmark.report.text import (
     RUNTIMES,
-    Json,
     interval,
     number,
-    p50,
     pareto_names,
     quality,
     short,
-    value_of,
 )
+from benchmark.results.run import Interval, Row, Run
 
 WIDTH, HEIGHT = 960, 560
 FRAME = Box(left=64, top=16, right=944, bottom=470)
@@ -73,33 +71,32 @@ class Plot:
     unlabelled: int
 
 
-def accuracy_plot(content: Json) -> Plot | None:
+def accuracy_plot(run: Run) -> Plot | None:
     """Returns the picture; None if no row was measured."""
-    measure = measure_of(content)
+    measure, pareto = run.measure, pareto_names(run)
     rows = [
         row
-        for row in content["results"]
-        if p50(row) is not None and not math.isnan(quality(row, measure))
+        for row in run.results
+        if row.p50_us is not None and not math.isnan(quality(row, measure))
     ]
     if not rows:
         return None
-    x = log_axis([p50(row) or 0 for row in rows], FRAME.left, FRAME.right)
+    x = log_axis([row.p50_us or 0 for row in rows], FRAME.left, FRAME.right)
     y = _quality_axis(rows, measure)
-    pareto = pareto_names(content)
-    largest = max([1, *(row["size_bytes"] or 0 for row in rows)])
+    largest = max([1, *(row.size_bytes or 0 for row in rows)])
 
     # those on the front get their labels first, and are drawn last, on top
-    rows.sort(key=lambda row: (row["name"] not in pareto, -(row["size_bytes"] or 0)))
+    rows.sort(key=lambda row: (row.name not in pareto, -(row.size_bytes or 0)))
     discs = [
         Disc(
-            x=x.at(p50(row) or 0),
+            x=x.at(row.p50_us or 0),
             y=y.at(quality(row, measure) * _scale(measure)),
-            radius=_radius(row["size_bytes"] or 0, largest),
+            radius=_radius(row.size_bytes or 0, largest),
             text=_text(row, y, measure),
         )
         for row in rows
     ]
-    lines = _lines(content, y, measure) if measure.labelled else []
+    lines = _lines(run, y) if measure.labelled else []
     taken = [
         Box(left=FRAME.right - 6.3 * len(text), top=at - 15, right=FRAME.right, bottom=at)
         for at, text, _ in lines
@@ -107,16 +104,16 @@ def accuracy_plot(content: Json) -> Plot | None:
     labels = place_labels(discs, FRAME, taken)
     bubbles = [
         Bubble(
-            name=row["name"],
+            name=row.name,
             title=_title(row, measure),
-            runtime=row["runtime"],
-            verdict=row["verdict"],
+            runtime=row.runtime or "",
+            verdict=row.verdict,
             x=disc.x,
             y=disc.y,
             radius=disc.radius,
-            x_bar=_bar(x, row["latency_us"]["p50_ci95"], 1),
+            x_bar=_bar(x, row.latency_us.p50_ci95 if row.latency_us else None, 1),
             y_bar=_bar(y, _interval(row, measure), 100),
-            pareto=row["name"] in pareto,
+            pareto=row.name in pareto,
             label=label,
             text=disc.text,
         )
@@ -151,14 +148,13 @@ def _scale(measure: Measure) -> float:
     return measure.notation.scale
 
 
-def _interval(row: Json, measure: Measure) -> list[float] | None:
+def _interval(row: Row, measure: Measure) -> Interval | None:
     """Returns the interval of what the chart shows, where that is an accuracy."""
     shown = measure.labelled and measure.metric == "accuracy"
-    found: list[float] | None = row["accuracy_ci95"] if shown else None
-    return found
+    return row.accuracy_ci95 if shown else None
 
 
-def _quality_axis(rows: list[Json], measure: Measure) -> Axis:
+def _quality_axis(rows: list[Row], measure: Measure) -> Axis:
     values, scale = [quality(row, measure) for row in rows], _scale(measure)
     best, least = max(values), LEAST_SPAN
     if measure.notation.error:
@@ -175,32 +171,32 @@ def _quality_axis(rows: list[Json], measure: Measure) -> Axis:
     return linear_axis(low, high, bottom, top, least * scale)
 
 
-def _text(row: Json, y: Axis, measure: Measure) -> str:
+def _text(row: Row, y: Axis, measure: Measure) -> str:
     found = quality(row, measure)
     shown = found * _scale(measure)
     if y.low <= shown <= y.high:
-        return short(row["name"])
+        return short(row.name)
     figure = f"{found:.1%}" if measure.notation.percent else measure.notation.figure(found)
-    return f"{short(row['name'])} ↓ {figure}"
+    return f"{short(row.name)} ↓ {figure}"
 
 
-def _title(row: Json, measure: Measure) -> str:
+def _title(row: Row, measure: Measure) -> str:
     """The figures of a row in words, for whoever points at it."""
-    latency, notation = row["latency_us"], measure.notation
-    value = None if measure.agrees else value_of(row)
+    notation = measure.notation
+    value = None if measure.agrees else row.value
     figures = [f"{notation.name} {notation.figure(value)}" + " %" * notation.percent]
     if ends := _interval(row, measure):
         figures[0] += f" ({interval(ends, 2, 100)})"
-    near = f"signal to noise {number(row['distance']['snr_db'], 1)} dB"
+    near = f"signal to noise {number(row.snr_db, 1)} dB"
     if measure.classes:
-        near = f"agreement {number(row['distance']['agreement'], 2, 100)} %"
+        near = f"agreement {number(row.agreement, 2, 100)} %"
     return "\n".join(
         (
-            f"{row['name']}: {row['verdict']}",
+            f"{row.name}: {row.verdict}",
             *figures,
             near,
-            f"median {number(latency['p50'], 2)} µs, p99 {number(latency['p99'], 2)} µs",
-            f"{number(row['size_bytes'], 1, 1e-3)} kB",
+            f"median {number(row.p50_us, 2)} µs, p99 {number(row.p99_us, 2)} µs",
+            f"{number(row.size_bytes, 1, 1e-3)} kB",
         )
     )
 
@@ -226,12 +222,12 @@ def _staircase(members: list[Bubble]) -> str:
     return " ".join(f"{x},{y}" for x, y in points)
 
 
-def _lines(content: Json, y: Axis, measure: Measure) -> list[tuple[float, str, str]]:
-    settings, notation = content["settings"], measure.notation
+def _lines(run: Run, y: Axis) -> list[tuple[float, str, str]]:
+    settings, measure, notation = run.settings, run.measure, run.measure.notation
     known = [(measure.source_value, "Keras model", "source")]
-    if settings["baseline"] is not None and measure.metric == "accuracy":
-        floor = settings["baseline"] - settings["tolerance"]
-        known.append((floor, "least accuracy accepted", "floor"))
+    if settings.baseline is not None and measure.metric == "accuracy":
+        least = settings.baseline - settings.tolerance
+        known.append((least, "least accuracy accepted", "least"))
     return [
         (y.at(value * notation.scale), f"{name} {notation.said(value)}", kind)
         for value, name, kind in known

@@ -20,6 +20,8 @@ from benchmark.measure.latency import Round, WarmUp, summarize
 from benchmark.measure.variants import Variant
 from benchmark.pipeline import measure_by
 from benchmark.results.file import Benchmark, as_json
+from benchmark.results.read import run_of
+from benchmark.results.run import Run
 from tests.examples import MANIFEST, REFERENCE, task
 
 HOSTILE = "<script>alert('1')</script>"
@@ -89,6 +91,11 @@ def variant(name: str, runtime: str | None) -> Variant:
         manifest=MANIFEST,
         path=Path("fake"),
     )
+
+
+def read(content: dict[str, Any]) -> Run:
+    """What reports are made of."""
+    return run_of(content, "benchmark.json")
 
 
 def content_of(*results: Result, labelled: bool = True) -> dict[str, Any]:

@@ -15,22 +15,22 @@ from rich.console import Console
 from benchmark.advise.quality import quality_of
 from benchmark.advise.recommend import recommend
 from benchmark.config import BenchmarkConfig
-from benchmark.judge.metrics import measure_of
 from benchmark.judge.rows import Result
 from benchmark.judge.task import Task
 from benchmark.pipeline import measure_by
 from benchmark.report.charts.plot import FRAME, accuracy_plot
 from benchmark.report.comparison import render_changes
+from benchmark.report.machines import render_machines
 from benchmark.report.page import page_html
 from benchmark.report.tables import csv_text, markdown_text
 from benchmark.report.terminal import render
 from benchmark.results.compare import find_changes
 from benchmark.results.file import Benchmark, as_json
-from benchmark.results.merge import read_machines, render_merged
+from benchmark.results.merge import read_machines
 from benchmark.results.read import read_run
 from tests.benchmark.measure.raw import LIMITS, Outputs, concluded, reference_of, tasks
+from tests.benchmark.report.contents import read
 from tests.benchmark.results.test_schema import DOCUMENTED, keys
-from train.common.environment import read_environment
 from train.common.errors import ArtifactError
 
 RANDOM = np.random.default_rng(2)
@@ -84,7 +84,7 @@ class Run:
     def terminal(self) -> str:
         text = io.StringIO()
         console = Console(file=text, width=100)
-        render(self.benchmark, read_environment(), console, details=True)
+        render(read(self.content), console, explain=True, details=True)
         return text.getvalue()
 
     def written(self, path: Path) -> Path:
@@ -114,17 +114,17 @@ def test_the_terminal_speaks_of_the_metric_and_never_of_images(values: Run) -> N
     flat = " ".join(text.split())
     source = values.benchmark.measure.source_value
     assert source is not None
-    assert text.split()[:7] == ["format", "kB", "gzip", "R²", "drop", "95", "%"]
-    assert f"500 test examples; the Keras model's R² is {source:.4f}, the tolerance" in flat
+    assert text.split()[:7] == ["format", "kB", "gzip", "R²", "drop", "±95%", "SNR"]
+    assert f"500 test examples; Keras R² {source:.4f}; limit: drop 1.00 points." in flat
     assert "points (0.01 each) of R² lost against the Keras model" in flat
-    assert "SNR: signal-to-noise ratio" in flat
+    assert "SNR dB: signal-to-noise ratio" in flat
     for word in ("image", "acc %", "agree", "baseline", "ECE", "None", "nan"):
         assert word not in flat, word
 
 
 def test_an_error_is_shown_as_it_is_and_its_drop_in_percent(errors: Run) -> None:
     flat = " ".join(errors.terminal().split())
-    assert "the tolerance 1.00 %" in flat
+    assert "limit: drop 1.00 %." in flat
     assert "% by which the MAE is larger than the Keras model's, 95 % interval" in flat
     measured = errors.content["results"][2]["scores"]["value"]
     assert f"{measured:.4g}" in flat
@@ -143,18 +143,18 @@ def test_the_recommendation_is_by_the_metric(values: Run, errors: Run) -> None:
 
 
 def test_csv_and_markdown(values: Run) -> None:
-    rows = list(csv.DictReader(io.StringIO(csv_text(values.content))))
+    rows = list(csv.DictReader(io.StringIO(csv_text(read(values.content)))))
     assert [row["metric"] for row in rows] == ["r2"] * 3
     assert float(rows[0]["metric_value"]) == values.content["results"][0]["scores"]["value"]
     assert rows[0]["accuracy_share"] == ""
-    text = markdown_text(values.content)
-    assert "| format | kB | gzip | R² | drop 95 % | SNR dB |" in text
+    text = markdown_text(read(values.content))
+    assert "| format | kB | gzip | R² | drop ±95% | SNR dB |" in text
     assert "image" not in text
     assert "drop of the R² against the Keras model at most 1.00 points" in text
 
 
 def test_the_page_has_no_classes_and_no_flips(values: Run) -> None:
-    html = page_html(values.content, None)
+    html = page_html(read(values.content), None)
     assert "<h2>R², latency and size</h2>" in html
     assert "R² over the test examples" in html
     for word in ("Accuracy by class", 'id="flips"', "change class", "None", "baseline"):
@@ -165,7 +165,7 @@ def test_the_page_has_no_classes_and_no_flips(values: Run) -> None:
 
 def test_where_less_is_better_less_is_up(values: Run, errors: Run) -> None:
     for run in (values, errors):
-        plot = accuracy_plot(run.content)
+        plot = accuracy_plot(read(run.content))
         assert plot is not None
         at = {bubble.name: bubble.y for bubble in plot.bubbles}
         assert at["tflite-float32"] < at["tflite-int8"] < at["tflite-int4"]  # 0 is on top
@@ -185,14 +185,14 @@ def test_other_outputs_have_a_table_of_their_own(two: Run) -> None:
     lines = [line.split() for line in text.splitlines() if " y " in line and " R² " in line]
     assert [line[0] for line in lines] == list(FORMATS)
     assert [line[-1] for line in lines] == ["pass", "pass", "fail"]
-    markdown = markdown_text(two.content)
+    markdown = markdown_text(read(two.content))
     assert "| format | output | metric | value | Keras | drop 95 % | verdict |" in markdown
     assert "| tflite-int4 | y | R² |" in markdown
-    html = page_html(two.content, None)
+    html = page_html(read(two.content), None)
     table = html.partition('id="others"')[2].partition("</table>")[0]
     assert table.count("<tr>") == 4
     assert 'class="left verdict fail"' in table
-    rows = list(csv.DictReader(io.StringIO(csv_text(two.content))))
+    rows = list(csv.DictReader(io.StringIO(csv_text(read(two.content)))))
     assert [row["output_y_verdict"] for row in rows] == ["pass", "pass", "fail"]
 
 
@@ -200,8 +200,8 @@ def test_unlabelled_outputs_that_tell_no_classes(tmp_path: Path) -> None:
     run = Run(tmp_path, tasks({"y": SOURCE}, {}), {"y": SOURCE})
     flat = " ".join(run.terminal().split())
     assert "no labels: judged by outputs" in flat
-    assert measure_of(run.content).kind == "outputs"
-    html = page_html(run.content, None)
+    assert read(run.content).measure.kind == "outputs"
+    html = page_html(read(run.content), None)
     assert "R² of the Keras model&#39;s outputs" in html or "R² of the Keras model's" in html
     assert "None" not in html
 
@@ -225,7 +225,7 @@ def test_runs_of_another_metric_are_compared_without_a_test(
 def test_machines_are_merged_by_their_metric(values: Run, errors: Run, tmp_path: Path) -> None:
     paths = [values.written(tmp_path / name) for name in ("a.json", "b.json")]
     text = io.StringIO()
-    render_merged(read_machines(paths), Console(file=text, width=100))
+    render_machines(read_machines(paths), Console(file=text, width=100))
     shown = text.getvalue()
     assert shown.split()[:2] == ["format", "R²"]
     assert "≠A" not in shown

@@ -1,16 +1,22 @@
 """What `--compare` is given may be anything: one line, exit code 2."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import assert_one_line_error, run_module
+from tests.conftest import REPOSITORY, assert_one_line_error, run_module
 from tests.recorded import Content, changed, content, row, run, written
 from train.common.errors import ArtifactError
 
 AGAIN = "run `python -m benchmark` again"
+
+
+def with_size(text: str) -> str:
+    return json.dumps(content()).replace('"size_bytes": 1000', f'"size_bytes": {text}')
 
 
 @pytest.mark.parametrize(
@@ -24,12 +30,15 @@ AGAIN = "run `python -m benchmark` again"
         ('"text"', "has schema_version None, expected 1"),
         (json.dumps({**content(), "schema_version": 2}), "has schema_version 2, expected 1"),
         (json.dumps({**content(), "results": []}), "has no rows in it: nothing was measured"),
-        ('{"schema_version": 1}', "has no data"),
-        (json.dumps(content()).replace("1000", "NaN"), "NaN is not a JSON number"),
-        (json.dumps(content()).replace("1000", "-Infinity"), "-Infinity is no JSON number"),
-        (json.dumps(content()).replace("1000", "1e999"), "row 1: got size_bytes Infinity"),
-        (json.dumps(content()).replace("1000", "9" * 5_000), "is not JSON"),
-        (json.dumps(content()).replace("1000", "-1"), "row 1: got size_bytes -1, expected a whole"),
+        ('{"schema_version": 1}', "has no created"),
+        (with_size("NaN"), "NaN is not a JSON number"),
+        (with_size("-Infinity"), "-Infinity is not a JSON number"),
+        (with_size("1e999"), "results 1: got size_bytes Infinity"),
+        (with_size("9" * 5_000), "is not JSON"),
+        (
+            with_size("-1"),
+            "results 1: got size_bytes -1, expected a whole",
+        ),
     ],
 )
 @pytest.mark.parametrize("bad_one", ["old", "new"])
@@ -58,6 +67,10 @@ def in_row(**fields: object) -> Callable[[Content], None]:
     return lambda found: found["results"][1].update(fields)
 
 
+def in_latency(**fields: object) -> Callable[[Content], None]:
+    return lambda found: found["results"][1]["latency_us"].update(fields)
+
+
 def in_part(part: str, **fields: object) -> Callable[[Content], None]:
     return lambda found: found[part].update(fields)
 
@@ -79,11 +92,11 @@ def in_rounds(value: object) -> Callable[[Content], None]:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (in_row(name=3), "row 2: got name 3, expected a text"),
-        (in_row(name="first"), 'got row 2 named "first", expected every name once'),
+        (in_row(name=3), "results 2: got name 3, expected a text"),
+        (in_row(name="first"), 'got name "first", expected every name once'),
         (in_row(verdict="maybe"), 'got verdict "maybe", expected pass, fail, inconclusive, error'),
-        (in_row(verdict=None), "got verdict null, expected a text"),
-        (in_row(reasons="none"), 'got reasons "none", expected a list of texts'),
+        (in_row(verdict=None), "got verdict null, expected pass, fail"),
+        (in_row(reasons="none"), 'got reasons "none", expected a list'),
         (in_row(size_bytes="1 kB"), 'got size_bytes "1 kB", expected a whole number in 0…2^53'),
         (in_row(size_bytes=1.5), "got size_bytes 1.5"),
         (in_row(size_bytes=True), "got size_bytes true"),
@@ -92,19 +105,22 @@ def in_rounds(value: object) -> Callable[[Content], None]:
         (in_row(predicted=["1"] * 1_000), 'got predicted with "1", expected a list of classes'),
         (in_row(predicted=[-1] * 1_000), "got predicted with -1"),
         (in_row(predicted=[2**40] * 1_000), "got predicted with 1099511627776"),
-        (in_row(latency_us=[]), "row 2: latency_us: got [], expected an object"),
-        (in_row(latency_us={"p50": 1}), "row 2: latency_us has no rounds_p50"),
-        (in_row(latency_us={"p50": 1, "rounds_p50": [1]}), "rounds_quiet of 20, expected 1 rounds"),
-        (in_row(latency_us={"p50": -1, "rounds_p50": [1] * 20}), "latency_us: got p50 -1"),
+        (in_row(reasons=["a", 1]), "got reasons 2 1, expected a text"),
+        (in_row(latency_us=[]), "results 2: latency_us: got [], expected an object"),
+        (in_row(latency_us={"samples": 1}), "results 2: latency_us has no p50"),
+        (in_latency(rounds_p50=[1.0]), "rounds_quiet of 20, expected 1 rounds"),
+        (in_latency(p50="fast"), 'latency_us: got p50 "fast", expected a number'),
+        (in_latency(p50_ci95=[1.0]), "latency_us: got p50_ci95 [1.0], expected a list of 2"),
         (in_row(rounds_quiet=[1] * 20), "got rounds_quiet with 1, expected a list of true"),
-        (in_rounds(0), "got rounds_p50 with 0, expected a list of numbers above 0"),
+        (in_rounds(0), "got rounds_p50 with 0, expected numbers above 0"),
         (in_rounds(-3.0), "got rounds_p50 with -3.0"),
-        (in_rounds("fast"), 'got rounds_p50 with "fast"'),
-        (in_rounds(1e300), "got rounds_p50 with 1e+300"),
+        (in_rounds("fast"), 'got rounds_p50 4 "fast"'),
+        (in_row(rounds_ns=[[5, -1]]), "got rounds_ns 1 with -1, expected a list of numbers above"),
+        (in_row(scores={"task": "guess"}), 'scores: got task "guess", expected classes, binary'),
         (lambda found: found.update(results={}), "got results {}, expected a list"),
-        (lambda found: found["results"].append(7), "row 4: got 7, expected an object"),
+        (lambda found: found["results"].append(7), "results 4: got 7, expected an object"),
         (lambda found: found.update(environment=None), "environment: got null, expected an object"),
-        (in_part("environment", cores=0), "got cores 0, expected a whole number in 1…2^53"),
+        (in_part("environment", cores=-1), "got cores -1, expected a whole number in 0…2^53"),
         (in_part("environment", cpu=["x"] * 99), 'got cpu ["x", "x", '),
         (in_part("settings", rounds=0), "settings: got rounds 0"),
         (in_part("settings", launches=None), "settings: got launches null"),
@@ -134,6 +150,29 @@ def test_what_a_terminal_would_obey_is_not_kept(tmp_path: Path) -> None:
     assert (found.name, found.reasons) == ("a [2Jb", ("one two",))
 
 
+@pytest.mark.parametrize("key", ["call_overhead_us", "floor_us"])
+def test_the_call_overhead_is_read_by_its_earlier_name_too(key: str, tmp_path: Path) -> None:
+    found = run({**content(), key: {"litert": 1.5, "onnxruntime": None}}, tmp_path)
+    assert found.call_overhead_us == {"litert": 1.5, "onnxruntime": None}
+    assert run(content(), tmp_path).call_overhead_us == {}
+
+
+def test_to_compare_two_files_nothing_is_loaded_that_measures_or_draws(tmp_path: Path) -> None:
+    path = str(written(content(), tmp_path, "run.json"))
+    code = f"""
+import sys
+from benchmark.__main__ import main
+assert main(["--compare", {path!r}, {path!r}]) == 0
+loaded = ["jinja2", "PIL", "benchmark.pipeline", "benchmark.measure.worker"]
+loaded += ["benchmark.measure.session", "benchmark.measure.process", "benchmark.report.page"]
+print([name for name in loaded if name in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -141,7 +180,7 @@ def test_what_a_terminal_would_obey_is_not_kept(tmp_path: Path) -> None:
         (["--compare", "a", "b", "c"], "unrecognized arguments: c"),
         (
             ["--compare", "a", "b", "--format", "tflite-int8", "--max-size-kb", "1", "--quick"],
-            "got --format, --max-size-kb, --quick with --compare",
+            "got --format, --quick, --max-size-kb with --compare",
         ),
         (["--compare", "a", "b", "--artifacts", "x"], "got --artifacts with --compare"),
         (["--resume", "--compare", "a", "b"], "got --resume with --compare"),

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -18,11 +19,12 @@ from tests.benchmark.report.contents import (
     VARIED,
     content_of,
     measured,
+    read,
 )
 
 
 def plot_of(content: dict[str, Any]) -> Plot:
-    plot = accuracy_plot(content)
+    plot = accuracy_plot(read(content))
     assert plot is not None
     return plot
 
@@ -100,7 +102,7 @@ def test_the_front_holds_what_nothing_beats_in_everything() -> None:
 
 
 def test_a_recommendation_brings_its_own_front() -> None:
-    recommendation = {"name": "tflite-float32", "reason": "", "pareto": ["tflite-float32"]}
+    recommendation = {**VARIED["recommendation"], "pareto": ["tflite-float32"]}
     plot = plot_of({**VARIED, "recommendation": recommendation})
     assert [bubble.name for bubble in plot.bubbles if bubble.pareto] == ["tflite-float32"]
 
@@ -136,21 +138,22 @@ def test_without_labels_the_plot_shows_agreement() -> None:
 
 def test_nothing_measured_is_no_chart() -> None:
     content = EXTREMES["errors only"]
-    assert accuracy_plot(content) is None
-    assert latency_distributions(content) is None
-    assert class_map(content) is None
+    assert accuracy_plot(read(content)) is None
+    assert latency_distributions(read(content)) is None
+    assert class_map(read(content)) is None
 
 
 def test_distributions_are_of_the_samples_that_the_statistics_are_of() -> None:
-    row = VARIED["results"][0]
-    assert len(samples_us(row)) == row["latency_us"]["samples"] == 7 * 50
-    everything = {**row, "latency_us": {**row["latency_us"], "samples": 400}}
+    row = read(VARIED).results[0]
+    assert row.latency_us is not None
+    assert len(samples_us(row)) == row.latency_us.samples == 7 * 50
+    everything = replace(row, latency_us=replace(row.latency_us, samples=400))
     assert len(samples_us(everything)) == 400
-    assert np.median(samples_us(row)) == pytest.approx(row["latency_us"]["p50"])
+    assert np.median(samples_us(row)) == pytest.approx(row.p50_us)
 
 
 def test_distributions_stand_in_order_on_one_axis() -> None:
-    found = latency_distributions(VARIED)
+    found = latency_distributions(read(VARIED))
     assert found is not None
     names = [strip.name for strip in found.strips]
     assert names == ["tflite-int8", "tflite-int4", "tflite-float32", "onnx-dynamic", "onnx-int8"]
@@ -163,7 +166,7 @@ def test_distributions_stand_in_order_on_one_axis() -> None:
 
 
 def test_the_class_map_counts_what_each_class_lost_and_gained() -> None:
-    found = class_map(content_of(measured("a", flips={**LOST, **GAINED}), measured("b")))
+    found = class_map(read(content_of(measured("a", flips={**LOST, **GAINED}), measured("b"))))
     assert found is not None
     assert found.classes == list(CLASSES)
     assert found.source == ["95.0", "95.0", "95.0"]
@@ -177,12 +180,12 @@ def test_the_class_map_counts_what_each_class_lost_and_gained() -> None:
 
 
 def test_a_class_that_loses_is_marked_as_far_as_it_is_sure() -> None:
-    lost = class_map(content_of(measured("a", flips=dict.fromkeys(range(1, 40, 3), 0))))
+    lost = class_map(read(content_of(measured("a", flips=dict.fromkeys(range(1, 40, 3), 0)))))
     assert lost is not None
     cell = lost.rows[0][1][1]
     assert cell is not None
     assert (cell.accuracy, cell.difference, cell.level, cell.sure) == ("30.0", "−65.0", -4, True)
-    little = class_map(content_of(measured("a", flips={1: 0})))
+    little = class_map(read(content_of(measured("a", flips={1: 0}))))
     assert little is not None
     assert little.rows[0][1][1] is not None
     assert not little.rows[0][1][1].sure

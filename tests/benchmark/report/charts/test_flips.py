@@ -15,6 +15,7 @@ from tests.benchmark.report.contents import (
     NEITHER,
     content_of,
     measured,
+    read,
 )
 
 
@@ -25,7 +26,7 @@ def opened(uri: str) -> Image.Image:
 
 
 def test_flips_are_named_by_who_is_right() -> None:
-    (found,) = flips(content_of(measured("a", flips={**LOST, **GAINED, **NEITHER})), IMAGES)
+    (found,) = flips(read(content_of(measured("a", flips={**LOST, **GAINED, **NEITHER}))), IMAGES)
     assert (found.total, found.counts) == (3, {"lost": 1, "gained": 1, "neither": 1})
     assert [(flip.kind, flip.number) for flip in found.shown] == [
         *(("lost", 0), ("gained", 57), ("neither", 58)),
@@ -37,19 +38,19 @@ def test_flips_are_named_by_who_is_right() -> None:
 
 
 def test_the_pictures_are_the_test_images() -> None:
-    (found,) = flips(content_of(measured("a", flips=GAINED)), IMAGES)
+    (found,) = flips(read(content_of(measured("a", flips=GAINED))), IMAGES)
     assert np.array_equal(np.asarray(opened(found.shown[0].picture or "")), IMAGES[57])
 
 
 def test_no_kind_crowds_out_another() -> None:
     many = {**dict.fromkeys(range(0, 57, 3), 1), **GAINED, **NEITHER}
-    (found,) = flips(content_of(measured("a", flips=many)), IMAGES)
+    (found,) = flips(read(content_of(measured("a", flips=many))), IMAGES)
     assert found.counts == {"lost": 19, "gained": 1, "neither": 1}
     assert [flip.kind for flip in found.shown] == ["lost"] * (MAX_SHOWN - 2) + ["gained", "neither"]
 
 
 def test_without_labels_a_flip_is_a_change() -> None:
-    (found,) = flips(EXTREMES["no labels"], IMAGES)  # the broken row has none
+    (found,) = flips(read(EXTREMES["no labels"]), IMAGES)  # the broken row has none
     assert found.counts == {"changed": 1}
     assert found.shown[0].truth is None
 
@@ -67,6 +68,6 @@ def test_images_of_other_shapes(shape: tuple[int, ...], size: tuple[int, int]) -
     "images", [np.zeros((60, 28, 28), np.float32), np.zeros((60, 7), np.uint8)]
 )
 def test_what_is_no_picture_is_not_shown(images: np.ndarray) -> None:
-    (found,) = flips(content_of(measured("a", flips=LOST)), None)
+    (found,) = flips(read(content_of(measured("a", flips=LOST))), None)
     assert not are_pictures(images)
     assert found.shown[0].picture is None
