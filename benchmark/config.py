@@ -1,4 +1,4 @@
-"""What a run of the benchmark is asked to do. Light."""
+"""What a run of the benchmark is asked to do."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path

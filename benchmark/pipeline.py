@@ -1,4 +1,4 @@
-"""Exports → workers → raw results → verdicts → `benchmark.json` and reports. Light."""
+"""Exports → workers → raw results → verdicts → `benchmark.json` and reports."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from benchmark.advise.explain import explain
-from benchmark.advise.quality import quality_of
+from benchmark.advise.pairs import quality_of
 from benchmark.advise.recommend import recommend
 from benchmark.config import BenchmarkConfig
 from benchmark.judge.metrics import Measure

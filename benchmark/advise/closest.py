@@ -20,12 +20,12 @@ class Excess:
     Attributes:
         option: of the command, with its value.
         share: by how much, over the limit.
-        words: what the export has, and by how much that is too much or too little.
+        text: what the export has, and by how much that is too much or too little.
     """
 
     option: str
     share: float
-    words: str
+    text: str
 
 
 def unmet(results: Sequence[Result], limits: Limits) -> str | None:
@@ -45,12 +45,12 @@ def unmet(results: Sequence[Result], limits: Limits) -> str | None:
     if not least:
         return None
     wanted = " and ".join(f"{OPTIONS[name]} {value:g}" for name, value in given.items())
-    words = "; ".join(
-        f"{excess.words}{f' for {excess.option}' if len(given) > 1 else ''}" for excess in least
+    missed = "; ".join(
+        f"{excess.text}{f' for {excess.option}' if len(given) > 1 else ''}" for excess in least
     )
     return (
-        f"no export meets {wanted}: the closest is {closest.variant.name} with {words}; loosen the "
-        "limit, or export other formats; the results are kept"
+        f"no export meets {wanted}: the closest is {closest.variant.name} with {missed}; loosen "
+        "the limit, or export other formats; the results are kept"
     )
 
 
@@ -78,7 +78,7 @@ def _excesses(row: Result, limits: Limits) -> Iterator[Excess]:
             yield Excess(
                 option=f"--min-agreement {limits.min_agreement:g}",
                 share=lacking / max(limits.min_agreement, SMALLEST_SHARE),
-                words=f"an agreement of down to {low:.2%} (95 % interval), {lacking * 100:.2f} "
+                text=f"an agreement of down to {low:.2%} (95 % interval), {lacking * 100:.2f} "
                 "points too little",
             )
     if limits.max_drop_per_class is not None and found is not None:
@@ -101,7 +101,7 @@ def _above(option: str, value: float, limit: float, what: str, unit: str) -> Ite
         yield Excess(
             option=f"{option} {limit:g}",
             share=(value - limit) / max(limit, SMALLEST_SHARE),
-            words=f"{what.format(value)}, {unit.format(value - limit)} too much",
+            text=f"{what.format(value)}, {unit.format(value - limit)} too much",
         )
 
 
@@ -109,10 +109,10 @@ def _points(
     option: str, value: float | None, limit: float, what: str, unit: str = "points"
 ) -> Iterator[Excess]:
     if value is None:
-        yield Excess(option=f"{option} {limit:g}", share=1.0, words="a drop that is undefined")
+        yield Excess(option=f"{option} {limit:g}", share=1.0, text="a drop that is undefined")
     elif value - limit > ROUNDING:
         yield Excess(
             option=f"{option} {limit:g}",
             share=(value - limit) / max(limit, SMALLEST_SHARE),
-            words=f"{what.format(value * 100)}, {(value - limit) * 100:.2f} {unit} too much",
+            text=f"{what.format(value * 100)}, {(value - limit) * 100:.2f} {unit} too much",
         )

@@ -1,11 +1,10 @@
-"""Which export to take on this machine, why, and the Pareto set that it came from. Light."""
+"""Which export to take on this machine, why, and the Pareto set that it came from."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
-from benchmark.advise.pairs import latency_ratio, overlap
-from benchmark.advise.quality import Quality
+from benchmark.advise.pairs import Quality, intervals_overlap, latency_ratio
 from benchmark.config import Objective
 from benchmark.judge.rows import Result
 
@@ -16,7 +15,7 @@ ORDER: dict[Objective, tuple[Objective, ...]] = {
     "size": ("size", "latency", "accuracy"),
     "accuracy": ("accuracy", "size", "latency"),
 }
-# Differences up to these are none.
+# Differences up to these do not count.
 SAME_LATENCY = 0.03
 SAME_SIZE = 0.01
 BEST = {"latency": "the fastest", "size": "the smallest", "accuracy": "the most accurate"}
@@ -182,7 +181,9 @@ def _same(objective: Objective, found: Candidate, best: Candidate, quality: Qual
     if objective == "accuracy":
         return quality.same(best.row, found.row)
     ratio = latency_ratio(found.row, best.row)
-    return overlap(found.row, best.row) or ratio is None or ratio.value <= 1 + SAME_LATENCY
+    return (
+        intervals_overlap(found.row, best.row) or ratio is None or ratio.value <= 1 + SAME_LATENCY
+    )
 
 
 def _why(

@@ -1,4 +1,4 @@
-"""The area under the ROC curve of an export and of its Keras model, and their difference. Light.
+"""The area under the ROC curve of an export and of its Keras model, and their difference.
 
 The difference's variance is that of DeLong, DeLong & Clarke-Pearson (1988, Biometrics 44:837-845),
 computed from midranks as by Sun & Xu (2014, IEEE Signal Processing Letters 21:1389-1393).

@@ -1,6 +1,6 @@
 """Errors of outputs that are values, as in regression and reconstruction, an example at a time.
 
-Light. Everything is computed in float64 and in parts, so that arrays in files (`numpy.memmap`) may
+Everything is computed in float64 and in parts, so that arrays in files (`numpy.memmap`) may
 be larger than the memory.
 """
 

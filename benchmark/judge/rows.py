@@ -1,4 +1,4 @@
-"""Raw results → statistics → verdicts: what a row of the table knows. Light."""
+"""Raw results → statistics → verdicts: what a row of the table knows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,7 +39,7 @@ class Result:
         accuracy: of the main output's classes against labels and Keras model; None without.
         distance: of the main output from the Keras model's.
         scores: of the main output, by the metric that judges it.
-        others: what became of the model's other outputs, by name.
+        others: the model's other outputs, by name.
         latency: of single calls.
         scalars: what loading took and what else the worker said, by name.
         throughput: examples a second, in batches or one by one; or why it could not be had.

@@ -1,4 +1,4 @@
-"""An output judged by its metric: an export's figures beside the Keras model's. Light."""
+"""An output judged by its metric: an export's figures beside the Keras model's."""
 
 from dataclasses import dataclass
 from typing import Any

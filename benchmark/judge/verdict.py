@@ -42,7 +42,7 @@ CENTRED_SLACK_DB = 6.0
 
 @dataclass(frozen=True, kw_only=True)
 class OutputEvidence:
-    """What the verdict on an output is founded on.
+    """What the verdict on an output rests on.
 
     Attributes:
         scores: by targets beside the Keras model; without targets, against its outputs.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.advise.quality import Quality
+from benchmark.advise.pairs import Quality
 from benchmark.judge.classification import compare
 from benchmark.judge.rows import Result
 from benchmark.judge.scores import score_output
