@@ -1,6 +1,6 @@
 """Arrays by name in an .npz archive, unpacked to disk a piece at a time.
 
-Light: standard library and numpy. The archive's own names never become names of files.
+The archive's own names never become names of files.
 """
 
 import shutil
@@ -28,7 +28,7 @@ def open_archive(path: Path, wanted: Wanted, folder: Path) -> Samples:
     """Returns the arrays of an .npz, unpacked into `folder`, no more than are wanted.
 
     Raises:
-        DataError: it is no whole archive, holds something else than is wanted, or more than
+        DataError: it is not a complete archive, holds something else than is wanted, or more than
             fits on the disk.
     """
     try:
@@ -39,7 +39,9 @@ def open_archive(path: Path, wanted: Wanted, folder: Path) -> Samples:
         *(zipfile.BadZipFile, zlib.error, struct.error),
         *(EOFError, ValueError, RuntimeError, OverflowError),
     ) as error:
-        raise DataError(f"is no whole .npz file ({error}); write it with numpy.savez") from error
+        raise DataError(
+            f"is not a complete .npz file ({error}); write it with numpy.savez"
+        ) from error
 
 
 def _open(archive: zipfile.ZipFile, wanted: Wanted, folder: Path) -> Samples:
@@ -126,10 +128,10 @@ def _class_names(archive: zipfile.ZipFile, info: zipfile.ZipInfo, folder: Path) 
     header = _header(archive, info, TEXT)
     count = header.shape[0]
     if len(header.shape) != 1 or header.size_bytes(count) > MAX_CLASS_NAMES_BYTES:
-        raise DataError(f"got {CLASS_NAMES} of shape {header.shape}, expected a name a class")
+        raise DataError(f"got {CLASS_NAMES} of shape {header.shape}, expected one name per class")
     target = folder / f"{CLASS_NAMES}.npy"
     _unpack(archive, info, header, count, target)
     names = np.array(open_npy(target, TEXT))
     if names.view(f"{names.dtype.str[0]}u4").max() > MAX_CODE_POINT:
-        raise DataError(f"got {CLASS_NAMES} that are no text; write them again")
+        raise DataError(f"got {CLASS_NAMES} that are not text; write them again")
     return tuple(names.tolist())

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from export.data.checks import check_counts, fitted_input
+from export.data.checks import check_counts, shape_input
 from export.data.npy import NpyWriter, check_dtype, open_npy
 from export.data.wanted import (
     Role,
@@ -124,7 +124,7 @@ def _arrays(batch: object, wanted: Wanted) -> dict[Role, np.ndarray]:
     check_complete(found, wanted)
     check_counts({f"{kind} {name}": len(values) for (kind, name), values in found.items()})
     for spec in wanted.inputs:
-        fitted_input(found["input", spec.name], spec)
+        shape_input(found["input", spec.name], spec)
     return found
 
 

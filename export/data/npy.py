@@ -1,7 +1,7 @@
 """.npy files that need not fit into memory: mapped for reading, written a batch at a time.
 
-Light: standard library and numpy. Headers are read and judged before a value is, so that no
-pickle is loaded and no header that lies costs memory.
+Headers are read and judged before a value is, so that no pickle is loaded and no header that lies
+costs memory.
 """
 
 import io
@@ -10,19 +10,47 @@ import tokenize
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Self
 
 import numpy as np
 from numpy.lib import format as npy_format
 
+from export.data.wanted import Wanted, naming
 from train.common.errors import DataError
+from train.common.samples import Samples
+from train.data.fashion_mnist import SLICE_IMAGES, SLICE_LABELS
 
 # numpy refuses a header above 10,000 characters, but not before it has read all of it.
 MAX_HEADER_BYTES = 1 << 17
 NUMBERS = "biuf"  # the kinds of dtype that values may be of
 TEXT = "U"
 PICKLED = "pickled objects are not loaded, because loading them runs code; save plain numbers"
+
+
+def open_array(path: Path, wanted: Wanted) -> Samples:
+    """Returns the examples in a .npy file, for a model with one input.
+
+    Raises:
+        DataError: the model has several inputs, or as in `read_header`.
+    """
+    spec = wanted.only_input("one array")
+    return Samples(inputs={spec.name: open_npy(path)})
+
+
+def open_slice(folder: Path, wanted: Wanted) -> Samples:
+    """Returns what `fashion_mnist.save_slice` wrote: images and, if they are there, labels.
+
+    Raises:
+        DataError: the model has several inputs, or as in `read_header`.
+    """
+    spec = wanted.only_input("one array")
+    with naming(SLICE_IMAGES):
+        inputs = {spec.name: open_npy(folder / SLICE_IMAGES)}
+    targets = {}
+    if (folder / SLICE_LABELS).is_file():
+        with naming(SLICE_LABELS):
+            targets[wanted.outputs[0].name] = open_npy(folder / SLICE_LABELS)
+    return Samples(inputs=inputs, targets=targets)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +76,7 @@ def read_header(file: IO[bytes], size_bytes: int, kinds: str = NUMBERS) -> Heade
         kinds: the kinds of dtype that are taken, `NUMBERS` or `TEXT`.
 
     Raises:
-        DataError: it is no .npy file, holds objects or another kind, has no examples, or is
+        DataError: it is not an .npy file, holds objects or another kind, has no examples, or is
             not as large as its header says.
     """
     start = io.BytesIO(file.read(MAX_HEADER_BYTES))
@@ -68,7 +96,7 @@ def read_header(file: IO[bytes], size_bytes: int, kinds: str = NUMBERS) -> Heade
         if start.getvalue().startswith(b"\x80"):
             raise DataError(f"got a pickle, expected a .npy file; {PICKLED}") from error
         raise DataError(
-            f"is no whole .npy file ({size_bytes:,} bytes); write it with numpy.save"
+            f"is not a complete .npy file ({size_bytes:,} bytes); write it with numpy.save"
         ) from error
     check_dtype(dtype, kinds)
     if not shape or min(shape) < 1:
@@ -106,15 +134,8 @@ def open_npy(path: Path, kinds: str = NUMBERS) -> np.ndarray:
         DataError: as in `read_header`.
     """
     with path.open("rb") as file:
-        header = read_header(file, path.stat().st_size, kinds)
-    return np.memmap(
-        path,
-        mode="r",
-        dtype=header.dtype,
-        shape=header.shape,
-        order="F" if header.fortran_order else "C",
-        offset=header.offset,
-    )
+        read_header(file, path.stat().st_size, kinds)
+    return npy_format.open_memmap(path, mode="r")
 
 
 class NpyWriter:
@@ -141,14 +162,9 @@ class NpyWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *details: object) -> None:
         with self._file:
-            if error is None:
+            if kind is None:
                 self._file.seek(0)
                 self._write_header()
 

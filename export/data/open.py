@@ -1,6 +1,6 @@
 """Opens a user's own data: arrays, archives of them, folders of pictures, Python functions.
 
-Light: standard library and numpy. Whatever the source, arrays stay on disk and are mapped, so a
+Whatever the source, arrays stay on disk and are mapped, so a
 data set may be larger than memory, and all of it is checked before it is used.
 """
 
@@ -9,18 +9,16 @@ import tempfile
 from pathlib import Path
 
 from export.data.archive import open_archive
-from export.data.arrays import open_array, open_slice
 from export.data.callables import open_callable
-from export.data.checks import checked
+from export.data.checks import check_samples
+from export.data.npy import open_array, open_slice
 from export.data.pictures import open_pictures
 from export.data.wanted import Wanted
 from train.common.errors import DataError
 from train.common.samples import Samples
 from train.data.fashion_mnist import SLICE_IMAGES
 
-__all__ = ["Wanted", "open_samples"]
-
-TAKEN = (
+ACCEPTED = (
     f"an .npy or .npz file, a folder of pictures or with {SLICE_IMAGES}, or package.module:callable"
 )
 CALLABLE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
@@ -49,7 +47,7 @@ def open_samples(source: str, wanted: Wanted, folder: Path) -> Samples:
     """
     try:
         own = Path(tempfile.mkdtemp(prefix="data-", dir=folder))
-        return checked(_found(source, wanted, own), wanted)
+        return check_samples(_found(source, wanted, own), wanted)
     except (DataError, OSError) as error:
         said = str(error)
         if isinstance(error, OSError) and error.strerror:
@@ -71,5 +69,5 @@ def _found(source: str, wanted: Wanted, folder: Path) -> Samples:
         return open_archive(path, wanted, folder)
     if CALLABLE.fullmatch(source) and not path.exists():
         return open_callable(source, wanted, folder)
-    there = bool(source) and path.exists()
-    raise DataError(f"{'is none of what is taken' if there else 'is not there'}; expected {TAKEN}")
+    wrong = "is not a kind of data that can be read" if source and path.exists() else "is not there"
+    raise DataError(f"{wrong}; expected {ACCEPTED}")

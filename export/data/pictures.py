@@ -1,7 +1,4 @@
-"""Pictures in a folder, by class or not, as one uint8 array on disk.
-
-Light: standard library and numpy; Pillow is imported when pictures are opened.
-"""
+"""Pictures in a folder, by class or not, as one uint8 array on disk."""
 
 import warnings
 from collections.abc import Iterator
@@ -19,7 +16,7 @@ from train.common.tensors import TensorSpec
 
 # Pillow's own list is longer, and has formats that start other programs (EPS: Ghostscript).
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
-# What lies beside pictures and is none; any other file must be one.
+# Files that may lie beside pictures; any other must be a picture.
 OTHER_SUFFIXES = frozenset(
     (
         ".csv",
@@ -110,10 +107,10 @@ def _listed(folder: Path, output: TensorSpec) -> tuple[tuple[str, ...], list[tup
         )
     expected = classes_of(output)
     if classes and len(classes) != expected:
-        takes = f"{expected}, one a class" if expected else "none, the output being no classes"
+        takes = f"{expected}, one per class" if expected else "none, the output being no classes"
         raise DataError(
             f"got {len(classes)} class folders ({listed(p.name for p in classes)}), expected "
-            f"{takes}: {output}; an empty folder keeps the place of a class"
+            f"{takes}: {output}; an empty folder stands for a class without pictures"
         )
     for path in classes:
         nested = sorted(p.name for p in _visible(path) if p.is_dir())
@@ -149,7 +146,7 @@ def _pixels(path: Path, form: _Form) -> np.ndarray:
 
     size = form.width, form.height
     if not path.is_file():  # a pipe would be waited for without end
-        raise DataError("is no regular file; remove it")
+        raise DataError("is not a regular file; remove it")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -164,6 +161,8 @@ def _pixels(path: Path, form: _Form) -> np.ndarray:
     # Pillow's decoders raise whatever a damaged file leads them to
     except Exception as error:
         raise DataError(
-            f"is damaged or no picture ({type(error).__name__}: {error}); remove or replace it"
+            f"is damaged or not a picture ({type(error).__name__}: {error}); remove or replace it"
         ) from error
-    raise DataError(f"got a picture of mode {mode}, expected 8 bits a value; give an array instead")
+    raise DataError(
+        f"got a picture of mode {mode}, expected 8 bits per value; give an array instead"
+    )

@@ -1,4 +1,4 @@
-"""Which of a user's examples calibrate, and which ones exports are verified on. Light."""
+"""Which of a user's examples calibrate, and which ones exports are verified on."""
 
 import numpy as np
 

@@ -1,7 +1,4 @@
-"""What data is opened for, and which array of a user's data is which input or target.
-
-Light: standard library and numpy.
-"""
+"""What data is opened for, and which array of a user's data is which input or target."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -50,7 +47,7 @@ class Wanted:
 
 
 def classes_of(output: TensorSpec) -> int | None:
-    """Returns how many classes an output tells apart; None if it is none of classes.
+    """Returns how many classes an output tells apart; None if it tells no classes apart.
 
     (None, C) tells C apart; (None, 1) and (None,) tell 2, no from yes.
     """

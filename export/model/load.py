@@ -3,7 +3,7 @@
 import json
 import warnings
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,14 +24,14 @@ from train.common.errors import ArtifactError, MissingPackageError, ToolkitError
 from train.common.native_output import captured_native_output
 
 CONFIG, METADATA = "config.json", "metadata.json"
-MAX_CONFIG_BYTES = 1 << 28  # a configuration that is larger is no model's
+MAX_CONFIG_BYTES = 1 << 28  # a larger configuration is not a model's
 
 
 def load_model(request: ModelRequest) -> LoadedModel:
     """Returns the model that a request names, its weights checked to be finite numbers.
 
     Raises:
-        ArtifactError: there is no such model, or it is damaged, unsafe to load without `unsafe`,
+        ArtifactError: the model does not exist, or is damaged, unsafe to load without `unsafe`,
             or holds NaN or infinity.
         ToolkitError: the request does not fit the model, or the user's own code fails.
         MissingPackageError: a package that it needs is not installed.
@@ -102,12 +102,7 @@ def _load_file(request: ModelRequest, custom: Mapping[str, Any]) -> Any:
     if not request.unsafe:
         check_config(request.path, found.config)
     try:
-        return keras.saving.load_model(
-            request.path,
-            custom_objects=dict(custom),
-            compile=False,
-            safe_mode=not request.unsafe,
-        )
+        return _load_by(keras.saving.load_model, request, custom)
     except Exception as error:
         if "safe_mode" in str(error):
             raise ArtifactError(
@@ -116,26 +111,26 @@ def _load_file(request: ModelRequest, custom: Mapping[str, Any]) -> Any:
             ) from error
         if found.keras_version.startswith("3"):
             raise _unloadable(request.path, error) from error
-    return _load_by_tf_keras(request, found.config, custom)
-
-
-def _load_by_tf_keras(request: ModelRequest, config: Any, custom: Mapping[str, Any]) -> Any:
     try:
         import tf_keras
     except ModuleNotFoundError as error:
         raise MissingPackageError(error) from error
     if not request.unsafe:
         registered = tf_keras.saving.get_custom_objects()
-        check_legacy_config(request.path, config, {*custom, *registered})
+        check_legacy_config(request.path, found.config, {*custom, *registered})
     try:
-        return tf_keras.models.load_model(
-            request.path,
-            custom_objects=dict(custom),
-            compile=False,
-            safe_mode=not request.unsafe,
-        )
+        return _load_by(tf_keras.models.load_model, request, custom)
     except Exception as error:
         raise _unloadable(request.path, error) from error
+
+
+def _load_by(load: Callable[..., Any], request: ModelRequest, custom: Mapping[str, Any]) -> Any:
+    return load(
+        request.path,
+        custom_objects=dict(custom),
+        compile=False,
+        safe_mode=not request.unsafe,
+    )
 
 
 def _unloadable(path: str, error: Exception) -> ArtifactError:
@@ -160,8 +155,9 @@ def _read_keras(path: Path) -> _Configuration:
         RuntimeError,
     ) as error:
         raise ArtifactError(
-            f"{path} is not a Keras model that can be loaded: it is no archive with {CONFIG} and "
-            f"{METADATA}, or a damaged one ({reason_of(error)}); save it with model.save"
+            f"{path} is not a Keras model that can be loaded: it is not an archive with "
+            f"{CONFIG} and {METADATA}, or a damaged one ({reason_of(error)}); save it with "
+            "model.save"
         ) from error
 
 
@@ -187,7 +183,7 @@ def _read_h5(path: str) -> _Configuration:
             )
     except (OSError, RuntimeError, ValueError) as error:
         raise ArtifactError(
-            f"{path} is not a Keras model that can be loaded: it is no HDF5 file, or a damaged "
+            f"{path} is not a Keras model that can be loaded: it is not an HDF5 file, or a damaged "
             f"one ({reason_of(error)}); save it with model.save"
         ) from error
     raise ArtifactError(

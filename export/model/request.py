@@ -98,7 +98,7 @@ def file_sha256_of(request: ModelRequest) -> str:
     its weights cannot be had without running it.
 
     Raises:
-        ArtifactError: there is no such model.
+        ArtifactError: the model does not exist.
         ToolkitError: the callable's module is not found.
     """
     from train.common.artifact import (
@@ -122,7 +122,7 @@ def module_file(name: str) -> Path:
     """Returns the source file of a module, looked up in the current folder too; imports nothing.
 
     Raises:
-        ToolkitError: there is none.
+        ToolkitError: it does not exist.
     """
     places: list[str] | None = [str(Path.cwd()), *sys.path]
     parts = name.split(".")

@@ -21,7 +21,7 @@ def custom_objects(module_name: str | None) -> dict[str, Any]:
     Importing it also registers what it decorates with `register_keras_serializable`.
 
     Raises:
-        ToolkitError: there is no such module, or it fails.
+        ToolkitError: the module does not exist, or fails.
     """
     if module_name is None:
         return {}
@@ -44,7 +44,7 @@ def call_function(path: str) -> Any:
     """Returns what the callable at `package.module:callable` returns.
 
     Raises:
-        ToolkitError: there is no such callable, or it fails.
+        ToolkitError: the function does not exist, or fails.
     """
     module_name, _, name = path.partition(":")
     expected = f"{MODULE_EXPECTED}, and a function that returns a Keras model"

@@ -34,7 +34,7 @@ def unpack(archive: Path, into: Path) -> Path:
     ratio. What was unpacked before a refusal is the caller's to remove.
 
     Raises:
-        ArtifactError: it is no such archive, or something in it is refused.
+        ArtifactError: it is not a bundle's archive, or something in it is refused.
     """
     into.mkdir(parents=True, exist_ok=True)
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.data import values as values_module
+from export.data import checks as checks_module
 from tests.export.data.opened import opened, opened_or_refused, refused, spec, wanted
 from tests.export.data.test_arrays import Mine, header, saved
 
@@ -72,7 +72,7 @@ def test_a_limit_unpacks_no_more_than_it_must(order: str, tmp_path: Path) -> Non
 def test_an_archive_is_never_held_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(values_module, "CHUNK_BYTES", 1 << 16)
+    monkeypatch.setattr(checks_module, "CHUNK_BYTES", 1 << 16)
     np.savez(tmp_path / "d.npz", x=np.ones((600_000, 4), np.float32))
     tracemalloc.start()
     try:
@@ -90,7 +90,7 @@ def test_a_header_that_is_a_bomb_is_never_held_in_memory(tmp_path: Path) -> None
     del bomb
     tracemalloc.start()
     try:
-        with refused("'x': is no whole .npy file (20,000,012 bytes)"):
+        with refused("'x': is not a complete .npy file (20,000,012 bytes)"):
             opened(path, wanted(), tmp_path)
         peak_bytes = tracemalloc.get_traced_memory()[1]
     finally:
@@ -128,7 +128,7 @@ def test_what_does_not_fit_is_refused(
 def test_class_names_that_are_no_code_points_are_refused(tmp_path: Path) -> None:
     names = saved(np.array(["a", "b", "c"]))[:-4] + b"\xff\xff\xff\x7f"
     path = zipped(tmp_path / "d.npz", {"x.npy": saved(X), "class_names.npy": names})
-    with refused("got class_names that are no text"):
+    with refused("got class_names that are not text"):
         opened(path, wanted(), tmp_path)
 
 
@@ -143,7 +143,7 @@ def test_truncated_archives_are_refused(kept_bytes: int, tmp_path: Path) -> None
     np.savez(tmp_path / "d.npz", x=X)
     content = (tmp_path / "d.npz").read_bytes()
     (tmp_path / "d.npz").write_bytes(content[:kept_bytes])
-    with refused("is no whole .npz file (File is not a zip file); write it with numpy.savez"):
+    with refused("is not a complete .npz file (File is not a zip file); write it with numpy.savez"):
         opened(tmp_path / "d.npz", wanted(), tmp_path)
 
 
@@ -164,7 +164,7 @@ def test_changed_values_are_found_by_their_checksum(tmp_path: Path) -> None:
     content = path.read_bytes()
     place = content.index(X.tobytes())
     path.write_bytes(content[:place] + b"\x07" + content[place + 1 :])
-    with refused("is no whole .npz file (Bad CRC-32 for file 'x.npy')"):
+    with refused("is not a complete .npz file (Bad CRC-32 for file 'x.npy')"):
         opened(path, wanted(), tmp_path)
 
 
@@ -172,7 +172,7 @@ def test_changed_values_are_found_by_their_checksum(tmp_path: Path) -> None:
     ("members", "message"),
     [
         ({"x.npy": b"\x80pickle"}, "'x': got a pickle, expected a .npy file; pickled objects"),
-        ({"x.npy": b""}, "'x': is no whole .npy file (0 bytes)"),
+        ({"x.npy": b""}, "'x': is not a complete .npy file (0 bytes)"),
         ({"x.npy": saved(X)[:-2]}, "'x': got 174 bytes, expected 176 by its header"),
         ({"x": saved(X)}, "got the member 'x', expected .npy files of different names"),
         ({"x.npy": saved(X), "read.me": b""}, "got the member 'read.me', expected .npy files"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.data import values as values_module
+from export.data import checks as checks_module
 from tests.export.data.opened import (
     INPUT,
     OUTPUT,
@@ -67,9 +67,9 @@ def test_one_array_is_for_one_input(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is no whole .npy file (0 bytes); write it with numpy.save"),
-        (b"nonsense", "is no whole .npy file (8 bytes)"),
-        (saved(np.ones((5, 4)))[:40], "is no whole .npy file (40 bytes)"),
+        (b"", "is not a complete .npy file (0 bytes); write it with numpy.save"),
+        (b"nonsense", "is not a complete .npy file (8 bytes)"),
+        (saved(np.ones((5, 4)))[:40], "is not a complete .npy file (40 bytes)"),
         (saved(np.ones((5, 4)))[:-1], "got 287 bytes, expected 288 by its header; it is truncated"),
         (saved(np.ones((5, 4))) + b"x", "got 289 bytes, expected 288 by its header"),
         (pickle.dumps(Mine()), "got a pickle, expected a .npy file; pickled objects are not"),
@@ -89,10 +89,10 @@ def test_one_array_is_for_one_input(tmp_path: Path) -> None:
             header("{'descr': '<f4', 'fortran_order': False, 'shape': (-3, -4)}") + b"0" * 48,
             "got shape (-3, -4), expected examples",
         ),
-        (header("(" * 9_000), "is no whole .npy file"),
-        (header("{'descr': 'no', 'fortran_order': 1, 'shape': 2}"), "is no whole .npy file"),
-        (header("{", b"\x02\x00")[:8] + b"\xff\xff\xff\xff{", "is no whole .npy file"),
-        (header("{}", b"\x09\x00"), "is no whole .npy file"),
+        (header("(" * 9_000), "is not a complete .npy file"),
+        (header("{'descr': 'no', 'fortran_order': 1, 'shape': 2}"), "is not a complete .npy file"),
+        (header("{", b"\x02\x00")[:8] + b"\xff\xff\xff\xff{", "is not a complete .npy file"),
+        (header("{}", b"\x09\x00"), "is not a complete .npy file"),
     ],
 )
 def test_what_is_no_array_of_examples_is_refused(
@@ -135,7 +135,7 @@ def test_a_folder_whose_images_and_labels_differ_is_refused(tmp_path: Path) -> N
     with refused("got 5 of 'values', 4 of 'target:classes', expected as many examples"):
         opened(tmp_path, wanted(limit=2), tmp_path)
     (tmp_path / "labels.npy").write_bytes(b"")
-    with refused("labels.npy: is no whole .npy file"):
+    with refused("labels.npy: is not a complete .npy file"):
         opened(tmp_path, wanted(), tmp_path)
 
 
@@ -147,10 +147,10 @@ def test_what_is_not_there_is_refused(source: str, tmp_path: Path) -> None:
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("1,2")
-    with refused("is none of what is taken; expected an .npy or .npz file"):
+    with refused("is not a kind of data that can be read; expected an .npy or .npz file"):
         opened(tmp_path / "x.csv", wanted(), tmp_path)
     os.mkfifo(tmp_path / "x.npy")
-    with refused("is none of what is taken"):
+    with refused("is not a kind of data that can be read"):
         opened(tmp_path / "x.npy", wanted(), tmp_path)
 
 
@@ -170,7 +170,7 @@ def test_two_sources_share_a_staging_folder(tmp_path: Path) -> None:
 def test_bad_values_are_found_beyond_the_first_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(values_module, "CHUNK_BYTES", 40)
+    monkeypatch.setattr(checks_module, "CHUNK_BYTES", 40)
     values = np.zeros((50, 4))
     values[41, 2] = np.nan
     np.save(tmp_path / "x.npy", values)

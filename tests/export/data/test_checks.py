@@ -5,9 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from export.data import values as values_module
-from export.data.checks import checked
-from export.data.targets import fitted_target
+from export.data import checks as checks_module
+from export.data.checks import check_samples, validate_target
 from tests.export.data.opened import spec, wanted
 from train.common.errors import DataError
 from train.common.samples import Samples
@@ -17,7 +16,7 @@ CLASSES, YES, FLAT_YES, MASK = (spec("out", 3), spec("out", 1), spec("out"), spe
 
 
 def passed(values: np.ndarray, what: TensorSpec) -> np.ndarray:
-    return checked(Samples(inputs={what.name: values}), wanted(what)).inputs[what.name]
+    return check_samples(Samples(inputs={what.name: values}), wanted(what)).inputs[what.name]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +103,7 @@ def test_an_input_of_text_takes_nothing() -> None:
 def test_values_that_do_not_fit(
     dtype: str, value: float, wanted_dtype: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(values_module, "CHUNK_BYTES", 1)  # a row at a time
+    monkeypatch.setattr(checks_module, "CHUNK_BYTES", 1)  # a row at a time
     values = np.zeros((4, 2), dtype)
     values[2:, 1] = value
     with pytest.raises(DataError, match=f"input 'x': {message}"):
@@ -132,7 +131,7 @@ def test_values_that_do_not_fit(
     ],
 )
 def test_targets_that_fit(values: np.ndarray, output: TensorSpec, expected: object) -> None:
-    found = fitted_target(values, output)
+    found = validate_target(values, output)
     assert found.tolist() == expected
     assert found.dtype.kind in ("f" if np.array(expected).dtype.kind == "f" else "iu")
 
@@ -176,20 +175,20 @@ def test_targets_that_fit(values: np.ndarray, output: TensorSpec, expected: obje
 )
 def test_targets_that_do_not_fit(values: np.ndarray, output: TensorSpec, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        fitted_target(values, output)
+        validate_target(values, output)
 
 
 def test_one_hot_rows_are_looked_at_in_every_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(values_module, "CHUNK_BYTES", 48)  # two rows at a time
+    monkeypatch.setattr(checks_module, "CHUNK_BYTES", 48)  # two rows at a time
     classes = np.array([0, 2, 1, 1, 2])
     rows = np.eye(3)[classes]
-    assert np.array_equal(fitted_target(rows, CLASSES), classes)
+    assert np.array_equal(validate_target(rows, CLASSES), classes)
     rows[4] = 0.5
-    assert fitted_target(rows, CLASSES) is rows
+    assert validate_target(rows, CLASSES) is rows
 
 
 def test_targets_are_named_in_messages() -> None:
     inputs: Mapping[str, np.ndarray] = {"values": np.ones((1, 4))}
     found = Samples(inputs=inputs, targets={"classes": np.array([3])})
     with pytest.raises(DataError, match=r"^target of 'classes': labels outside the classes: got 3"):
-        checked(found, wanted())
+        check_samples(found, wanted())

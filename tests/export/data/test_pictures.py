@@ -106,7 +106,7 @@ def test_several_inputs_take_no_pictures(tmp_path: Path) -> None:
 def test_folders_are_as_many_as_classes(tmp_path: Path) -> None:
     folder = draw_classes(tmp_path / "d")
     two = wanted(GREY, outputs=(spec("yes", 1),))
-    with refused("got 3 class folders ('cat', 'dog', 'emu'), expected 2, one a class"):
+    with refused("got 3 class folders ('cat', 'dog', 'emu'), expected 2, one per class"):
         opened(folder, two, tmp_path)
     with refused("expected none, the output being no classes: mask (?, 4, 6, 1) float32"):
         opened(folder, wanted(GREY, outputs=(spec("mask", 4, 6, 1),)), tmp_path)
@@ -151,9 +151,9 @@ def bomb() -> bytes:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "cat/9.png: is damaged or no picture (UnidentifiedImageError: "),
-        (b"nonsense", "cat/9.png: is damaged or no picture (UnidentifiedImageError: "),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "cat/9.png: is damaged or no pict"),
+        (b"", "cat/9.png: is damaged or not a picture (UnidentifiedImageError: "),
+        (b"nonsense", "cat/9.png: is damaged or not a picture (UnidentifiedImageError: "),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "cat/9.png: is damaged or not a p"),
         (bomb(), "cat/9.png: is too large a picture (Image size (900000000 pixels) exceeds"),
     ],
 )
@@ -177,19 +177,19 @@ def test_a_truncated_picture_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "d" / "x.jpg"
     draw(path, size=(600, 400))
     path.write_bytes(path.read_bytes()[:-500])
-    with refused("x.jpg: is damaged or no picture (OSError: "):
+    with refused("x.jpg: is damaged or not a picture (OSError: "):
         opened(tmp_path / "d", wanted(GREY), tmp_path)
 
 
 def test_sixteen_bits_are_refused(tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
     Image.fromarray(np.full((4, 6), 40_000, np.uint16)).save(tmp_path / "d" / "x.png")
-    with refused("x.png: got a picture of mode I;16, expected 8 bits a value; give an array"):
+    with refused("x.png: got a picture of mode I;16, expected 8 bits per value; give an array"):
         opened(tmp_path / "d", wanted(GREY), tmp_path)
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
     os.mkfifo(tmp_path / "d" / "x.png")
-    with refused("x.png: is no regular file; remove it"):
+    with refused("x.png: is not a regular file; remove it"):
         opened(tmp_path / "d", wanted(GREY), tmp_path)
