@@ -9,9 +9,8 @@ from benchmark.advise.explain import explain
 from benchmark.advise.pairs import quality_of
 from benchmark.advise.recommend import recommend
 from benchmark.config import BenchmarkConfig
-from benchmark.judge.metrics import Measure
 from benchmark.judge.rows import conclude
-from benchmark.judge.task import Task, tasks_of
+from benchmark.judge.task import tasks_of
 from benchmark.measure.checkpoint import PartialResults
 from benchmark.measure.overhead import measure_call_overhead
 from benchmark.measure.session import Measurement
@@ -22,7 +21,7 @@ from benchmark.measure.variants import (
     find_variants,
 )
 from benchmark.report.write import check_places, write_reports
-from benchmark.results.file import Benchmark, as_json
+from benchmark.results.file import Benchmark
 from benchmark.results.outputs import OUTPUTS_FILE, write_outputs
 from benchmark.results.read import read_run
 from export.data.test_data import open_evaluation, unpacked
@@ -84,18 +83,20 @@ def run_benchmark(
         if not environment.emulated:
             recommendation = recommend(results, quality_of(main), config.objective, limits.given())
         benchmark = Benchmark(
+            created=now(),
+            environment=environment,
+            settings=config.settings(),
+            limits=limits,
+            reference=reference,
+            task=main,
+            examples=found.examples,
             results=tuple(results),
-            explanations=explain(results, environment, call_overhead_us),
-            measure=measure_by(main, found.examples),
-            limits=config.limits,
-            source_accuracy=source_accuracy(main),
-            total=len(test),
             conditions=measured.conditions,
             call_overhead_us=call_overhead_us,
+            explanations=explain(results, environment, call_overhead_us),
             recommendation=recommendation,
         )
-        content = as_json(benchmark, config.settings(), reference, main, now())
-        write_json(staged / RESULTS_FILE, content)
+        write_json(staged / RESULTS_FILE, benchmark.as_json())
         written = write_reports(read_run(staged / RESULTS_FILE), found.pictures, staged_reports)
         files = [staged / RESULTS_FILE]
         if config.save_outputs:
@@ -106,27 +107,6 @@ def run_benchmark(
         publish(written, reports)
         raw.delete()
     return benchmark
-
-
-def source_accuracy(main: Task) -> float | None:
-    """Returns the Keras model's accuracy, 0…1, on the main output's labels, if it has any."""
-    labels, predicted = main.labels, main.predicted(main.reference)
-    if labels is None or predicted is None:
-        return None
-    return float((predicted == labels).mean())
-
-
-def measure_by(main: Task, examples: str) -> Measure:
-    """Returns what reports need to know of the main output; `examples` is what data is made of."""
-    return Measure(
-        output=main.name,
-        kind=main.kind,
-        metric=main.metric,
-        threshold=main.threshold,
-        classes=main.has_classes,
-        source_value=main.score(main.reference).source_value,
-        examples=examples,
-    )
 
 
 def identity(

@@ -1,7 +1,7 @@
 """One output of one export: its scores, what looks wrong with it, and the verdict on it alone."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -48,7 +48,7 @@ class OutputResult:
             "verdict": self.verdict,
             "reasons": list(self.reasons),
             "scores": self.scores.as_json(),
-            "distance": asdict(self.distance),
+            "distance": self.distance.as_json(),
         }
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from benchmark.judge.classification import as_classes, predicted_classes
-from benchmark.judge.metrics import Metric, Shape, TaskKind, check_metric, metrics_of
+from benchmark.judge.metrics import Measure, Metric, Shape, TaskKind, check_metric, metrics_of
 from benchmark.judge.scores import THRESHOLD, Scores, score_output
 from export.verify.distance import Distance, are_classes, distance
 from train.common.errors import ToolkitError
@@ -65,6 +65,25 @@ class Task:
     def right_classes(self) -> np.ndarray | None:
         """Returns the labels; without any, the Keras model's classes, which stand in for them."""
         return self.predicted(self.reference) if self.labels is None else self.labels
+
+    def source_accuracy(self) -> float | None:
+        """Returns the Keras model's accuracy, 0…1; None without labels."""
+        labels, predicted = self.labels, self.predicted(self.reference)
+        if labels is None or predicted is None:
+            return None
+        return float(np.mean(predicted == labels))
+
+    def measure(self, examples: str) -> Measure:
+        """Returns what reports need to know of it; `examples` is what the test data is made of."""
+        return Measure(
+            output=self.name,
+            kind=self.kind,
+            metric=self.metric,
+            threshold=self.threshold,
+            classes=self.has_classes,
+            source_value=self.score(self.reference).source_value,
+            examples=examples,
+        )
 
     def score(self, outputs: np.ndarray) -> Scores:
         """Returns how good an export's outputs, (N, …), are."""

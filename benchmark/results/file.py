@@ -8,14 +8,13 @@ from typing import Any
 from benchmark.advise.explain import Explanation, grouped
 from benchmark.advise.recommend import Recommendation
 from benchmark.judge.limits import Limits
-from benchmark.judge.metrics import Measure
 from benchmark.judge.rows import Result
 from benchmark.judge.task import Task
 from benchmark.measure.conditions import Conditions
 from benchmark.measure.variants import KERAS
 from benchmark.results.run import SCHEMA_VERSION
 from train.common.artifact import package_versions
-from train.common.environment import read_environment
+from train.common.environment import Environment
 from train.common.record import ReferenceOutputs
 
 RUNTIME_PACKAGES = {"litert": "ai-edge-litert", "onnxruntime": "onnxruntime", KERAS: "tensorflow"}
@@ -26,11 +25,14 @@ class Benchmark:
     """Everything a run found.
 
     Attributes:
-        results: the rows.
-        measure: what they are judged by.
+        created: when.
+        environment: the machine.
+        settings: what the run was told, a JSON object.
         limits: the limits of the verdict.
-        source_accuracy: of the Keras model, 0…1; None for outputs without labels.
-        total: how many test examples.
+        reference: the Keras model's outputs.
+        task: what the main output is judged as.
+        examples: what the test data is made of, `images` or `examples`.
+        results: the rows.
         conditions: of the machine while calls were timed; None if none were.
         call_overhead_us: by runtime, what a call costs that computes nothing; None where that
             could not be measured.
@@ -39,54 +41,49 @@ class Benchmark:
             are an emulator's.
     """
 
-    results: tuple[Result, ...]
-    measure: Measure
+    created: datetime
+    environment: Environment
+    settings: Mapping[str, Any]
     limits: Limits
-    source_accuracy: float | None
-    total: int
+    reference: ReferenceOutputs
+    task: Task
+    examples: str
+    results: tuple[Result, ...]
     conditions: Conditions | None
-    call_overhead_us: dict[str, float | None] = field(default_factory=dict)
+    call_overhead_us: Mapping[str, float | None] = field(default_factory=dict)
     explanations: tuple[Explanation, ...] = ()
     recommendation: Recommendation | None = None
 
+    def as_json(self) -> dict[str, Any]:
+        """Returns the content of `benchmark.json`."""
+        ran = {row.variant.runtime for row in self.results if row.latency is not None}
+        packages = [package for name, package in RUNTIME_PACKAGES.items() if name in ran]
+        task = self.task
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "created": self.created.isoformat(timespec="seconds"),
+            "environment": self.environment.as_json(),
+            "versions": package_versions("numpy", *packages),
+            "settings": self.settings,
+            "conditions": self.conditions and self.conditions.as_json(),
+            "call_overhead_us": self.call_overhead_us,
+            "recommendation": self.recommendation and self.recommendation.as_json(),
+            "explanations": grouped(self.explanations),
+            "measure": task.measure(self.examples).as_json(),
+            "source": {
+                "sha256": self.reference.model_sha256,
+                "accuracy": task.source_accuracy(),
+                "predicted": task.predicted(task.reference),
+            },
+            "data": {
+                "sha256": self.reference.data_sha256,
+                "total": len(task.reference),
+                "classes": list(task.class_names),
+                "labels": task.labels,
+            },
+            "results": [self._row_as_json(row) for row in self.results],
+        }
 
-def as_json(
-    benchmark: Benchmark,
-    settings: Mapping[str, Any],
-    reference: ReferenceOutputs,
-    main: Task,
-    now: datetime,
-) -> dict[str, Any]:
-    """Returns the content of `benchmark.json`."""
-    ran = {found.variant.runtime for found in benchmark.results if found.latency is not None}
-    packages = [package for name, package in RUNTIME_PACKAGES.items() if name in ran]
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "created": now.isoformat(timespec="seconds"),
-        "environment": read_environment().as_json(),
-        "versions": package_versions("numpy", *packages),
-        "settings": settings,
-        "conditions": benchmark.conditions and benchmark.conditions.as_json(),
-        "call_overhead_us": benchmark.call_overhead_us,
-        "recommendation": benchmark.recommendation and benchmark.recommendation.as_json(),
-        "explanations": grouped(benchmark.explanations),
-        "measure": benchmark.measure.as_json(),
-        "source": {
-            "sha256": reference.model_sha256,
-            "accuracy": benchmark.source_accuracy,
-            "predicted": main.predicted(main.reference),
-        },
-        "data": {
-            "sha256": reference.data_sha256,
-            "total": benchmark.total,
-            "classes": list(main.class_names),
-            "labels": main.labels,
-        },
-        "results": [_row(found, benchmark) for found in benchmark.results],
-    }
-
-
-def _row(found: Result, benchmark: Benchmark) -> dict[str, Any]:
-    name = found.variant.name
-    sentences = [each.sentence for each in benchmark.explanations if each.row == name]
-    return {**found.as_json(benchmark.limits), "explanations": sentences}
+    def _row_as_json(self, row: Result) -> dict[str, Any]:
+        said = [each.sentence for each in self.explanations if each.row == row.variant.name]
+        return {**row.as_json(self.limits), "explanations": said}

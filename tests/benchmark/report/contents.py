@@ -18,11 +18,11 @@ from benchmark.judge.verdict import Verdict
 from benchmark.measure.conditions import Conditions
 from benchmark.measure.latency import Round, WarmUp, summarize
 from benchmark.measure.variants import Variant
-from benchmark.pipeline import measure_by
-from benchmark.results.file import Benchmark, as_json
+from benchmark.results.file import Benchmark
 from benchmark.results.read import run_of
 from benchmark.results.run import Run
 from tests.examples import MANIFEST, REFERENCE, task
+from train.common.environment import read_environment
 
 HOSTILE = "<script>alert('1')</script>"
 CLASSES = ("T-shirt|top", HOSTILE, "Bag")
@@ -102,12 +102,25 @@ def content_of(*results: Result, labelled: bool = True) -> dict[str, Any]:
     """What is read back from the file of a run with these rows."""
     labels = LABELS if labelled else None
     main = task(np.eye(3, dtype=np.float32)[PREDICTED], labels, CLASSES)
-    benchmark = Benchmark(
-        results=results,
-        measure=measure_by(main, "images"),
+    config = BenchmarkConfig(
+        artifacts=Path("artifacts"),
+        data=None,
+        formats=None,
         limits=LIMITS,
-        source_accuracy=0.95 if labelled else None,
-        total=60,
+        samples=1000,
+        rounds=8,
+        launches=1,
+        max_seconds=1.0,
+    )
+    benchmark = Benchmark(
+        created=datetime(2026, 11, 24, tzinfo=UTC),
+        environment=read_environment(),
+        settings=config.settings(),
+        limits=LIMITS,
+        reference=REFERENCE,
+        task=main,
+        examples="images",
+        results=results,
         conditions=Conditions(
             seconds=9,
             steal_share=0.0,
@@ -119,19 +132,7 @@ def content_of(*results: Result, labelled: bool = True) -> dict[str, Any]:
         call_overhead_us={"litert": 1.0, "onnxruntime": 5.0},
         recommendation=recommend(results, quality_of(main), "latency", {}),
     )
-    config = BenchmarkConfig(
-        artifacts=Path("artifacts"),
-        data=None,
-        formats=None,
-        limits=LIMITS,
-        samples=1000,
-        rounds=8,
-        launches=1,
-        max_seconds=1.0,
-    )
-    made = as_json(
-        benchmark, config.settings(), REFERENCE, main, datetime(2026, 11, 24, tzinfo=UTC)
-    )
+    made = benchmark.as_json()
     read: dict[str, Any] = json.loads(json.dumps(made, default=lambda array: array.tolist()))
     return read
 

@@ -17,7 +17,6 @@ from benchmark.advise.recommend import recommend
 from benchmark.config import BenchmarkConfig
 from benchmark.judge.rows import Result
 from benchmark.judge.task import Task
-from benchmark.pipeline import measure_by
 from benchmark.report.charts.plot import FRAME, accuracy_plot
 from benchmark.report.comparison import render_changes
 from benchmark.report.machines import render_machines
@@ -25,12 +24,13 @@ from benchmark.report.page import page_html
 from benchmark.report.tables import csv_text, markdown_text
 from benchmark.report.terminal import render
 from benchmark.results.compare import find_changes
-from benchmark.results.file import Benchmark, as_json
+from benchmark.results.file import Benchmark
 from benchmark.results.merge import read_machines
 from benchmark.results.read import read_run
 from tests.benchmark.measure.raw import LIMITS, Outputs, concluded, reference_of, tasks
 from tests.benchmark.report.contents import read
 from tests.benchmark.results.test_schema import DOCUMENTED, keys
+from train.common.environment import read_environment
 from train.common.errors import ArtifactError
 
 RANDOM = np.random.default_rng(2)
@@ -56,15 +56,6 @@ class Run:
             variant = replace(row.variant, format=name)
             self.rows.append(replace(row, variant=variant, size_bytes=100_000 // size))
         main = of_outputs[0]
-        self.benchmark = Benchmark(
-            results=tuple(self.rows),
-            measure=measure_by(main, "examples"),
-            limits=LIMITS,
-            source_accuracy=None,
-            total=500,
-            conditions=None,
-            recommendation=recommend(self.rows, quality_of(main), "latency", {}),
-        )
         config = BenchmarkConfig(
             artifacts=folder,
             data=None,
@@ -75,10 +66,20 @@ class Run:
             launches=1,
             max_seconds=1.0,
         )
-        now = datetime(2026, 11, 24, tzinfo=UTC)
-        made = as_json(self.benchmark, config.settings(), reference_of(outputs), main, now)
+        benchmark = Benchmark(
+            created=datetime(2026, 11, 24, tzinfo=UTC),
+            environment=read_environment(),
+            settings=config.settings(),
+            limits=LIMITS,
+            reference=reference_of(outputs),
+            task=main,
+            examples="examples",
+            results=tuple(self.rows),
+            conditions=None,
+            recommendation=recommend(self.rows, quality_of(main), "latency", {}),
+        )
         self.content: dict[str, Any] = json.loads(
-            json.dumps(made, default=lambda array: array.tolist())
+            json.dumps(benchmark.as_json(), default=lambda array: array.tolist())
         )
 
     def terminal(self) -> str:
@@ -112,7 +113,7 @@ def two(tmp_path: Path) -> Run:
 def test_the_terminal_speaks_of_the_metric_and_never_of_images(values: Run) -> None:
     text = values.terminal()
     flat = " ".join(text.split())
-    source = values.benchmark.measure.source_value
+    source = values.content["measure"]["source_value"]
     assert source is not None
     assert text.split()[:7] == ["format", "kB", "gzip", "R²", "drop", "±95%", "SNR"]
     assert f"500 test examples; Keras R² {source:.4f}; limit: drop 1.00 points." in flat
@@ -131,15 +132,12 @@ def test_an_error_is_shown_as_it_is_and_its_drop_in_percent(errors: Run) -> None
 
 
 def test_the_recommendation_is_by_the_metric(values: Run, errors: Run) -> None:
-    found = values.benchmark.recommendation
-    assert found is not None
+    found = values.content["recommendation"]
     # of the same latency the smallest that passes
-    assert found.name == "tflite-int8"
-    assert "R² 0.9" in found.reason
-    assert "% accurate" not in found.reason
-    other = errors.benchmark.recommendation
-    assert other is not None
-    assert "MAE 0." in other.reason
+    assert found["name"] == "tflite-int8"
+    assert "R² 0.9" in found["reason"]
+    assert "% accurate" not in found["reason"]
+    assert "MAE 0." in errors.content["recommendation"]["reason"]
 
 
 def test_csv_and_markdown(values: Run) -> None:
