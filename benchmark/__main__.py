@@ -129,7 +129,7 @@ def main(arguments: Sequence[str]) -> int:
         benchmark = run_benchmark(config, on_progress=report.step)
     run = read_run(config.artifacts / RESULTS_FILE)
     render(run, Console(), explain=options.explain, details=options.details)
-    print(f"The same to forward: {(config.reports or config.artifacts) / PAGE_FILE}")
+    print(f"All figures, as a page: {(config.reports or config.artifacts) / PAGE_FILE}")
     nothing_meets = unmet(benchmark.results, benchmark.limits)
     if nothing_meets is not None:
         raise ToolkitError(nothing_meets)

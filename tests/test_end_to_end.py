@@ -164,7 +164,7 @@ def test_the_table_shows_the_figures_and_marks(
     smallest = min(results["results"], key=lambda row: row["size_bytes"])["format"]
     assert found["name"] in found["pareto"]
     assert smallest in found["pareto"]
-    assert f"* Take {found['name']}: " in benchmarked.out
+    assert f"* Take {found['name']}, " in benchmarked.out
 
 
 def test_exports_are_four_times_smaller_as_int8(results: dict[str, Any]) -> None:

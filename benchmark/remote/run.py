@@ -25,7 +25,7 @@ MIN_PYTHON = (3, 11)
 RUNTIME_MODULES = {"litert": "ai_edge_litert", "onnxruntime": "onnxruntime"}
 EXIT_CODES = (0, 1, 2, EXIT_INTERRUPTED)
 # The last line of a run: where the page is. Here that is another place.
-PAGE_LINE = "The same to forward: "
+PAGE_LINE = "All figures, as a page: "
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,7 @@ from benchmark.report.text import (
     microseconds,
     number,
     pareto_names,
+    signed,
     verdict_counts,
 )
 from benchmark.results.run import Run
@@ -91,6 +92,10 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     found.globals.update(
-        number=number, interval=interval, microseconds=microseconds, runtimes=RUNTIMES
+        number=number,
+        signed=signed,
+        interval=interval,
+        microseconds=microseconds,
+        runtimes=RUNTIMES,
     )
     return found

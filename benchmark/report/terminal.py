@@ -77,7 +77,7 @@ def _summary(run: Run) -> Iterator[str]:
     elif run.recommendation is None:
         yield "recommended for this machine: none, no export passes"
     else:
-        yield f"* Take {run.recommendation.name}: {run.recommendation.reason}."
+        yield f"* Take {run.recommendation.name}, {run.recommendation.reason}."
 
 
 def _compared(run: Run) -> str:

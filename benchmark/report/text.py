@@ -59,17 +59,22 @@ def interval(ends: Sequence[float | None] | None, digits: int, scale: float = 1)
 
 def estimate(share: float | None, ends: Interval | None) -> str:
     """Returns a share and half the width of its interval in percent: +0.04 ±0.09, +31.7 ±11.5."""
+    if share is None or ends is None:
+        return signed(share)
+    half = (ends[1] - ends[0]) / 2
+    return f"{signed(share)} ±{number(half, _digits(half), 100)}"
+
+
+def signed(share: float | None) -> str:
+    """Returns a share in percent, with its sign; a dash for None."""
     if share is None:
         return MISSING
+    digits = _digits(share)
+    return f"{round(share * 100, digits) + 0:+,.{digits}f}"
 
-    def digits(value: float) -> int:
-        return 2 if abs(value) < 0.09995 else 1
 
-    shown = f"{round(share * 100, digits(share)) + 0:+,.{digits(share)}f}"
-    if ends is None:
-        return shown
-    half = (ends[1] - ends[0]) / 2
-    return f"{shown} ±{number(half, digits(half), 100)}"
+def _digits(share: float) -> int:
+    return 2 if abs(share) < 0.09995 else 1
 
 
 def microseconds(value: float | None, *, unstable: bool) -> str:

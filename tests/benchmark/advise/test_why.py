@@ -87,7 +87,7 @@ def test_the_smallest_within_the_limits_is_recommended(
     assert found["name"].endswith("int8")
     assert found["limits"] == {"max_size_kb": 60, "max_drop": 0.02}
     assert found["objective"] == "size"
-    assert f"* Take {found['name']}: " in done.out
+    assert f"* Take {found['name']}, " in done.out
     assert "slower or larger than one would expect: --explain says why." in done.out
 
 

@@ -53,7 +53,7 @@ def test_the_agent_runs_a_bundle_and_cleans_up(config: BundleConfig, tmp_path: P
     done = run_with_ssh(script, config, "--quick", "--remote-python", sys.executable)
     assert done.code == 1, done.out + done.err
     assert "tflite-int8: error: " in done.out
-    assert "The same to forward" not in done.out
+    assert "All figures, as a page" not in done.out
     found = json.loads((config.artifacts / "hosts" / "pi.json").read_text())
     assert [row["verdict"] for row in found["results"]] == ["error", "error"]
     assert len(found["source"]["predicted"]) == 30

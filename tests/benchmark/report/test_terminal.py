@@ -73,7 +73,7 @@ def test_after_the_table_come_the_reasons_and_at_most_eight_lines() -> None:
     assert len(reasons) == 2
     lines = after[after.index(reasons[-1]) + 1 :]
     assert lines[0] == "60 test images; Keras 95.00%; limits: drop 1.00 points, accuracy 89.00%."
-    assert lines[1].startswith("* Take tflite-int8: the fastest of 4 within the limits: 2.0 µs, ")
+    assert lines[1].startswith("* Take tflite-int8, the fastest of 4 within the limits: 2.0 µs, ")
     assert len(lines) <= 7  # and one for the page
     assert max(map(len, after)) <= 80
 
