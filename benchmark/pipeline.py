@@ -9,9 +9,10 @@ from benchmark.advise.explain import explain
 from benchmark.advise.pairs import quality_of
 from benchmark.advise.recommend import recommend
 from benchmark.config import BenchmarkConfig
-from benchmark.judge.rows import conclude
+from benchmark.judge.rows import judge_variants
 from benchmark.judge.task import tasks_of
 from benchmark.measure.checkpoint import PartialResults
+from benchmark.measure.measured import collect
 from benchmark.measure.overhead import measure_call_overhead
 from benchmark.measure.session import Measurement
 from benchmark.measure.variants import (
@@ -70,12 +71,10 @@ def run_benchmark(
             call_overhead_us = measure_call_overhead(runtimes, raw, staged)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(INTERRUPTED) from None
-        results = conclude(
-            variants,
-            raw,
-            measured,
+        results = judge_variants(
+            collect(variants, raw, measured),
             tasks,
-            config.limits,
+            limits,
             examples=found.examples,
             same_distribution=found.same_distribution,
         )
@@ -90,7 +89,7 @@ def run_benchmark(
             reference=reference,
             task=main,
             examples=found.examples,
-            results=tuple(results),
+            results=results,
             conditions=measured.conditions,
             call_overhead_us=call_overhead_us,
             explanations=explain(results, environment, call_overhead_us),

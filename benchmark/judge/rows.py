@@ -1,4 +1,4 @@
-"""Raw results → statistics → verdicts: what a row of the table knows."""
+"""The rows of the table: what was measured of each variant, and the verdict on it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,9 +12,8 @@ from benchmark.judge.output import ExportFacts, OutputResult, result_of_output
 from benchmark.judge.scores import Scores
 from benchmark.judge.task import Task
 from benchmark.judge.verdict import Verdict, judge_file, verdict_of
-from benchmark.measure.checkpoint import PartialResults
-from benchmark.measure.latency import Latency, Round, WarmUp, enough_quiet, summarize
-from benchmark.measure.session import MAX_QUIET, Measured
+from benchmark.measure.latency import Latency
+from benchmark.measure.measured import LOADING, MeasuredVariant, Unmeasured
 from benchmark.measure.variants import Variant
 from export.verify.distance import Distance
 
@@ -22,10 +21,6 @@ ACCURACY = (  # what a row with labels knows
     *("correct", "total", "lost", "gained", "accuracy", "accuracy_ci95"),
     *("drop_vs_source", "drop_ci95", "mcnemar_p", "agreement", "agreement_ci95"),
     *("ece", "source_ece", "worst_class_drop", "worst_class", "classes"),
-)
-LOADING = (
-    *("start_to_first_result_ms", "load_ms", "first_inference_us"),
-    *("peak_rss_bytes", "peak_rss_over_empty_bytes"),
 )
 
 
@@ -60,7 +55,7 @@ class Result:
     scores: Scores | None = None
     others: Mapping[str, OutputResult] = field(default_factory=dict)
     latency: Latency | None = None
-    scalars: dict[str, Any] | None = None
+    scalars: Mapping[str, Any] | None = None
     throughput: dict[str, Any] | None = None
     profile: dict[str, Any] | None = None
     kernels: dict[str, Any] | None = None
@@ -105,99 +100,88 @@ class Result:
         }
 
 
-def conclude(
-    variants: list[Variant],
-    raw: PartialResults,
-    measured: Measured,
+def judge_variants(
+    measured: Sequence[MeasuredVariant | Unmeasured],
     tasks: Sequence[Task],
     limits: Limits,
     *,
-    examples: str = "images",
-    same_distribution: bool = True,
-) -> list[Result]:
-    """Derives every row's statistics and verdict from the raw results.
+    examples: str,
+    same_distribution: bool,
+) -> tuple[Result, ...]:
+    """Returns a row for every variant.
 
     Args:
-        variants: the rows, in the order of the table.
-        raw: what the workers gave.
-        measured: what else happened.
+        measured: what measuring gave, in the order of the table.
         tasks: what each output is judged as, the main one first.
-        limits: the limits.
+        limits: those to keep.
         examples: what the test data is made of, `images` or `examples`.
         same_distribution: as of the test data's `Evaluation`.
     """
-    rounds = raw.rounds(
-        range(max((numbers.stop for numbers in measured.rounds.values()), default=0))
+    return tuple(
+        _not_measured(found)
+        if isinstance(found, Unmeasured)
+        else _judged(found, tasks, limits, examples, same_distribution=same_distribution)
+        for found in measured
     )
-    results = []
-    timed = {
-        variant.key: _rounds_of(variant.key, rounds, measured)
-        for variant in variants
-        if variant.key not in measured.problems
+
+
+def _not_measured(found: Unmeasured) -> Result:
+    variant = found.variant
+    return Result(
+        variant=variant,
+        size_bytes=variant.size_bytes,
+        gzip_bytes=variant.manifest.gzip_bytes if variant.manifest else None,
+        verdict="error",
+        reasons=(found.problem,),
+    )
+
+
+def _judged(
+    found: MeasuredVariant,
+    tasks: Sequence[Task],
+    limits: Limits,
+    examples: str,
+    *,
+    same_distribution: bool,
+) -> Result:
+    variant, latency = found.variant, found.latency
+    size_bytes = variant.size_bytes
+    p50_us = None if latency.p50 is None else (latency.p50, *latency.p50_ci95)
+    of_file = list(judge_file(size_bytes, p50_us, limits))
+    export = ExportFacts(
+        manifest=variant.manifest,
+        scalars=found.scalars,
+        examples=examples,
+        same_distribution=same_distribution,
+        failed=verdict_of(of_file) == "fail",
+    )
+    outputs = {
+        task.name: result_of_output(
+            task, found.outputs[task.name], export, limits, is_main=number == 0
+        )
+        for number, task in enumerate(tasks)
     }
-    quiet_only = all(map(enough_quiet, timed.values()))
-    for variant in variants:
-        manifest = variant.manifest
-        size_bytes = variant.size_bytes
-        gzip_bytes = manifest.gzip_bytes if manifest else None
-        problem, scalars = measured.problems.get(variant.key), raw.row(variant.key)
-        if problem is not None or scalars is None:
-            results.append(
-                Result(
-                    variant=variant,
-                    size_bytes=size_bytes,
-                    gzip_bytes=gzip_bytes,
-                    verdict="error",
-                    reasons=(problem or "it was not measured",),
-                )
-            )
-            continue
-        scalars |= _medians(variant.key, rounds, measured)
-        rounds_of_row = timed[variant.key]
-        latency = summarize(
-            rounds_of_row,
-            timer_ns=scalars["timer_ns"],
-            reference=timed.get(measured.reference.get(variant.key, "")),
-            quiet_only=quiet_only,
-        )
-        p50_us = None if latency.p50 is None else (latency.p50, *latency.p50_ci95)
-        of_file = list(judge_file(size_bytes, p50_us, limits))
-        export = ExportFacts(
-            manifest=manifest,
-            scalars=scalars,
-            examples=examples,
-            same_distribution=same_distribution,
-            failed=verdict_of(of_file) == "fail",
-        )
-        outputs = raw.outputs(variant.key)
-        main, *others = (
-            result_of_output(task, outputs[task.name], export, limits, is_main=number == 0)
-            for number, task in enumerate(tasks)
-        )
-        named = dict(zip((task.name for task in tasks), (main, *others), strict=True))
-        results.append(
-            Result(
-                variant=variant,
-                size_bytes=size_bytes,
-                gzip_bytes=gzip_bytes,
-                accuracy=main.accuracy,
-                distance=main.distance,
-                scores=main.scores,
-                others={name: found for name, found in named.items() if found is not main},
-                latency=latency,
-                scalars=scalars,
-                throughput=raw.answer(variant.key, "throughput"),
-                profile=raw.answer(variant.key, "profile"),
-                kernels=raw.answer(variant.key, "kernels"),
-                predicted=main.predicted,
-                rounds_ns=tuple(found.durations_ns for found in rounds_of_row),
-                rounds_quiet=tuple(found.quiet for found in rounds_of_row),
-                first_round=measured.rounds[variant.key].start,
-                verdict=_worst([verdict_of(of_file), *(found.verdict for found in named.values())]),
-                reasons=(*_reasons(named), *(reason for _, reason in of_file)),
-            )
-        )
-    return results
+    main, *others = outputs
+    return Result(
+        variant=variant,
+        size_bytes=size_bytes,
+        gzip_bytes=variant.manifest.gzip_bytes if variant.manifest else None,
+        accuracy=outputs[main].accuracy,
+        distance=outputs[main].distance,
+        scores=outputs[main].scores,
+        others={name: outputs[name] for name in others},
+        latency=latency,
+        scalars=found.scalars,
+        throughput=found.throughput,
+        profile=found.profile,
+        kernels=found.kernels,
+        predicted=outputs[main].predicted,
+        rounds_ns=tuple(part.durations_ns for part in found.rounds),
+        rounds_quiet=tuple(part.quiet for part in found.rounds),
+        first_round=found.first_round,
+        verdict=_worst([verdict_of(of_file), *(output.verdict for output in outputs.values())]),
+        reasons=(*_reasons(outputs), *(reason for _, reason in of_file)),
+    )
 
 
 def _worst(verdicts: Sequence[Verdict]) -> Verdict:
@@ -212,33 +196,3 @@ def _reasons(outputs: Mapping[str, OutputResult]) -> tuple[str, ...]:
         for name, found in outputs.items()
         for reason in found.reasons
     )
-
-
-def _rounds_of(key: str, rounds: dict[int, dict[str, Any]], measured: Measured) -> list[Round]:
-    """Returns a row's rounds, of a row without a problem."""
-    found = []
-    slices = [answer for answers in rounds.values() for answer in answers.values()]
-    fastest = min(answer["probe_ns"] for answer in slices if "probe_ns" in answer)
-    for number in measured.rounds[key]:
-        answer = rounds.get(number, {}).get(key)
-        if answer is None:
-            continue
-        warmed = WarmUp(calls=answer["warm_up_calls"], stable=answer["stable"])
-        found.append(
-            Round(
-                durations_ns=answer["durations_ns"],
-                warm_up=warmed,
-                quiet=answer["probe_ns"] <= MAX_QUIET * fastest,
-            )
-        )
-    return found
-
-
-def _medians(key: str, rounds: dict[int, dict[str, Any]], measured: Measured) -> dict[str, Any]:
-    """Returns what loading took, the median of the row's processes, and if all were pinned."""
-    answers = [rounds.get(number, {}).get(key, {}) for number in measured.rounds[key]]
-    medians = {
-        name: float(np.median([answer[name] for answer in answers if name in answer]))
-        for name in LOADING
-    }
-    return {**medians, "pinned": all(answer.get("pinned", True) for answer in answers)}

@@ -173,13 +173,13 @@ class Round:
     quiet: bool
 
 
-def enough_quiet(rounds: list[Round]) -> bool:
+def enough_quiet(rounds: Sequence[Round]) -> bool:
     """Returns whether a row's quiet rounds alone can carry its statistics."""
     return sum(found.quiet for found in rounds) >= MIN_ROUNDS
 
 
 def summarize(
-    rounds: list[Round], *, timer_ns: int, reference: list[Round] | None, quiet_only: bool
+    rounds: Sequence[Round], *, timer_ns: int, reference: Sequence[Round] | None, quiet_only: bool
 ) -> Latency:
     """Returns the statistics of a row's rounds.
 
@@ -224,7 +224,7 @@ def summarize(
 
 
 def _ratio(
-    rounds: list[Round], reference: list[Round] | None
+    rounds: Sequence[Round], reference: Sequence[Round] | None
 ) -> tuple[float, float | None, float | None] | None:
     if reference is None:
         return None

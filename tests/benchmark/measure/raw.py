@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.judge.limits import Limits
-from benchmark.judge.rows import LOADING, Result, conclude
+from benchmark.judge.rows import Result, judge_variants
 from benchmark.judge.task import Task, tasks_of
 from benchmark.measure.checkpoint import PartialResults
+from benchmark.measure.measured import LOADING, collect
 from benchmark.measure.session import Measured
 from benchmark.measure.variants import Variant
 from export.manifest import Check
@@ -92,8 +93,8 @@ def concluded(
         }
         raw.add_round(number, {variant.key: answer})
     measured = Measured(rounds={variant.key: range(ROUNDS)})
-    (row,) = conclude(
-        *([variant], raw, measured, of_outputs, limits),
+    (row,) = judge_variants(
+        *(collect([variant], raw, measured), of_outputs, limits),
         examples="examples",
         same_distribution=same_distribution,
     )

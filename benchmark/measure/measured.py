@@ -1,0 +1,118 @@
+"""What the raw results say of each variant: its outputs, and the statistics of its calls."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmark.measure.checkpoint import PartialResults
+from benchmark.measure.latency import Latency, Round, WarmUp, enough_quiet, summarize
+from benchmark.measure.session import MAX_QUIET, Measured
+from benchmark.measure.variants import Variant
+
+LOADING = (
+    *("start_to_first_result_ms", "load_ms", "first_inference_us"),
+    *("peak_rss_bytes", "peak_rss_over_empty_bytes"),
+)
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuredVariant:
+    """What measuring a variant gave.
+
+    Attributes:
+        variant: what was measured.
+        scalars: what loading took and what else the worker said, by name.
+        outputs: (N, …) by name, not yet read into memory.
+        latency: of single calls.
+        rounds: the timed calls.
+        first_round: the number of its first round; rows that took turns have the same.
+        throughput: examples per second, in batches or one by one; or the error that left none.
+        profile: the time of each operator; or the error that left none.
+        kernels: which operators run, and which outside a delegate; or the error that left none.
+    """
+
+    variant: Variant
+    scalars: Answer
+    outputs: Mapping[str, np.ndarray]
+    latency: Latency
+    rounds: tuple[Round, ...]
+    first_round: int
+    throughput: Answer | None
+    profile: Answer | None
+    kernels: Answer | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unmeasured:
+    """A variant that could not be measured, and why."""
+
+    variant: Variant
+    problem: str
+
+
+def collect(
+    variants: Sequence[Variant], raw: PartialResults, measured: Measured
+) -> list[MeasuredVariant | Unmeasured]:
+    """Returns what the raw results say of every variant, in the order of the table."""
+    last = max((numbers.stop for numbers in measured.rounds.values()), default=0)
+    rounds = raw.rounds(range(last))
+    timed = {
+        variant.key: tuple(_rounds_of(variant.key, rounds, measured))
+        for variant in variants
+        if variant.key not in measured.problems
+    }
+    quiet_only = all(map(enough_quiet, timed.values()))
+    found: list[MeasuredVariant | Unmeasured] = []
+    for variant in variants:
+        key = variant.key
+        problem, scalars = measured.problems.get(key), raw.row(key)
+        if problem is not None or scalars is None:
+            found.append(Unmeasured(variant=variant, problem=problem or "it was not measured"))
+            continue
+        latency = summarize(
+            timed[key],
+            timer_ns=scalars["timer_ns"],
+            reference=timed.get(measured.reference.get(key, "")),
+            quiet_only=quiet_only,
+        )
+        found.append(
+            MeasuredVariant(
+                variant=variant,
+                scalars=scalars | _loading(key, rounds, measured),
+                outputs=raw.outputs(key),
+                latency=latency,
+                rounds=timed[key],
+                first_round=measured.rounds[key].start,
+                throughput=raw.answer(key, "throughput"),
+                profile=raw.answer(key, "profile"),
+                kernels=raw.answer(key, "kernels"),
+            )
+        )
+    return found
+
+
+def _rounds_of(key: str, rounds: Mapping[int, Answer], measured: Measured) -> Iterator[Round]:
+    """Yields a variant's rounds, of a variant without a problem."""
+    slices = [answer for answers in rounds.values() for answer in answers.values()]
+    fastest = min(answer["probe_ns"] for answer in slices if "probe_ns" in answer)
+    for number in measured.rounds[key]:
+        answer = rounds.get(number, {}).get(key)
+        if answer is not None:
+            yield Round(
+                durations_ns=answer["durations_ns"],
+                warm_up=WarmUp(calls=answer["warm_up_calls"], stable=answer["stable"]),
+                quiet=answer["probe_ns"] <= MAX_QUIET * fastest,
+            )
+
+
+def _loading(key: str, rounds: Mapping[int, Answer], measured: Measured) -> Answer:
+    """Returns what loading took, the median of its processes, and whether all were pinned."""
+    answers = [rounds.get(number, {}).get(key, {}) for number in measured.rounds[key]]
+    medians = {
+        name: float(np.median([answer[name] for answer in answers if name in answer]))
+        for name in LOADING
+    }
+    return {**medians, "pinned": all(answer.get("pinned", True) for answer in answers)}
