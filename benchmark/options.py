@@ -250,6 +250,6 @@ def _add_other_machine(parser: Parser) -> None:
 
 def _size(text: str) -> tuple[int, int]:
     """An argparse type, as `parse_size`, imported when there is one to parse."""
-    from export.own import parse_size
+    from export.argument_types import parse_size
 
     return parse_size(text)

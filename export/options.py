@@ -1,102 +1,114 @@
-"""The options of `python -m export`. Light."""
+"""The options of `python -m export`."""
 
 from argparse import Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from export.argument_types import parse_preprocess, parse_scale, parse_size
 from export.formats import ALL, TFLM
 from export.model.request import ModelRequest, parse_shape
-from export.own import OwnModel, parse_preprocess, parse_scale, parse_size
-from export.settings import CALIBRATION_METHODS
+from export.settings import CALIBRATION_METHODS, ExportOptions
 from train.common.cli import Parser, add_bundle_images, integer_between, number_between
 from train.common.errors import ToolkitError
 from train.common.preprocessing import Preprocessing
 
-DESCRIPTION = "Converts a Keras model and proves each file before writing it."
+if TYPE_CHECKING:
+    from export.convert.job import Job
+
+DESCRIPTION = (
+    "Converts a Keras model to TFLite and ONNX formats for devices, and verifies each file before "
+    "it is written."
+)
+EXAMPLES = (
+    ("--format all", "of the trained model"),
+    ("--model my.keras --calibration photos/ --format all", "of your own"),
+    ("--bundle edge.tar.gz", "for a device"),
+)
 MAX_SAMPLES = 1_000_000
 
 
 def parser() -> Parser:
     """Returns the parser of the command's options."""
-    found = Parser(prog="python -m export", description=DESCRIPTION)
-    found.add_shared_arguments()
-    found.add_argument(
+    found = Parser(prog="python -m export", description=DESCRIPTION, examples=EXAMPLES)
+    add = found.group("what to export")
+    add(
         "--format",
         action="append",
         default=[],
         metavar="NAME",
-        help=f"what to make: a format's name, {ALL}, {TFLM}, or several with commas; repeatable",
+        help=f"a format's name, {ALL}, {TFLM} (C source for microcontrollers), or several with "
+        "commas; repeatable",
     )
-    found.add_argument("--list", action="store_true", help="show the formats and exit")
-    found.add_argument("--force", action="store_true", help="make again what is up to date already")
-    _add_own_model(found)
-    found.add_argument(
+    add("--list", action="store_true", help="show the formats and exit")
+    add("--force", action="store_true", help="make again what is up to date already")
+    _add_format_options(found)
+    _add_model_options(found)
+    _add_data_options(found)
+    add = found.group("bundles")
+    add(
         "--bundle",
         type=Path,
         metavar="DIR|FILE.tar.gz",
         help="convert nothing; write what a device needs to run and judge the exports that are "
         "there, or those of --format",
     )
-    add_bundle_images(found.add_argument)
-    found.add_argument(
+    add_bundle_images(add)
+    found.add_shared_arguments()
+    return found
+
+
+def _add_format_options(parser: Parser) -> None:
+    add = parser.group("options of formats")
+    add(
         "--batch",
         choices=("1", "dynamic"),
         help="batch dimension (default: 1 for TFLite, dynamic for ONNX)",
     )
-    found.add_argument(
+    add(
         "--io",
         choices=("int8", "uint8", "float32"),
         help="input and output of integer TFLite models (default: int8, of int16x8: int16)",
     )
-    found.add_argument(
+    add(
         "--sparsity",
         type=number_between(0.1, 0.95),
         metavar="SHARE",
         help="weights that pruning sets to zero (default: the first of 0.6, 0.4, 0.2 that passes "
         "verification)",
     )
-    found.add_argument(
+    add(
         "--clusters",
         type=integer_between(2, 128),
         metavar="N",
         help="distinct weights that clustering leaves a layer (default: 16)",
     )
-    found.add_argument(
-        "--calibration-samples",
-        type=integer_between(1, MAX_SAMPLES),
-        metavar="N",
-        help="training images that calibrate (default: 500)",
-    )
-    found.add_argument(
-        "--calibration-method",
-        choices=CALIBRATION_METHODS,
-        help="how ranges come from them (default: auto, the best on held-out training images)",
-    )
-    found.add_argument(
-        "--opset", type=integer_between(13, 18), metavar="N", help="ONNX opset (default: 18)"
-    )
-    found.add_argument(
+    add("--opset", type=integer_between(13, 18), metavar="N", help="ONNX opset (default: 18)")
+    add(
         "--epochs",
         type=integer_between(1, 1_000),
         metavar="N",
-        help="epochs of each fine-tuning step (default: 2 or 3, by the kind)",
+        help="epochs of each fine-tuning step (default: 2 to 6, by the kind)",
     )
-    return found
+    add(
+        "--calibration-samples",
+        type=integer_between(1, MAX_SAMPLES),
+        metavar="N",
+        help="how many examples calibrate (default: 500)",
+    )
+    add(
+        "--calibration-method",
+        choices=CALIBRATION_METHODS,
+        help="how ranges come from them (default: auto, the best on held-out examples)",
+    )
 
 
-def _add_own_model(parser: Parser) -> None:
-    """Adds the options of a model and data of the user's own."""
-    add = parser.add_argument_group("a model of your own").add_argument
+def _add_model_options(parser: Parser) -> None:
+    add = parser.group("a model of your own")
     add(
         "--model",
         metavar="PATH",
         help="a .keras, .h5 or .hdf5 file, a SavedModel folder, or package.module:callable that "
         "returns a model (default: the one that `python -m train` made)",
-    )
-    add(
-        "--calibration",
-        metavar="PATH",
-        help="its data, none of the test's: an .npz with arrays by input name (x, y if there is "
-        "one), an .npy, a folder of images by class, or module:callable that yields batches",
     )
     add(
         "--shape",
@@ -111,6 +123,22 @@ def _add_own_model(parser: Parser) -> None:
         "--unsafe",
         action="store_true",
         help="run code that is inside the model's file, as of Lambda layers",
+    )
+
+
+def _add_data_options(parser: Parser) -> None:
+    add = parser.group("its data")
+    add(
+        "--calibration",
+        metavar="PATH",
+        help="examples, none of the test's: an .npz with arrays by input name (x, y if there is "
+        "one), an .npy, a folder of images by class, or module:callable that yields batches",
+    )
+    add(
+        "--image-size",
+        type=parse_size,
+        metavar="HxW",
+        help="what pictures are brought to (default: the model's input)",
     )
     add(
         "--preprocess",
@@ -127,16 +155,24 @@ def _add_own_model(parser: Parser) -> None:
         action="store_true",
         help="put it into the exported graph, so that the device feeds raw values",
     )
-    add(
-        "--image-size",
-        type=parse_size,
-        metavar="HxW",
-        help="what pictures are brought to (default: the model's input)",
+
+
+def export_options(options: Namespace) -> ExportOptions:
+    """Returns what was asked of formats."""
+    return ExportOptions(
+        batch=options.batch,
+        io=options.io,
+        sparsity=options.sparsity,
+        clusters=options.clusters,
+        calibration_samples=options.calibration_samples,
+        calibration_method=options.calibration_method,
+        opset=options.opset,
+        epochs=options.epochs,
     )
 
 
-def own_options(options: Namespace) -> list[str]:
-    """Returns which options of a model of the user's own were given, by name."""
+def custom_model_options(options: Namespace) -> list[str]:
+    """Returns which options of a custom model and its data were given, by name."""
     given = {
         "--model": options.model,
         "--calibration": options.calibration,
@@ -151,17 +187,23 @@ def own_options(options: Namespace) -> list[str]:
     return [name for name, value in given.items() if value]
 
 
-def own_model(options: Namespace) -> OwnModel | None:
-    """Returns the model that the options ask for; None for the one that `train` made.
+def job_of(options: Namespace) -> "Job":
+    """Returns the model to export, and the data that go with it.
 
     Raises:
-        ToolkitError: options of a model of one's own without one, or that contradict each other.
+        ToolkitError: options of a custom model without one, or that contradict each other.
     """
+    from export.convert.job import CustomJob, ReferenceJob
+
     if options.model is None:
-        stray = own_options(options)
+        stray = custom_model_options(options)
         if stray:
             raise ToolkitError(f"got {stray[0]} without --model; give a model of your own, or none")
-        return None
+        return ReferenceJob(
+            artifacts=options.artifacts,
+            data=options.data,
+            calibration_samples=options.calibration_samples,
+        )
     if options.data is not None:
         raise ToolkitError(
             "got --data with --model, expected --calibration, because exports never see test data; "
@@ -182,7 +224,8 @@ def own_model(options: Namespace) -> OwnModel | None:
         raise ToolkitError(
             "got --embed-preprocessing and nothing to embed; say what with --preprocess"
         )
-    return OwnModel(
+    return CustomJob(
+        artifacts=options.artifacts,
         request=ModelRequest(
             path=options.model,
             shapes=dict(options.shape),

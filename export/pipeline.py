@@ -1,35 +1,36 @@
-"""Source model → convert → verify → write, a format at a time. Heavy."""
+"""What is asked for → what is not up to date → convert, verify, write, one format at a time."""
 
 import gzip
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from export.convert.inputs import Material, own_material, reference_material
-from export.convert.make import Made, can_be_made, make
-from export.convert.memory import release_memory
+from export.convert.calibration import MAX_HALVES_DIFFERENCE
+from export.convert.inputs import ConversionInputs
+from export.convert.job import Job
 from export.convert.refusal import with_advice
-from export.convert.source import SourceModel
-from export.current import current_manifest, versions
+from export.convert.up_to_date import current_manifest, versions
 from export.deploy.microcontroller.arena import check_interpreter
 from export.deploy.microcontroller.operators import lacks
-from export.deploy.microcontroller.package import make_package
+from export.deploy.microcontroller.package import is_current, make_package
 from export.formats import FORMATS, TFLM, TFLM_MODEL, Format
 from export.manifest import Manifest, Source
-from export.own import OwnModel
-from export.settings import ExportOptions, Settings, resolve
-from export.summary import summary
-from export.verify.distance import are_classes
-from export.verify.expectation import Expectation
+from export.settings import Settings
 from train.common.artifact import file_sha256, publish, staging, write_json
-from train.common.errors import ArtifactError, ToolkitError
-from train.common.preprocessing import Preprocessing, preprocess
+from train.common.errors import ToolkitError
+from train.common.native_output import captured_native_output
+from train.common.preprocessing import preprocess
 from train.common.progress import Progress
-from train.common.record import MODEL_FILE, RECORD_FILE, ModelRecord, read_model_record
+from train.common.record import RECORD_FILE
+
+if TYPE_CHECKING:
+    from export.convert.loaded import LoadedJob
+    from export.convert.make import Made
+
+Load = Callable[[], "LoadedJob"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,21 +38,17 @@ class ExportConfig:
     """One run of `python -m export`.
 
     Attributes:
-        artifacts: folder that the exports are written to.
-        data: folder of the reference data set; None to look for it.
+        job: the model, its data, and the folder that the exports are written to.
         formats: what to make.
         settings: the options of each format, by name; of `tflite-int8` too if `tflm`.
         tflm: whether to make the C source for microcontrollers as well.
-        own: a user's own model; None for the one that `train` made.
         force: whether to make again what is up to date.
     """
 
-    artifacts: Path
-    data: Path | None
+    job: Job
     formats: Sequence[Format]
     settings: Mapping[str, Settings]
     tflm: bool = False
-    own: OwnModel | None = None
     force: bool = False
 
 
@@ -60,7 +57,9 @@ def export_formats(
     report: Progress,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> dict[str, ToolkitError]:
-    """Makes every format asked for; one that fails leaves the others, and its earlier self, be.
+    """Makes what is not up to date; a format that fails leaves the others, and its older file, be.
+
+    TensorFlow is loaded only if there is something to convert.
 
     Returns:
         The error of each format that failed, by name; empty when all were written.
@@ -69,137 +68,87 @@ def export_formats(
         ArtifactError: there is no model to export, or the folder cannot be written.
         DataError: the data cannot be had, or has too few examples to calibrate.
     """
-    samples = next(
-        (s.calibration_samples for s in config.settings.values() if s.calibration_samples), None
-    )
-    failures: dict[str, ToolkitError] = {}
-    with staging(config.artifacts) as staged:
-        report.step("loading the model")
+    job, record = config.job, config.job.known_record()
+    with staging(job.artifacts) as staged:
         work = staged / "work"
         work.mkdir()
-        if config.own is None:
-            record = read_model_record(config.artifacts)
-            material = reference_material(record, config.data, samples)
-        else:
-            check_place(config.artifacts, config.own)
-            material = own_material(config.own, config.artifacts, work)
-            write_json(staged / RECORD_FILE, material.record.as_json())
-            publish([staged / RECORD_FILE], config.artifacts)
-        source = SourceModel(
-            material.model,
-            representative=material.representative,
-            training=material.training,
-            folder=work,
-        )
-        expected = expectation(source, material)
+        inputs = None
+        if record is not None:
+            report.step("reading the data")
+            inputs = job.conversion_inputs(record.inputs, record.outputs, work)
 
-        made_of: dict[str, bool] = {}  # whether formats can be made, as far as it is known
+        @cache
+        def load() -> "LoadedJob":
+            report.step("loading TensorFlow")
+            with captured_native_output():
+                from export.convert.loaded import LoadedJob
+            report.step("loading the model")
+            return LoadedJob(job, inputs, work)
 
-        def trial(name: str) -> bool:
-            if name not in made_of:
-                made_of[name] = can_be_made(FORMATS[name], source, expected, work)
-            return made_of[name]
-
-        for entry in config.formats:
-            settings = config.settings[entry.name]
-            if not config.force and current_of(entry, settings, material):
-                report.milestone(f"{entry.name:<28} is up to date; --force makes it again")
-                continue
+        formats, tflm = _outdated(config, inputs, report)
+        if formats or inputs is None:
+            inputs = load().inputs
+        if inputs.record != record:
+            write_json(staged / RECORD_FILE, inputs.record.as_json())
+            publish([staged / RECORD_FILE], job.artifacts)
+        failures: dict[str, ToolkitError] = {}
+        for entry in formats:
             report.step(f"{entry.name}: converting")
-            release_memory()
-            by_default = settings == resolve([entry], ExportOptions())[entry.name]
+            settings = config.settings[entry.name]
             try:
-                check_data(entry, material)
-                made = make(entry, settings, source, expected, staged)
+                made = load().make(entry, settings, staged)
             except ToolkitError as error:
-                if by_default:
-                    made_of[entry.name] = False
                 report.step(f"{entry.name}: failed, looking for a format that can be made")
-                failures[entry.name] = with_advice(error, entry, trial)
+                failures[entry.name] = with_advice(error, entry, load().can_make)
                 report.milestone(f"{entry.name:<28} FAILED")
                 continue
-            if by_default:
-                made_of[entry.name] = True
-            manifest = manifest_of(
-                made,
-                entry,
-                options_of(settings, material),
-                material.record,
-                material.preprocessing,
-                now(),
-            )
+            manifest = manifest_of(made, entry, settings, inputs, now())
             write_json(staged / manifest.path.name, manifest.as_json())
-            publish([made.path, staged / manifest.path.name], config.artifacts)
+            publish([made.path, staged / manifest.path.name], job.artifacts)
             report.milestone(summary(manifest))
-        if config.tflm:
-            report.step(f"{TFLM}: converting, looking for the smallest tensor arena")
+        if tflm:
+            report.step(f"{TFLM}: looking for the smallest tensor arena")
             try:
-                report.milestone(
-                    make_tflm(config.settings[TFLM_MODEL], source, expected, material, work, now())
-                )
+                settings = config.settings[TFLM_MODEL]
+                report.milestone(make_tflm(settings, inputs, load, work, now()))
             except ToolkitError as error:
                 failures[TFLM] = error
                 report.milestone(f"{TFLM:<28} FAILED")
     return failures
 
 
-def check_place(artifacts: Path, own: OwnModel) -> None:
-    """Raises ArtifactError if a folder holds a model that `train` made, and not this one."""
-    trained = artifacts / MODEL_FILE
-    if trained.is_file() and not Path(own.request.path).resolve() == trained.resolve():
-        raise ArtifactError(
-            f"{artifacts} holds the model that `python -m train` made, expected a folder for the "
-            f"exports of {own.request.path}; give one with --artifacts"
-        )
-
-
-def check_data(entry: Format, material: Material) -> None:
-    """Raises ToolkitError if a format needs data that there is not."""
-    if material.representative is None and (entry.calibrated or entry.recipes):
-        shapes = ", ".join(str(spec) for spec in material.model.inputs)
-        raise ToolkitError(
-            f"{entry.name} needs calibration data and got none; give with --calibration an .npz "
-            f"with arrays by input name ({shapes}; a few hundred examples), a folder of images by "
-            "class, or module:callable"
-        )
-
-
-def current_of(entry: Format, settings: Settings, material: Material) -> Manifest | None:
-    """Returns the manifest of a user's format if making it again would change nothing."""
-    if material.record.request is None:
-        return None  # decided before TensorFlow was loaded
-    found = current_manifest(entry, settings, material.record, options_of(settings, material))
-    if found is None or found.preprocessing != material.preprocessing:
-        return None
-    same = found.calibration is None or (
-        material.representative is not None
-        and found.calibration.sha256 == material.representative.sha256
-    )
-    return found if same else None
-
-
-def options_of(settings: Settings, material: Material) -> dict[str, Any]:
-    """Returns the options that a manifest records."""
-    found = settings.record()
-    if material.representative is not None and settings.calibration_samples is not None:
-        found["calibration_samples"] = len(material.representative)
-    if material.preprocessing != material.record.preprocessing:
-        found["embed_preprocessing"] = True
-    return found
+def _outdated(
+    config: ExportConfig, inputs: ConversionInputs | None, report: Progress
+) -> tuple[list[Format], bool]:
+    """Returns the formats that are to be made, and whether the C source is."""
+    if config.force or inputs is None:
+        return list(config.formats), config.tflm
+    formats, tflm = [], config.tflm
+    for entry in config.formats:
+        if current_manifest(entry, config.settings[entry.name], inputs):
+            report.milestone(f"{entry.name:<28} is up to date; --force makes it again")
+        else:
+            formats.append(entry)
+    if tflm and is_current(config.settings[TFLM_MODEL], inputs):
+        report.milestone(f"{TFLM:<28} is up to date; --force makes it again")
+        tflm = False
+    return formats, tflm
 
 
 def make_tflm(
-    settings: Settings,
-    source: SourceModel,
-    expected: Expectation,
-    material: Material,
-    folder: Path,
-    now: datetime,
+    settings: Settings, inputs: ConversionInputs, load: Load, folder: Path, now: datetime
 ) -> str:
     """Makes the C source for microcontrollers, of the file that is there or of one made for it.
 
     A file made for it is verified like any other but not published: the folder may hold one of
     other options.
+
+    Args:
+        settings: the options of the file.
+        inputs: what it is converted with.
+        load: loads the model, if a file has to be made.
+        folder: a temporary folder.
+        now: the time to record.
 
     Returns:
         What was made, as text for the terminal.
@@ -209,50 +158,25 @@ def make_tflm(
         CheckError: the file does not do what the model does.
     """
     check_interpreter()
-    entry, record = FORMATS[TFLM_MODEL], material.record
-    check_data(entry, material)
-    manifest = current_manifest(entry, settings, record, options_of(settings, material))
+    entry = FORMATS[TFLM_MODEL]
+    manifest = current_manifest(entry, settings, inputs)
     if manifest is not None:
-        model = manifest.artifact_path
+        path = manifest.artifact_path
     else:
-        made = make(entry, settings, source, expected, folder)
+        made, inputs = load().make(entry, settings, folder), load().inputs
         if made.verification.missing_in_tflm:
             raise lacks(made.verification.missing_in_tflm)
-        options = options_of(settings, material)
-        manifest = manifest_of(made, entry, options, record, material.preprocessing, now)
-        model = made.path
-    return make_package(model, manifest, expected.inputs, record, now)
-
-
-def expectation(source: SourceModel, material: Material) -> Expectation:
-    """Returns what each file is verified against, on examples that calibrate nothing."""
-    inputs = preprocess(material.held_out.inputs, material.preprocessing, source.inputs)
-    targets = material.held_out.targets
-    return Expectation(
-        input_specs=source.inputs,
-        output_specs=source.outputs,
-        weights=source.weight_count(),
-        inputs=inputs,
-        labels={
-            spec.name: targets[spec.name]
-            for spec in source.outputs
-            if are_classes(spec.shape)
-            and targets.get(spec.name, np.zeros(0)).dtype.kind in "iub"
-            and spec.name in targets
-        },
-        outputs=source.predict(inputs),
-    )
+        path, manifest = made.path, manifest_of(made, entry, settings, inputs, now)
+    record = inputs.record
+    held_out = preprocess(inputs.held_out.inputs, inputs.preprocessing, record.inputs)
+    return make_package(path, manifest, held_out, record, now)
 
 
 def manifest_of(
-    made: Made,
-    entry: Format,
-    options: Mapping[str, Any],
-    record: ModelRecord,
-    preprocessing: Mapping[str, Preprocessing],
-    now: datetime,
+    made: "Made", entry: Format, settings: Settings, inputs: ConversionInputs, now: datetime
 ) -> Manifest:
     """Returns the manifest of a staged file; its path is where it will be."""
+    record = inputs.record
     return Manifest(
         path=record.folder / f"{entry.name}.json",
         format=entry.name,
@@ -262,10 +186,10 @@ def manifest_of(
         size_bytes=made.path.stat().st_size,
         gzip_bytes=len(gzip.compress(made.path.read_bytes(), mtime=0)),
         source=Source(file=record.file, sha256=record.sha256, accuracy=record.test_accuracy),
-        options=options,
+        options=inputs.options(settings),
         inputs=made.verification.inputs,
         outputs=made.verification.outputs,
-        preprocessing=preprocessing,
+        preprocessing=inputs.preprocessing,
         labels=record.labels,
         calibration=made.calibration,
         checks=made.verification.checks,
@@ -275,3 +199,36 @@ def manifest_of(
         operators=made.verification.operators,
         fine_tuning=made.fine_tuning,
     )
+
+
+def summary(manifest: Manifest) -> str:
+    """Returns the line that tells a user what was written and how it compares."""
+    values = {check.name: check.value for check in manifest.checks}
+    values |= {seen.name: seen.value for seen in manifest.observations}
+    values |= {seen.name: seen.value for seen in manifest.observations}
+
+    def of(name: str) -> float:
+        return float(values[name])
+
+    line = f"{manifest.format:<28} {manifest.size_bytes / 1000:>8,.1f} kB  "
+    told = []
+    if "agreement" in values:
+        told.append(f"agrees with Keras on {of('agreement'):.2%} of held-out examples")
+    if "accuracy_drop" in values:
+        told.append(f"accuracy drop {of('accuracy_drop') * 100:+.2f} points")
+    else:
+        told.append(f"outputs' noise is {of('variation_db'):.1f} dB below their variation")
+    line += ", ".join(told)
+    if "sparsity" in values:
+        line += f", {of('sparsity'):.0%} of the weights zero"
+    found = manifest.calibration
+    if found is not None and len(found.candidates) > 1:
+        line += f", calibrated by {found.method}"
+    if manifest.fine_tuning is not None and not manifest.fine_tuning.kept:
+        line += f", not fine-tuned, which gains nothing here ({manifest.fine_tuning.text})"
+    if found is not None and found.halves_difference > MAX_HALVES_DIFFERENCE:
+        line += (
+            f"; warning: ranges of two halves of the {found.count} calibration examples differ by "
+            f"{found.halves_difference:.0%}, give more with --calibration-samples"
+        )
+    return line

@@ -8,20 +8,22 @@ import sys
 from pathlib import Path
 
 from export.convert import onnx, tflite
-from export.convert.inputs import reference_material
+from export.convert.job import ReferenceJob
 from export.convert.source import SourceModel
 from export.formats import FORMATS
+from export.model.load import load_model
 from export.settings import ExportOptions, resolve
-from train.common.record import read_model_record
 
 
 def main(folder: Path, names: list[str]) -> None:
     """Converts the model in a folder to each format, by every calibration method it can use."""
-    material = reference_material(read_model_record(folder), None, None)
+    job = ReferenceJob(artifacts=folder)
+    model = load_model(job.request)
+    inputs = job.conversion_inputs(model.inputs, model.outputs, folder)
     source = SourceModel(
-        material.model,
-        representative=material.representative,
-        training=material.training,
+        model,
+        representative=inputs.representative,
+        training=inputs.training,
         folder=folder,
     )
     formats = [FORMATS[name] for name in names]

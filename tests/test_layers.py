@@ -10,7 +10,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 # not listed here, such as its `pipeline` and `__main__`, come after all of its folders.
 LAYERS = (
     *("train.common", "train.config", "train.data", "train.fit", "train.search", "train"),
-    *("export.formats", "export.manifest"),
+    *("export.formats", "export.manifest", "export.settings"),
     *("export.model", "export.data", "export.runtimes", "export.verify"),
     *("export.convert", "export.deploy", "export"),
     *("benchmark.measure", "benchmark.judge", "benchmark.advise", "benchmark.results"),
@@ -26,15 +26,6 @@ KNOWN = {
     ("benchmark/measure/session.py", "benchmark.judge"),
     ("benchmark/measure/variants.py", "benchmark"),
     ("benchmark/measure/worker.py", "benchmark.judge"),
-    ("export/convert/finetune/__init__.py", "export"),
-    ("export/convert/inputs.py", "export"),
-    ("export/convert/make.py", "export"),
-    ("export/convert/onnx.py", "export"),
-    ("export/convert/tflite.py", "export"),
-    ("export/data/split.py", "export"),
-    ("export/deploy/microcontroller/package.py", "export"),
-    ("export/verify/file.py", "export"),
-    ("export/verify/outputs.py", "export"),
 }
 
 

@@ -8,7 +8,6 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 HEAVY = {
-    "export.convert",
     "export.convert.flatbuffer",
     "export.convert.negation",
     "export.convert.onnx",
@@ -23,13 +22,12 @@ HEAVY = {
     "export.convert.finetune.sparse",
     "export.convert.finetune.training",
     "export.convert.make",
-    "export.convert.inputs",
+    "export.convert.loaded",
     "export.model.keras_call",
     "export.model.keras_inputs",
     "export.model.load",
     "export.model.loaded",
     "export.model.saved_model",
-    "export.pipeline",
     "export.data.reference_outputs",
     "export.convert.source",
     "train.fit.adam",

@@ -1,11 +1,10 @@
-"""One format: source model → convert → verify, to a staged file. Heavy."""
+"""One format: source model → convert → verify, to a staged file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -19,7 +18,7 @@ from export.model.reason import reason_of
 from export.runtimes.onnxruntime import load_errors
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
-from export.settings import ExportOptions, Settings, resolve, untuned
+from export.settings import Settings, untuned
 from export.verify.expectation import Expectation
 from export.verify.file import Verification, verify
 from train.common.errors import CheckError, ToolkitError
@@ -64,10 +63,12 @@ def make(
         ToolkitError: the converter cannot convert this model.
         CheckError: the file does not do what the model does; the check is named.
     """
+    sparsities: list[tuple[float, ...]] = [(value,) for value in settings.sparsities] or [()]
+    precisions: list[tuple[int, ...]] = [(bits,) for bits in settings.weight_bits] or [()]
     attempts = [
-        replace(settings, sparsities=sparsities, weight_bits=bits)
-        for sparsities in _one_each(settings.sparsities)
-        for bits in _one_each(settings.weight_bits)
+        replace(settings, sparsities=sparsity, weight_bits=bits)
+        for sparsity in sparsities
+        for bits in precisions
     ]
     for attempt in attempts[:-1]:
         strict = attempt.weight_bits != attempts[-1].weight_bits
@@ -79,7 +80,7 @@ def make(
             return made
     made = _make(entry, attempts[-1], source, expected, staged, strict=False)
     if entry.recipes == ("qat",):
-        return _unless_in_vain(made, entry, settings, source, expected)
+        return keep_if_better(made, entry, settings, source, expected)
     return made
 
 
@@ -90,12 +91,12 @@ def _loses_no_more(made: Made, most: float) -> bool:
     return all(float(drop) <= most for drop in drops)
 
 
-def _unless_in_vain(
+def keep_if_better(
     tuned: Made, entry: Format, settings: Settings, source: SourceModel, expected: Expectation
 ) -> Made:
-    """Returns a fine-tuned file, or the same without fine-tuning if that did not pay.
+    """Returns a fine-tuned file if it is better than the same without fine-tuning, else that one.
 
-    Training moves a model's errors from some examples to others. It pays if fewer are left on
+    Training moves a model's errors from some examples to others. It is better if fewer are left on
     held-out ones, by two standard errors of the paired difference, which leaves 2 % to chance.
     """
     try:
@@ -118,11 +119,6 @@ def _unless_in_vain(
         return replace(tuned, fine_tuning=gained)
     plain.path.replace(tuned.path)
     return replace(plain, path=tuned.path, fine_tuning=gained)
-
-
-def _one_each(values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-    """Returns the values as tuples of one; the empty tuple where an option does not matter."""
-    return [(value,) for value in values] or [()]
 
 
 def _make(
@@ -246,13 +242,3 @@ def audit(
         clipped_share=clipped,
         halves_difference=source.halves_difference(),
     )
-
-
-def can_be_made(entry: Format, source: SourceModel, expected: Expectation, folder: Path) -> bool:
-    """Returns whether a format, at its default options, can be made and passes its checks."""
-    settings = resolve([entry], ExportOptions())[entry.name]
-    try:
-        make(entry, settings, source, expected, folder)
-    except ToolkitError:
-        return False
-    return True

@@ -3,7 +3,10 @@
 https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html
 """
 
+import ctypes
+import gc
 import math
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,7 +30,6 @@ from onnxruntime.transformers.onnx_model import OnnxModel
 from tf2onnx import optimizer
 from tf2onnx.graph import Node
 
-from export.convert.memory import release_memory
 from export.convert.source import SourceModel
 from export.formats import Format
 from export.settings import Settings
@@ -197,6 +199,19 @@ def _check_operators(model: onnx.ModelProto) -> None:
     for node in model.graph.node:
         if not node.domain and not onnx.defs.has(node.op_type):
             raise ValueError(f"op {node.op_type} is not supported by ONNX")
+
+
+def release_memory() -> None:
+    """Returns to the system what converters have freed.
+
+    Their graphs are cycles, which Python frees late; what glibc's allocator was given back it
+    keeps. After a format or two that is as much again as the largest of them needs.
+    """
+    gc.collect()
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc alone
+        if trim is not None:
+            trim(0)
 
 
 class _Samples(CalibrationDataReader):

@@ -1,8 +1,7 @@
-"""The Keras model that is exported, loaded once and shared by every format. Heavy."""
+"""The Keras model that is exported, loaded once and shared by every format."""
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -11,21 +10,13 @@ import tensorflow as tf
 from keras.src.models.functional import Functional
 
 from export.convert.calibration import RepresentativeDataset, halves_difference
+from export.convert.inputs import Training
 from export.convert.negation import without_negations
 from export.model.loaded import SMALL_BATCH, LoadedModel, batch_size
 from train.common.errors import ArtifactError, ToolkitError
-from train.common.preprocessing import InputPreprocessing, preprocess
-from train.common.samples import Samples
+from train.common.preprocessing import preprocess
 
 LAYERS_BYTES = 64 << 20  # of the outputs of all layers, at a time
-
-
-@dataclass(frozen=True, kw_only=True)
-class Training:
-    """Raw examples that formats with fine-tuning see, and what turns them into inputs."""
-
-    samples: Samples
-    preprocessing: InputPreprocessing
 
 
 class SourceModel:

@@ -22,18 +22,21 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from export.convert.flatbuffer import FILE_IDENTIFIER
-from export.convert.inputs import Material, reference_material
+from export.convert.inputs import ConversionInputs
+from export.convert.job import ReferenceJob
 from export.convert.make import convert
 from export.convert.source import SourceModel
 from export.formats import FORMATS
 from export.manifest import sealed
+from export.model.load import load_model
+from export.model.loaded import LoadedModel
 from export.pipeline import ExportConfig, export_formats
 from export.runtimes.open import open_runner
 from export.settings import ExportOptions, resolve
 from tests.conftest import GATE, run_module
 from train.common.artifact import file_sha256, write_json
 from train.common.progress import progress
-from train.common.record import MODEL_FILE, read_model_record
+from train.common.record import MODEL_FILE
 from train.data import fashion_mnist as dataset
 from train.data.fashion_mnist import INPUT_NAME, OUTPUT_NAME
 
@@ -50,7 +53,8 @@ class Folders:
 
     honest: Path
     stale: Path
-    material: Material
+    loaded: LoadedModel
+    inputs: ConversionInputs
 
     def file(self, like: str) -> bytes:
         return (self.honest / f"{like}{FORMATS[like].suffix}").read_bytes()
@@ -60,11 +64,11 @@ class Folders:
 
     def convert(self, like: str, model: Any, calibration: "Change" = np.array) -> bytes:
         """Converts a model as `python -m export` does, without verifying what comes out."""
-        honest = self.material.representative
+        honest = self.inputs.representative
         assert honest is not None
         folder = Path(tempfile.mkdtemp(dir=self.stale.parent))
         found = replace(
-            self.material.model,
+            self.loaded,
             call=lambda named: {OUTPUT_NAME: model(named[INPUT_NAME], training=False)},
             keras_model=None,
         )
@@ -72,7 +76,7 @@ class Folders:
         source = SourceModel(
             found,
             representative=replace(honest, inputs=inputs),
-            training=self.material.training,
+            training=self.inputs.training,
             folder=folder,
         )
         settings = resolve([FORMATS[like]], ExportOptions())[like]
@@ -245,8 +249,10 @@ def folders(trained_artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -
     small = ("--recipe", "notebook", "--units", "32", "--epochs", "3")
     trained = run_module("train", *small, "--seed", "9", "--artifacts", stale)
     assert trained.code == 0, trained.err
-    material = reference_material(read_model_record(trained_artifacts), None, None)
-    return Folders(honest=trained_artifacts, stale=stale, material=material)
+    job = ReferenceJob(artifacts=trained_artifacts)
+    loaded = load_model(job.request)
+    inputs = job.conversion_inputs(loaded.inputs, loaded.outputs, stale)
+    return Folders(honest=trained_artifacts, stale=stale, loaded=loaded, inputs=inputs)
 
 
 @pytest.fixture(scope="module")
@@ -302,7 +308,8 @@ def test_a_real_export_calibrated_on_test_images_is_an_error(
     formats = [FORMATS[INT8]]
     settings = resolve(formats, ExportOptions())
     with progress() as report:
-        config = ExportConfig(artifacts=artifacts, data=None, formats=formats, settings=settings)
+        job = ReferenceJob(artifacts=artifacts)
+        config = ExportConfig(job=job, formats=formats, settings=settings)
         assert export_formats(config, report) == {}
     code, found = benchmark(artifacts, "--format", INT8)
     assert (code, found[INT8]["verdict"]) == (1, "error")

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from export.convert.calibration import representative_dataset
+from export.convert.inputs import Training
 from export.convert.make import Made, make
-from export.convert.source import SourceModel, Training
+from export.convert.source import SourceModel
 from export.formats import Format
 from export.model.load import load_model
 from export.model.request import ModelRequest

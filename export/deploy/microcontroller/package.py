@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from export.current import versions
+from export.convert.inputs import ConversionInputs
+from export.convert.up_to_date import CODE, versions
 from export.deploy.microcontroller.arena import (
     ALIGNMENT_BYTES,
     IMAGES,
@@ -32,9 +33,8 @@ from train.common.artifact import (
     write_json,
 )
 from train.common.errors import ArtifactError, ToolkitError
-from train.common.preprocessing import RAW, preprocess
+from train.common.preprocessing import RAW, preprocessing_from_json
 from train.common.record import ModelRecord
-from train.data import fashion_mnist as dataset
 
 FOLDER = "tflm"  # of its own: the manifests beside the exports are the benchmark's rows
 HEADER_FILE = "model_data.h"
@@ -42,8 +42,9 @@ SOURCE_FILE = "model_data.cc"
 MANIFEST_FILE = "tflm.json"
 
 
-def is_current(settings: Settings, record: ModelRecord) -> bool:
+def is_current(settings: Settings, inputs: ConversionInputs) -> bool:
     """Returns whether making the C source again would change nothing."""
+    record, representative = inputs.record, inputs.representative
     folder = record.folder / FOLDER
     try:
         check_interpreter()
@@ -53,31 +54,16 @@ def is_current(settings: Settings, record: ModelRecord) -> bool:
         return bool(
             content.get("seal") == sealed(content)["seal"]
             and content["source"]["sha256"] == record.sha256
-            and content["options"] == settings.record()
+            and content["options"] == inputs.options(settings)
+            and tuple(content["labels"]) == record.labels
+            and preprocessing_from_json(content["preprocessing"]) == inputs.preprocessing
+            and representative is not None
+            and content["calibration_sha256"] == representative.sha256
             and content["versions"] == _versions()
             and all(file_sha256(folder / f["file"]) == f["sha256"] for f in content["files"])
         )
     except (ToolkitError, OSError, LookupError, TypeError):
         return False
-
-
-def package_current(manifest: Manifest, record: ModelRecord, data: Path | None) -> str:
-    """Makes the C source of an export that is up to date, without TensorFlow.
-
-    Args:
-        manifest: the export's.
-        record: the Keras model.
-        data: folder of the data set; None to look for it.
-
-    Raises:
-        ToolkitError: as `make_package` and `check_interpreter` raise it.
-    """
-    check_interpreter()
-    training = dataset.load_train(data)
-    held_out = training.take(dataset.split(training.labels).validation)
-    samples = dataset.as_samples(held_out.images, held_out.labels)
-    inputs = preprocess(samples.inputs, record.preprocessing)
-    return make_package(manifest.artifact_path, manifest, inputs, record, datetime.now(UTC))
 
 
 def make_package(
@@ -150,6 +136,7 @@ def make_package(
             "outputs": [asdict(output_spec)],
             "preprocessing": {name: asdict(how) for name, how in manifest.preprocessing.items()},
             "labels": manifest.labels,
+            "calibration_sha256": manifest.calibration and manifest.calibration.sha256,
             "operators": methods,
             "arena": {**asdict(arena), "alignment_bytes": ALIGNMENT_BYTES},
             "flash": {
@@ -186,7 +173,8 @@ def summary(model_bytes: int, arena_bytes: int, methods: Mapping[str, str], fits
 
 
 def _versions() -> dict[str, str]:
-    return {**versions(FORMATS[TFLM_MODEL]), **package_versions("tflite-micro")}
+    found = versions(FORMATS[TFLM_MODEL], (*CODE, "export/deploy/microcontroller"))
+    return {**found, **package_versions("tflite-micro")}
 
 
 def _as_json(found: Fit) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from export.convert.calibration import (
 )
 from export.formats import FORMATS
 from export.manifest import Calibration, Manifest
-from export.summary import summary
+from export.pipeline import summary
 from tests.examples import MANIFEST
 from tests.export.conftest import Tiny
 

@@ -8,8 +8,8 @@ from export.convert import make as making
 from export.convert.make import Made, make, outputs_of
 from export.formats import FORMATS
 from export.manifest import Check, FineTuning
+from export.pipeline import summary
 from export.settings import ExportOptions, untuned
-from export.summary import summary
 from tests.examples import MANIFEST
 from tests.export.conftest import Tiny, settings_of
 from train.common.errors import CheckError
@@ -71,7 +71,7 @@ def test_where_nothing_else_passes_the_trained_file_is_kept(
         raise CheckError("tflite-int8 was not written: check agreement: got 0.5, expected >= 0.97")
 
     monkeypatch.setattr(making, "make", refused)
-    kept = making._unless_in_vain(tuned, QAT, settings_of(QAT), tiny.source, tiny.expected)
+    kept = making.keep_if_better(tuned, QAT, settings_of(QAT), tiny.source, tiny.expected)
     assert kept == tuned
 
 

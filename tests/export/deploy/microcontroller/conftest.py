@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
+from export.convert.inputs import ConversionInputs
 from export.deploy.microcontroller.package import FOLDER, make_package
 from export.formats import FORMATS
 from export.manifest import Manifest
@@ -16,6 +17,7 @@ from export.runtimes.predict import encode
 from tests.export.conftest import Tiny, settings_of
 from train.common.artifact import file_sha256
 from train.common.record import ModelRecord
+from train.common.samples import Samples
 from train.data.fashion_mnist import INPUT, INPUT_NAME, OUTPUT, PREPROCESSING
 
 INT8 = FORMATS["tflite-int8"]
@@ -46,7 +48,18 @@ def record(tiny: Tiny, tmp_path: Path) -> ModelRecord:
 def converted(tiny: Tiny, record: ModelRecord, tmp_path: Path) -> tuple[Path, Manifest]:
     """A verified file outside the artifacts folder, and its manifest."""
     made = tiny.make(INT8, tmp_path)
-    return made.path, manifest_of(made, INT8, SETTINGS.record(), record, record.preprocessing, NOW)
+    return made.path, manifest_of(made, INT8, SETTINGS, inputs_of(tiny, record), NOW)
+
+
+def inputs_of(tiny: Tiny, record: ModelRecord) -> ConversionInputs:
+    """What the tiny model was converted with."""
+    return ConversionInputs(
+        record=record,
+        preprocessing=record.preprocessing,
+        representative=tiny.source.representative,
+        training=None,
+        held_out=Samples(inputs=tiny.expected.inputs),
+    )
 
 
 def package(converted: tuple[Path, Manifest], tiny: Tiny, record: ModelRecord) -> Path:

@@ -19,6 +19,7 @@ from tests.export.deploy.microcontroller.conftest import (
     INT8,
     LABELS,
     NOW,
+    inputs_of,
     package,
 )
 from train.common.record import ModelRecord
@@ -142,9 +143,8 @@ def test_header_and_source_of_different_exports_do_not_compile_together(
 def test_float_input_has_no_quantization(tiny: Tiny, record: ModelRecord, tmp_path: Path) -> None:
     options = ExportOptions(io="float32")
     made = tiny.make(INT8, tmp_path, options)
-    manifest = manifest_of(
-        made, INT8, settings_of(INT8, options).record(), record, record.preprocessing, NOW
-    )
+    inputs = inputs_of(tiny, record)
+    manifest = manifest_of(made, INT8, settings_of(INT8, options), inputs, NOW)
     folder = package((made.path, manifest), tiny, record)
     header = (folder / "model_data.h").read_text()
     assert "typedef float model_input_t;" in header

@@ -16,6 +16,7 @@ from tests.export.deploy.microcontroller.conftest import (
     INT8,
     LABELS,
     SETTINGS,
+    inputs_of,
     package,
 )
 from train.common.artifact import file_sha256
@@ -37,7 +38,8 @@ def test_the_manifest_says_what_the_files_are_and_is_current_until_something_cha
     converted: tuple[Path, Manifest], tiny: Tiny, record: ModelRecord
 ) -> None:
     _, manifest = converted
-    assert not is_current(SETTINGS, record)
+    inputs = inputs_of(tiny, record)
+    assert not is_current(SETTINGS, inputs)
     folder = package(converted, tiny, record)
     content = json.loads((folder / "tflm.json").read_text())
     assert content["seal"] == sealed(content)["seal"]
@@ -57,18 +59,22 @@ def test_the_manifest_says_what_the_files_are_and_is_current_until_something_cha
     assert verdicts["Raspberry Pi Pico"]
     assert content["labels"] == list(LABELS)
 
-    assert is_current(SETTINGS, record)
-    assert not is_current(settings_of(INT8, ExportOptions(io="uint8")), record)
-    assert not is_current(SETTINGS, replace(record, sha256="other"))
+    assert is_current(SETTINGS, inputs)
+    assert not is_current(settings_of(INT8, ExportOptions(io="uint8")), inputs)
+    assert not is_current(SETTINGS, replace(inputs, record=replace(record, sha256="other")))
+    assert not is_current(SETTINGS, replace(inputs, record=replace(record, labels=())))
+    assert inputs.representative is not None
+    calibration = replace(inputs.representative, sha256="other")
+    assert not is_current(SETTINGS, replace(inputs, representative=calibration))
     header = (folder / "model_data.h").read_bytes()
     (folder / "model_data.h").write_bytes(header + b"\n")
-    assert not is_current(SETTINGS, record)
+    assert not is_current(SETTINGS, inputs)
     (folder / "model_data.h").unlink()
-    assert not is_current(SETTINGS, record)
+    assert not is_current(SETTINGS, inputs)
     (folder / "model_data.h").write_bytes(header)
-    assert is_current(SETTINGS, record)
+    assert is_current(SETTINGS, inputs)
     (folder / "tflm.json").write_text(json.dumps({**content, "created": "now"}))
-    assert not is_current(SETTINGS, record)
+    assert not is_current(SETTINGS, inputs)
 
 
 def test_the_same_model_gives_the_same_files(

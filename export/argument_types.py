@@ -1,59 +1,11 @@
-"""What a user says of a model and data of their own. Light."""
+"""What the command line takes for preprocessing and sizes, as argparse types."""
 
 import argparse
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
-from export.model.request import ModelRequest
-from train.common.errors import ToolkitError
-from train.common.preprocessing import RAW, Factor, Preprocessing
-from train.common.tensors import TensorSpec
+from train.common.preprocessing import Factor, Preprocessing
 
 KEYS = ("scale", "mean", "std")
 EXAMPLE = "scale=1/255,mean=0.5,std=0.25"
-
-
-@dataclass(frozen=True, kw_only=True)
-class OwnModel:
-    """A model that `train` did not make.
-
-    Attributes:
-        request: how it is loaded.
-        calibration: where its data is, as `open_samples` takes it; None for none.
-        calibration_samples: how many of its examples calibrate; None for as many as are useful.
-        image_size: height and width that pictures are brought to; None for the model's own.
-        preprocess: what raw values become, by the input's name; under the empty name that of every
-            float input that has none of its own.
-        embed: whether the exported graph does that itself.
-    """
-
-    request: ModelRequest
-    calibration: str | None = None
-    calibration_samples: int | None = None
-    image_size: tuple[int, int] | None = None
-    preprocess: Mapping[str, Preprocessing] = field(default_factory=dict)
-    embed: bool = False
-
-    def preprocessing_of(self, inputs: Sequence[TensorSpec]) -> dict[str, Preprocessing]:
-        """Returns what raw values become for each of a model's inputs, by its name.
-
-        Raises:
-            ToolkitError: an input is named that there is not, or that takes no real numbers, or
-                there are not as many numbers as the input has channels.
-        """
-        floats = [spec.name for spec in inputs if spec.is_float]
-        for name in self.preprocess:
-            if name and name not in floats:
-                raise ToolkitError(
-                    f"--preprocess: got input {name!r}, expected one of {', '.join(floats)}"
-                )
-        if "" in self.preprocess and not floats:
-            raise ToolkitError("--preprocess: the model has no input of real numbers; leave it out")
-        otherwise = self.preprocess.get("", RAW)
-        found = {name: self.preprocess.get(name, otherwise) for name in floats}
-        for spec in inputs:
-            _check_channels(found.get(spec.name, RAW), spec)
-        return found
 
 
 def parse_preprocess(text: str) -> tuple[str, Preprocessing]:
@@ -118,15 +70,6 @@ def parse_size(text: str) -> tuple[int, int]:
     if len(parts) > 2 or len(sizes) != len(parts) or not all(0 < size <= 16_384 for size in sizes):
         raise argparse.ArgumentTypeError(f"got {text!r}, expected HEIGHTxWIDTH such as 96x96")
     return sizes[0], sizes[-1]
-
-
-def _check_channels(how: Preprocessing, spec: TensorSpec) -> None:
-    for factor in (how.scale, how.offset):
-        if isinstance(factor, tuple) and len(factor) != spec.shape[-1]:
-            raise ToolkitError(
-                f"--preprocess: got {len(factor)} channels for the input {spec}, expected as many "
-                "as its last size, or one number for all; give another input's as INPUT:mean=…"
-            )
 
 
 def _factor(values: tuple[float, ...]) -> Factor:

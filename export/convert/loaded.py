@@ -1,0 +1,128 @@
+"""A job whose model is loaded: makes one format after the other of it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from export.convert.inputs import ConversionInputs
+from export.convert.job import Job
+from export.convert.make import Made, make
+from export.convert.onnx import release_memory
+from export.convert.source import SourceModel
+from export.formats import FORMATS, Format
+from export.model.load import load_model
+from export.model.loaded import LoadedModel
+from export.model.signature import open_dimensions
+from export.settings import ExportOptions, Settings, resolve
+from export.verify.distance import are_classes
+from export.verify.expectation import Expectation
+from train.common.errors import ArtifactError, ToolkitError
+from train.common.preprocessing import Preprocessing, preprocess
+
+
+class LoadedJob:
+    """A model in memory, and what its exports are converted and verified with.
+
+    Attributes:
+        inputs: what it is converted with.
+    """
+
+    def __init__(self, job: Job, inputs: ConversionInputs | None, folder: Path) -> None:
+        """Loads the model of a job.
+
+        Args:
+            job: the job.
+            inputs: what the model is converted with, if that is known without the model.
+            folder: a temporary folder.
+
+        Raises:
+            ArtifactError: the model cannot be loaded, leaves sizes open, or does not take the data.
+            DataError: the data cannot be had or read, do not fit, or are too few.
+        """
+        model = load_model(job.request)
+        still_open = open_dimensions(model)
+        if still_open is not None:
+            raise ArtifactError(f"{job.request.path}: {still_open}")
+        tensors = model.inputs, model.outputs
+        if inputs is None or (inputs.record.inputs, inputs.record.outputs) != tensors:
+            inputs = job.conversion_inputs(*tensors, folder)
+        if inputs.embeds_preprocessing:
+            model = _with_preprocessing(model, inputs.record.preprocessing)
+        self.inputs = inputs
+        self._source = SourceModel(
+            model,
+            representative=inputs.representative,
+            training=inputs.training,
+            folder=folder,
+        )
+        self._expected = expectation(self._source, inputs)
+        self._can_make: dict[str, bool] = {}  # at default options, as far as it is known
+
+    def make(self, entry: Format, settings: Settings, folder: Path) -> Made:
+        """Converts one format to a file in a folder and verifies it; raises as `make.make`."""
+        release_memory()
+        known = {}
+        if settings == resolve([entry], ExportOptions())[entry.name]:
+            known = self._can_make
+        known[entry.name] = False
+        if self.inputs.representative is None and (entry.calibrated or entry.recipes):
+            shapes = ", ".join(str(spec) for spec in self._source.inputs)
+            raise ToolkitError(
+                f"{entry.name} needs calibration data and got none; give with --calibration an "
+                f".npz with arrays by input name ({shapes}; a few hundred examples), a folder of "
+                "images by class, or module:callable"
+            )
+        made = make(entry, settings, self._source, self._expected, folder)
+        known[entry.name] = True
+        return made
+
+    def can_make(self, name: str) -> bool:
+        """Returns whether a format, at its default options, can be made and passes its checks."""
+        if name not in self._can_make:
+            entry = FORMATS[name]
+            settings = resolve([entry], ExportOptions())[name]
+            try:
+                self.make(entry, settings, self._source.folder)
+            except ToolkitError:
+                return False
+        return self._can_make[name]
+
+
+def expectation(source: SourceModel, inputs: ConversionInputs) -> Expectation:
+    """Returns what each file is verified against, on examples that calibrate nothing."""
+    values = preprocess(inputs.held_out.inputs, inputs.preprocessing, source.inputs)
+    targets = inputs.held_out.targets
+    return Expectation(
+        input_specs=source.inputs,
+        output_specs=source.outputs,
+        weights=source.weight_count(),
+        inputs=values,
+        labels={
+            spec.name: targets[spec.name]
+            for spec in source.outputs
+            if spec.name in targets
+            and are_classes(spec.shape)
+            and targets[spec.name].dtype.kind in "iub"
+        },
+        outputs=source.predict(values),
+    )
+
+
+def _with_preprocessing(model: LoadedModel, how: Mapping[str, Preprocessing]) -> LoadedModel:
+    """Returns the model with its preprocessing in the graph; it takes raw values as float32."""
+
+    def call(named: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return model.call(
+            {
+                name: value * np.asarray(how[name].scale, np.float32)
+                + np.asarray(how[name].offset, np.float32)
+                if name in how
+                else value
+                for name, value in named.items()
+            }
+        )
+
+    return replace(model, call=call, keras_model=None, tf_keras_model=None)

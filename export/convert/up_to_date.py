@@ -1,0 +1,88 @@
+"""Is an export up to date? Decided from manifests and hashes, without TensorFlow."""
+
+import ast
+import hashlib
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+from export.convert.inputs import ConversionInputs
+from export.formats import Format
+from export.manifest import Manifest, check_file, read_manifest
+from export.settings import Settings
+from train.common.artifact import package_versions
+from train.common.errors import ArtifactError
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = {
+    "tflite": ("tensorflow", "keras", "ai-edge-litert", "ai-edge-quantizer", "numpy"),
+    "onnx": ("tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "numpy"),
+}
+FINE_TUNING_PACKAGES = ("tf-keras", "tensorflow-model-optimization")
+# What decides the bytes of an export besides its packages. Verification is part of it, which
+# chooses among attempts; how data is read is not: the hashes of calibration examples show that.
+CODE = (
+    "export/convert",
+    "export/data/split.py",
+    "export/formats.py",
+    "export/model",
+    "export/settings.py",
+    "export/verify",
+    "train/common/preprocessing.py",
+    "train/common/samples.py",
+    "train/data/fashion_mnist.py",
+)
+
+
+def versions(entry: Format, code: Iterable[str] = CODE) -> dict[str, str]:
+    """Returns the versions of what makes a format, this toolkit's code by its hash."""
+    packages = PACKAGES[entry.family] + (FINE_TUNING_PACKAGES if entry.recipes else ())
+    return {"edge-export": code_hash(tuple(code)), **package_versions(*packages)}
+
+
+@cache
+def code_hash(places: tuple[str, ...], root: Path = ROOT) -> str:
+    """Returns a hash over what the modules at some places do, folders or files."""
+    digest = hashlib.sha256()
+    for place in places:
+        path = root / place
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            digest.update(without_comments(file.read_text(encoding="utf-8")).encode())
+    return digest.hexdigest()[:16]
+
+
+def without_comments(source: str) -> str:
+    """Returns the syntax tree of a module as text: without comments, docstrings and layout."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            and ast.get_docstring(node, clean=False) is not None
+        ):
+            del node.body[0]
+    return ast.dump(tree)
+
+
+def current_manifest(
+    entry: Format, settings: Settings, inputs: ConversionInputs
+) -> Manifest | None:
+    """Returns the manifest of a format's file if making it again would change nothing."""
+    record = inputs.record
+    try:
+        manifest = read_manifest(record.folder / f"{entry.name}.json")
+        check_file(manifest)
+    except ArtifactError:
+        return None
+    calibration, representative = manifest.calibration, inputs.representative
+    same = (
+        manifest.source.sha256 == record.sha256
+        and manifest.labels == record.labels
+        and manifest.preprocessing == inputs.preprocessing
+        and manifest.options == inputs.options(settings)
+        and manifest.versions == versions(entry)
+        and (
+            calibration is None
+            or (representative is not None and calibration.examples == representative.examples)
+        )
+    )
+    return manifest if same else None
