@@ -1,8 +1,10 @@
 """`python -m benchmark`: accuracy, latency and verdict of every export, without TensorFlow."""
 
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmark.options import (
     LAUNCHES,
@@ -17,12 +19,17 @@ from benchmark.options import (
 from train.common.cli import DEFAULT_BUNDLE_IMAGES, run_command
 from train.common.errors import ToolkitError
 
+if TYPE_CHECKING:
+    from export.formats import Format
+
+WITHOUT_A_NEW_BUNDLE = (
+    "got --bundle-images without --host or with --bundle, expected a bundle to be made for "
+    "another machine; leave it out"
+)
+
 
 def main(arguments: Sequence[str]) -> int:
-    """Parses, measures, prints the table; returns 1 unless every verdict is `pass`.
-
-    With `--compare` it measures nothing; returns 1 if something got worse.
-    """
+    """Parses, does what is asked for, returns the exit code."""
     known = parser()
     options = known.parse_args(arguments)
     if options.compare is not None:
@@ -36,52 +43,24 @@ def main(arguments: Sequence[str]) -> int:
                 f"got {', '.join(others)} with --compare, which measures nothing; expected "
                 "--compare alone"
             )
-        return compare(*options.compare)
-
-    from rich.console import Console
-
-    from export.formats import select_formats
-    from train.common.bundled import in_bundle
-
+        return _compare(*options.compare)
     if options.merge:
-        from benchmark.report.machines import render_machines
-        from benchmark.results.merge import read_machines
+        return _merge(options.merge)
+    if options.host is not None:
+        return _measure_there(options, arguments)
+    return _measure_here(options)
 
-        render_machines(read_machines(options.merge), Console())
-        return 0
-    of_a_new_bundle = options.bundle_images != DEFAULT_BUNDLE_IMAGES
-    if of_a_new_bundle and (options.host is None or options.bundle is not None):
-        raise ToolkitError(
-            "got --bundle-images without --host or with --bundle, expected a bundle to be made for "
-            "another machine; leave it out"
-        )
-    if options.bundle is not None and options.host is None:
+
+def _measure_here(options: Namespace) -> int:
+    """Measures, prints the table; returns 1 unless every verdict is `pass`."""
+    if options.bundle_images != DEFAULT_BUNDLE_IMAGES:
+        raise ToolkitError(WITHOUT_A_NEW_BUNDLE)
+    if options.bundle is not None:
         raise ToolkitError(
             "got --bundle without --host, expected a machine to take the bundle to; in a bundle "
             "itself, run `python -m benchmark`; to make one, `python -m export --bundle`"
         )
-    formats = tuple(select_formats(options.format)) if options.format else None
-    if options.host is not None:
-        if in_bundle() or options.include_keras or options.reports is not None:
-            raise ToolkitError(
-                "got --host in a bundle, or with --include-keras or --reports, expected neither; "
-                "run it where the exports were made, its reports go to hosts/ beside them"
-            )
-        from benchmark.remote.run import RemoteConfig, passed_on, run_on_host
-
-        remote = RemoteConfig(
-            host=options.host,
-            python=options.remote_python,
-            bundle=options.bundle,
-            artifacts=options.artifacts,
-            data=options.data,
-            formats=formats,
-            images=options.bundle_images,
-            arguments=passed_on(arguments),
-            resume=options.resume,
-            image_size=options.image_size,
-        )
-        return run_on_host(remote)
+    from rich.console import Console
 
     from benchmark.advise.closest import unmet
     from benchmark.config import BenchmarkConfig
@@ -97,7 +76,7 @@ def main(arguments: Sequence[str]) -> int:
     config = BenchmarkConfig(
         artifacts=options.artifacts,
         data=options.data,
-        formats=formats,
+        formats=_formats(options.format),
         limits=Limits(
             baseline=options.baseline,
             tolerance=options.tolerance,
@@ -136,7 +115,40 @@ def main(arguments: Sequence[str]) -> int:
     return 0 if all(result.verdict == "pass" for result in benchmark.results) else 1
 
 
-def compare(old: Path, new: Path) -> int:
+def _measure_there(options: Namespace, arguments: Sequence[str]) -> int:
+    """Measures on another machine; returns the exit code there."""
+    from benchmark.remote.run import RemoteConfig, passed_on, run_on_host
+    from train.common.bundled import in_bundle
+
+    if options.bundle_images != DEFAULT_BUNDLE_IMAGES and options.bundle is not None:
+        raise ToolkitError(WITHOUT_A_NEW_BUNDLE)
+    if in_bundle() or options.include_keras or options.reports is not None:
+        raise ToolkitError(
+            "got --host in a bundle, or with --include-keras or --reports, expected neither; "
+            "run it where the exports were made, its reports go to hosts/ beside them"
+        )
+    remote = RemoteConfig(
+        host=options.host,
+        python=options.remote_python,
+        bundle=options.bundle,
+        artifacts=options.artifacts,
+        data=options.data,
+        formats=_formats(options.format),
+        images=options.bundle_images,
+        arguments=passed_on(arguments),
+        resume=options.resume,
+        image_size=options.image_size,
+    )
+    return run_on_host(remote)
+
+
+def _formats(names: list[str]) -> "tuple[Format, ...] | None":
+    from export.formats import select_formats
+
+    return tuple(select_formats(names)) if names else None
+
+
+def _compare(old: Path, new: Path) -> int:
     """Prints what changed between two results files; returns 1 if something got worse, else 0."""
     from rich.console import Console
 
@@ -147,6 +159,17 @@ def compare(old: Path, new: Path) -> int:
     changes = find_changes(read_run(old), read_run(new))
     render_changes(changes, Console())
     return 1 if changes.worse else 0
+
+
+def _merge(paths: Sequence[Path]) -> int:
+    """Prints the results of several machines side by side."""
+    from rich.console import Console
+
+    from benchmark.report.machines import render_machines
+    from benchmark.results.merge import read_machines
+
+    render_machines(read_machines(paths), Console())
+    return 0
 
 
 if __name__ == "__main__":

@@ -16,10 +16,7 @@ TOLERANCE = 0.01
 SAMPLES, QUICK_SAMPLES = 10_000, 1_000
 ROUNDS, QUICK_ROUNDS = 20, 5
 LAUNCHES, QUICK_LAUNCHES = 4, 1
-MAX_SECONDS = 5.0
-MAX_SAMPLES = 10_000_000
-MAX_THREADS = 1024
-MAX_BATCH = 65_536
+MAX_SAMPLES, MAX_THREADS, MAX_BATCH = 10_000_000, 1024, 65_536
 XNNPACK = {"on": "xnnpack", "off": "builtin"}
 OBJECTIVES = ("latency", "size", "accuracy")
 OPTIMIZATION = ("all", "extended", "basic", "disabled")
@@ -116,7 +113,7 @@ def _add_measurements(parser: Parser) -> None:
     add(
         "--max-seconds",
         type=number_between(0.01, 1e6),
-        default=MAX_SECONDS,
+        default=5.0,
         metavar="S",
         help="longest time for a row's timed calls; fewer samples then (default: %(default)s)",
     )
@@ -193,8 +190,7 @@ def _add_limits(parser: Parser) -> None:
         "--objective",
         choices=OBJECTIVES,
         default=OBJECTIVES[0],
-        help="what the recommended export is best by, among those that pass; the others decide "
-        "where it can't (default: %(default)s)",
+        help="what the recommended export is best by, of those that pass (default: %(default)s)",
     )
 
 

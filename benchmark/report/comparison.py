@@ -1,13 +1,13 @@
 """Renders what changed between two runs, plain when piped."""
 
-from collections.abc import Iterable
-
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from benchmark.judge.metrics import MISSING
 from benchmark.judge.statistics import SIGNIFICANCE, paired_drop_interval
 from benchmark.report.console import plain_table, say
+from benchmark.report.figures import interval
 from benchmark.results.compare import WORSE, Changes, Kind, PredictionChange
 from benchmark.results.latency_changes import MIN_CHANGE, MIN_LAUNCHES, LatencyChange
 
@@ -28,14 +28,13 @@ PHRASES: dict[Kind, str] = {
 
 
 def render_changes(changes: Changes, console: Console) -> None:
-    """Prints a summary, what differs in verdict, size, accuracy and latency, and how it is told.
-
-    Args:
-        changes: what was found.
-        console: where to.
-    """
+    """Prints a summary, and what differs in verdict, size, accuracy and latency."""
     say(console, _summary(changes))
-    say(console, _worse(changes))
+    worse = [
+        f"{row.name} ({', '.join(kind for kind in row.kinds if kind in WORSE)})"
+        for row in changes.worse
+    ]
+    say(console, f"Worse: {', '.join(worse)}." if worse else "Nothing got worse.")
     for what, run in (("old", changes.old), ("new", changes.new)):
         say(console, f"{what}: {run.path}, {run.created}")
     if changes.causes:
@@ -64,14 +63,6 @@ def _summary(changes: Changes) -> str:
     return f"{len(changed)} of {total} changed{': ' * bool(found)}{found}.{not_compared}"
 
 
-def _worse(changes: Changes) -> str:
-    rows = [
-        f"{row.name} ({', '.join(kind for kind in row.kinds if kind in WORSE)})"
-        for row in changes.worse
-    ]
-    return f"Worse: {', '.join(rows)}." if rows else "Nothing got worse."
-
-
 def _verdicts(changes: Changes, console: Console) -> None:
     for row in changes.rows:
         old, new = row.old, row.new
@@ -93,7 +84,7 @@ def _sizes(changes: Changes, console: Console) -> None:
             same += 1
             continue
         sizes = (row.old.size_bytes, row.new.size_bytes, row.old.gzip_bytes, row.new.gzip_bytes)
-        cells = ["–" if size is None else f"{size:,}" for size in sizes]
+        cells = [MISSING if size is None else f"{size:,}" for size in sizes]
         table.add_row(Text(row.name), *cells)
     _same(console, same, table, "size and gzip")
     if table.row_count:
@@ -129,15 +120,15 @@ def _accuracies(changes: Changes, console: Console) -> None:
 def _accuracy_cells(change: PredictionChange) -> list[str]:
     paired = change.paired
     if paired is None:
-        return ["–", "–", f"{change.flips:,}", *["–"] * 4]
-    interval = paired_drop_interval(paired.lost, paired.gained, paired.total)
+        return [MISSING, MISSING, f"{change.flips:,}", *[MISSING] * 4]
+    drop = paired_drop_interval(paired.lost, paired.gained, paired.total)
     return [
         f"{(paired.accuracy + paired.drop) * 100:.2f}",
         f"{paired.accuracy * 100:.2f}",
         f"{change.flips:,}",
         f"{paired.lost:,}",
         f"{paired.gained:,}",
-        _points(interval or ()),
+        interval(drop, 2, 100),
         _p(change.p),
     ]
 
@@ -154,7 +145,7 @@ def _unpaired(changes: Changes, console: Console) -> None:
     for row in changes.rows:
         if row.unpaired is not None:
             shares = (f"{share * 100:.2f}" for share in (row.unpaired.old, row.unpaired.new))
-            table.add_row(Text(row.name), *shares, _points(row.unpaired.drop_ci95))
+            table.add_row(Text(row.name), *shares, interval(row.unpaired.drop_ci95, 2, 100))
     if table.row_count:
         _print(console, table)
         say(
@@ -218,7 +209,7 @@ def _latencies(changes: Changes, console: Console) -> None:
         "change: of the medians of the process launches, with its 95 % interval, by Welch's test "
         f"of their logarithms; p: corrected for {len(kinds)} rows (Holm). Slower or faster is what "
         f"has p below {SIGNIFICANCE} and changed by more than {MIN_CHANGE:.0%}: two runs of the "
-        "same machine minutes apart differ by 3 to 4% anyway. All else is within noise.",
+        "same machine minutes apart differ by a few percent anyway. All else is within noise.",
     )
     if len(kinds) >= MIN_ALIKE and (moved := set(kinds)) in ({"slower"}, {"faster"}):
         say(
@@ -229,12 +220,12 @@ def _latencies(changes: Changes, console: Console) -> None:
 
 def _latency_cells(change: LatencyChange) -> list[str]:
     p50s = [
-        "–" if value is None else f"{value:,.{2 if value < 100 else 1}f}"
+        MISSING if value is None else f"{value:,.{2 if value < 100 else 1}f}"
         for value in (change.old_us, change.new_us)
     ]
     ratio = change.ratio
     if ratio is None:
-        return [*p50s, *["–"] * 4]
+        return [*p50s, *[MISSING] * 4]
     ends = "…".join(f"{(end - 1) * 100:+.1f}" for end in (ratio.low, ratio.high))
     return [*p50s, f"{ratio.value - 1:+.1%}", ends, _p(ratio.p), change.kind or ""]
 
@@ -252,10 +243,5 @@ def _print(console: Console, table: Table) -> None:
     console.print(table)
 
 
-def _points(ends: Iterable[float]) -> str:
-    # adding zero makes -0.0 a plain zero
-    return "…".join(f"{round(end * 100, 2) + 0:.2f}" for end in ends)
-
-
 def _p(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}" if value >= 0.001 else "<0.001"
+    return MISSING if value is None else f"{value:.3f}" if value >= 0.001 else "<0.001"

@@ -6,7 +6,7 @@ from rich.table import Table
 
 from benchmark.judge.metrics import MISSING
 from benchmark.report.console import plain_table
-from benchmark.report.text import number
+from benchmark.report.figures import number
 from benchmark.results.run import Row, Run
 
 COLUMNS = ("start", "load", "first", "MB", "p90", "p99.9", "± p50")

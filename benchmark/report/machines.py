@@ -13,7 +13,7 @@ from rich.table import Table
 
 from benchmark.judge.metrics import MISSING
 from benchmark.report.console import plain_table, say
-from benchmark.report.text import microseconds
+from benchmark.report.figures import microseconds
 from benchmark.results.run import Row, Run
 
 MACHINES_PER_TABLE = 3  # what fits into 80 columns

@@ -11,6 +11,7 @@ from benchmark.report.charts.classes import class_map
 from benchmark.report.charts.distributions import latency_distributions
 from benchmark.report.charts.flips import MAX_SHOWN, flips
 from benchmark.report.charts.plot import accuracy_plot
+from benchmark.report.figures import interval, microseconds, number, signed
 from benchmark.report.tables import OTHER_COLUMNS, OTHER_LEGEND, other_rows
 from benchmark.report.text import (
     EMULATED,
@@ -18,11 +19,7 @@ from benchmark.report.text import (
     best_passing,
     columns,
     facts,
-    interval,
-    microseconds,
-    number,
     pareto_names,
-    signed,
     verdict_counts,
 )
 from benchmark.results.run import Run

@@ -7,15 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from benchmark.judge.metrics import MISSING, NOTATIONS
-from benchmark.report.text import (
-    EMULATED,
-    best_passing,
-    cells,
-    columns,
-    facts,
-    interval,
-    number,
-)
+from benchmark.report.figures import interval, number
+from benchmark.report.text import EMULATED, best_passing, cells, columns, facts
 from benchmark.results.run import Recommended, Row, Run, Scores
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # a spreadsheet runs a cell that starts with these

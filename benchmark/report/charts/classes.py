@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from benchmark.report.text import interval, number
+from benchmark.report.figures import interval, number
 from benchmark.results.run import Counts, Run
 
 LEVELS = 4  # of colour on either side

@@ -6,7 +6,8 @@ import numpy as np
 
 from benchmark.report.charts.axes import Axis, log_axis
 from benchmark.report.charts.labels import CHARACTER
-from benchmark.report.text import microseconds, number, short
+from benchmark.report.figures import microseconds, number
+from benchmark.report.text import short
 from benchmark.results.run import Row, Run
 
 WIDTH = 960

@@ -7,14 +7,8 @@ from dataclasses import dataclass
 from benchmark.judge.metrics import Measure
 from benchmark.report.charts.axes import Axis, linear_axis, log_axis
 from benchmark.report.charts.labels import Box, Disc, Label, place_labels
-from benchmark.report.text import (
-    RUNTIMES,
-    interval,
-    number,
-    pareto_names,
-    quality,
-    short,
-)
+from benchmark.report.figures import interval, number
+from benchmark.report.text import RUNTIMES, pareto_names, quality, short
 from benchmark.results.run import Interval, Row, Run
 
 WIDTH, HEIGHT = 960, 560
