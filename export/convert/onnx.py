@@ -144,17 +144,21 @@ def _from_function(
         return make
 
     tf2onnx.utils.INTERNAL_NAME = 1  # a counter of this process, part of the nodes' names
-    with (
-        mock.patch.object(Node, "update_proto", update_anew),
-        mock.patch.dict(optimizers, {n: after_release(made) for n, made in optimizers.items()}),
-    ):
-        model: onnx.ModelProto
-        model, _ = tf2onnx.convert.from_function(
-            serve,
-            input_signature=signature,
-            opset=opset,
-            custom_op_handlers={"Erfc": (_without_erfc, [])},
-        )
+    gc.freeze()  # else each release looks through all of TensorFlow, for a quarter of a second
+    try:
+        with (
+            mock.patch.object(Node, "update_proto", update_anew),
+            mock.patch.dict(optimizers, {n: after_release(made) for n, made in optimizers.items()}),
+        ):
+            model: onnx.ModelProto
+            model, _ = tf2onnx.convert.from_function(
+                serve,
+                input_signature=signature,
+                opset=opset,
+                custom_op_handlers={"Erfc": (_without_erfc, [])},
+            )
+    finally:
+        gc.unfreeze()
     return model
 
 
