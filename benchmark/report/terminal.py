@@ -87,8 +87,7 @@ def _compared(run: Run) -> str:
         return f"{compared}; no labels: judged by outputs."
     by_accuracy = measure.metric == "accuracy"
     keras = f"{'' if by_accuracy else f'{notation.name} '}{notation.said(measure.source_value)}"
-    most = settings.tolerance if settings.max_drop is None else settings.max_drop
-    limits = [f"drop {most * 100:.2f} {notation.unit}"]
+    limits = [f"drop {settings.allowed_drop * 100:.2f} {notation.unit}"]
     if settings.baseline is not None and by_accuracy:
         limits.append(f"accuracy {settings.baseline - settings.tolerance:.2%}")
     return f"{compared}; Keras {keras}; limit{'s' * (len(limits) > 1)}: {', '.join(limits)}."

@@ -125,8 +125,7 @@ def facts(run: Run) -> dict[str, str]:
 
 def _limits(settings: Settings, measure: Measure) -> Iterator[str]:
     baseline, tolerance, unit = settings.baseline, settings.tolerance, measure.notation.unit
-    largest = tolerance if settings.max_drop is None else settings.max_drop
-    most = f"{largest * 100:.2f} {unit}"
+    most = f"{settings.allowed_drop * 100:.2f} {unit}"
     if not measure.labelled:
         yield f"signal-to-noise ratio at least {settings.min_snr_db:g} dB"
     elif baseline is None:

@@ -7,7 +7,7 @@ a default, and keys without a field are left alone.
 import json
 import math
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from types import UnionType
 from typing import (
     Annotated,
@@ -32,55 +32,15 @@ MAX_SHOWN = 60
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Least:
-    """The smallest whole number that a field may hold."""
-
-    value: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Values:
-    """A list whose values are alike, kept as an array (N,).
-
-    Attributes:
-        dtype: of the array.
-        types: of the values.
-        low, high: their range.
-        expected: what the list is, in an error.
-    """
-
-    dtype: type[np.generic]
-    types: frozenset[type]
-    low: float
-    high: float
-    expected: str
-
-    def fit(self, values: list[Any]) -> bool:
-        """Returns whether all values are what they have to be."""
-        if not values:
-            return True
-        types = set(map(type, values))
-        return types <= self.types and min(values) >= self.low and max(values) <= self.high
-
-
-CLASSES = Values(
-    dtype=np.int32, types=frozenset({int}), low=0, high=2**31 - 1, expected="a list of classes"
-)
-DURATIONS = Values(
-    dtype=np.float64,
-    types=frozenset({int, float}),
-    low=math.ulp(0.0),
-    high=1e15,
-    expected="a list of numbers above 0",
-)
-FLAGS = Values(
-    dtype=np.bool_, types=frozenset({bool}), low=0, high=1, expected="a list of true and false"
-)
-Positive = Annotated[int, Least(value=1)]
-Classes = Annotated[np.ndarray, CLASSES]
-Durations = Annotated[np.ndarray, DURATIONS]
-Flags = Annotated[np.ndarray, FLAGS]
+Classes = Annotated[np.ndarray, "classes"]
+Durations = Annotated[np.ndarray, "durations"]
+Flags = Annotated[np.ndarray, "flags"]
+# The array's dtype, what its values are in JSON, the least and the most, and what it is called.
+ARRAYS: dict[str, tuple[type[np.generic], set[type], float, float, str]] = {
+    "classes": (np.int32, {int}, 0, 2**31 - 1, "a list of classes"),
+    "durations": (np.float64, {int, float}, math.ulp(0.0), 1e15, "a list of numbers above 0"),
+    "flags": (np.bool_, {bool}, 0, 1, "a list of true and false"),
+}
 
 
 def _is_whole(value: Any) -> bool:
@@ -133,16 +93,12 @@ def _value(hint: Any, found: Any, name: str, where: str) -> Any:
             raise wrong(where, name, found, "an object")
         inner = f"{where}: {name}"
         return {printable(key): _value(arguments[1], v, key, inner) for key, v in found.items()}
-    if origin is Annotated and isinstance(arguments[1], Values):
+    if origin is Annotated:
         return _array(arguments[1], found, name, where)
     if is_dataclass(hint):
         return decode(cast(type, hint), found, f"{where}: {name}")
     if origin is Literal:
         fits, expected = found in arguments, ", ".join(arguments)
-    elif origin is Annotated:
-        least = arguments[1].value
-        fits = _is_whole(found) and found >= least
-        expected = f"a whole number in {least}…2^53"
     else:
         check, expected = PLAIN[hint]
         fits = check(found)
@@ -151,13 +107,20 @@ def _value(hint: Any, found: Any, name: str, where: str) -> Any:
     return printable(found) if isinstance(found, str) else found
 
 
-def _array(values: Values, found: object, name: str, where: str) -> np.ndarray:
+def _array(kind: str, found: Any, name: str, where: str) -> np.ndarray:
+    dtype, types, low, high, expected = ARRAYS[kind]
+
+    def fit(values: list[Any]) -> bool:
+        return not values or (
+            set(map(type, values)) <= types and low <= min(values) and max(values) <= high
+        )
+
     if not isinstance(found, list):
-        raise wrong(where, name, found, values.expected)
-    if not values.fit(found):
-        bad = next(value for value in found if not values.fit([value]))
-        raise wrong(where, f"{name} with", bad, values.expected)
-    return np.array(found, values.dtype)
+        raise wrong(where, name, found, expected)
+    if not fit(found):
+        bad = next(value for value in found if not fit([value]))
+        raise wrong(where, f"{name} with", bad, expected)
+    return np.array(found, dtype)
 
 
 def _tuple(inner: tuple[Any, ...], found: Any, name: str, where: str) -> tuple[Any, ...]:

@@ -1,6 +1,7 @@
 """The one reader of `benchmark.json`; what is garbled in it is refused."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +30,14 @@ def run_of(content: Mapping[str, Any], path: str) -> Run:
     found: dict[str, Any] = {"measure": _earlier_measure(content), **content, "path": path}
     if isinstance(found["measure"], dict) and "task" in found["measure"]:
         found["measure"] = {**found["measure"], "kind": found["measure"]["task"]}
-    if "explanations" not in found and isinstance(found.get("results"), list):
-        rows = [row for row in found["results"] if isinstance(row, dict)]
-        found["explanations"] = [
-            f"{row.get('name')}: {text}" for row in rows for text in row.get("explanations") or ()
-        ]
     if "floor_us" in found:  # what earlier versions call it
         found["call_overhead_us"] = found["floor_us"]
     run = decode(Run, found, path)
     _check(run)
-    return run
+    if run.explanations:
+        return run
+    by_row = (f"{row.name}: {text}" for row in run.results for text in row.explanations)
+    return replace(run, explanations=tuple(by_row))  # in earlier files, and where there are none
 
 
 def _earlier_measure(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,13 +51,20 @@ def _earlier_measure(content: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check(run: Run) -> None:
     """Refuses a run whose parts do not fit together."""
-    path, images = run.path, run.total
+    path, images, settings = run.path, run.total, run.settings
     if not run.results:
         raise ArtifactError(f"{path} has no rows in it: nothing was measured; {REMEDY}")
     if run.measure.examples not in ("images", "examples"):
         raise wrong(f"{path}: measure", "examples", run.measure.examples, "images or examples")
     if run.measure.classes and (run.source.predicted is None or not run.source.predicted.size):
         raise wrong(f"{path}: source", "predicted", None, "the class of each test image")
+    for name, value in (
+        ("settings: got rounds", settings.rounds),
+        ("settings: got launches", settings.launches),
+        ("data: got total", images),
+    ):
+        if value < 1:
+            raise ArtifactError(f"{path}: {name} {value}, expected 1 or more; {REMEDY}")
     for where, name, values in (
         ("source", "predicted of", run.source.predicted),
         ("data", "labels of", run.data.labels),

@@ -6,11 +6,12 @@ a default are absent in files of earlier versions.
 
 from dataclasses import dataclass, field
 
+from benchmark.judge.limits import Limits
 from benchmark.judge.metrics import Measure, Metric, TaskKind
 from benchmark.judge.verdict import Verdict
 from benchmark.measure.conditions import Conditions
 from benchmark.measure.latency import Latency
-from benchmark.results.decode import Classes, Durations, Flags, Positive
+from benchmark.results.decode import Classes, Durations, Flags
 from train.common.environment import Environment
 
 SCHEMA_VERSION = 1
@@ -18,24 +19,16 @@ Interval = tuple[float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What the run was asked to do."""
+class Settings(Limits):
+    """What the run was asked to do, its limits among it."""
 
-    baseline: float | None
-    tolerance: float
-    max_drop: float | None
-    max_drop_per_class: float | None
-    min_agreement: float | None
-    max_latency_us: float | None
-    max_size_kb: float | None
-    min_snr_db: float
     metric: str | None
     threshold: float
     threads: tuple[int, ...]
     modes: tuple[str, ...]
     samples: int
-    rounds: Positive
-    launches: Positive
+    rounds: int
+    launches: int
     max_seconds: float
     batch: int | None
     profile: bool
@@ -57,7 +50,7 @@ class Data:
     sha256: str
     classes: tuple[str, ...]
     labels: Classes | None
-    total: Positive | None = None
+    total: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +68,7 @@ class Recommended:
 class Counts:
     """One class of a row."""
 
-    total: Positive
+    total: int
     correct: int
     lost: int
     gained: int

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.measure.variants import RESULTS_FILE
-from benchmark.results.outputs import read_outputs
+from benchmark.results.outputs import OUTPUTS_FILE
 from benchmark.results.run import SCHEMA_VERSION
 from export.formats import FORMATS, Format
 from export.manifest import read_manifest
@@ -110,7 +110,7 @@ def compare_rows(here: Path, there: Path) -> Iterator[Row]:
             f"got results on data {others['data']['sha256'][:12]}…, expected "
             f"{results['data']['sha256'][:12]}…; run `make arm` again"
         )
-    ours, theirs = read_outputs(here), read_outputs(there)
+    ours, theirs = (dict(np.load(folder / OUTPUTS_FILE)) for folder in (here, there))
     reasons = {row["name"]: row["reasons"] for row in (*results["results"], *others["results"])}
     for row in results["results"]:
         name = row["name"]

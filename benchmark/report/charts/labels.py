@@ -8,7 +8,7 @@ CHARACTER, HEIGHT = 6.3, 14.0  # of the charts' 12 px sans-serif, on the wide si
 GAPS = (3.0, 9.0, 18.0, 30.0, 45.0, 62.0, 82.0, 105.0)
 DIRECTIONS = [(math.cos(turn * math.pi / 8), math.sin(turn * math.pi / 8)) for turn in range(16)]
 LEADER_FROM = 9.0  # a label as far as this from its point is joined to it by a line
-POINT_COVERED, LABEL_CROSSED = 25.0, 60.0  # what these cost, in units of distance
+POINT_COVERED = 25.0  # what that costs, in units of distance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,21 +22,13 @@ class Box:
 
     def overlaps(self, other: "Box") -> bool:
         """Returns whether the two have more than an edge in common."""
-        return (
-            self.left < other.right
-            and other.left < self.right
-            and self.top < other.bottom
-            and other.top < self.bottom
-        )
+        across = self.left < other.right and other.left < self.right
+        return across and self.top < other.bottom and other.top < self.bottom
 
     def holds(self, other: "Box") -> bool:
         """Returns whether the other lies inside."""
-        return (
-            self.left <= other.left
-            and other.right <= self.right
-            and self.top <= other.top
-            and other.bottom <= self.bottom
-        )
+        across = self.left <= other.left and other.right <= self.right
+        return across and self.top <= other.top and other.bottom <= self.bottom
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,21 +67,22 @@ def place_labels(
         frame: where labels may be.
         taken: where they may not be.
     """
-    placed: list[Label] = []
-    found: list[Label | None] = []
+    boxes, found = list(taken), []
     for disc in discs:
         best, least = None, math.inf
         for gap in GAPS:
             for direction in DIRECTIONS:
                 label = _label(disc, gap, direction)
-                boxes = [*taken, *(other.box for other in placed)]
                 if not frame.holds(label.box) or any(map(label.box.overlaps, boxes)):
                     continue
-                cost = _cost(disc, gap, label, discs, placed)
+                # beside a point reads better than above or below it
+                aside = abs((label.box.top + label.box.bottom) / 2 - disc.y) / 10
+                covered = sum(label.box.overlaps(other.core) for other in discs)
+                cost = gap + aside + POINT_COVERED * covered
                 if cost < least:
                     best, least = label, cost
         if best is not None:
-            placed.append(best)
+            boxes.append(best.box)
         found.append(best)
     return found
 
@@ -104,29 +97,4 @@ def _label(disc: Disc, gap: float, direction: tuple[float, float]) -> Label:
     if gap < LEADER_FROM:
         return Label(box=box, leader=None)
     end_x, end_y = min(max(disc.x, box.left), box.right), min(max(disc.y, box.top), box.bottom)
-    away = math.hypot(end_x - disc.x, end_y - disc.y) or 1.0
-    share = min(1.0, disc.radius / away)
-    start = disc.x + (end_x - disc.x) * share, disc.y + (end_y - disc.y) * share
-    return Label(box=box, leader=(*start, end_x, end_y))
-
-
-def _cost(
-    disc: Disc, gap: float, label: Label, discs: Sequence[Disc], placed: Sequence[Label]
-) -> float:
-    covered = sum(label.box.overlaps(other.core) for other in discs)
-    crossed = sum(_crosses(label.leader, other.box) for other in placed)
-    crossed += sum(_crosses(other.leader, label.box) for other in placed)
-    # beside a point reads better than above or below it
-    aside = abs((label.box.top + label.box.bottom) / 2 - disc.y) / 10
-    return gap + aside + POINT_COVERED * covered + LABEL_CROSSED * crossed
-
-
-def _crosses(line: tuple[float, float, float, float] | None, box: Box) -> bool:
-    if line is None:
-        return False
-    x1, y1, x2, y2 = line
-    return any(
-        box.left < x1 + (x2 - x1) * step / 16 < box.right
-        and box.top < y1 + (y2 - y1) * step / 16 < box.bottom
-        for step in range(16)
-    )
+    return Label(box=box, leader=(disc.x, disc.y, end_x, end_y))

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from benchmark.judge.metrics import Measure
 from benchmark.report.charts.axes import Axis, linear_axis, log_axis
@@ -22,31 +22,25 @@ LEAST_SPAN = 0.005
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bubble:
+class Bubble(Disc):
     """A row of the plot.
 
     Attributes:
         name, title: what it is called, and its figures in words.
         runtime, verdict: which colour and outline it has.
-        x, y, radius: its circle.
         x_bar, y_bar: the ends of its error bars; None where there is no interval.
         pareto: whether it is on the Pareto front.
         label: where its name stands; None where there is no room.
-        text: what stands there.
     """
 
     name: str
     title: str
     runtime: str
     verdict: str
-    x: float
-    y: float
-    radius: float
     x_bar: tuple[float, float] | None
     y_bar: tuple[float, float] | None
     pareto: bool
     label: Label | None
-    text: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +78,7 @@ def accuracy_plot(run: Run) -> Plot | None:
     discs = [
         Disc(
             x=x.at(row.p50_us or 0),
-            y=y.at(quality(row, measure) * _scale(measure)),
+            y=y.at(quality(row, measure) * measure.notation.scale),
             radius=_radius(row.size_bytes or 0, largest),
             text=_text(row, y, measure),
         )
@@ -102,14 +96,11 @@ def accuracy_plot(run: Run) -> Plot | None:
             title=_title(row, measure),
             runtime=row.runtime or "",
             verdict=row.verdict,
-            x=disc.x,
-            y=disc.y,
-            radius=disc.radius,
+            **asdict(disc),
             x_bar=_bar(x, row.latency_us.p50_ci95 if row.latency_us else None, 1),
             y_bar=_bar(y, _interval(row, measure), 100),
             pareto=row.name in pareto,
             label=label,
-            text=disc.text,
         )
         for row, disc, label in zip(rows, discs, labels, strict=True)
     ]
@@ -138,10 +129,6 @@ def _y_title(measure: Measure) -> str:
     return f"{measure.notation.title} {by}" + " · up is less" * measure.notation.error
 
 
-def _scale(measure: Measure) -> float:
-    return measure.notation.scale
-
-
 def _interval(row: Row, measure: Measure) -> Interval | None:
     """Returns the interval of what the chart shows, where that is an accuracy."""
     shown = measure.labelled and measure.metric == "accuracy"
@@ -149,25 +136,22 @@ def _interval(row: Row, measure: Measure) -> Interval | None:
 
 
 def _quality_axis(rows: list[Row], measure: Measure) -> Axis:
-    values, scale = [quality(row, measure) for row in rows], _scale(measure)
-    best, least = max(values), LEAST_SPAN
-    if measure.notation.error:
-        best, least = min(values), LEAST_SPAN * min(values) or LEAST_SPAN
-        shown = [row for row in rows if quality(row, measure) <= best * (1 + MAX_ERROR_DEPTH)]
-    else:
-        shown = [row for row in rows if quality(row, measure) >= best - MAX_DEPTH]
+    values, scale = [quality(row, measure) for row in rows], measure.notation.scale
+    least, low, high = LEAST_SPAN, max(values) - MAX_DEPTH, max(values)
+    bottom, top = FRAME.bottom, FRAME.top
+    if measure.notation.error:  # less is better, and better is up
+        low, high = min(values), min(values) * (1 + MAX_ERROR_DEPTH)
+        least, bottom, top = LEAST_SPAN * (low or 1), top, bottom
+    shown = [row for row in rows if low <= quality(row, measure) <= high]
     ends = [end for r in shown for end in _interval(r, measure) or [quality(r, measure)]]
     margin = max(max(ends) - min(ends), least) * 0.08
     low, high = (min(ends) - margin) * scale, (max(ends) + margin) * scale
-    bottom, top = FRAME.bottom, FRAME.top
-    if measure.notation.error:  # less is better, and better is up
-        bottom, top = top, bottom
     return linear_axis(low, high, bottom, top, least * scale)
 
 
 def _text(row: Row, y: Axis, measure: Measure) -> str:
     found = quality(row, measure)
-    shown = found * _scale(measure)
+    shown = found * measure.notation.scale
     if y.low <= shown <= y.high:
         return short(row.name)
     figure = f"{found:.1%}" if measure.notation.percent else measure.notation.figure(found)
