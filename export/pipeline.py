@@ -14,7 +14,7 @@ from export.convert.job import Job
 from export.convert.refusal import with_advice
 from export.convert.up_to_date import current_manifest, versions
 from export.deploy.microcontroller.arena import check_interpreter
-from export.deploy.microcontroller.operators import lacks
+from export.deploy.microcontroller.operators import unsupported
 from export.deploy.microcontroller.package import is_current, make_package
 from export.formats import FORMATS, TFLM, TFLM_MODEL, Format
 from export.manifest import Manifest, Source
@@ -165,7 +165,7 @@ def make_tflm(
     else:
         made, inputs = load().make(entry, settings, folder), load().inputs
         if made.verification.missing_in_tflm:
-            raise lacks(made.verification.missing_in_tflm)
+            raise unsupported(made.verification.missing_in_tflm)
         path, manifest = made.path, manifest_of(made, entry, settings, inputs, now)
     record = inputs.record
     held_out = preprocess(inputs.held_out.inputs, inputs.preprocessing, record.inputs)

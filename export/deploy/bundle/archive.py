@@ -1,4 +1,4 @@
-"""Packing a bundle, and unpacking one that may be hostile. Light: standard library only."""
+"""Packing a bundle, and unpacking one that may be hostile."""
 
 import gzip
 import io
@@ -63,7 +63,9 @@ def unpack(archive: Path, into: Path) -> Path:
         ) from error
     folders = list(into.iterdir())
     if len(folders) != 1 or not folders[0].is_dir():
-        raise ArtifactError(f"{archive}: got {len(folders)} things, expected one folder; {REMEDY}")
+        raise ArtifactError(
+            f"{archive}: got {len(folders)} files or folders, expected one folder; {REMEDY}"
+        )
     return folders[0]
 
 

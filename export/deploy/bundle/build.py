@@ -1,4 +1,4 @@
-"""Artifacts that are there already → a bundle, whole or not at all. Light.
+"""Exports that exist already → a bundle, whole or not at all.
 
 A bundle is a folder, or the same folder in a `.tar.gz`:
 
@@ -7,7 +7,7 @@ A bundle is a folder, or the same folder in a `.tar.gz`:
                       data.npz, arrays by the inputs' names, targets as `target:` and the output's
     benchmark/ …      the code that measures and judges
     predict.py        the smallest program that runs a model on raw values or a picture
-    labels.txt        the names of the classes, if there are any, one a line, in the outputs' order
+    labels.txt        the names of the classes, if any, one per line, in the outputs' order
     requirements.txt  what to install, with hashes for x86-64 and aarch64
     bundle.json       every file with its size and SHA-256
 """
@@ -22,7 +22,7 @@ from export.data.test_data import Evaluation, open_evaluation
 from export.deploy.bundle.archive import pack
 from export.deploy.bundle.code import code_files
 from export.deploy.bundle.launcher import SCHEMA_VERSION, seal_of
-from export.deploy.bundle.place import ARCHIVE_SUFFIX, check_target, put
+from export.deploy.bundle.target import ARCHIVE_SUFFIX, check_target, replace_target
 from export.formats import FORMATS, Format
 from export.manifest import Manifest, check_file, read_manifest
 from train.common.artifact import file_sha256, staging, write_json
@@ -88,15 +88,15 @@ def write_bundle(config: BundleConfig) -> str:
         found = open_evaluation(config.artifacts, config.data, config.image_size, Path(unpacked))
         manifests = find_exports(config.artifacts, config.formats, found.reference)
         total = len(found.samples)
-        part = sliced(found, config.images or total)
+        part = first_examples(found, config.images or total)
         with staging(target.parent, "--bundle") as staged:
             made = staged / name
-            fill(made, manifests, part, total)
+            write_files(made, manifests, part, total)
             if target.name.endswith(ARCHIVE_SUFFIX):
                 packed = staged / target.name
                 pack(made, packed, name)
                 made = packed
-            put(made, target)
+            replace_target(target, made)
     return (
         f"{config.target}: {len(manifests)} exports and {len(part.samples):,} of {total:,} test "
         f"{part.examples}; `python -m benchmark` in it gives the table ({README_NAME} there says "
@@ -138,7 +138,7 @@ def find_exports(
     return found
 
 
-def sliced(found: Evaluation, count: int) -> Evaluation:
+def first_examples(found: Evaluation, count: int) -> Evaluation:
     """Returns the first examples and the model's outputs on them, keyed by their own hashes."""
     part = found.samples.take(slice(count))
     outputs = replace(
@@ -150,7 +150,7 @@ def sliced(found: Evaluation, count: int) -> Evaluation:
     return replace(found, samples=part, reference=outputs)
 
 
-def fill(folder: Path, manifests: list[Manifest], part: Evaluation, total: int) -> None:
+def write_files(folder: Path, manifests: list[Manifest], part: Evaluation, total: int) -> None:
     """Writes all files of a bundle into a new folder, their list last."""
     artifacts, data = folder / ARTIFACTS_FOLDER, folder / DATA_FOLDER
     test, reference = part.samples, part.reference
@@ -185,10 +185,10 @@ def fill(folder: Path, manifests: list[Manifest], part: Evaluation, total: int) 
         data=what,
     )
     (folder / README_NAME).write_text(readme, encoding="utf-8")
-    write_json(folder / BUNDLE_FILE, list_of(folder, manifests, part, total))
+    write_json(folder / BUNDLE_FILE, index_of(folder, manifests, part, total))
 
 
-def list_of(
+def index_of(
     folder: Path, manifests: list[Manifest], part: Evaluation, total: int
 ) -> dict[str, Any]:
     """Returns the content of `bundle.json`: what the bundle is of, and all its files."""

@@ -1,4 +1,4 @@
-"""The part of this toolkit that a device runs, found by what imports what. Light."""
+"""The part of this toolkit that a device runs, found by what imports what."""
 
 import ast
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""`python -m benchmark` in a bundle: checks each of its files, then measures. Light.
+"""`python -m benchmark` in a bundle: checks each of its files, then measures.
 
 A copy of this file is the bundle's `benchmark/__main__.py`, and the command itself is beside it
 as `command.py`. So nothing of the bundle is imported before it is known to be whole, which is
@@ -22,7 +22,7 @@ def problem_with(folder: Path) -> str | None:
     """Returns what is wrong with a bundle, one line; None if it is whole.
 
     Each file that `bundle.json` lists must be there with its size and SHA-256; `bundle.json` is
-    sealed by a hash of its content. Files that it does not list, as results, are no matter.
+    sealed by a hash of its content. Files that it does not list, such as results, do not matter.
     """
     path = folder / "bundle.json"
     try:

@@ -1,4 +1,4 @@
-"""Runs an exported model on raw values, with numpy and the model's own runtime. Light.
+"""Runs an exported model on raw values, with numpy and the model's own runtime.
 
 `python predict.py artifacts/tflite-int8.tflite FILE`: an .npy of one example or of N, or a picture,
 light on dark if grey; for several inputs an .npz by name. Prints class and probability, or values.
@@ -15,6 +15,7 @@ from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
 from train.common.errors import ToolkitError
 from train.common.preprocessing import preprocess
+from train.common.tensors import fits, shape_text
 
 
 def load(path: Path, name: str, shape: tuple[int | None, ...], raw: str) -> np.ndarray:  # noqa: D103
@@ -25,12 +26,10 @@ def load(path: Path, name: str, shape: tuple[int | None, ...], raw: str) -> np.n
         size = shape[1] or picture.width, shape[0] or picture.height
         return np.asarray(picture.resize(size)).reshape(1, *size[::-1], *shape[2:])
     found = np.load(path, allow_pickle=False)
-    values = np.asarray(found[name] if path.suffix == ".npz" else found)
-    values = values if values.ndim > len(shape) else values[np.newaxis]
-    fitting = tuple(a or b for a, b in zip(shape, values.shape[1:], strict=False))
-    if values.shape[1:] != fitting or not np.can_cast(values.dtype, raw, "same_kind"):
-        wanted = f"{raw} (N, {', '.join('?' if size is None else str(size) for size in shape)})"
-        raise ValueError(f"{path}: got {values.dtype} {values.shape}, expected {wanted}")
+    values = np.array(found[name] if path.suffix == ".npz" else found, ndmin=len(shape) + 1)
+    if not fits(values.shape[1:], shape) or not np.can_cast(values.dtype, raw, "same_kind"):
+        expected = f"{raw} {shape_text((None, *shape))}"
+        raise ValueError(f"{path}: got {values.dtype} {values.shape}, expected {expected}")
     return values
 
 

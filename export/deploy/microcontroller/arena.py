@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from export.deploy.microcontroller.operators import lacks
+from export.deploy.microcontroller.operators import unsupported
 from export.runtimes.runner import missing_operator
 from export.runtimes.tflm import is_published_here
 from train.common.errors import ArtifactError, MissingPackageError, ToolkitError
@@ -91,7 +91,7 @@ def measure_arena(
     if size_bytes == 0:
         missing = missing_operator(done.stderr)
         if missing:
-            raise lacks(missing)
+            raise unsupported(missing)
         raise ArtifactError(
             f"tflm: no tensor arena up to {limit_bytes:,} bytes will do: "
             f"{(said or ['TFLM crashed'])[0]}; make the model smaller"

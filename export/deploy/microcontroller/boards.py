@@ -1,4 +1,4 @@
-"""Common boards, and whether a model fits on them. Light: standard library only.
+"""Common boards, and whether a model fits on them.
 
 Flash and RAM are the makers': datasheets of ATmega328P, STM32L432KC, nRF52832, nRF52833,
 nRF52840, Apollo3 Blue, STM32F746NG, STM32H743ZI, RP2040 and RP2350; of modules and boards where

@@ -1,4 +1,4 @@
-"""The C text of a model: a header of constants and a source file with the bytes. Light.
+"""The C text of a model: a header of constants and a source file with the bytes.
 
 Both are C11 and C++11 at once: constants are enumerators, which size arrays in either language.
 """
@@ -12,7 +12,7 @@ from export.deploy.microcontroller.arena import ALIGNMENT_BYTES, Arena
 from train.common.preprocessing import Factor, Preprocessing
 from train.common.tensors import TensorSpec
 
-BYTES_A_LINE = 12
+BYTES_PER_LINE = 12
 C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "float32": "float"}
 
 HEADER = """\
@@ -142,8 +142,8 @@ def c_source(
     )
     names = ",\n".join(f"  {c_string(label)}" for label in labels)
     content = ",\n".join(
-        "  " + ", ".join(f"0x{byte:02x}" for byte in model[start : start + BYTES_A_LINE])
-        for start in range(0, len(model), BYTES_A_LINE)
+        "  " + ", ".join(f"0x{byte:02x}" for byte in model[start : start + BYTES_PER_LINE])
+        for start in range(0, len(model), BYTES_PER_LINE)
     )
     whole = json.dumps([declarations, names])
     identity = hashlib.sha256(whole.encode()).hexdigest()[:8]

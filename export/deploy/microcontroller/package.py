@@ -1,4 +1,4 @@
-"""A verified `tflite-int8` file → C source, arena, boards, all in `artifacts/tflm/`. Light."""
+"""A verified `tflite-int8` file → C source, arena, boards, all in `artifacts/tflm/`."""
 
 from collections.abc import Mapping
 from dataclasses import asdict

@@ -88,11 +88,13 @@ def test_a_file_where_a_folder_is(tmp_path: Path) -> None:
 
 
 def test_loose_files(tmp_path: Path) -> None:
-    assert "got 2 things, expected one folder" in refused(tmp_path, member("a"), member("b"))
+    assert "got 2 files or folders, expected one folder" in refused(
+        tmp_path, member("a"), member("b")
+    )
 
 
 def test_nothing_in_it(tmp_path: Path) -> None:
-    assert "got 0 things, expected one folder" in refused(tmp_path)
+    assert "got 0 files or folders, expected one folder" in refused(tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 a zip", b"\x1f\x8b\x08\x00garbled"])

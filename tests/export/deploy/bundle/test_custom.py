@@ -172,9 +172,9 @@ def test_predict_reads_one_example_many_pictures_and_archives(tmp_path: Path) ->
         found = predict.load(tmp_path / name, "image", shape, "uint8")
         assert np.array_equal(found, expected), name
     for wrong, words in (
-        (images / 255, r"got float64 \(20, 8, 6, 3\), expected uint8 \(N, 8, 6, 3\)"),
-        (images[:, :7], r"expected uint8 \(N, 8, 6, 3\)"),
-        (images[0, 0], r"got uint8 \(1, 6, 3\), expected uint8"),
+        (images / 255, r"got float64 \(20, 8, 6, 3\), expected uint8 \(\?, 8, 6, 3\)"),
+        (images[:, :7], r"expected uint8 \(\?, 8, 6, 3\)"),
+        (images[0, 0], r"got uint8 \(1, 1, 6, 3\), expected uint8"),
     ):
         np.save(tmp_path / "wrong.npy", wrong)
         with pytest.raises(ValueError, match=words):

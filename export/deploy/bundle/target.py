@@ -1,4 +1,4 @@
-"""Where a bundle may be put, and how it gets there as a whole. Light."""
+"""Where a bundle may be put, and how it gets there as a whole."""
 
 import json
 import tarfile
@@ -25,7 +25,7 @@ def check_target(target: Path) -> None:
     if target.name.endswith(ARCHIVE_SUFFIX):
         if target.exists() and not _is_archive(target):
             raise ArtifactError(
-                f"{target}: something else than a bundle's .tar.gz is there; {ELSEWHERE}"
+                f"{target}: got another file, expected nothing or an older bundle; {ELSEWHERE}"
             )
         return
     if not target.exists():
@@ -51,8 +51,8 @@ def check_target(target: Path) -> None:
             )
 
 
-def put(made: Path, target: Path) -> None:
-    """Gives a finished folder or archive its place; what was there is replaced as a whole."""
+def replace_target(target: Path, made: Path) -> None:
+    """Moves a finished folder or archive to its target; what was there is replaced as a whole."""
     if made.is_file():
         publish([made], target.parent)
         return
