@@ -43,7 +43,7 @@ class LoadedJob:
             DataError: the data cannot be had or read, do not fit, or are too few.
         """
         model = load_model(job.request)
-        still_open = open_dimensions(model)
+        still_open = open_dimensions(model.inputs)
         if still_open is not None:
             raise ArtifactError(f"{job.request.path}: {still_open}")
         tensors = model.inputs, model.outputs

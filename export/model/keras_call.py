@@ -1,9 +1,9 @@
-"""A Keras 3 or tf-keras model as a function of named tensors. Heavy.
+"""A Keras 3 or tf-keras model as a function of named tensors.
 
 Input dtypes are those that the model declares, with one exception. Keras declares every input as
-float32 unless told otherwise, also one of token numbers that goes into an Embedding, which casts
-it to integers. Such an input is taken as int32: quantized as a float, it would keep 256 of the
-numbers. It is recognized in the graph, by being cast to integers and used for nothing else (a
+float32 unless told otherwise, also one of token ids that goes into an Embedding, which casts
+it to integers. Such an input is taken as int32: quantized as a float, only 256 of the ids
+would be left. It is recognized in the graph, by being cast to integers and used for nothing else (a
 mask's comparison aside), and the model's symbolic input is set to int32 as well, or Keras would
 cast it to float32 and back.
 """

@@ -1,4 +1,4 @@
-"""What a Keras model takes: its inputs by name, and how they are passed to it. Heavy.
+"""What a Keras model takes: its inputs by name, and how they are passed to it.
 
 Keras 3 and tf-keras models are told apart nowhere here: what is asked for, both have.
 """

@@ -1,7 +1,4 @@
-"""Which model is asked for: a file, a SavedModel folder or a function that returns one.
-
-Light: standard library only.
-"""
+"""Which model is asked for: a file, a SavedModel folder or a function that returns one."""
 
 import argparse
 import hashlib

@@ -1,7 +1,5 @@
 """What a model file must not hold unless its source is trusted.
 
-Light: standard library; TensorFlow's list of operators is asked when operators are checked.
-
 A configuration (JSON) can carry Python bytecode, which both Keras and tf-keras unpack with
 `marshal`, and tf-keras imports whatever module and calls whatever function it names. Keras 3
 refuses that by `safe_mode`; tf-keras has no such thing for HDF5 files. A graph can read and

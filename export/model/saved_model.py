@@ -1,4 +1,4 @@
-"""SavedModel folders, by whatever wrote them. Heavy.
+"""SavedModel folders, by whatever wrote them.
 
 A SavedModel is a graph, and loading it runs what initializes its tables: the file is read and
 its operators are checked before TensorFlow opens it.

@@ -7,11 +7,11 @@ import keyword
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from export.model.request import Shape
 from train.common.errors import ToolkitError
-from train.common.tensors import TensorSpec
+from train.common.tensors import TensorSpec, shape_text
 
 Path = tuple[str | int, ...]
 ONE_OUTPUT = "output"
@@ -85,14 +85,6 @@ def path_name(path: Path, prefix: str) -> str:
     return "_".join(map(str, path))
 
 
-class HasInputs(Protocol):
-    """A model, of which only its inputs matter here."""
-
-    @property
-    def inputs(self) -> tuple[TensorSpec, ...]:
-        """The inputs, their shapes with None where any size fits."""
-
-
 def given_shapes(shapes: Mapping[str, Shape]) -> dict[str, Shape]:
     """Returns the shapes that `--shape` gives, by the names that inputs get here."""
     return {identifier(name): shape for name, shape in shapes.items()}
@@ -129,33 +121,29 @@ def _fixed(spec: TensorSpec, given: Shape, binding: bool) -> Shape:
     if len(given) != len(spec.shape):
         raise ToolkitError(
             f"got --shape {_option(spec.name, given)} of {len(given)} sizes, expected "
-            f"{len(spec.shape)}: input {spec.name!r} is {_shown(spec.shape)}"
+            f"{len(spec.shape)}: input {spec.name!r} is {shape_text(spec.shape)}"
         )
     shape: list[int | None] = [None]
     for own, size in zip(spec.shape[1:], given[1:], strict=True):
         if binding and own is not None and size not in (own, None):
             raise ToolkitError(
                 f"got --shape {_option(spec.name, given)}, expected only open sizes to differ: "
-                f"input {spec.name!r} is {_shown(spec.shape)}"
+                f"input {spec.name!r} is {shape_text(spec.shape)}"
             )
         shape.append(own if size is None else size)
     return tuple(shape)
 
 
-def open_dimensions(model: HasInputs) -> str | None:
+def open_dimensions(inputs: Sequence[TensorSpec]) -> str | None:
     """Returns what to say of an input that has open dimensions besides the batch, if one has."""
-    for spec in model.inputs:
+    for spec in inputs:
         if None in spec.shape[1:]:
             example = (1, *(EXAMPLE_SIZE if size is None else size for size in spec.shape[1:]))
             return (
-                f"input {spec.name!r} is {_shown(spec.shape)}; "
+                f"input {spec.name!r} is {shape_text(spec.shape)}; "
                 f"fix it with --shape {_option(spec.name, example)}"
             )
     return None
-
-
-def _shown(shape: Shape) -> str:
-    return f"({', '.join('?' if size is None else str(size) for size in shape)})"
 
 
 def _option(name: str, shape: Shape) -> str:

@@ -1,4 +1,4 @@
-"""Fine-tunes a copy of the model so that it bears quantization, pruning or clustering. Heavy.
+"""Fine-tunes a copy of the model so that it bears quantization, pruning or clustering.
 
 By tensorflow-model-optimization, which knows Keras 2 only: the model is rebuilt layer by layer
 for tf-keras. Keras 3 has to be imported first, because importing tensorflow-model-optimization

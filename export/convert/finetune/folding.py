@@ -1,4 +1,4 @@
-"""Makes batch normalizations part of the layers before them. Heavy.
+"""Makes batch normalizations part of the layers before them.
 
 As every converter does; else they would scale what was clustered or rounded apart again.
 """

@@ -1,4 +1,4 @@
-"""The graph of a Keras 3 or tf-keras model as a flat list of layer calls. Heavy.
+"""The graph of a Keras 3 or tf-keras model as a flat list of layer calls.
 
 Both libraries keep the nodes of a functional model by depth in `_nodes_by_depth`; there is no
 public way to them, in Keras 3.15 as little as in tf-keras. They are read here rather than run

@@ -1,8 +1,7 @@
-"""Copies single layers of Keras 3 or tf-keras into tf-keras. Heavy.
+"""Copies single layers of Keras 3 or tf-keras into tf-keras.
 
 Of the fields of a layer's configuration, those that tf-keras knows are taken over, without what
-matters to training from scratch only. Whether the copy computes the same is not for this module
-to know: `export.finetune.rebuild` compares.
+matters to training from scratch only. `rebuild` checks that the copy computes the same.
 """
 
 import inspect

@@ -1,4 +1,4 @@
-"""Trains with quantization simulated in the forward pass. Heavy.
+"""Trains with quantization simulated in the forward pass.
 
 Jacob et al. 2018, https://arxiv.org/abs/1712.05877. tensorflow-model-optimization simulates it
 for some kinds of layers. The rest is computed in float meanwhile; the converter takes the ranges
@@ -29,7 +29,7 @@ def quantization_aware(model: Any, source: SourceModel, epochs: int) -> Any:
     """Returns a model whose weights bear quantization, with the ranges of its values.
 
     These start from the representative dataset; the library starts them at ±6 and moves them by
-    a thousandth a step.
+    a thousandth per step.
 
     Raises:
         ToolkitError: quantization can be simulated for no layer with weights; one is named.
@@ -61,7 +61,7 @@ def _is_supported(layer: Any) -> bool:
     if type(layer).__name__ in ONE_RANGE or not registry.supports(layer):
         return False
     if not all(tensor.dtype.is_floating for tensor in tf.nest.flatten(layer.get_input_at(0))):
-        return False  # numbers of words are not rounded
+        return False  # token ids are not rounded
     name = getattr(getattr(layer, "activation", None), "__name__", "linear")
     standalone = isinstance(layer, tf_keras.layers.Activation)
     return name in (STANDALONE_ACTIVATIONS if standalone else ACTIVATIONS)

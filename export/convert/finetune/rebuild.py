@@ -1,4 +1,4 @@
-"""Rebuilds a model for tf-keras, and checks that the copy computes the same. Heavy.
+"""Rebuilds a model for tf-keras, and checks that the copy computes the same.
 
 tensorflow-model-optimization knows tf-keras (Keras 2) only.
 """

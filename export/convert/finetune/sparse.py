@@ -1,4 +1,4 @@
-"""Prunes and clusters the kernels of dense and convolution layers. Heavy."""
+"""Prunes and clusters the kernels of dense and convolution layers."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a copy is fine-tuned to, and how. Heavy.
+"""What a copy is fine-tuned to, and how.
 
 The teacher is the model itself: its outputs are the targets (Hinton et al. 2015,
 https://arxiv.org/abs/1503.02531), mixed with the truth where that is known and both are
@@ -19,8 +19,8 @@ from export.model.loaded import batch_size
 
 BATCH_SIZE = 256
 SMALL_BATCH = 16
-STEPS_AN_EPOCH = 20  # at least, where the data allow batches of `SMALL_BATCH`
-STEPS_PER_EXECUTION = 50  # batches a call into TensorFlow; saves a third of an epoch's time
+STEPS_PER_EPOCH = 20  # at least, where the data allow batches of `SMALL_BATCH`
+STEPS_PER_EXECUTION = 50  # batches per call into TensorFlow; saves a third of an epoch's time
 TEACHER_SHARE = 0.9  # of the targets; the rest are the labels
 SUM_TOLERANCE = 1e-2  # of probabilities, to 1; half precision is this coarse
 
@@ -75,7 +75,7 @@ def _mixed(outputs: np.ndarray, truth: np.ndarray | None) -> np.ndarray:
 def training_batch(source: SourceModel) -> int:
     """Returns how many examples go into a step: fewer where there are few, or large ones."""
     count = source.training_count()
-    few = max(SMALL_BATCH, count // STEPS_AN_EPOCH)
+    few = max(SMALL_BATCH, count // STEPS_PER_EPOCH)
     return min(count, few, BATCH_SIZE, batch_size(source.inputs))
 
 

@@ -1,1 +1,1 @@
-"""An int8 model as a C array for TensorFlow Lite for Microcontrollers (TFLM). Light."""
+"""An int8 model as a C array for TensorFlow Lite for Microcontrollers (TFLM)."""
