@@ -66,6 +66,7 @@ def _measure_here(options: Namespace) -> int:
     from benchmark.config import BenchmarkConfig
     from benchmark.judge.limits import MIN_SNR_DB, Limits
     from benchmark.judge.scores import THRESHOLD
+    from benchmark.measure.settings import MeasureSettings
     from benchmark.measure.variants import RESULTS_FILE
     from benchmark.pipeline import run_benchmark
     from benchmark.report.terminal import render
@@ -87,15 +88,17 @@ def _measure_here(options: Namespace) -> int:
             max_size_kb=options.max_size_kb,
             min_snr_db=MIN_SNR_DB if options.min_snr_db is None else options.min_snr_db,
         ),
-        threads=options.threads,
-        modes=(*(XNNPACK[state] for state in options.xnnpack), *options.onnx_optimization),
-        samples=options.samples or (QUICK_SAMPLES if options.quick else SAMPLES),
-        rounds=QUICK_ROUNDS if options.quick else ROUNDS,
-        launches=QUICK_LAUNCHES if options.quick else LAUNCHES,
-        max_seconds=options.max_seconds,
-        batch=options.batch,
-        profile=options.profile,
-        include_keras=options.include_keras,
+        measure=MeasureSettings(
+            threads=options.threads,
+            modes=(*(XNNPACK[state] for state in options.xnnpack), *options.onnx_optimization),
+            samples=options.samples or (QUICK_SAMPLES if options.quick else SAMPLES),
+            rounds=QUICK_ROUNDS if options.quick else ROUNDS,
+            launches=QUICK_LAUNCHES if options.quick else LAUNCHES,
+            max_seconds=options.max_seconds,
+            batch=options.batch,
+            profile=options.profile,
+            include_keras=options.include_keras,
+        ),
         resume=options.resume,
         save_outputs=options.save_outputs,
         reports=options.reports,

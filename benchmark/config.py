@@ -7,6 +7,7 @@ from typing import Any, Literal
 from benchmark.judge.limits import Limits
 from benchmark.judge.metrics import Metric
 from benchmark.judge.scores import THRESHOLD
+from benchmark.measure.settings import MeasureSettings
 from export.formats import Format
 
 Objective = Literal["latency", "size", "accuracy"]
@@ -22,16 +23,7 @@ class BenchmarkConfig:
             for it.
         formats: formats to run; None for every manifest found.
         limits: the limits of the verdict.
-        threads: how many threads the runtimes may use, a row for each.
-        modes: LiteRT kernels and ONNX Runtime optimization levels, a row for each that the
-            format's runtime knows; none for the runtime's default.
-        samples: how many single inferences are timed a row.
-        rounds: in how many turns they are taken.
-        launches: how many times each row gets a new process meanwhile, at most `rounds`.
-        max_seconds: longest time spent on a row's timed calls; fewer samples then.
-        batch: size of the batches whose throughput is measured; None not to.
-        profile: whether to ask the runtimes' profilers for the time of each operator.
-        include_keras: whether the Keras model itself gets a row.
+        measure: how it is measured.
         resume: whether to go on with a run that was cut off.
         save_outputs: whether every row's outputs on all images are kept, beside the results.
         reports: folder that the CSV, the Markdown and the page are written to; None for
@@ -47,15 +39,7 @@ class BenchmarkConfig:
     data: Path | None
     formats: tuple[Format, ...] | None
     limits: Limits
-    samples: int
-    rounds: int
-    launches: int
-    max_seconds: float
-    threads: tuple[int, ...] = (1,)
-    modes: tuple[str, ...] = ()
-    batch: int | None = None
-    profile: bool = False
-    include_keras: bool = False
+    measure: MeasureSettings
     resume: bool = False
     save_outputs: bool = False
     reports: Path | None = None
@@ -70,12 +54,5 @@ class BenchmarkConfig:
             **asdict(self.limits),
             "metric": self.metric,
             "threshold": self.threshold,
-            "threads": list(self.threads),
-            "modes": list(self.modes),
-            "samples": self.samples,
-            "rounds": self.rounds,
-            "launches": self.launches,
-            "max_seconds": self.max_seconds,
-            "batch": self.batch,
-            "profile": self.profile,
+            **self.measure.as_json(),
         }

@@ -14,7 +14,7 @@ from benchmark.judge.task import tasks_of
 from benchmark.measure.checkpoint import PartialResults
 from benchmark.measure.measured import collect
 from benchmark.measure.overhead import measure_call_overhead
-from benchmark.measure.session import Measurement
+from benchmark.measure.session import Session
 from benchmark.measure.variants import (
     RESULTS_FILE,
     Variant,
@@ -60,13 +60,14 @@ def run_benchmark(
         main = tasks[0]
         limits = config.limits.checked(main, found.default_baseline, emulated=environment.emulated)
         config = replace(config, limits=limits)
-        variants = find_variants(config, reference, test)
+        variants = find_variants(config.artifacts, config.formats, config.measure, reference, test)
         places = unpacked(test, staged)
         raw = PartialResults(
             config.artifacts, identity(config, variants, reference), resume=config.resume
         )
         try:
-            measured = Measurement(config, raw, places, reference, main, on_progress).run(variants)
+            session = Session(config.measure, raw, places, reference, main, on_progress)
+            measured = session.run(variants)
             runtimes = dict.fromkeys(s.runtime for s in variants if s.runtime and not s.problem)
             call_overhead_us = measure_call_overhead(runtimes, raw, staged)
         except KeyboardInterrupt:

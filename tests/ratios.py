@@ -21,7 +21,8 @@ from benchmark.advise.pairs import latency_ratio
 from benchmark.config import BenchmarkConfig
 from benchmark.judge.limits import Limits
 from benchmark.judge.rows import Result
-from benchmark.measure.latency import time_calls
+from benchmark.measure.settings import MeasureSettings
+from benchmark.measure.worker.timing import time_calls
 from benchmark.pipeline import run_benchmark
 from export.convert.flatbuffer import finish
 from export.formats import FORMATS
@@ -96,10 +97,7 @@ def latency_ratios(artifacts: Path, data: Path | None) -> None:
             data=data,
             formats=None,
             limits=Limits(baseline=0, tolerance=1),
-            samples=10_000,
-            rounds=20,
-            launches=4,
-            max_seconds=5,
+            measure=MeasureSettings(samples=10_000, rounds=20, launches=4, max_seconds=5),
         )
         first, second = (
             {found.variant.format: found for found in run_benchmark(config).results}

@@ -7,63 +7,11 @@ from statistics import NormalDist
 
 import numpy as np
 
+from benchmark.measure.latency import binomial_probabilities
+
 CONFIDENCE = 0.95
 SIGNIFICANCE = 0.05
 ROUNDING = 1e-9  # a limit such as 0.886 - 0.01 is not exact in binary
-
-
-def quantile(samples: np.ndarray, share: float) -> float | None:
-    """Returns a quantile of samples (N,), or None where N is too small to bound it.
-
-    N must be so large that the largest sample lies above the true quantile with 95 %
-    confidence, 1 - share**N ≥ 0.95: 5 for the median, 29 for p90, 299 for p99. This bound
-    holds for any distribution (Wilks 1941). The estimate is median-unbiased
-    (Hyndman & Fan 1996, definition 8).
-    """
-    if 1 - share**samples.size < CONFIDENCE:
-        return None
-    return float(np.quantile(samples, share, method="median_unbiased"))
-
-
-def quantile_bounds(samples: np.ndarray, share: float) -> tuple[float | None, float | None]:
-    """Returns the two-sided 95 % interval of a quantile; a side that N can't carry is None.
-
-    The interval's ends are order statistics, whose ranks follow from the binomial distribution
-    whatever the samples' distribution (David & Nagaraja 2003, Order Statistics, 7.1). It takes
-    the samples as independent, which drift of the machine belies.
-
-    Args:
-        samples: (N,) in ascending order, N ≥ 1.
-        share: which quantile, in 0…1.
-    """
-    tail = (1 - CONFIDENCE) / 2
-    count = samples.size
-    spread = math.sqrt(count * share * (1 - share))
-    ranks = np.arange(
-        max(0, math.floor(count * share - 10 * spread - 10)),
-        min(count, math.ceil(count * share + 10 * spread + 10)) + 1,
-    )
-    # at_most[i]: probability that ranks[i] or fewer samples lie below the true quantile
-    at_most = np.cumsum(_binomial_probabilities(ranks, count, share))
-    # the sample of rank r (from 1) lies above the quantile if at most r - 1 lie below it
-    low_ranks = ranks[at_most <= tail] + 1
-    high_ranks = ranks[at_most >= 1 - tail] + 1
-    low = float(samples[low_ranks[-1] - 1]) if low_ranks.size else None
-    high = float(samples[high_ranks[0] - 1]) if high_ranks[:1] <= count else None
-    return low, high
-
-
-def _binomial_probabilities(successes: np.ndarray, trials: int, share: float) -> np.ndarray:
-    lgamma = np.vectorize(math.lgamma, otypes=[float])
-    logarithms = (
-        math.lgamma(trials + 1)
-        - lgamma(successes + 1)
-        - lgamma(trials - successes + 1)
-        + successes * math.log(share)
-        + (trials - successes) * math.log1p(-share)
-    )
-    probabilities: np.ndarray = np.exp(logarithms)
-    return probabilities
 
 
 def wilson_interval(
@@ -178,7 +126,7 @@ def mcnemar_p(lost: int, gained: int) -> float:
     if discordant == 0:
         return 1.0
     fewer = np.arange(min(lost, gained) + 1)
-    return min(1.0, 2 * float(_binomial_probabilities(fewer, discordant, 0.5).sum()))
+    return min(1.0, 2 * float(binomial_probabilities(fewer, discordant, 0.5).sum()))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,8 @@
 """Names what looks wrong with an export's inputs or outputs, so that its user knows where to look.
 
-Symptoms of the outputs are read off; causes on the input side are found by experiment: the
-inputs are changed in the ways that deployments get wrong, and a change that brings the Keras
-model's predictions back is named.
+Symptoms of the outputs are read off; causes on the input side are found by experiment:
+`benchmark/measure/experiments.py` changes the inputs in the ways that deployments get wrong, and a
+change that brings the Keras model's predictions back is named.
 """
 
 from collections.abc import Mapping
@@ -16,8 +16,6 @@ CONFIDENT, HESITANT = 0.99, 0.9
 MOST_PROBABLE = 1.01  # what is larger is no probability
 MIN_INPUT_USE = 0.5  # of the range that the input can hold
 EXPLAINED_SHARE = 0.8  # of the images, by a permutation of the classes
-EXPERIMENT_IMAGES = 500
-EXPERIMENT_BELOW = 0.99  # agreement under which other inputs are tried
 # Inputs that bring back about the agreement that the file had when it was verified explain it.
 EXPERIMENT_FLIPS_FACTOR = 1.5
 EXPERIMENT_FLIPS_SLACK = 0.02
@@ -98,26 +96,6 @@ def value_symptoms(outputs: np.ndarray, reference: np.ndarray, examples: str) ->
     if np.ptp(outputs, axis=0).max() == 0 and np.ptp(reference, axis=0).max() > 0:
         return [f"the output is constant: the same for every {examples[:-1]}"]
     return []
-
-
-def experiments(inputs: np.ndarray) -> dict[str, np.ndarray]:
-    """Returns inputs changed in the ways that deployments get wrong, by what each would mean.
-
-    Args:
-        inputs: (N, …) float32, preprocessed.
-    """
-    span = 255.0
-    changed = {
-        "divided by 255 (normalization missing)": inputs / span,
-        "multiplied by 255 (normalization doubled, or in the graph already)": inputs * span,
-        "stretched from 0…1 to −1…1": inputs * 2 - 1,
-        "inverted (black and white swapped)": inputs.max() + inputs.min() - inputs,
-    }
-    if inputs.ndim >= 3 and inputs.shape[1] == inputs.shape[2]:
-        changed["transposed (axis order changed)"] = np.swapaxes(inputs, 1, 2)
-    if inputs.ndim >= 4 and inputs.shape[-1] in (3, 4):
-        changed["reversed in their channels (RGB and BGR swapped)"] = inputs[..., ::-1]
-    return {name: np.ascontiguousarray(values, np.float32) for name, values in changed.items()}
 
 
 def experiment_symptoms(

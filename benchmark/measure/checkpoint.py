@@ -83,7 +83,7 @@ class PartialResults:
         """Keeps what a row gave; the files in the folder `outputs` are moved."""
         for number in range(len(scalars["outputs"])):
             (outputs / f"{number}.npy").replace(self._outputs_path(key, number))
-        outputs.rmdir()
+        shutil.rmtree(outputs)
         self._write(self._folder / f"{key}.json", scalars)
 
     def rounds(self, numbers: range) -> dict[int, dict[str, Any]]:

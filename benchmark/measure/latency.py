@@ -1,108 +1,73 @@
-"""Times single inferences, numpy in → numpy out, and says what the samples say."""
+"""What a row's latency samples say: percentiles, their intervals, and how steady they are."""
 
-import gc
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from benchmark.judge.statistics import quantile, quantile_bounds
-from export.runtimes.runner import Values
+from benchmark.measure.worker.timing import WarmUp
 
-Invoke = Callable[[Values], Values]
-Clock = Callable[[], int]
-
-# Warm-up ends when the medians of this many batches in a row are this close, or at the limit.
-STABLE_BATCHES = 3
-STABLE_SPREAD = 0.02
-BATCH_NS = 500_000
-MIN_BATCH_CALLS = 5
+CONFIDENCE = 0.95
 # The spread of the rounds' medians, 10 % to 90 %, above which a row is called unstable.
 MAX_SPREAD = 0.10
 MIN_ROUNDS = 5
-TIMER_READINGS = 1_000
 
 
-@dataclass(frozen=True, kw_only=True)
-class WarmUp:
-    """How many calls went before the timed ones, and whether they had settled."""
+def quantile(samples: np.ndarray, share: float) -> float | None:
+    """Returns a quantile of samples (N,), or None where N is too small to bound it.
 
-    calls: int
-    stable: bool
+    N must be so large that the largest sample lies above the true quantile with 95 %
+    confidence, 1 - share**N ≥ 0.95: 5 for the median, 29 for p90, 299 for p99. This bound
+    holds for any distribution (Wilks 1941). The estimate is median-unbiased
+    (Hyndman & Fan 1996, definition 8).
+    """
+    if 1 - share**samples.size < CONFIDENCE:
+        return None
+    return float(np.quantile(samples, share, method="median_unbiased"))
 
 
-def warm_up(invoke: Invoke, inputs: Sequence[Values], *, clock_ns: Clock, limit_ns: int) -> WarmUp:
-    """Calls until the medians of three batches in a row differ by at most 2 %.
+def quantile_bounds(samples: np.ndarray, share: float) -> tuple[float | None, float | None]:
+    """Returns the two-sided 95 % interval of a quantile; a side that N can't carry is None.
+
+    The interval's ends are order statistics, whose ranks follow from the binomial distribution
+    whatever the samples' distribution (David & Nagaraja 2003, Order Statistics, 7.1). It takes
+    the samples as independent, which drift of the machine belies.
 
     Args:
-        invoke: runs one inference.
-        inputs: given in turn, at least one.
-        clock_ns: a monotonic clock in nanoseconds.
-        limit_ns: when to give up waiting for that; at least one call is made.
+        samples: (N,) in ascending order, N ≥ 1.
+        share: which quantile, in 0…1.
     """
-    medians: list[float] = []
-    calls = 0
-    started = now = clock_ns()
-    while now - started < limit_ns:
-        durations: list[int] = []
-        batch_started = now
-        while now - batch_started < BATCH_NS or len(durations) < MIN_BATCH_CALLS:
-            if durations and now - started >= limit_ns:  # a call takes long
-                break
-            value = inputs[calls % len(inputs)]
-            before = clock_ns()
-            invoke(value)
-            now = clock_ns()
-            durations.append(now - before)
-            calls += 1
-        medians.append(float(np.median(durations)))
-        last = medians[-STABLE_BATCHES:]
-        if len(last) == STABLE_BATCHES and max(last) <= min(last) * (1 + STABLE_SPREAD):
-            return WarmUp(calls=calls, stable=True)
-    return WarmUp(calls=calls, stable=False)
+    tail = (1 - CONFIDENCE) / 2
+    count = samples.size
+    spread = math.sqrt(count * share * (1 - share))
+    ranks = np.arange(
+        max(0, math.floor(count * share - 10 * spread - 10)),
+        min(count, math.ceil(count * share + 10 * spread + 10)) + 1,
+    )
+    # at_most[i]: probability that ranks[i] or fewer samples lie below the true quantile
+    at_most = np.cumsum(binomial_probabilities(ranks, count, share))
+    # the sample of rank r (from 1) lies above the quantile if at most r - 1 lie below it
+    low_ranks = ranks[at_most <= tail] + 1
+    high_ranks = ranks[at_most >= 1 - tail] + 1
+    low = float(samples[low_ranks[-1] - 1]) if low_ranks.size else None
+    high = float(samples[high_ranks[0] - 1]) if high_ranks[:1] <= count else None
+    return low, high
 
 
-def time_calls(
-    invoke: Invoke, inputs: Sequence[Values], *, samples: int, clock_ns: Clock, limit_ns: int
-) -> list[int]:
-    """Returns the duration of each of `samples` calls in nanoseconds, fewer at the limit.
-
-    Garbage collection is off while timing. A reading includes one call of the clock.
-
-    Args:
-        invoke: runs one inference.
-        inputs: in the runner's own dtype, given in turn, at least one.
-        samples: how many calls are timed.
-        clock_ns: a monotonic clock in nanoseconds.
-        limit_ns: after how long no further call is started, the first one aside.
-    """
-    durations: list[int] = []
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        deadline = clock_ns() + limit_ns
-        for index in range(samples):
-            value = inputs[index % len(inputs)]
-            started = clock_ns()
-            invoke(value)
-            ended = clock_ns()
-            durations.append(ended - started)
-            if ended > deadline:
-                break
-    finally:
-        if collecting:
-            gc.enable()
-    return durations
-
-
-def timer_cost_ns(clock_ns: Clock) -> int:
-    """Returns what one reading of the clock adds to a duration, in nanoseconds (median)."""
-    readings = []
-    for _ in range(TIMER_READINGS):
-        started = clock_ns()
-        readings.append(clock_ns() - started)
-    return int(np.median(readings))
+def binomial_probabilities(successes: np.ndarray, trials: int, share: float) -> np.ndarray:
+    """Returns the probability of each of some numbers of successes, (N,) integers ≥ 0."""
+    lgamma = np.vectorize(math.lgamma, otypes=[float])
+    logarithms = (
+        math.lgamma(trials + 1)
+        - lgamma(successes + 1)
+        - lgamma(trials - successes + 1)
+        + successes * math.log(share)
+        + (trials - successes) * math.log1p(-share)
+    )
+    probabilities: np.ndarray = np.exp(logarithms)
+    return probabilities
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from benchmark.measure.checkpoint import PartialResults
-from benchmark.measure.latency import Latency, Round, WarmUp, enough_quiet, summarize
-from benchmark.measure.session import MAX_QUIET, Measured
+from benchmark.measure.latency import Latency, Round, enough_quiet, summarize
+from benchmark.measure.rounds import MAX_QUIET
+from benchmark.measure.session import Measured
 from benchmark.measure.variants import Variant
+from benchmark.measure.worker.timing import WarmUp
 
 LOADING = (
     *("start_to_first_result_ms", "load_ms", "first_inference_us"),

@@ -8,12 +8,12 @@ hands on a single float32, for LiteRT a RESHAPE that XNNPACK takes, for ONNX Run
 import base64
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from benchmark.measure.checkpoint import PartialResults
-from benchmark.measure.job import Job
-from benchmark.measure.process import WorkerProcess
+from benchmark.measure.worker.process import ForkServer, Job, WorkerProcess
 from train.common.environment import available_cores
 from train.common.errors import ArtifactError
 
@@ -49,22 +49,20 @@ def measure_call_overhead(
         raw: where overheads are kept, so that a resumed run measures none again.
         folder: where models may be written.
     """
-    found: dict[str, float | None] = {}
-    for runtime in runtimes:
-        if runtime not in MODELS:
-            continue
-        answer = raw.answer("overhead", runtime)
-        if answer is None:
-            try:
-                answer = {"p50_us": _overhead_us(runtime, folder)}
-            except ArtifactError as error:
-                answer = {"error": str(error)}
-            raw.add_answer("overhead", runtime, answer)
-        found[runtime] = answer.get("p50_us")
-    return found
+    found = {name: raw.answer("overhead", name) for name in runtimes if name in MODELS}
+    if None in found.values():
+        with ForkServer() as server:
+            for name in [name for name in found if found[name] is None]:
+                try:
+                    answer: dict[str, Any] = {"p50_us": _overhead_us(server, name, folder)}
+                except ArtifactError as error:
+                    answer = {"error": str(error)}
+                raw.add_answer("overhead", name, answer)
+                found[name] = answer
+    return {name: (answer or {}).get("p50_us") for name, answer in found.items()}
 
 
-def _overhead_us(runtime: str, folder: Path) -> float:
+def _overhead_us(server: ForkServer, runtime: str, folder: Path) -> float:
     model, image = (folder.resolve() / f"overhead.{runtime}{suffix}" for suffix in ("", ".npy"))
     model.write_bytes(base64.b64decode(MODELS[runtime]))
     np.save(image, np.zeros((1, 1), np.float32))
@@ -80,7 +78,7 @@ def _overhead_us(runtime: str, folder: Path) -> float:
         raw={"x": image},
     )
     medians_ns = []
-    with WorkerProcess(job) as worker:
+    with WorkerProcess(server, job) as worker:
         worker.loaded()
         for number in range(SLICES):
             answer = worker.ask(

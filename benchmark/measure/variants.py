@@ -1,11 +1,11 @@
-"""What is measured: the exports of a folder, checked before any of them is run. Light."""
+"""What is measured: the exports of a folder, checked before any of them is run."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.config import BenchmarkConfig
-from benchmark.measure.job import Job
+from benchmark.measure.settings import MeasureSettings
+from benchmark.measure.worker.process import Job
 from export.formats import FORMATS, Format
 from export.manifest import Manifest, check_file, read_manifest
 from export.runtimes.open import MODES
@@ -21,7 +21,7 @@ KERAS = "keras"
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """A row to be: a format on its runtime with some threads and in some mode.
+    """What one row of the table measures: a format on its runtime, with some threads, in some mode.
 
     Attributes:
         format: the format's name, or `keras`.
@@ -109,17 +109,28 @@ def find_manifests(artifacts: Path, formats: tuple[Format, ...] | None) -> list[
 
 
 def find_variants(
-    config: BenchmarkConfig, reference: ReferenceOutputs, test: Samples
+    artifacts: Path,
+    formats: tuple[Format, ...] | None,
+    settings: MeasureSettings,
+    reference: ReferenceOutputs,
+    test: Samples,
 ) -> list[Variant]:
     """Returns every row to measure, in the order of the table; broken exports have a problem.
+
+    Args:
+        artifacts: the folder with the exports.
+        formats: which of them; None for all.
+        settings: which variants of each.
+        reference: the Keras model's outputs on the test data.
+        test: the test data.
 
     Raises:
         ArtifactError: there are no exports, or one asked for is missing.
     """
     hashes = frozenset(test.short_hashes())
     variants = []
-    if config.include_keras:
-        path = config.artifacts / RECORD_FILE
+    if settings.include_keras:
+        path = artifacts / RECORD_FILE
         if not path.is_file():
             raise ArtifactError(f"--include-keras: {path} is not there; run `python -m train`")
         variants += [
@@ -131,15 +142,15 @@ def find_variants(
                 manifest=None,
                 path=path,
             )
-            for threads in config.threads
+            for threads in settings.threads
         ]
-    for path in find_manifests(config.artifacts, config.formats):
-        variants += _rows(path, config, reference, hashes)
+    for path in find_manifests(artifacts, formats):
+        variants += _rows(path, settings, reference, hashes)
     return variants
 
 
 def _rows(
-    path: Path, config: BenchmarkConfig, reference: ReferenceOutputs, hashes: frozenset[str]
+    path: Path, settings: MeasureSettings, reference: ReferenceOutputs, hashes: frozenset[str]
 ) -> Iterator[Variant]:
     manifest, problem = None, None
     try:
@@ -151,9 +162,9 @@ def _rows(
         problem = str(error)
     runtime = manifest.runtime if manifest else None
     known = MODES.get(runtime or "", ())
-    asked = tuple(mode for mode in config.modes if mode in known)
+    asked = tuple(mode for mode in settings.modes if mode in known)
     modes: tuple[str | None, ...] = asked or known[:1] or (None,)
-    for threads in config.threads:
+    for threads in settings.threads:
         for mode in modes:
             yield Variant(
                 format=path.stem,

@@ -11,8 +11,9 @@ from benchmark.judge.classification import compare
 from benchmark.judge.rows import Result
 from benchmark.judge.scores import score_output
 from benchmark.judge.verdict import Verdict
-from benchmark.measure.latency import Round, WarmUp, summarize
+from benchmark.measure.latency import Round, summarize
 from benchmark.measure.variants import Variant
+from benchmark.measure.worker.timing import WarmUp
 from export.formats import FORMATS
 from export.runtimes.open import MODES
 from export.verify.distance import Distance

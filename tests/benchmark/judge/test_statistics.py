@@ -10,8 +10,6 @@ from benchmark.judge.statistics import (
     newcombe_interval,
     normal_quantile,
     paired_drop_interval,
-    quantile,
-    quantile_bounds,
     student_quantile,
     tango_score,
     welch,
@@ -19,55 +17,6 @@ from benchmark.judge.statistics import (
 )
 
 Z_95 = normal_quantile(0.95)
-
-
-@pytest.mark.parametrize(("share", "least"), [(0.5, 5), (0.9, 29), (0.95, 59), (0.99, 299)])
-def test_a_quantile_needs_the_samples_that_can_carry_it(share: float, least: int) -> None:
-    samples = np.arange(1, least + 1, dtype=float)
-    assert quantile(samples[:-1], share) is None
-    found = quantile(samples, share)
-    assert found is not None
-    assert 1 <= found <= least
-
-
-def test_quantiles_of_a_known_distribution() -> None:
-    samples = np.random.RandomState(0).permutation(np.arange(1001, dtype=float))
-    assert quantile(samples, 0.5) == pytest.approx(500)
-    assert quantile(samples, 0.9) == pytest.approx(900, abs=1)
-    assert quantile(samples, 0.99) == pytest.approx(990, abs=1)
-
-
-@pytest.mark.parametrize(
-    ("count", "share", "low", "high"),
-    [
-        # the ranks that tables of the 95 % interval of a median give
-        (6, 0.5, 1, 6),
-        (10, 0.5, 2, 9),
-        (20, 0.5, 6, 15),
-        (100, 0.5, 40, 61),
-    ],
-)
-def test_bounds_of_a_median_are_the_tabulated_ranks(
-    count: int, share: float, low: int, high: int
-) -> None:
-    assert quantile_bounds(np.arange(1.0, count + 1), share) == (low, high)
-
-
-def test_a_bound_that_the_sample_cannot_carry_is_none() -> None:
-    assert quantile_bounds(np.arange(5.0), 0.5) == (None, None)
-    assert quantile_bounds(np.arange(367.0), 0.99)[1] is None  # 1 - 0.99**n < 97.5 %
-    assert quantile_bounds(np.arange(368.0), 0.99)[1] == 367
-
-
-def test_bounds_of_a_quantile_hold_their_level() -> None:
-    random = np.random.RandomState(2)
-    hits = 0
-    for _ in range(2_000):
-        low, high = quantile_bounds(np.sort(random.exponential(size=400)), 0.9)
-        assert low is not None
-        assert high is not None
-        hits += low <= -np.log(0.1) <= high
-    assert 0.94 <= hits / 2_000 <= 0.98  # the level is at least 95 %, a little more
 
 
 def test_wilsons_published_interval() -> None:

@@ -3,7 +3,6 @@ import pytest
 
 from benchmark.judge.symptoms import (
     experiment_symptoms,
-    experiments,
     input_symptoms,
     output_symptoms,
 )
@@ -75,20 +74,6 @@ def test_inputs_that_hardly_use_their_range() -> None:
     (found,) = input_symptoms(0, 0.02)
     assert found.startswith("the inputs take up 2% of the range")
     assert "calibrated on other data" in found
-
-
-def test_experiments_on_pictures() -> None:
-    grey = RANDOM.rand(5, 8, 8).astype(np.float32)
-    found = experiments(grey)
-    assert np.array_equal(found["transposed (axis order changed)"], grey.swapaxes(1, 2))
-    assert len(found) == 5
-    color = RANDOM.rand(5, 8, 6, 3).astype(np.float32)
-    found = experiments(color)
-    assert np.array_equal(
-        found["reversed in their channels (RGB and BGR swapped)"], color[..., ::-1]
-    )
-    assert not any("transposed" in name for name in found)
-    assert all(values.dtype == np.float32 for values in found.values())
 
 
 def test_only_a_change_that_explains_the_failure_is_named() -> None:

@@ -1,117 +1,14 @@
-import gc
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 
 from benchmark.measure.latency import (
     Round,
-    WarmUp,
     enough_quiet,
+    quantile,
+    quantile_bounds,
     summarize,
-    time_calls,
-    timer_cost_ns,
-    warm_up,
 )
-from export.runtimes.runner import Values
-
-SECOND = 10**9
-INPUTS = [np.zeros(1), np.ones(1)]
-
-
-class FakeClock:
-    """Time passes only when the fake runner works, and a little at every reading."""
-
-    def __init__(self, reading_ns: int = 0) -> None:
-        self.now_ns = 0
-        self._reading_ns = reading_ns
-
-    def __call__(self) -> int:
-        self.now_ns += self._reading_ns
-        return self.now_ns
-
-
-def runner(clock: FakeClock, durations: list[int]) -> Callable[[Values], Values]:
-    calls = iter(durations)
-
-    def invoke(value: Values) -> Values:
-        clock.now_ns += next(calls)
-        return value
-
-    return invoke
-
-
-def test_every_duration_is_recorded() -> None:
-    clock = FakeClock()
-    invoke = runner(clock, [10, 20, 30, 40])
-    assert time_calls(invoke, INPUTS, samples=4, clock_ns=clock, limit_ns=SECOND) == [
-        *(10, 20, 30, 40)
-    ]
-
-
-def test_the_limit_ends_the_samples_but_never_before_the_first() -> None:
-    clock = FakeClock()
-    invoke = runner(clock, [50] * 100)
-    assert len(time_calls(invoke, INPUTS, samples=100, clock_ns=clock, limit_ns=500)) == 11
-    assert len(time_calls(invoke, INPUTS, samples=100, clock_ns=clock, limit_ns=0)) == 1
-
-
-def test_inputs_are_given_in_turn() -> None:
-    seen: list[float] = []
-
-    def invoke(value: Values) -> Values:
-        seen.append(float(np.asarray(value)[0]))
-        return value
-
-    time_calls(invoke, INPUTS, samples=5, clock_ns=FakeClock(), limit_ns=SECOND)
-    assert seen == [0, 1, 0, 1, 0]
-
-
-def test_garbage_collection_is_off_while_timing_and_on_again_after_an_error() -> None:
-    states = []
-
-    def invoke(value: Values) -> Values:
-        states.append(gc.isenabled())
-        if len(states) == 3:
-            raise KeyError
-        return value
-
-    assert gc.isenabled()
-    with pytest.raises(KeyError):
-        time_calls(invoke, INPUTS, samples=5, clock_ns=FakeClock(), limit_ns=SECOND)
-    assert states == [False, False, False]
-    assert gc.isenabled()
-
-
-def test_the_timers_cost_is_that_of_one_reading() -> None:
-    assert timer_cost_ns(FakeClock(reading_ns=40)) == 40
-
-
-def test_warm_up_ends_when_calls_have_settled() -> None:
-    """Batches are of five calls here; the first five batches get faster and faster."""
-    clock = FakeClock()
-    falling = [
-        duration for duration in (200_000, 160_000, 140_000, 120_000, 110_000) for _ in "12345"
-    ]
-    found = warm_up(
-        runner(clock, falling + [100_000] * 1_000), INPUTS, clock_ns=clock, limit_ns=SECOND
-    )
-    assert found.stable
-    assert found.calls == 8 * 5
-
-
-def test_warm_up_gives_up_at_its_limit() -> None:
-    clock = FakeClock()
-    growing = [1_000 * 2**n for n in range(40)]
-    found = warm_up(runner(clock, growing), INPUTS, clock_ns=clock, limit_ns=SECOND)
-    assert not found.stable
-    assert 5 <= found.calls < 40
-
-
-def test_a_slow_model_is_not_called_forever() -> None:
-    clock = FakeClock()
-    found = warm_up(runner(clock, [SECOND] * 100), INPUTS, clock_ns=clock, limit_ns=SECOND // 4)
-    assert found.calls == 1
+from benchmark.measure.worker.timing import WarmUp
 
 
 def rounds(*durations_us: list[float], quiet: bool = True) -> list[Round]:
@@ -183,3 +80,52 @@ def test_disturbed_rounds_are_left_out_where_enough_are_quiet() -> None:
     assert found.vs_reference == pytest.approx((1.0, None, None))
     found = summarize(quiet + disturbed, timer_ns=0, reference=reference, quiet_only=False)
     assert (found.samples, found.p50, found.max) == (550, 20.0, 20.0)
+
+
+@pytest.mark.parametrize(("share", "least"), [(0.5, 5), (0.9, 29), (0.95, 59), (0.99, 299)])
+def test_a_quantile_needs_the_samples_that_can_carry_it(share: float, least: int) -> None:
+    samples = np.arange(1, least + 1, dtype=float)
+    assert quantile(samples[:-1], share) is None
+    found = quantile(samples, share)
+    assert found is not None
+    assert 1 <= found <= least
+
+
+def test_quantiles_of_a_known_distribution() -> None:
+    samples = np.random.RandomState(0).permutation(np.arange(1001, dtype=float))
+    assert quantile(samples, 0.5) == pytest.approx(500)
+    assert quantile(samples, 0.9) == pytest.approx(900, abs=1)
+    assert quantile(samples, 0.99) == pytest.approx(990, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("count", "share", "low", "high"),
+    [
+        # the ranks that tables of the 95 % interval of a median give
+        (6, 0.5, 1, 6),
+        (10, 0.5, 2, 9),
+        (20, 0.5, 6, 15),
+        (100, 0.5, 40, 61),
+    ],
+)
+def test_bounds_of_a_median_are_the_tabulated_ranks(
+    count: int, share: float, low: int, high: int
+) -> None:
+    assert quantile_bounds(np.arange(1.0, count + 1), share) == (low, high)
+
+
+def test_a_bound_that_the_sample_cannot_carry_is_none() -> None:
+    assert quantile_bounds(np.arange(5.0), 0.5) == (None, None)
+    assert quantile_bounds(np.arange(367.0), 0.99)[1] is None  # 1 - 0.99**n < 97.5 %
+    assert quantile_bounds(np.arange(368.0), 0.99)[1] == 367
+
+
+def test_bounds_of_a_quantile_hold_their_level() -> None:
+    random = np.random.RandomState(2)
+    hits = 0
+    for _ in range(2_000):
+        low, high = quantile_bounds(np.sort(random.exponential(size=400)), 0.9)
+        assert low is not None
+        assert high is not None
+        hits += low <= -np.log(0.1) <= high
+    assert 0.94 <= hits / 2_000 <= 0.98  # the level is at least 95 %, a little more

@@ -11,8 +11,8 @@ from onnx import TensorProto, helper
 
 from benchmark.measure import overhead
 from benchmark.measure.checkpoint import PartialResults
-from benchmark.measure.job import Job
 from benchmark.measure.overhead import MODELS, measure_call_overhead
+from benchmark.measure.worker.process import ForkServer, Job
 from export.runtimes.litert import LiteRTRunner
 from export.runtimes.open import open_runner
 from train.common.errors import ArtifactError
@@ -77,7 +77,7 @@ class FakeWorker:
 
     started = 0
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, server: ForkServer, job: Job) -> None:
         FakeWorker.started += 1
         self.slices = [9_000, 9_000, 1_500, 9_000, 9_000]
         assert np.load(job.raw["x"]).shape == (1, 1)

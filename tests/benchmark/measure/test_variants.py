@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmark.config import BenchmarkConfig
-from benchmark.judge.limits import Limits
+from benchmark.measure.settings import MeasureSettings
 from benchmark.measure.variants import (
+    Variant,
     check_overlap,
     check_source,
     find_manifests,
@@ -30,18 +30,11 @@ LABELS = np.arange(6, dtype=np.uint8) % 3
 TEST = Samples(inputs={"image": IMAGES}, targets={"probabilities": LABELS})
 
 
-def config(folder: Path, **changes: Any) -> BenchmarkConfig:
-    plain = BenchmarkConfig(
-        artifacts=folder,
-        data=None,
-        formats=None,
-        limits=Limits(baseline=0.5, tolerance=0.1),
-        samples=1_000,
-        rounds=5,
-        launches=1,
-        max_seconds=1,
-    )
-    return replace(plain, **changes)
+SETTINGS = MeasureSettings(samples=1_000, rounds=5, launches=1, max_seconds=1)
+
+
+def variants(folder: Path, **changes: Any) -> list[Variant]:
+    return find_variants(folder, None, replace(SETTINGS, **changes), REFERENCE, TEST)
 
 
 def write_export(folder: Path, name: str, runtime: str) -> Manifest:
@@ -82,31 +75,27 @@ def test_a_row_for_each_number_of_threads_and_each_mode_that_the_runtime_knows(
 ) -> None:
     write_export(tmp_path, "tflite-int8", "litert")
     write_export(tmp_path, "onnx-int8", "onnxruntime")
-    asked = config(tmp_path, threads=(1, 2), modes=("xnnpack", "builtin", "basic"))
-    found = find_variants(asked, REFERENCE, TEST)
+    found = variants(tmp_path, threads=(1, 2), modes=("xnnpack", "builtin", "basic"))
     assert [variant.key for variant in found] == [
         *("tflite-int8+xnnpack+1t", "tflite-int8+builtin+1t"),
         *("tflite-int8+xnnpack+2t", "tflite-int8+builtin+2t"),
         *("onnx-int8+basic+1t", "onnx-int8+basic+2t"),
     ]
-    assert [s.mode for s in find_variants(config(tmp_path), REFERENCE, TEST)] == [
-        *("xnnpack", "all")
-    ]
+    assert [s.mode for s in variants(tmp_path)] == [*("xnnpack", "all")]
 
 
 def test_the_keras_model_comes_first_if_it_is_there(tmp_path: Path) -> None:
     write_export(tmp_path, "tflite-int8", "litert")
-    asked = config(tmp_path, include_keras=True)
-    with pytest.raises(ArtifactError, match=r"--include-keras: .*model\.keras is not there"):
-        find_variants(asked, REFERENCE, TEST)
-    (tmp_path / "model.keras").write_bytes(b"")
-    assert [s.format for s in find_variants(asked, REFERENCE, TEST)] == ["keras", "tflite-int8"]
+    with pytest.raises(ArtifactError, match=r"--include-keras: .*model\.json is not there"):
+        variants(tmp_path, include_keras=True)
+    (tmp_path / "model.json").write_bytes(b"")
+    assert [s.format for s in variants(tmp_path, include_keras=True)] == ["keras", "tflite-int8"]
 
 
 def test_a_broken_manifest_is_a_row_with_a_problem(tmp_path: Path) -> None:
     write_export(tmp_path, "onnx-int8", "onnxruntime")
     (tmp_path / "tflite-int8.json").write_text("{")
-    broken, sound = find_variants(config(tmp_path), REFERENCE, TEST)
+    broken, sound = variants(tmp_path)
     assert broken.problem is not None
     assert "is not JSON" in broken.problem
     assert sound.problem is None

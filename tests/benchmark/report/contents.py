@@ -16,8 +16,10 @@ from benchmark.judge.limits import Limits
 from benchmark.judge.rows import Result
 from benchmark.judge.verdict import Verdict
 from benchmark.measure.conditions import Conditions
-from benchmark.measure.latency import Round, WarmUp, summarize
+from benchmark.measure.latency import Round, summarize
+from benchmark.measure.settings import MeasureSettings
 from benchmark.measure.variants import Variant
+from benchmark.measure.worker.timing import WarmUp
 from benchmark.results.file import Benchmark
 from benchmark.results.read import run_of
 from benchmark.results.run import Run
@@ -107,10 +109,7 @@ def content_of(*results: Result, labelled: bool = True) -> dict[str, Any]:
         data=None,
         formats=None,
         limits=LIMITS,
-        samples=1000,
-        rounds=8,
-        launches=1,
-        max_seconds=1.0,
+        measure=MeasureSettings(samples=1000, rounds=8, launches=1, max_seconds=1.0),
     )
     benchmark = Benchmark(
         created=datetime(2026, 11, 24, tzinfo=UTC),

@@ -17,6 +17,7 @@ from benchmark.advise.recommend import recommend
 from benchmark.config import BenchmarkConfig
 from benchmark.judge.rows import Result
 from benchmark.judge.task import Task
+from benchmark.measure.settings import MeasureSettings
 from benchmark.report.charts.plot import FRAME, accuracy_plot
 from benchmark.report.comparison import render_changes
 from benchmark.report.machines import render_machines
@@ -61,10 +62,7 @@ class Run:
             data=None,
             formats=None,
             limits=LIMITS,
-            samples=1000,
-            rounds=6,
-            launches=1,
-            max_seconds=1.0,
+            measure=MeasureSettings(samples=1000, rounds=6, launches=1, max_seconds=1.0),
         )
         benchmark = Benchmark(
             created=datetime(2026, 11, 24, tzinfo=UTC),

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.measure.kernels import kernels
+from benchmark.measure.worker.profilers import operators
 from export.runtimes.litert import delegated
 from tests.examples import FakeRunner
 
@@ -40,4 +40,4 @@ def test_what_is_made_before_a_delegate_is_not_its() -> None:
 
 def test_a_runtime_that_says_nothing_gives_nothing() -> None:
     values = np.zeros((1, 1, 2, 2), np.int8)
-    assert kernels(FakeRunner(), Path("fake"), list(values), threads=1, mode=None) == {}
+    assert operators(FakeRunner(), Path("fake"), list(values), threads=1, mode=None) == {}

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmark.measure.profilers.operator_time import OperatorTime
+from benchmark.measure.worker.profilers.operator_time import OperatorTime
 from export.runtimes.onnxruntime import OPTIMIZATION
 from export.runtimes.runner import Values, unpack
 from train.common.errors import ArtifactError
@@ -28,7 +28,7 @@ def profile_onnxruntime(
         path: an `.onnx` file.
         inputs: what it is run on, one after the other, as a runner takes it.
         threads: how many threads the runtime may use for one inference.
-        optimization: as in `export.runners.onnxruntime.OPTIMIZATION`; None for the default.
+        optimization: as in `export.runtimes.onnxruntime.OPTIMIZATION`; None for the default.
         warm_up_calls: how many calls go before the timed ones.
 
     Raises:

@@ -1,17 +1,8 @@
-"""Runs one export in a process of its own: `python -m benchmark.worker`.
-
-A process of its own, because a broken file can take its runtime down with it, and because load
-time and memory mean nothing in a process that has run other models. It stays alive between
-rounds, so that formats can be timed in turns. Requests come as JSON objects, one a line, on
-standard input; each has one answer, on what was standard output: the runtimes' own prints go to
-standard error.
-"""
+"""A model loaded in a worker, and what can be asked of it."""
 
 import importlib
 import json
-import os
 import resource
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,19 +11,17 @@ from typing import IO, Any
 import numpy as np
 from numpy.lib.format import open_memmap
 
-from benchmark.judge.classification import predicted_classes
-from benchmark.judge.symptoms import EXPERIMENT_IMAGES, experiments
-from benchmark.measure.job import Job
-from benchmark.measure.kernels import kernels
-from benchmark.measure.latency import time_calls, timer_cost_ns, warm_up
-from benchmark.measure.memory import resident_peak
-from benchmark.measure.profilers import profile
+from benchmark.measure.experiments import MAX_EXAMPLES, changed_inputs
+from benchmark.measure.worker.memory import resident_peak
+from benchmark.measure.worker.process import Job
+from benchmark.measure.worker.profilers import operators, profile
+from benchmark.measure.worker.timing import Clock, time_calls, timer_cost_ns, warm_up
 from export.runtimes.keras import KerasRunner
 from export.runtimes.open import open_runner
 from export.runtimes.predict import clipped, encode_all, predict, range_use
 from export.runtimes.runner import Runner, Values, pack, unpack
 from train.common.environment import pin
-from train.common.errors import ArtifactError, MissingPackageError, ToolkitError
+from train.common.errors import ArtifactError
 from train.common.preprocessing import preprocess
 
 CHUNK_EXAMPLES = 1_000  # at a time, fewer where they are large
@@ -45,24 +34,6 @@ RUNTIME_MODULES = {
     "onnxruntime": "onnxruntime",
     "keras": "keras",
 }
-Clock = Callable[[], int]
-
-
-def main() -> int:
-    """Answers requests until standard input ends; returns 0."""
-    channel = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)
-
-    def answer(content: dict[str, Any]) -> None:
-        channel.write(json.dumps(content) + "\n")
-
-    try:
-        serve(sys.stdin, answer, clock_ns=time.perf_counter_ns)
-    except ModuleNotFoundError as error:
-        answer({"error": str(MissingPackageError(error))})
-    except ToolkitError as error:
-        answer({"error": str(error)})
-    return 0
 
 
 def serve(
@@ -75,7 +46,7 @@ def serve(
     """Loads the job of the first request, then answers the others until they end.
 
     Args:
-        requests: lines of JSON: a job, then objects with `do`, a method of `Session`.
+        requests: lines of JSON: a job, then objects with `do`, a method of `LoadedModel`.
         answer: sends one answer.
         clock_ns: a monotonic clock in nanoseconds.
         opener: opens a runner, as `open_runner` does.
@@ -83,6 +54,7 @@ def serve(
     Raises:
         ArtifactError: the runtime refuses the file, or the file is not what was declared.
     """
+    started_ns = time.monotonic_ns()
     job = Job.from_json(json.loads(requests.readline()))
     raw = {name: np.load(path, mmap_mode="r") for name, path in job.raw.items()}
     import_runtime(job.runtime)
@@ -90,12 +62,12 @@ def serve(
     load_started = clock_ns()
     with opener(job.runtime, job.file, threads=job.threads, mode=job.mode) as runner:
         loaded = clock_ns()
-        session = Session(job, runner, raw, clock_ns, answer)
-        first_inference_us = session.first_inference_us()
+        model = LoadedModel(job, runner, raw, clock_ns, answer)
+        first_inference_us = model.first_inference_us()
         peak_bytes = resident_peak()
         answer(
             {
-                "first_result_ns": time.monotonic_ns(),
+                "first_result_ns": time.monotonic_ns() - started_ns,
                 "load_ms": (loaded - load_started) / 1e6,
                 "first_inference_us": first_inference_us,
                 "peak_rss_bytes": peak_bytes,
@@ -106,7 +78,7 @@ def serve(
         )
         for line in requests:
             request = json.loads(line)
-            method = getattr(session, "do_" + request.pop("do"))
+            method = getattr(model, "do_" + request.pop("do"))
             answer(method(**request))
 
 
@@ -116,8 +88,8 @@ def import_runtime(runtime: str) -> None:
         importlib.import_module(RUNTIME_MODULES[runtime])
 
 
-class Session:
-    """A loaded model and what can be asked of it."""
+class LoadedModel:
+    """A file in its runtime; each method `do_…` answers one kind of request."""
 
     def __init__(
         self,
@@ -204,24 +176,22 @@ class Session:
             "input_range_use": used if quantized else 1.0,
         }
 
-    def do_experiments(self, output: str, threshold: float) -> dict[str, Any]:
-        """Returns the classes that an output predicts of some examples, their input changed.
+    def do_experiments(self, path: str, output: str) -> dict[str, Any]:
+        """Runs some examples with their input changed; writes an output of each change.
 
         Of a model with one input; of fewer examples where a call takes long.
 
         Args:
-            output: its name.
-            threshold: above it an output of one value is a yes.
+            path: a folder; `changed<number>.npy` are written there, (N, …) float32.
+            output: the output's name.
         """
         ((name, some),) = self._inputs(0, 1).items()
-        ways = len(experiments(some))
-        count = max(1, min(EXPERIMENT_IMAGES, EXPERIMENTS_NS // (ways * max(1, self._call_ns))))
-        values = self._inputs(0, count)[name]
-        changed = {
-            what: predicted_classes(self._outputs({name: other})[output], threshold).tolist()
-            for what, other in experiments(values).items()
-        }
-        return {"predicted": changed, "examples": len(values)}
+        ways = len(changed_inputs(some))
+        count = max(1, min(MAX_EXAMPLES, EXPERIMENTS_NS // (ways * max(1, self._call_ns))))
+        changed = changed_inputs(self._inputs(0, count)[name])
+        for number, values in enumerate(changed.values()):
+            np.save(Path(path, f"changed{number}.npy"), self._outputs({name: values})[output])
+        return {"changes": list(changed)}
 
     def do_time(
         self, samples: int, warm_up_ns: int, limit_ns: int, core: int | None
@@ -280,7 +250,7 @@ class Session:
     def do_kernels(self) -> dict[str, Any]:
         """Returns which operators run, and which of them outside a delegate."""
         job, inputs = self._job, self._stored(self._inputs(0, 1))
-        return kernels(self._runner, job.file, inputs, threads=job.threads, mode=job.mode)
+        return operators(self._runner, job.file, inputs, threads=job.threads, mode=job.mode)
 
     def do_profile(self) -> dict[str, Any]:
         """Returns the time of each operator, by the runtime's own profiler."""
@@ -305,7 +275,3 @@ class Session:
         """Keeps a single-threaded runtime on one core; the pools of others are left alone."""
         if core is not None and self._job.threads == 1 and self._job.runtime != "keras":
             self.pinned = pin({core})
-
-
-if __name__ == "__main__":
-    sys.exit(main())

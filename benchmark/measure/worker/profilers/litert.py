@@ -1,4 +1,4 @@
-"""Times each operator of a `.tflite` file with LiteRT's own profiler. Light.
+"""Times each operator of a `.tflite` file with LiteRT's own profiler.
 
 The Python package binds no profiler, but its shared library exports the C API that has one
 (https://github.com/google-ai-edge/LiteRT, litert/c/litert_profiler.h). The declarations below are
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.measure.profilers.operator_time import OperatorTime
+from benchmark.measure.worker.profilers.operator_time import OperatorTime
 from train.common.errors import ArtifactError
 from train.common.native_output import captured_native_output
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmark.measure.job import Job
-from benchmark.measure.worker import Session, serve
+from benchmark.measure.worker.model import LoadedModel, serve
+from benchmark.measure.worker.process import Job
 from export.runtimes.runner import Values
 from tests.examples import INPUT, OUTPUT, PREPROCESSING, FakeRunner
 from train.common.errors import ArtifactError
@@ -18,8 +18,6 @@ from train.common.preprocessing import Preprocessing
 from train.common.tensors import TensorSpec
 
 IMAGES = np.random.RandomState(0).randint(0, 256, (50, 2, 2)).astype(np.uint8)
-
-EXPERIMENTS = {"do": "experiments", "output": "probabilities", "threshold": 0.5}
 
 
 def job(folder: Path, images: np.ndarray = IMAGES) -> Job:
@@ -95,13 +93,16 @@ def test_a_fixed_batch_is_run_one_by_one(tmp_path: Path) -> None:
 
 
 def test_experiments_change_the_inputs(tmp_path: Path) -> None:
-    _, found = answers(job(tmp_path), FakeRunner(), EXPERIMENTS)
-    assert found["examples"] == 50
-    predicted = found["predicted"]
-    assert predicted["transposed (axis order changed)"] == (IMAGES[:, 0, 0] % 3).tolist()
+    request = {"do": "experiments", "path": str(tmp_path), "output": "probabilities"}
+    _, found = answers(job(tmp_path), FakeRunner(), request)
+    predicted = {
+        change: np.load(tmp_path / f"changed{number}.npy").argmax(axis=1)
+        for number, change in enumerate(found["changes"])
+    }
+    assert np.array_equal(predicted["transposed (axis order changed)"], IMAGES[:, 0, 0] % 3)
     inverted = predicted["inverted (black and white swapped)"]
     ends = int(IMAGES.max()) + int(IMAGES.min())
-    assert inverted == ((ends - IMAGES[:, 0, 0].astype(int)) % 3).tolist()
+    assert np.array_equal(inverted, (ends - IMAGES[:, 0, 0].astype(int)) % 3)
 
 
 @pytest.mark.parametrize(
@@ -130,14 +131,15 @@ def test_a_slow_model_says_how_far_it_is_and_is_not_called_forever(tmp_path: Pat
     slow = FakeRunner(call_ns=10**9)
     run_all = {"do": "outputs", "path": str(tmp_path), "core": None}
     limits = {"samples": 500, "warm_up_ns": 30_000_000, "limit_ns": 10**8, "core": None}
-    found = answers(job(tmp_path), slow, run_all, {"do": "time", **limits}, EXPERIMENTS)
-    loaded, *told, done, timed, tried = found
+    experiments = {"do": "experiments", "path": str(tmp_path), "output": "probabilities"}
+    found = answers(job(tmp_path), slow, run_all, {"do": "time", **limits}, experiments)
+    loaded, *told, done, timed, _ = found
     assert loaded["first_inference_us"] == 1e6
     assert told == [{"done": count} for count in range(4, 50, 4)]
     assert done["outputs"] == ["probabilities"]
     assert np.load(tmp_path / "0.npy").argmax(axis=1).tolist() == (IMAGES[:, 0, 0] % 3).tolist()
     assert (len(timed["durations_ns"]), timed["warm_up_calls"]) == (1, 1)
-    assert tried["examples"] == 6  # five changes of each are half a minute
+    assert len(np.load(tmp_path / "changed0.npy")) == 6  # five changes of each are half a minute
     quick = answers(job(tmp_path), FakeRunner(), run_all)
     assert [answer for answer in quick if "done" in answer] == []
 
@@ -181,17 +183,17 @@ def test_inputs_and_outputs_go_by_their_names(tmp_path: Path) -> None:
 
 def test_large_outputs_are_computed_a_few_at_a_time(tmp_path: Path) -> None:
     runner = FakeRunner()
-    session = Session(job(tmp_path), runner, {"image": IMAGES}, runner.clock, print)
-    session.first_inference_us()
-    assert session.chunk == 1_000
+    model = LoadedModel(job(tmp_path), runner, {"image": IMAGES}, runner.clock, print)
+    model.first_inference_us()
+    assert model.chunk == 1_000
     wide = TensorSpec(name="mask", shape=(1, 1000, 1000), dtype="float32")
     runner.outputs = (wide,)
     runner.invoke = lambda value: np.zeros((1, 1000, 1000), np.float32)
-    session = Session(
+    model = LoadedModel(
         replace(job(tmp_path), outputs=None), runner, {"image": IMAGES}, runner.clock, print
     )
-    session.first_inference_us()
-    assert session.chunk == 3
+    model.first_inference_us()
+    assert model.chunk == 3
 
 
 def test_a_job_survives_its_json(tmp_path: Path) -> None:

@@ -1,0 +1,218 @@
+"""Workers as the harness sees them: a job and requests in, answers out, dead or alive."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from train.common.errors import ArtifactError
+from train.common.preprocessing import Preprocessing, preprocessing_from_json
+from train.common.tensors import TensorSpec, spec_from_json
+
+COMMAND = (sys.executable, "-m", "benchmark.measure.worker")
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What a worker is to load.
+
+    Attributes:
+        name: the format, for messages.
+        runtime: the runtime that runs the file.
+        mode: how, as in `export.runtimes.open.MODES`; None for the default.
+        threads: how many threads the runtime may use.
+        file: the exported file.
+        inputs: the inputs that the file must have; None to take them as they are.
+        outputs: the same of the outputs.
+        preprocessing: what turns raw values into inputs, by the input's name.
+        raw: an `.npy` file of raw test values, (N, …), by the input's name.
+    """
+
+    name: str
+    runtime: str
+    mode: str | None
+    threads: int
+    file: Path
+    inputs: tuple[TensorSpec, ...] | None
+    outputs: tuple[TensorSpec, ...] | None
+    preprocessing: Mapping[str, Preprocessing]
+    raw: Mapping[str, Path]
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns the job as a JSON object."""
+        raw = {name: str(path) for name, path in self.raw.items()}
+        return {**asdict(self), "file": str(self.file), "raw": raw}
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> "Job":
+        """Returns the job that `as_json` wrote."""
+        specs = {
+            side: None if fields[side] is None else tuple(map(spec_from_json, fields[side]))
+            for side in ("inputs", "outputs")
+        }
+        raw = {name: Path(path) for name, path in fields["raw"].items()}
+        how = preprocessing_from_json(fields["preprocessing"])
+        file = Path(fields["file"])
+        return cls(**{**fields, **specs, "file": file, "preprocessing": how, "raw": raw})
+
+
+class ForkServer:
+    """A running `python -m benchmark.measure.worker`; leaving the context ends it."""
+
+    def __init__(self, command: Sequence[str] = COMMAND) -> None:
+        """Starts the process and waits until it can fork.
+
+        Raises:
+            ArtifactError: it died.
+        """
+        search_path = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
+        self._control, other_end = socket.socketpair()
+        started_ns = time.monotonic_ns()
+        with other_end:
+            self._process = subprocess.Popen(
+                command,
+                stdin=other_end.fileno(),
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(search_path)},
+                start_new_session=True,  # Ctrl-C is the harness's; a worker ends with its socket
+            )
+        self._answers = self._control.makefile("r")
+        self._lock = threading.Lock()
+        self._exit_codes: dict[int, int] = {}
+        self._receive()
+        self.start_ns = time.monotonic_ns() - started_ns
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._answers.close()
+        self._control.close()
+
+    def fork(self, connection: socket.socket, errors: int) -> int:
+        """Forks a worker with a socket and a file for its complaints; returns its process id."""
+        with self._lock:
+            with suppress(BrokenPipeError):
+                socket.send_fds(self._control, [b"fork"], [connection.fileno(), errors])
+            return self._receive()
+
+    def exit_code(self, pid: int) -> int:
+        """Waits for a worker to end and returns its exit code, negative for a signal."""
+        with self._lock:
+            if pid not in self._exit_codes:
+                with suppress(BrokenPipeError):
+                    self._control.sendall(str(pid).encode())
+                self._exit_codes[pid] = self._receive()
+            return self._exit_codes[pid]
+
+    def _receive(self) -> int:
+        line = self._answers.readline()
+        if not line:
+            code = self._process.wait()
+            raise ArtifactError(f"the process that starts workers ended with exit code {code}")
+        return 0 if line == "ready\n" else int(line)
+
+
+class WorkerProcess:
+    """A worker; leaving the context ends it."""
+
+    def __init__(self, server: ForkServer, job: Job) -> None:
+        """Starts it and sends it its job.
+
+        Raises:
+            ArtifactError: the server died.
+        """
+        self._name = job.name
+        self._server = server
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed on leaving
+        self._connection, other_end = socket.socketpair()
+        with other_end:
+            self._pid = server.fork(other_end, self._errors.fileno())
+        self._answers = self._connection.makefile("r")
+        self._write(job.as_json())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGKILL)
+        with suppress(ArtifactError):  # the server is dead, and nobody waits for its workers
+            self._server.exit_code(self._pid)
+        self._answers.close()
+        self._connection.close()
+        self._errors.close()
+
+    def loaded(self) -> dict[str, Any]:
+        """Waits for the model and returns what loading it took.
+
+        Raises:
+            ArtifactError: the worker refused the export, or died.
+        """
+        found = self.receive()
+        first_result_ns = self._server.start_ns + found.pop("first_result_ns")
+        return {"start_to_first_result_ms": first_result_ns / 1e6, **found}
+
+    def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
+        """Sends a request and returns its answer.
+
+        Raises:
+            ArtifactError: the worker refused, or died.
+        """
+        self.send(do, **arguments)
+        return self.receive()
+
+    def send(self, do: str, **arguments: Any) -> None:
+        """Sends a request; `receive` returns its answer."""
+        self._write({"do": do, **arguments})
+
+    def receive(self) -> dict[str, Any]:
+        """Waits for one answer.
+
+        Raises:
+            ArtifactError: the worker refused, or died.
+        """
+        try:
+            line = self._answers.readline()
+        except ConnectionResetError:
+            line = ""
+        if not line:
+            raise ArtifactError(f"{self._name}: its process ended by {self._death()}")
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise ArtifactError(answer["error"])
+        return answer
+
+    def _write(self, content: dict[str, Any]) -> None:
+        with suppress(BrokenPipeError):  # it died; `receive` says how
+            self._connection.sendall(json.dumps(content).encode() + b"\n")
+
+    def _death(self) -> str:
+        code = self._server.exit_code(self._pid)
+        self._errors.seek(0)
+        text = self._errors.read().decode(errors="replace")
+        last = (text.strip().splitlines() or ["no message"])[-1]
+        return f"{f'signal {-code}' if code < 0 else 'an exception'}: {last}"
