@@ -19,6 +19,13 @@ from train.common.artifact import file_sha256
 pytestmark = pytest.mark.slow
 
 
+def children_of(pid: int) -> list[int]:
+    done = subprocess.run(
+        ["pgrep", "--parent", str(pid)], capture_output=True, text=True, check=True
+    )
+    return list(map(int, done.stdout.split()))
+
+
 def assert_whole(artifacts: Path) -> None:
     """Asserts that every artifact in a folder is the one that its manifest describes."""
     for name in FORMATS:
@@ -189,10 +196,8 @@ def test_a_row_whose_process_dies_while_timed_is_an_error_and_the_others_go_on(
     # slices so long that the worker dies within one of them
     process = start("benchmark", *arguments, "--samples", "1000000")
     wait_for(process, "tflite-int8+xnnpack+1t: timing, round 2")
-    workers = subprocess.run(
-        ["pgrep", "--parent", str(process.pid)], capture_output=True, text=True, check=True
-    )
-    os.kill(int(workers.stdout.split()[-1]), signal.SIGKILL)
+    (server,) = children_of(process.pid)
+    os.kill(children_of(server)[-1], signal.SIGKILL)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 1, out + err
     rows = json.loads((artifacts / "benchmark.json").read_text())["results"]

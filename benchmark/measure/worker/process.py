@@ -90,7 +90,11 @@ class ForkServer:
         self._answers = self._control.makefile("r")
         self._lock = threading.Lock()
         self._exit_codes: dict[int, int] = {}
-        self._receive()
+        try:
+            self._receive()
+        except ArtifactError:
+            self._close()
+            raise
         self.start_ns = time.monotonic_ns() - started_ns
 
     def __enter__(self) -> Self:
@@ -102,6 +106,9 @@ class ForkServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._close()
+
+    def _close(self) -> None:
         self._process.kill()
         self._process.wait()
         self._answers.close()
