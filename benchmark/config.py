@@ -1,16 +1,15 @@
-"""What a run of the benchmark is asked to do."""
+"""What a run of the benchmark is told."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from benchmark.advise.recommend import Objective
 from benchmark.judge.limits import Limits
 from benchmark.judge.metrics import Metric
 from benchmark.judge.scores import THRESHOLD
 from benchmark.measure.settings import MeasureSettings
 from export.formats import Format
-
-Objective = Literal["latency", "size", "accuracy"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +28,9 @@ class BenchmarkConfig:
         reports: folder that the CSV, the Markdown and the page are written to; None for
             `artifacts`.
         objective: what the recommended export is the best by.
-        image_size: height and width that pictures of a user's own are brought to; None for the
+        image_size: height and width that pictures are brought to; None for the
             model's own.
-        metric: what the main output is judged by; None for its task's own.
+        metric: what the main output is judged by; None for the default of its kind.
         threshold: above it a binary output is a yes.
     """
 

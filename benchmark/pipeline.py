@@ -1,4 +1,4 @@
-"""Exports → workers → raw results → verdicts → `benchmark.json` and reports."""
+"""Load the exports and the test data, measure, judge, advise, write."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,22 +12,15 @@ from benchmark.config import BenchmarkConfig
 from benchmark.judge.rows import judge_variants
 from benchmark.judge.task import tasks_of
 from benchmark.measure.checkpoint import PartialResults
-from benchmark.measure.measured import collect
-from benchmark.measure.overhead import measure_call_overhead
-from benchmark.measure.session import Session
-from benchmark.measure.variants import (
-    RESULTS_FILE,
-    Variant,
-    find_manifests,
-    find_variants,
-)
+from benchmark.measure.measured import MeasuredVariant, measure_variants
+from benchmark.measure.variants import RESULTS_FILE, Variant, find_manifests, find_variants
 from benchmark.report.write import check_places, write_reports
 from benchmark.results.file import Benchmark
 from benchmark.results.outputs import OUTPUTS_FILE, write_outputs
 from benchmark.results.read import read_run
-from export.data.test_data import open_evaluation, unpacked
+from export.data.test_data import open_evaluation
 from train.common.artifact import publish, staging, write_json
-from train.common.environment import read_environment
+from train.common.environment import Environment, read_environment
 from train.common.record import ReferenceOutputs
 
 INTERRUPTED = "what was measured is kept; `python -m benchmark --resume` goes on from there"
@@ -50,35 +43,35 @@ def run_benchmark(
         KeyboardInterrupt: interrupted; its message says how to go on.
     """
     environment = read_environment()
-    find_manifests(config.artifacts, config.formats)
-    reports = config.reports or config.artifacts
+    artifacts, reports = config.artifacts, config.reports or config.artifacts
+    find_manifests(artifacts, config.formats)
     check_places(reports)
-    with staging(config.artifacts) as staged, staging(reports, "--reports") as staged_reports:
-        found = open_evaluation(config.artifacts, config.data, config.image_size, staged)
-        test, reference = found.samples, found.reference
-        tasks = tasks_of(reference, test, metric=config.metric, threshold=config.threshold)
+    with staging(artifacts) as staged, staging(reports, "--reports") as staged_reports:
+        test = open_evaluation(artifacts, config.data, config.image_size, staged)
+        reference = test.reference
+        tasks = tasks_of(reference, test.samples, metric=config.metric, threshold=config.threshold)
         main = tasks[0]
-        limits = config.limits.checked(main, found.default_baseline, emulated=environment.emulated)
+        limits = config.limits.checked(main, test.default_baseline, emulated=environment.emulated)
         config = replace(config, limits=limits)
-        variants = find_variants(config.artifacts, config.formats, config.measure, reference, test)
-        places = unpacked(test, staged)
-        raw = PartialResults(
-            config.artifacts, identity(config, variants, reference), resume=config.resume
-        )
+        variants = find_variants(artifacts, config.formats, config.measure, reference, test.samples)
+        identity = identity_of(config, variants, reference, environment)
+        raw = PartialResults(artifacts, identity, resume=config.resume)
+
         try:
-            session = Session(config.measure, raw, places, reference, main, on_progress)
-            measured = session.run(variants)
-            runtimes = dict.fromkeys(s.runtime for s in variants if s.runtime and not s.problem)
-            call_overhead_us = measure_call_overhead(runtimes, raw, staged)
+            measured = measure_variants(
+                variants, config.measure, raw, test, main, staged, on_progress
+            )
         except KeyboardInterrupt:
             raise KeyboardInterrupt(INTERRUPTED) from None
+
         results = judge_variants(
-            collect(variants, raw, measured),
+            measured.variants,
             tasks,
             limits,
-            examples=found.examples,
-            same_distribution=found.same_distribution,
+            examples=test.examples,
+            same_distribution=test.same_distribution,
         )
+
         recommendation = None
         if not environment.emulated:
             recommendation = recommend(results, quality_of(main), config.objective, limits.given())
@@ -89,32 +82,36 @@ def run_benchmark(
             limits=limits,
             reference=reference,
             task=main,
-            examples=found.examples,
+            examples=test.examples,
             results=results,
             conditions=measured.conditions,
-            call_overhead_us=call_overhead_us,
-            explanations=explain(results, environment, call_overhead_us),
+            call_overhead_us=measured.call_overhead_us,
+            explanations=explain(results, environment, measured.call_overhead_us),
             recommendation=recommendation,
         )
-        write_json(staged / RESULTS_FILE, benchmark.as_json())
-        written = write_reports(read_run(staged / RESULTS_FILE), found.pictures, staged_reports)
+
         files = [staged / RESULTS_FILE]
+        write_json(files[0], benchmark.as_json())
+        written = write_reports(read_run(files[0]), test.pictures, staged_reports)
         if config.save_outputs:
             files.append(staged / OUTPUTS_FILE)
-            rows = [row.variant for row in results if row.latency is not None]
-            write_outputs(files[-1], {s.name: raw.outputs(s.key)[main.name] for s in rows})
-        publish(files, config.artifacts)
+            rows = [found for found in measured.variants if isinstance(found, MeasuredVariant)]
+            write_outputs(files[-1], {row.variant.name: row.outputs[main.name] for row in rows})
+        publish(files, artifacts)
         publish(written, reports)
         raw.delete()
     return benchmark
 
 
-def identity(
-    config: BenchmarkConfig, variants: list[Variant], reference: ReferenceOutputs
+def identity_of(
+    config: BenchmarkConfig,
+    variants: list[Variant],
+    reference: ReferenceOutputs,
+    environment: Environment,
 ) -> dict[str, Any]:
     """Returns what raw results depend on; results that differ in it are never mixed."""
     return {
-        "machine": read_environment().as_json(),
+        "machine": environment.as_json(),
         "settings": config.settings(),
         "model": reference.model_sha256,
         "data": reference.inputs_sha256,

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from benchmark.advise.pairs import Quality, intervals_overlap, latency_ratio
-from benchmark.config import Objective
 from benchmark.judge.rows import Result
 
+Objective = Literal["latency", "size", "accuracy"]
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
 # What decides among rows that an objective can't tell apart.
 ORDER: dict[Objective, tuple[Objective, ...]] = {

@@ -1,17 +1,23 @@
-"""What the raw results say of each variant: its outputs, and the statistics of its calls."""
+"""Measures every variant: its outputs, and the statistics of its calls."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmark.measure.checkpoint import PartialResults
+from benchmark.measure.conditions import Conditions
+from benchmark.measure.experiments import Classes
 from benchmark.measure.latency import Latency, Round, enough_quiet, summarize
+from benchmark.measure.overhead import measure_call_overhead
 from benchmark.measure.rounds import MAX_QUIET
-from benchmark.measure.session import Measured
+from benchmark.measure.session import Measured, OnProgress, Session
+from benchmark.measure.settings import MeasureSettings
 from benchmark.measure.variants import Variant
 from benchmark.measure.worker.timing import WarmUp
+from export.data.test_data import Evaluation, unpacked
 
 LOADING = (
     *("start_to_first_result_ms", "load_ms", "first_inference_us"),
@@ -53,6 +59,52 @@ class Unmeasured:
 
     variant: Variant
     problem: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurements:
+    """What measuring gave.
+
+    Attributes:
+        variants: in the order of the table.
+        conditions: of the machine while calls were timed; None if none were.
+        call_overhead_us: by runtime, what a call costs that computes nothing; None where that
+            could not be measured.
+    """
+
+    variants: list[MeasuredVariant | Unmeasured]
+    conditions: Conditions | None
+    call_overhead_us: dict[str, float | None]
+
+
+def measure_variants(
+    variants: Sequence[Variant],
+    settings: MeasureSettings,
+    raw: PartialResults,
+    test: Evaluation,
+    main: Classes,
+    folder: Path,
+    on_progress: OnProgress,
+) -> Measurements:
+    """Measures all variants, and goes on with what is in `raw` already.
+
+    Args:
+        variants: the rows, in the order of the table.
+        settings: how they are measured.
+        raw: where raw results are kept.
+        test: the test data and the Keras model's outputs on it.
+        main: the output that the table is of.
+        folder: a temporary one.
+        on_progress: told what is being done, and the share that is done.
+    """
+    inputs = unpacked(test.samples, folder)
+    measured = Session(settings, raw, inputs, test.reference, main, on_progress).run(variants)
+    runtimes = dict.fromkeys(s.runtime for s in variants if s.runtime and not s.problem)
+    return Measurements(
+        call_overhead_us=measure_call_overhead(runtimes, raw, folder),
+        conditions=measured.conditions,
+        variants=collect(variants, raw, measured),
+    )
 
 
 def collect(

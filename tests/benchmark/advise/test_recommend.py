@@ -5,8 +5,7 @@ from dataclasses import replace
 import pytest
 
 from benchmark.advise.closest import unmet
-from benchmark.advise.recommend import recommend
-from benchmark.config import Objective
+from benchmark.advise.recommend import Objective, recommend
 from benchmark.judge.limits import Limits
 from tests.benchmark.judge.rows import BY_ACCURACY, row
 
