@@ -14,7 +14,15 @@ import numpy as np
 
 from export.data.checks import check_counts
 from export.data.npy import NUMBERS, TEXT, Header, open_npy, read_header, write_header
-from export.data.wanted import Role, Wanted, all_roles, assigned, check_complete, naming, of_kind
+from export.data.wanted import (
+    Role,
+    Wanted,
+    all_roles,
+    arrays_of_kind,
+    check_complete,
+    error_prefix,
+    keys_by_role,
+)
 from train.common.errors import DataError
 from train.common.samples import Samples
 
@@ -33,7 +41,7 @@ def open_archive(path: Path, wanted: Wanted, folder: Path) -> Samples:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            return _open(archive, wanted, folder)
+            return _open_members(archive, wanted, folder)
     # zipfile on damaged archives; RuntimeError is for encrypted members
     except (
         *(zipfile.BadZipFile, zlib.error, struct.error),
@@ -44,27 +52,27 @@ def open_archive(path: Path, wanted: Wanted, folder: Path) -> Samples:
         ) from error
 
 
-def _open(archive: zipfile.ZipFile, wanted: Wanted, folder: Path) -> Samples:
+def _open_members(archive: zipfile.ZipFile, wanted: Wanted, folder: Path) -> Samples:
     members = _members(archive)
     roles = all_roles(wanted)
     names = members.pop(CLASS_NAMES, None) if CLASS_NAMES not in roles else None
-    keys = assigned(members, roles)
+    keys = keys_by_role(members, roles)
     check_complete(keys, wanted)
     headers = {key: _header(archive, members[key]) for key in keys.values()}
     counts = {key: header.shape[0] for key, header in headers.items()}
     check_counts(counts)
     count = next(iter(counts.values()))
     count = count if wanted.limit is None else min(count, wanted.limit)
-    _check_room(headers, count, folder)
+    _check_disk_space(headers, count, folder)
     arrays: dict[Role, np.ndarray] = {}
     for number, (role, key) in enumerate(keys.items()):
-        with naming(repr(key)):
+        with error_prefix(repr(key)):
             target = folder / f"{number}.npy"
             _unpack(archive, members[key], headers[key], count, target)
             arrays[role] = open_npy(target)[:count]
     return Samples(
-        inputs=of_kind("input", arrays),
-        targets=of_kind("target", arrays),
+        inputs=arrays_of_kind("input", arrays),
+        targets=arrays_of_kind("target", arrays),
         class_names=() if names is None else _class_names(archive, names, folder),
     )
 
@@ -88,12 +96,12 @@ def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
 
 
 def _header(archive: zipfile.ZipFile, info: zipfile.ZipInfo, kinds: str = NUMBERS) -> Header:
-    with naming(repr(info.filename.removesuffix(".npy"))), archive.open(info) as packed:
+    with error_prefix(repr(info.filename.removesuffix(".npy"))), archive.open(info) as packed:
         return read_header(packed, info.file_size, kinds)
 
 
-def _check_room(headers: Mapping[str, Header], count: int, folder: Path) -> None:
-    needed = sum(header.size_bytes(_taken(header, count)) for header in headers.values())
+def _check_disk_space(headers: Mapping[str, Header], count: int, folder: Path) -> None:
+    needed = sum(header.size_bytes(_unpacked_count(header, count)) for header in headers.values())
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise DataError(
@@ -102,7 +110,7 @@ def _check_room(headers: Mapping[str, Header], count: int, folder: Path) -> None
         )
 
 
-def _taken(header: Header, count: int) -> int:
+def _unpacked_count(header: Header, count: int) -> int:
     """Returns how many examples are unpacked: in Fortran's order the first ones lie scattered."""
     return header.shape[0] if header.fortran_order else count
 
@@ -110,7 +118,7 @@ def _taken(header: Header, count: int) -> int:
 def _unpack(
     archive: zipfile.ZipFile, info: zipfile.ZipInfo, header: Header, count: int, target: Path
 ) -> None:
-    taken = _taken(header, count)
+    taken = _unpacked_count(header, count)
     left = header.size_bytes(taken)
     with archive.open(info) as packed, target.open("xb") as file:
         packed.read(header.offset)

@@ -15,12 +15,12 @@ from export.data.npy import NpyWriter, check_dtype, open_npy
 from export.data.wanted import (
     Role,
     Wanted,
-    assigned,
+    arrays_of_kind,
     check_complete,
+    error_prefix,
     input_roles,
-    listed,
-    naming,
-    of_kind,
+    keys_by_role,
+    quoted,
     target_roles,
 )
 from export.model.user_code import current_folder_first
@@ -49,13 +49,13 @@ def open_callable(source: str, wanted: Wanted, folder: Path) -> Samples:
     with captured_native_output(), ExitStack() as stack:
         batches = stack.enter_context(closing(_batches(source, wanted)))
         for number, batch in enumerate(batches):
-            with naming(f"batch {number}"):
+            with error_prefix(f"batch {number}"):
                 if not number:
                     for role, values in batch.items():
                         path = folder / f"{len(writers)}.npy"
                         writer = NpyWriter(path, values.shape[1:], values.dtype)
                         writers[role] = stack.enter_context(writer)
-                _check_alike(batch, writers)
+                _check_same_arrays(batch, writers)
             size = len(next(iter(batch.values())))
             taken = size if wanted.limit is None else min(size, wanted.limit - count)
             for role, values in batch.items():
@@ -66,16 +66,16 @@ def open_callable(source: str, wanted: Wanted, folder: Path) -> Samples:
     if not count:
         raise DataError("got no batches, expected at least one; let it give some")
     arrays = {role: open_npy(writer.path) for role, writer in writers.items()}
-    return Samples(inputs=of_kind("input", arrays), targets=of_kind("target", arrays))
+    return Samples(inputs=arrays_of_kind("input", arrays), targets=arrays_of_kind("target", arrays))
 
 
 def _batches(source: str, wanted: Wanted) -> Generator[dict[Role, np.ndarray], None, None]:
     """Yields each batch that the callable gives; what it raises becomes a DataError."""
     try:
         with current_folder_first():
-            for number, batch in enumerate(_called(source)):
-                with naming(f"batch {number}"):
-                    arrays = _arrays(batch, wanted)
+            for number, batch in enumerate(_call(source)):
+                with error_prefix(f"batch {number}"):
+                    arrays = _named_arrays(batch, wanted)
                 yield arrays
     except DataError:
         raise
@@ -87,7 +87,7 @@ def _batches(source: str, wanted: Wanted) -> Generator[dict[Role, np.ndarray], N
         ) from error
 
 
-def _called(source: str) -> Iterable[Any]:
+def _call(source: str) -> Iterable[Any]:
     """Returns what the callable gives."""
     module_name, _, attribute = source.partition(":")
     module = importlib.import_module(module_name)
@@ -108,7 +108,7 @@ def _called(source: str) -> Iterable[Any]:
     return given
 
 
-def _arrays(batch: object, wanted: Wanted) -> dict[Role, np.ndarray]:
+def _named_arrays(batch: object, wanted: Wanted) -> dict[Role, np.ndarray]:
     if isinstance(batch, tuple) and len(batch) != 2:
         raise DataError(f"got a tuple of {len(batch)}, expected {BATCH}")
     inputs, targets = batch if isinstance(batch, tuple) else (batch, {})
@@ -117,9 +117,9 @@ def _arrays(batch: object, wanted: Wanted) -> dict[Role, np.ndarray]:
     if not isinstance(targets, Mapping):
         targets = {wanted.outputs[0].name: targets}
     found = {
-        role: _array(key, part[key])
+        role: _checked_array(key, part[key])
         for part, roles in ((inputs, input_roles(wanted)), (targets, target_roles(wanted)))
-        for role, key in assigned(part, roles).items()
+        for role, key in keys_by_role(part, roles).items()
     }
     check_complete(found, wanted)
     check_counts({f"{kind} {name}": len(values) for (kind, name), values in found.items()})
@@ -128,21 +128,21 @@ def _arrays(batch: object, wanted: Wanted) -> dict[Role, np.ndarray]:
     return found
 
 
-def _array(key: str, value: Any) -> np.ndarray:
+def _checked_array(key: str, value: Any) -> np.ndarray:
     if not hasattr(value, "__array__"):  # a list may be meant as an array or as several
         raise DataError(f"{key!r}: got {type(value).__name__}, expected {BATCH}")
     array = np.asarray(value)
-    with naming(repr(key)):
+    with error_prefix(repr(key)):
         check_dtype(array.dtype)
     if not array.ndim:
         raise DataError(f"{key!r}: got a single value, expected examples in the first dimension")
     return array
 
 
-def _check_alike(batch: Mapping[Role, np.ndarray], writers: Mapping[Role, NpyWriter]) -> None:
+def _check_same_arrays(batch: Mapping[Role, np.ndarray], writers: Mapping[Role, NpyWriter]) -> None:
     """Checks that a batch holds what the first one does."""
     if batch.keys() != writers.keys():
-        got, expected = (listed(" ".join(role) for role in part) for part in (batch, writers))
+        got, expected = (quoted(" ".join(role) for role in part) for part in (batch, writers))
         raise DataError(f"got {got}, expected {expected} as in the first batch")
     for (kind, name), writer in writers.items():
         values = batch[kind, name]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from export.data.wanted import Wanted, classes_of, naming
+from export.data.wanted import Wanted, classes_of, error_prefix
 from train.common.errors import DataError
 from train.common.samples import Samples
 from train.common.tensors import TensorSpec, fits
@@ -37,7 +37,7 @@ def check_samples(found: Samples, wanted: Wanted) -> Samples:
         _check_values(inputs[spec.name], spec)
     for spec in wanted.outputs:
         if spec.name in found.targets:
-            with naming(f"target of {spec.name!r}"):
+            with error_prefix(f"target of {spec.name!r}"):
                 targets[spec.name] = validate_target(found.targets[spec.name], spec)
     _check_class_names(found.class_names, classes_of(wanted.outputs[0]))
     return Samples(inputs=inputs, targets=targets, class_names=found.class_names)
@@ -164,7 +164,7 @@ def _kinds(spec: TensorSpec) -> str:
 
 
 def _check_values(values: np.ndarray, spec: TensorSpec) -> None:
-    with naming(f"input {spec.name!r}"):
+    with error_prefix(f"input {spec.name!r}"):
         _check_finite(values)
         if values.dtype.kind not in "iu" or "int" not in spec.dtype:
             return

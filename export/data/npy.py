@@ -15,7 +15,7 @@ from typing import IO, Any, Self
 import numpy as np
 from numpy.lib import format as npy_format
 
-from export.data.wanted import Wanted, naming
+from export.data.wanted import Wanted, error_prefix
 from train.common.errors import DataError
 from train.common.samples import Samples
 from train.data.fashion_mnist import SLICE_IMAGES, SLICE_LABELS
@@ -44,11 +44,11 @@ def open_slice(folder: Path, wanted: Wanted) -> Samples:
         DataError: the model has several inputs, or as in `read_header`.
     """
     spec = wanted.only_input("one array")
-    with naming(SLICE_IMAGES):
+    with error_prefix(SLICE_IMAGES):
         inputs = {spec.name: open_npy(folder / SLICE_IMAGES)}
     targets = {}
     if (folder / SLICE_LABELS).is_file():
-        with naming(SLICE_LABELS):
+        with error_prefix(SLICE_LABELS):
             targets[wanted.outputs[0].name] = open_npy(folder / SLICE_LABELS)
     return Samples(inputs=inputs, targets=targets)
 

@@ -47,7 +47,7 @@ def open_samples(source: str, wanted: Wanted, folder: Path) -> Samples:
     """
     try:
         own = Path(tempfile.mkdtemp(prefix="data-", dir=folder))
-        return check_samples(_found(source, wanted, own), wanted)
+        return check_samples(_read(source, wanted, own), wanted)
     except (DataError, OSError) as error:
         said = str(error)
         if isinstance(error, OSError) and error.strerror:
@@ -55,7 +55,7 @@ def open_samples(source: str, wanted: Wanted, folder: Path) -> Samples:
         raise DataError(" ".join(f"{wanted.option} {source}: {said}".splitlines())) from error
 
 
-def _found(source: str, wanted: Wanted, folder: Path) -> Samples:
+def _read(source: str, wanted: Wanted, folder: Path) -> Samples:
     """Returns what is in the source, its names known and its values not yet looked at."""
     path = Path(source)
     suffix = path.suffix.lower()

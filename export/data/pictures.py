@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from export.data.npy import NpyWriter, open_npy
-from export.data.wanted import Wanted, classes_of, listed, naming
+from export.data.wanted import Wanted, classes_of, error_prefix, quoted
 from train.common.errors import DataError
 from train.common.samples import Samples
 from train.common.tensors import TensorSpec
@@ -18,25 +18,15 @@ from train.common.tensors import TensorSpec
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 # Files that may lie beside pictures; any other must be a picture.
 OTHER_SUFFIXES = frozenset(
-    (
-        ".csv",
-        ".db",
-        ".html",
-        ".ini",
-        ".json",
-        ".log",
-        ".md",
-        ".txt",
-        ".tsv",
-        ".xml",
-        ".yaml",
-        ".yml",
-    )
+    {
+        *(".csv", ".db", ".html", ".ini", ".json", ".log", ".md", ".txt"),
+        *(".tsv", ".xml", ".yaml", ".yml"),
+    }
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Form:
+class _Layout:
     """What a picture becomes: its size, Pillow's mode, the shape of its array."""
 
     height: int
@@ -59,13 +49,13 @@ def open_pictures(folder: Path, wanted: Wanted, staging: Path) -> Samples:
     Raises:
         DataError: it holds no pictures or a damaged one, or does not fit the model.
     """
-    form = _form(wanted.only_input("pictures"), wanted.image_size)
-    classes, pictures = _listed(folder, wanted.outputs[0])
+    layout = _layout(wanted.only_input("pictures"), wanted.image_size)
+    classes, pictures = _list_pictures(folder, wanted.outputs[0])
     target = staging / "pictures.npy"
-    with NpyWriter(target, form.shape, np.dtype(np.uint8)) as writer:
+    with NpyWriter(target, layout.shape, np.dtype(np.uint8)) as writer:
         for path, _ in pictures[: wanted.limit]:
-            with naming(str(path.relative_to(folder))):
-                writer.append(_pixels(path, form)[np.newaxis])
+            with error_prefix(str(path.relative_to(folder))):
+                writer.append(_pixels(path, layout)[np.newaxis])
     labels = np.array([label for _, label in pictures[: wanted.limit]])
     return Samples(
         inputs={wanted.inputs[0].name: open_npy(target)},
@@ -74,7 +64,7 @@ def open_pictures(folder: Path, wanted: Wanted, staging: Path) -> Samples:
     )
 
 
-def _form(spec: TensorSpec, image_size: tuple[int, int] | None) -> _Form:
+def _layout(spec: TensorSpec, image_size: tuple[int, int] | None) -> _Layout:
     rank = len(spec.shape)
     channels = 1 if rank == 3 else spec.shape[-1] or 3
     if rank not in (3, 4) or channels not in (1, 3):
@@ -93,30 +83,32 @@ def _form(spec: TensorSpec, image_size: tuple[int, int] | None) -> _Form:
             f"got pictures of size {height}×{width}, expected {spec}; leave --image-size out"
         )
     shape = (height, width) if rank == 3 else (height, width, channels)
-    return _Form(height=height, width=width, mode="L" if channels == 1 else "RGB", shape=shape)
+    return _Layout(height=height, width=width, mode="L" if channels == 1 else "RGB", shape=shape)
 
 
-def _listed(folder: Path, output: TensorSpec) -> tuple[tuple[str, ...], list[tuple[Path, int]]]:
+def _list_pictures(
+    folder: Path, output: TensorSpec
+) -> tuple[tuple[str, ...], list[tuple[Path, int]]]:
     """Returns the classes, and the pictures with their class (0 without classes), in turns."""
     classes = sorted(p for p in _visible(folder) if p.is_dir())
     loose = _files(folder)
     if classes and loose:
         raise DataError(
-            f"got folders ({listed(p.name for p in classes)}) and pictures beside them "
-            f"({listed(p.name for p in loose)}), expected either; move one of them"
+            f"got folders ({quoted(p.name for p in classes)}) and pictures beside them "
+            f"({quoted(p.name for p in loose)}), expected either; move one of them"
         )
     expected = classes_of(output)
     if classes and len(classes) != expected:
         takes = f"{expected}, one per class" if expected else "none, the output being no classes"
         raise DataError(
-            f"got {len(classes)} class folders ({listed(p.name for p in classes)}), expected "
+            f"got {len(classes)} class folders ({quoted(p.name for p in classes)}), expected "
             f"{takes}: {output}; an empty folder stands for a class without pictures"
         )
     for path in classes:
         nested = sorted(p.name for p in _visible(path) if p.is_dir())
         if nested:
             raise DataError(
-                f"got folders ({listed(nested)}) inside {path.name!r}, expected pictures; give "
+                f"got folders ({quoted(nested)}) inside {path.name!r}, expected pictures; give "
                 "the folder that holds the folders of the classes"
             )
     turns = zip_longest(*(_files(path) for path in classes)) if classes else zip(loose, strict=True)
@@ -140,11 +132,11 @@ def _files(folder: Path) -> list[Path]:
     )
 
 
-def _pixels(path: Path, form: _Form) -> np.ndarray:
-    """Returns a picture as an array of the form's shape, uint8 in 0…255."""
+def _pixels(path: Path, layout: _Layout) -> np.ndarray:
+    """Returns a picture as an array of the layout's shape, uint8 in 0…255."""
     from PIL import Image
 
-    size = form.width, form.height
+    size = layout.width, layout.height
     if not path.is_file():  # a pipe would be waited for without end
         raise DataError("is not a regular file; remove it")
     try:
@@ -154,8 +146,8 @@ def _pixels(path: Path, form: _Form) -> np.ndarray:
             with Image.open(path, formats=FORMATS) as image:
                 mode = image.mode
                 if mode[0] not in "IF":
-                    pixels = image.convert(form.mode).resize(size, Image.Resampling.BILINEAR)
-                    return np.asarray(pixels).reshape(form.shape)
+                    pixels = image.convert(layout.mode).resize(size, Image.Resampling.BILINEAR)
+                    return np.asarray(pixels).reshape(layout.shape)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise DataError(f"is too large a picture ({error}); scale it down") from error
     # Pillow's decoders raise whatever a damaged file leads them to

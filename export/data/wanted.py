@@ -39,7 +39,7 @@ class Wanted:
             DataError: the model has several; the message begins with `got`.
         """
         if len(self.inputs) > 1:
-            names = listed(spec.name for spec in self.inputs)
+            names = quoted(spec.name for spec in self.inputs)
             raise DataError(
                 f"got {got}, expected arrays for the inputs {names}; give an .npz with these names"
             )
@@ -81,7 +81,7 @@ def all_roles(wanted: Wanted) -> dict[str, Role]:
     return {**inputs, **target_roles(wanted), **own_names}
 
 
-def assigned(keys: Iterable[str], roles: Mapping[str, Role]) -> dict[Role, str]:
+def keys_by_role(keys: Iterable[str], roles: Mapping[str, Role]) -> dict[Role, str]:
     """Returns the key of each role that has one.
 
     Raises:
@@ -90,7 +90,7 @@ def assigned(keys: Iterable[str], roles: Mapping[str, Role]) -> dict[Role, str]:
     found: dict[Role, str] = {}
     for key in keys:
         if key not in roles:
-            raise DataError(f"got the key {key!r}, expected {listed(roles)}; rename or remove it")
+            raise DataError(f"got the key {key!r}, expected {quoted(roles)}; rename or remove it")
         role = roles[key]
         if role in found:
             raise DataError(
@@ -111,17 +111,17 @@ def check_complete(found: Iterable[Role], wanted: Wanted) -> None:
     missing = [spec.name for spec in wanted.inputs if spec.name not in names]
     if missing:
         raise DataError(
-            f"got {'arrays for ' + listed(names) if names else 'no array for any input'}, "
-            f"expected one for the input {listed(missing)} too; add it by this name"
+            f"got {'arrays for ' + quoted(names) if names else 'no array for any input'}, "
+            f"expected one for the input {quoted(missing)} too; add it by this name"
         )
 
 
-def of_kind(kind: str, arrays: Mapping[Role, np.ndarray]) -> dict[str, np.ndarray]:
+def arrays_of_kind(kind: str, arrays: Mapping[Role, np.ndarray]) -> dict[str, np.ndarray]:
     """Returns the arrays of a kind, `input` or `target`, by name."""
     return {name: values for (found, name), values in arrays.items() if found == kind}
 
 
-def listed(names: Iterable[object]) -> str:
+def quoted(names: Iterable[object]) -> str:
     """Returns names with commas, quoted, the first few of many."""
     every = [repr(name) for name in names]
     more = f" and {len(every) - MAX_LISTED:,} more" if len(every) > MAX_LISTED else ""
@@ -129,7 +129,7 @@ def listed(names: Iterable[object]) -> str:
 
 
 @contextmanager
-def naming(part: str) -> Iterator[None]:
+def error_prefix(part: str) -> Iterator[None]:
     """Puts the name of a part of the data before the message of a DataError."""
     try:
         yield
