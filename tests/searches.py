@@ -77,9 +77,7 @@ def ours(
 ) -> list[float]:
     """Returns the validation accuracy of every trial of `python -m train`'s search."""
     recipe = replace(RECIPES["default"], learning_rates=LEARNING_RATE_CHOICES)
-    config = TrainConfig(
-        artifacts=folder, recipe=recipe, search_epochs=MAX_EPOCHS, hyperband_iterations=1
-    )
+    config = TrainConfig(artifacts=folder, recipe=recipe, search_epochs=MAX_EPOCHS)
     with progress() as report:
         found = search(config, FitData.of(train, validation), report, data_sha256="")
     return [float(np.asarray(trial["validation_accuracy"])) for trial in found.trials]

@@ -13,8 +13,6 @@ MAX_FOLDS = 100
 MAX_WORKERS = 256
 DEFAULT_SEARCH_EPOCHS = 9
 DEFAULT_TRIALS = 12
-# Once through, Hyperband tries half a dozen networks for all epochs, and what wins is luck.
-HYPERBAND_ITERATIONS = 2
 DEFAULT_SEED = 1
 MAX_SEED = 2**32 - 1
 TUNERS = ("hyperband", "random", "bayesian", "grid", "none")
@@ -154,7 +152,6 @@ class TrainConfig:
         tuner: how to search, one of `TUNERS`.
         trials: how many trials; None for the tuner's default, Hyperband's own number.
         search_epochs: the most epochs of one trial.
-        hyperband_iterations: how many times Hyperband goes through all its brackets.
         units: how wide the network is; None to search `UNITS_CHOICES`.
         learning_rate: the peak learning rate; None to search the recipe's.
         epochs: the most epochs of the final fit; None for the recipe's.
@@ -174,7 +171,6 @@ class TrainConfig:
     tuner: str = DEFAULT_TUNER
     trials: int | None = None
     search_epochs: int = DEFAULT_SEARCH_EPOCHS
-    hyperband_iterations: int = HYPERBAND_ITERATIONS
     units: int | None = None
     learning_rate: float | None = None
     epochs: int | None = None

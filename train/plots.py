@@ -25,13 +25,15 @@ def articles(sample: LabelledImages, names: Sequence[str]) -> Figure:
         sample: images (N, 28, 28) uint8 and labels (N,), at least ten of each class.
         names: the classes' names.
     """
-    figure, axes = plt.subplots(len(names), ARTICLES_PER_CLASS, figsize=(9, 9))
-    for label, name in enumerate(names):
-        chosen = np.flatnonzero(sample.labels == label)[:ARTICLES_PER_CLASS]
-        for axis, index in zip(axes[label], chosen, strict=True):
-            axis.imshow(255 - sample.images[index], cmap="gray", vmin=0, vmax=255)
-            axis.set_axis_off()
-        axes[label][0].set_title(name, loc="left", fontsize=9)
+    rows = [
+        np.hstack(list(sample.images[sample.labels == label][:ARTICLES_PER_CLASS]))
+        for label in range(len(names))
+    ]
+    figure, axis = plt.subplots(figsize=(9, 9))
+    axis.imshow(255 - np.vstack(rows), cmap="gray", vmin=0, vmax=255)
+    height = len(rows[0])
+    axis.set_yticks([(row + 0.5) * height for row in range(len(names))], names)
+    axis.set_xticks([])
     figure.tight_layout()
     return figure
 

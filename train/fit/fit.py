@@ -152,8 +152,8 @@ class _Trainer:
         self._recipe = recipe
         self._data = data
         self._model = model
-        self._run = tf.function(self._steps)
-        self._evaluate = tf.function(self._evaluation)
+        self._run = tf.function(self._steps, autograph=False)
+        self._evaluate = tf.function(self._evaluation, autograph=False)
 
     def epoch(
         self, rates: np.ndarray, random: np.random.Generator, losses: np.ndarray
@@ -203,7 +203,10 @@ class _Trainer:
             tf.TensorArray(kind, steps, infer_shape=False, element_shape=(None,))
             for kind in (tf.float32, tf.bool)
         )
-        for step in tf.range(steps):
+
+        def one_step(
+            step: tf.Tensor, losses: tf.TensorArray, hits: tf.TensorArray
+        ) -> tuple[tf.Tensor, tf.TensorArray, tf.TensorArray]:
             part = slice(step * batch, (step + 1) * batch)
             images = tf.gather(data.images, order[part])
             if self._recipe.mirrored:
@@ -219,7 +222,10 @@ class _Trainer:
             gradients = tape.gradient(loss, [variable.value for variable in variables])
             optimizer.learning_rate.assign(rates[step])
             apply(optimizer, gradients, variables)
-            losses, hits = losses.write(step, found), hits.write(step, _hits(labels, logits))
+            return step + 1, losses.write(step, found), hits.write(step, _hits(labels, logits))
+
+        start = tf.constant(0), losses, hits
+        _, losses, hits = tf.while_loop(lambda step, *_: step < steps, one_step, start)
         return losses.concat(), hits.concat()
 
     def _excess(self, logits: tf.Tensor) -> tf.Tensor:

@@ -4,6 +4,7 @@ The state of a search is kept on disk, a folder for each search that differs in 
 one that was cut off can go on and one that is finished is not repeated.
 """
 
+import gc
 import io
 import json
 import shutil
@@ -161,7 +162,6 @@ def search_name(config: TrainConfig, data_sha256: str) -> str:
             "tuner": config.tuner,
             "trials": config.trials,
             "search_epochs": config.search_epochs,
-            "hyperband_iterations": config.hyperband_iterations,
             "units": config.units,
             "learning_rate": config.learning_rate,
             "seed": config.seed,
@@ -199,6 +199,7 @@ def _prepare(
 
 
 def _run(tuner: Any, arguments: dict[str, Any]) -> None:
+    gc.freeze()  # keras-tuner collects garbage twice per trial, through all that was imported
     try:
         tuner.search(**arguments)
     except RuntimeError as error:  # too many trials failed; the last line says of what
@@ -207,6 +208,8 @@ def _run(tuner: Any, arguments: dict[str, Any]) -> None:
             f"the search stopped because its trials failed ({reason}); fix that, or give "
             "--units and --learning-rate to do without it"
         ) from error
+    finally:
+        gc.unfreeze()
 
 
 def _tuner(config: TrainConfig, recipe: RecipeModel, folder: Path) -> Any:
@@ -221,7 +224,6 @@ def _tuner(config: TrainConfig, recipe: RecipeModel, folder: Path) -> Any:
             recipe,
             max_epochs=config.search_epochs,
             factor=3,
-            hyperband_iterations=config.hyperband_iterations,
             **shared,
         )
     trials = config.trials or (None if config.tuner == "grid" else DEFAULT_TRIALS)

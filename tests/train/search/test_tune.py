@@ -6,22 +6,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from tests.conftest import Heard, synthetic
-from train import plots
 from train.common.errors import ArtifactError, ToolkitError
 from train.config import (
     RECIPES,
     UNITS_CHOICES,
     Hyperparameters,
+    Recipe,
     TrainConfig,
 )
 from train.data.fashion_mnist import LabelledImages
 from train.data.fit_data import FitData
-from train.fit.crossvalidate import CrossValidation, cross_validate
-from train.fit.model import build_model, outputs_of
 from train.search.tune import search, search_name
 
 PLAIN = replace(RECIPES["notebook"], schedule="cosine")
@@ -41,21 +40,39 @@ def test_the_search_space_is_the_seeds() -> None:
     assert RECIPES["notebook"].learning_rates == (1e-2, 1e-3, 1e-4)
 
 
+def quick(folder: Path, **changes: Any) -> TrainConfig:
+    plain = TrainConfig(
+        artifacts=folder,
+        recipe=PLAIN,
+        tuner="random",
+        trials=2,
+        learning_rate=1e-3,
+        search_epochs=1,
+    )
+    return replace(plain, **changes)
+
+
+@pytest.fixture
+def no_fit(monkeypatch: pytest.MonkeyPatch) -> list[Recipe]:
+    """Trials are not fitted; the recipes that they would have been fitted with are kept."""
+    recipes = []
+
+    def fit(model: Any, chosen: Hyperparameters, *_: Any, **__: Any) -> dict[str, list[float]]:
+        recipes.append(chosen.recipe)
+        return {"val_accuracy": [0.5]}
+
+    monkeypatch.setattr("train.search.tuners.fit", fit)
+    return recipes
+
+
 @pytest.mark.parametrize(
-    ("tuner", "trials"), [("hyperband", None), ("random", 4), ("bayesian", 4), ("grid", 4)]
+    ("tuner", "trials"), [("hyperband", None), ("random", 3), ("bayesian", 3), ("grid", 3)]
 )
 def test_every_tuner_finds_the_best_of_its_trials_and_keeps_what_was_given(
     tuner: str, trials: int | None, data: FitData, tmp_path: Path
 ) -> None:
-    config = TrainConfig(
-        artifacts=tmp_path,
-        recipe=PLAIN,
-        tuner=tuner,
-        trials=trials,
-        learning_rate=1e-3,
-        seed=3,
-        search_epochs=3 if tuner == "hyperband" else 1,
-    )
+    epochs = 3 if tuner == "hyperband" else 1
+    config = quick(tmp_path, tuner=tuner, trials=trials, seed=3, search_epochs=epochs)
     report = Heard()
     found = search(config, data, report, data_sha256="d")
     assert {trial["learning_rate"] for trial in found.trials} == {1e-3}
@@ -70,45 +87,59 @@ def test_every_tuner_finds_the_best_of_its_trials_and_keeps_what_was_given(
     assert found.best.learning_rate == 1e-3
     assert report.steps[0].startswith("search: trial 1, ")
     assert not list(tmp_path.glob("tuning/*/trial_*"))
+    assert_on_the_dashboard(tmp_path / "logs", found.trials)
 
 
-def quick(folder: Path, **changes: Any) -> TrainConfig:
-    plain = TrainConfig(
-        artifacts=folder,
-        recipe=PLAIN,
-        tuner="random",
-        trials=2,
-        learning_rate=1e-3,
-        search_epochs=1,
-    )
-    return replace(plain, **changes)
+def assert_on_the_dashboard(logs: Path, trials: list[dict[str, Any]]) -> None:
+    """Asserts that TensorBoard's HParams page has every trial, what was tuned and its accuracy."""
+    (folder,) = logs.iterdir()
+    logged: dict[int, Any] = {}
+    for trial in folder.iterdir():
+        events = EventAccumulator(str(trial / "execution0"))
+        events.Reload()
+        content = events.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+        tuned = HParamsPluginData.FromString(content).session_start_info.hparams
+        validation = EventAccumulator(str(trial / "execution0" / "validation"))
+        validation.Reload()
+        (accuracies,) = (
+            validation.Tensors(tag)
+            for tag in validation.Tags()["tensors"]
+            if tag.endswith("accuracy")
+        )
+        logged[int(trial.name) + 1] = (
+            tuned["units"].number_value,
+            tuned["learning_rate"].number_value,
+            max(float(tf.make_ndarray(each.tensor_proto)) for each in accuracies),
+        )
+    assert logged == {
+        trial["trial"]: (
+            trial["units"],
+            trial["learning_rate"],
+            pytest.approx(trial["validation_accuracy"]),
+        )
+        for trial in trials
+    }
 
 
 @pytest.mark.parametrize("name", ["default", "cnn"])
 def test_trials_are_fitted_briefly(
-    name: str, data: FitData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, data: FitData, tmp_path: Path, no_fit: list[Recipe]
 ) -> None:
-    fitted = []
-
-    def fit(model: Any, chosen: Hyperparameters, *_: Any, **__: Any) -> dict[str, list[float]]:
-        fitted.append(chosen.recipe)
-        return {"val_accuracy": [0.5]}
-
-    monkeypatch.setattr("train.search.tuners.fit", fit)
     recipe = RECIPES[name]
     found = search(quick(tmp_path, recipe=recipe), data, Heard(), data_sha256="d")
-    assert fitted == [replace(recipe, shifted=0.0, learnt_skipped=0.0)] * 2
+    assert no_fit == [replace(recipe, shifted=0.0, learnt_skipped=0.0)] * 2
     assert found.best.recipe == recipe
 
 
-def test_a_finished_search_is_not_repeated_unless_asked(data: FitData, tmp_path: Path) -> None:
+def test_a_finished_search_is_not_repeated_unless_asked(
+    data: FitData, tmp_path: Path, no_fit: list[Recipe]
+) -> None:
     first = search(quick(tmp_path), data, Heard(), data_sha256="d")
-    again, report = search(quick(tmp_path), data, silent := Heard(), data_sha256="d"), silent
+    again = search(quick(tmp_path), data, Heard(), data_sha256="d")
     assert (again.best, again.trials) == (first.best, first.trials)
-    assert (first.reused, again.reused, report.steps) == (False, True, [])
-    anew = search(quick(tmp_path, overwrite=True), data, silent := Heard(), data_sha256="d")
-    assert not anew.reused
-    assert silent.steps
+    assert (first.reused, again.reused, len(no_fit)) == (False, True, 2)
+    anew = search(quick(tmp_path, overwrite=True), data, Heard(), data_sha256="d")
+    assert (anew.reused, len(no_fit)) == (False, 4)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"best": {}, "trials": []}'])
@@ -131,7 +162,9 @@ def test_a_corrupt_state_of_a_search_is_named(content: str, data: FitData, tmp_p
     assert (folder / "oracle.json").read_text() == content
 
 
-def test_another_search_that_was_cut_off_is_not_gone_on_with(data: FitData, tmp_path: Path) -> None:
+def test_another_search_that_was_cut_off_is_not_gone_on_with(
+    data: FitData, tmp_path: Path, no_fit: list[Recipe]
+) -> None:
     other = tmp_path / "tuning" / search_name(quick(tmp_path, seed=9), "d")
     other.mkdir(parents=True)
     with pytest.raises(ToolkitError, match=f"is another search .{other.name}."):
@@ -156,61 +189,3 @@ def test_another_search_is_another_search(changes: dict[str, Any], tmp_path: Pat
     assert search_name(quick(tmp_path / "elsewhere", epochs=7, plots=True), "d") == plain
     assert search_name(quick(tmp_path, **changes), "d") != plain
     assert search_name(quick(tmp_path), "other") != plain
-
-
-def test_every_trial_is_in_the_hparams_dashboards_files(data: FitData, tmp_path: Path) -> None:
-    found = search(quick(tmp_path), data, Heard(), data_sha256="d")
-    (logs,) = (tmp_path / "logs").iterdir()
-    logged = {}
-    for folder in logs.iterdir():
-        events = EventAccumulator(str(folder / "execution0"))
-        events.Reload()
-        content = events.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
-        info = HParamsPluginData.FromString(content).session_start_info
-        logged[int(folder.name) + 1] = info.hparams["units"].number_value
-    assert logged == {trial["trial"]: trial["units"] for trial in found.trials}
-
-
-def test_cross_validation_is_stratified_and_repeats_itself() -> None:
-    sample = synthetic(300, seed=1)
-    training = LabelledImages(images=sample.images, labels=sample.labels.astype(np.uint8))
-    hyperparameters = Hyperparameters(units=16, learning_rate=3e-3, recipe=PLAIN)
-
-    def run(seed: int) -> CrossValidation:
-        return cross_validate(
-            hyperparameters, training, folds=3, epochs=4, seed=seed, report=Heard()
-        )
-
-    found = run(1)
-    assert len(found.accuracies) == 3
-    assert found.mean == pytest.approx(np.mean(found.accuracies))
-    assert found.deviation == pytest.approx(np.std(found.accuracies, ddof=1))
-    assert found.mean > 0.3
-    assert run(1) == found
-    assert run(2) != found
-
-
-def test_plots_are_pictures(tmp_path: Path) -> None:
-    sample = synthetic(200, seed=1)
-    images = LabelledImages(images=sample.images, labels=sample.labels)
-    names = [str(label) for label in range(10)]
-    history = {name: [0.5, 0.6] for name in ("accuracy", "loss", "val_accuracy", "val_loss")}
-    record = {"units": 32, "learning_rate": 1e-3, "epochs": 3, "validation_accuracy": 0.8}
-    figures = {
-        "articles": plots.articles(images, names),
-        "learning-curves": plots.learning_curves(history),
-        "trials": plots.trials([record, {**record, "validation_accuracy": None}]),
-        "confusion": plots.confusion(np.eye(10, dtype=np.float32), np.arange(10), names),
-    }
-    for path in plots.save(figures, tmp_path):
-        assert path.read_bytes().startswith(b"\x89PNG")
-        assert path.stat().st_size > 5_000
-    assert {path.stem for path in tmp_path.iterdir()} == set(figures)
-
-
-def test_the_deployed_network_is_the_seeds() -> None:
-    model = build_model(Hyperparameters(units=416, learning_rate=1e-3, recipe=RECIPES["default"]))
-    assert model.count_params() == 784 * 416 + 416 + 416 * 10 + 10
-    outputs = outputs_of(model, synthetic(3, seed=1).images)
-    assert outputs.shape == (3, 10)
-    assert np.allclose(outputs.sum(axis=1), 1, atol=1e-6)
