@@ -61,8 +61,8 @@ def more_operators(row: Result, base: Result) -> Iterator[Clause]:
         if in_file:
             among += f" (the file has {listed(in_file)})"
         yield Clause(
-            "ONNX Runtime runs {} operators{}, of {} {}",
-            (len(run), among, base.variant.name, len(run_of_base)),
+            f"ONNX Runtime runs {len(run)} operators{among}, of {base.variant.name} "
+            f"{len(run_of_base)}"
         )
     ranging = Counter({name: more[name] for name in more if name.startswith("DynamicQuantize")})
     if ranging:

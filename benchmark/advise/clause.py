@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+MAX_LISTED = 3  # numbers
+
 
 @dataclass(frozen=True)
 class Clause:
@@ -21,9 +23,27 @@ class Clause:
 
 
 def merged(clauses: Sequence[Clause]) -> str:
-    """Returns clauses of the same text as one, which lists the figures that differ."""
+    """Returns clauses of the same text as one, which lists the figures that differ.
+
+    Of more than three numbers it gives the smallest and the largest.
+    """
     figures = zip(*(clause.figures for clause in clauses), strict=True)
-    return clauses[0].text.format(*(joined(list(map(str, slot))) for slot in figures))
+    return clauses[0].text.format(*(_merged(list(map(str, slot))) for slot in figures))
+
+
+def _merged(figures: Sequence[str]) -> str:
+    numbers = {figure: _number(figure) for figure in figures}
+    if len(figures) <= MAX_LISTED or len(numbers) == 1 or None in numbers.values():
+        return joined(figures)
+    ordered = sorted(numbers, key=lambda figure: numbers[figure] or 0.0)
+    return f"{ordered[0]} to {ordered[-1]}"
+
+
+def _number(figure: str) -> float | None:
+    try:
+        return float(figure.replace(",", "").removesuffix("%"))
+    except ValueError:
+        return None
 
 
 def joined(names: Sequence[str]) -> str:

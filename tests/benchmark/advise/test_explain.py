@@ -265,5 +265,17 @@ def test_a_cause_that_is_not_of_all_rows_names_those_that_it_is_of() -> None:
     ) in grouped(found)
 
 
+def test_of_many_numbers_the_smallest_and_the_largest_are_said() -> None:
+    pruned = [
+        row(f"tflite-int8-{name}", 3.0, size_bytes, gzip_bytes=100_000)
+        for name, size_bytes in (("pruned", 1_254_000), ("clustered", 1_099_000))
+    ]
+    twice = [replace(each, size_bytes=1_100_000) for each in pruned]
+    base = replace(INT8, size_bytes=1_254_000)
+    (sentence,) = grouped(explain([base, *pruned, *twice], ENVIRONMENT, OVERHEAD))
+    assert "(1,099.0 to 1,254.0 and 1,254.0 kB)" in sentence
+    assert "gzip is where it shows, 100.0 instead of 224.4 kB" in sentence
+
+
 def test_no_explanations_make_no_sentence() -> None:
     assert grouped(()) == []
