@@ -1,4 +1,4 @@
-"""The table of export formats. Light: standard library only.
+"""The table of export formats.
 
 A name is `<family>-<scheme>`, the same string in the CLI, the file stem, the manifest, the
 results and the README. Adding a TFLite variant is one entry here.

@@ -21,7 +21,7 @@ from export.manifest import Manifest, Source
 from export.settings import Settings
 from train.common.artifact import file_sha256, publish, staging, write_json
 from train.common.errors import ToolkitError
-from train.common.native_output import captured_native_output
+from train.common.native_output import importing_large_library
 from train.common.preprocessing import preprocess
 from train.common.progress import Progress
 from train.common.record import RECORD_FILE
@@ -80,7 +80,7 @@ def export_formats(
         @cache
         def load() -> "LoadedJob":
             report.step("loading TensorFlow")
-            with captured_native_output():
+            with importing_large_library():
                 from export.convert.loaded import LoadedJob
             report.step("loading the model")
             return LoadedJob(job, inputs, work)

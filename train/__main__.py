@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str]) -> int:
     """Parses, trains, prints the result; returns the exit code."""
     config = parse(arguments)
-    from train.common.native_output import captured_native_output
+    from train.common.native_output import importing_large_library
     from train.common.progress import progress
 
     # By itself TensorFlow takes oneDNN's matrix products only where a processor has VNNI; an epoch
     # takes half the time with them elsewhere too.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    with captured_native_output():  # TensorFlow greets from C++ when it is imported
+    with importing_large_library():
         from train.pipeline import train_and_evaluate
         from train.search.distribute import is_worker
         from train.search.tune import run_trials

@@ -1,4 +1,4 @@
-"""One module a converter family. Heavy.
+"""One module a converter family.
 
 Each family has `convert(entry, settings, method, source) -> bytes`.
 """

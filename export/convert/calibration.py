@@ -1,4 +1,4 @@
-"""The representative dataset that quantization takes its ranges from, and its audit. Light."""
+"""The representative dataset that quantization takes its ranges from, and its audit."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

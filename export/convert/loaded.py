@@ -1,5 +1,6 @@
 """A job whose model is loaded: makes one format after the other of it."""
 
+import gc
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -64,6 +65,7 @@ class LoadedJob:
     def make(self, entry: Format, settings: Settings, folder: Path) -> Made:
         """Converts one format to a file in a folder and verifies it; raises as `make.make`."""
         release_memory()
+        gc.freeze()  # what is left stays; converters collect often and need not look through it
         known = {}
         if settings == resolve([entry], ExportOptions())[entry.name]:
             known = self._can_make

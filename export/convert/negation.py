@@ -1,4 +1,4 @@
-"""Rewrites a SavedModel's negations as products with -1. Heavy.
+"""Rewrites a SavedModel's negations as products with -1.
 
 TFLite has no integer NEG, and the quantizer puts a DEQUANTIZE before it and a QUANTIZE after it:
 one in a layer normalization, as Keras writes it, and the network needs float arithmetic. The

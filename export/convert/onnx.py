@@ -1,4 +1,4 @@
-"""tf2onnx, and ONNX Runtime's quantizers on top of it. Heavy.
+"""tf2onnx, and ONNX Runtime's quantizers on top of it.
 
 https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html
 """

@@ -1,4 +1,4 @@
-"""ai-edge-quantizer on a float `.tflite`: int4 weights, moving-average calibration. Heavy.
+"""ai-edge-quantizer on a float `.tflite`: int4 weights, moving-average calibration.
 
 https://github.com/google-ai-edge/ai-edge-quantizer
 """

@@ -28,6 +28,7 @@ class SourceModel:
         folder: a temporary folder for converters' intermediate files.
         float_twins: float32 TFLite files by SavedModel, which other formats are derived from.
         onnx_files: float32 ONNX files by batch, opset and whether loops are unrolled, likewise.
+        pruned_weights: of fine-tuned copies, by sparsity and epochs; some are then clustered.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class SourceModel:
         self.folder = folder
         self.float_twins: dict[Path, bytes] = {}
         self.onnx_files: dict[tuple[int | None, int | None, bool], Path] = {}
+        self.pruned_weights: dict[tuple[float, int], list[np.ndarray]] = {}
         self._representative = representative
         self._training = training
         self._teacher: tuple[dict[str, np.ndarray], dict[str, np.ndarray]] | None = None

@@ -1,4 +1,4 @@
-"""TFLite's converter and ai-edge-quantizer: float and quantized `.tflite` files. Heavy.
+"""TFLite's converter and ai-edge-quantizer: float and quantized `.tflite` files.
 
 Schemes: https://ai.google.dev/edge/litert/models/post_training_quantization
 """

@@ -4,6 +4,7 @@ TensorFlow, its converters and LiteRT log from C++, past `sys.stderr`; the only 
 that back is to point the descriptors elsewhere. What was held back is shown if the work fails.
 """
 
+import gc
 import os
 import sys
 import tempfile
@@ -16,6 +17,22 @@ class NativeOutput:
 
     def __init__(self) -> None:
         self.text = ""
+
+
+@contextmanager
+def importing_large_library() -> Iterator[None]:
+    """Holds back what a library prints while it is imported, and the search for garbage meanwhile.
+
+    That search takes a quarter of TensorFlow's import. Nor are the modules looked through later,
+    which would make each of the collections between conversions take a third of a second.
+    """
+    gc.disable()
+    try:
+        with captured_native_output():  # TensorFlow greets from C++
+            yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @contextmanager

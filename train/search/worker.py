@@ -17,10 +17,10 @@ def main(arguments: Sequence[str]) -> int:
     """Runs trials until the chief has no more; returns 0."""
     config: TrainConfig = pickle.load(sys.stdin.buffer)  # noqa: S301 - from its own chief
     threading.Thread(target=_end_with_chief, daemon=True).start()
-    from train.common.native_output import captured_native_output
+    from train.common.native_output import importing_large_library
     from train.common.progress import progress
 
-    with captured_native_output():
+    with importing_large_library():
         from train.search.tune import run_trials
     with progress() as report:
         run_trials(config, report)

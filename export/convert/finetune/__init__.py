@@ -36,7 +36,7 @@ def fine_tune(source: SourceModel, recipes: Sequence[Recipe], settings: Settings
         tf_keras.utils.set_random_seed(SEED)
         epochs = settings.epochs or DEFAULT_EPOCHS[recipe]
         if recipe == "pruned":
-            model = pruned(model, source, epochs, settings.sparsities[0])
+            model = _pruned_once(model, source, epochs, settings.sparsities[0])
         elif recipe == "clustered":
             clusters = settings.clusters or 0
             model = clustered(model, source, epochs, clusters, keep_zeros="pruned" in recipes)
@@ -45,6 +45,17 @@ def fine_tune(source: SourceModel, recipes: Sequence[Recipe], settings: Settings
     folder = source.folder / f"saved_model-{'-'.join(recipes)}"
     _loaded(model, source).save(folder, settings.batch)
     return folder
+
+
+def _pruned_once(model: Any, source: SourceModel, epochs: int, sparsity: float) -> Any:
+    """Returns a pruned copy of the model, with the weights of an earlier one if there is one."""
+    known = source.pruned_weights.get((sparsity, epochs))
+    if known is not None:
+        model.set_weights(known)
+        return model
+    model = pruned(model, source, epochs, sparsity)
+    source.pruned_weights[sparsity, epochs] = model.get_weights()
+    return model
 
 
 def _loaded(model: Any, source: SourceModel) -> LoadedModel:
