@@ -168,7 +168,6 @@ class CustomJob:
                 outputs=outputs,
                 option="--calibration",
                 image_size=self.image_size,
-                limit=None,
             )
             raw = open_samples(self.calibration, wanted, folder)
             chosen, held = calibration_split(len(raw), self.calibration_samples)

@@ -7,13 +7,13 @@ import shutil
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from export.data.checks import check_counts
-from export.data.npy import NUMBERS, TEXT, Header, open_npy, read_header, write_header
+from export.data.npy import NUMBERS, TEXT, Header, open_npy, read_header
 from export.data.wanted import (
     Role,
     Wanted,
@@ -28,12 +28,11 @@ from train.common.samples import Samples
 
 CLASS_NAMES = "class_names"
 MAX_CLASS_NAMES_BYTES = 1 << 24
-PIECE_BYTES = 1 << 20
 MAX_CODE_POINT = 0x10FFFF
 
 
 def open_archive(path: Path, wanted: Wanted, folder: Path) -> Samples:
-    """Returns the arrays of an .npz, unpacked into `folder`, no more than are wanted.
+    """Returns the arrays of an .npz, unpacked into `folder`.
 
     Raises:
         DataError: it is not a complete archive, holds something else than is wanted, or more than
@@ -59,17 +58,12 @@ def _open_members(archive: zipfile.ZipFile, wanted: Wanted, folder: Path) -> Sam
     keys = keys_by_role(members, roles)
     check_complete(keys, wanted)
     headers = {key: _header(archive, members[key]) for key in keys.values()}
-    counts = {key: header.shape[0] for key, header in headers.items()}
-    check_counts(counts)
-    count = next(iter(counts.values()))
-    count = count if wanted.limit is None else min(count, wanted.limit)
-    _check_disk_space(headers, count, folder)
+    check_counts({key: header.shape[0] for key, header in headers.items()})
+    _check_disk_space(headers.values(), folder)
     arrays: dict[Role, np.ndarray] = {}
     for number, (role, key) in enumerate(keys.items()):
         with error_prefix(repr(key)):
-            target = folder / f"{number}.npy"
-            _unpack(archive, members[key], headers[key], count, target)
-            arrays[role] = open_npy(target)[:count]
+            arrays[role] = open_npy(_unpack(archive, members[key], folder / f"{number}.npy"))
     return Samples(
         inputs=arrays_of_kind("input", arrays),
         targets=arrays_of_kind("target", arrays),
@@ -100,8 +94,8 @@ def _header(archive: zipfile.ZipFile, info: zipfile.ZipInfo, kinds: str = NUMBER
         return read_header(packed, info.file_size, kinds)
 
 
-def _check_disk_space(headers: Mapping[str, Header], count: int, folder: Path) -> None:
-    needed = sum(header.size_bytes(_unpacked_count(header, count)) for header in headers.values())
+def _check_disk_space(headers: Iterable[Header], folder: Path) -> None:
+    needed = sum(header.size_bytes for header in headers)
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise DataError(
@@ -110,36 +104,20 @@ def _check_disk_space(headers: Mapping[str, Header], count: int, folder: Path) -
         )
 
 
-def _unpacked_count(header: Header, count: int) -> int:
-    """Returns how many examples are unpacked: in Fortran's order the first ones lie scattered."""
-    return header.shape[0] if header.fortran_order else count
-
-
-def _unpack(
-    archive: zipfile.ZipFile, info: zipfile.ZipInfo, header: Header, count: int, target: Path
-) -> None:
-    taken = _unpacked_count(header, count)
-    left = header.size_bytes(taken)
+def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path) -> Path:
     with archive.open(info) as packed, target.open("xb") as file:
-        packed.read(header.offset)
-        shape = (taken, *header.shape[1:])
-        write_header(file, shape, header.dtype, fortran_order=header.fortran_order)
-        while left:
-            piece = packed.read(min(left, PIECE_BYTES))
-            if not piece:
-                raise DataError(f"ends {left:,} bytes before it should; write the .npz again")
-            file.write(piece)
-            left -= len(piece)
+        shutil.copyfileobj(packed, file)
+        missing = info.file_size - file.tell()
+    if missing:
+        raise DataError(f"ends {missing:,} bytes before it should; write the .npz again")
+    return target
 
 
 def _class_names(archive: zipfile.ZipFile, info: zipfile.ZipInfo, folder: Path) -> tuple[str, ...]:
     header = _header(archive, info, TEXT)
-    count = header.shape[0]
-    if len(header.shape) != 1 or header.size_bytes(count) > MAX_CLASS_NAMES_BYTES:
+    if len(header.shape) != 1 or header.size_bytes > MAX_CLASS_NAMES_BYTES:
         raise DataError(f"got {CLASS_NAMES} of shape {header.shape}, expected one name per class")
-    target = folder / f"{CLASS_NAMES}.npy"
-    _unpack(archive, info, header, count, target)
-    names = np.array(open_npy(target, TEXT))
+    names = np.array(open_npy(_unpack(archive, info, folder / f"{CLASS_NAMES}.npy"), TEXT))
     if names.view(f"{names.dtype.str[0]}u4").max() > MAX_CODE_POINT:
         raise DataError(f"got {CLASS_NAMES} that are not text; write them again")
     return tuple(names.tolist())

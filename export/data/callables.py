@@ -37,14 +37,13 @@ def open_callable(source: str, wanted: Wanted, folder: Path) -> Samples:
 
     Args:
         source: imported from the current folder too, and called without arguments.
-        wanted: what they are for; no batch is asked for beyond its limit.
-        folder: where the batches are written, an array each input and target.
+        wanted: what they are for.
+        folder: where the batches are written, one array per input and target.
 
     Raises:
         DataError: it is not there, raises something, or gives no batches or such that differ.
     """
     writers: dict[Role, NpyWriter] = {}
-    count = 0
     # TensorFlow, which the module may import, greets from C++.
     with captured_native_output(), ExitStack() as stack:
         batches = stack.enter_context(closing(_batches(source, wanted)))
@@ -56,14 +55,9 @@ def open_callable(source: str, wanted: Wanted, folder: Path) -> Samples:
                         writer = NpyWriter(path, values.shape[1:], values.dtype)
                         writers[role] = stack.enter_context(writer)
                 _check_same_arrays(batch, writers)
-            size = len(next(iter(batch.values())))
-            taken = size if wanted.limit is None else min(size, wanted.limit - count)
             for role, values in batch.items():
-                writers[role].append(values[:taken])
-            count += taken
-            if count == wanted.limit:
-                break
-    if not count:
+                writers[role].append(values)
+    if not any(writer.count for writer in writers.values()):
         raise DataError("got no batches, expected at least one; let it give some")
     arrays = {role: open_npy(writer.path) for role, writer in writers.items()}
     return Samples(inputs=arrays_of_kind("input", arrays), targets=arrays_of_kind("target", arrays))

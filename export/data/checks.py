@@ -19,7 +19,7 @@ CHUNK_BYTES = 1 << 24
 
 
 def check_samples(found: Samples, wanted: Wanted) -> Samples:
-    """Returns the first examples that were asked for, in the shapes that the model takes.
+    """Returns examples in the shapes that the model takes.
 
     Args:
         found: arrays of numbers by the names of inputs and outputs, as the source holds them.
@@ -30,7 +30,6 @@ def check_samples(found: Samples, wanted: Wanted) -> Samples:
     """
     arrays = {**found.inputs, **{f"target:{name}": v for name, v in found.targets.items()}}
     check_counts({name: len(values) for name, values in arrays.items()})
-    found = found.take(slice(wanted.limit))
     inputs, targets = {}, {}
     for spec in wanted.inputs:
         inputs[spec.name] = shape_input(found.inputs[spec.name], spec)

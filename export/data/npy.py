@@ -55,16 +55,15 @@ def open_slice(folder: Path, wanted: Wanted) -> Samples:
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """What a .npy file says of its values, which start at byte `offset`."""
+    """What a .npy file says of its values."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
-    fortran_order: bool
-    offset: int
 
-    def size_bytes(self, count: int) -> int:
-        """Returns how many bytes the values of `count` examples take up."""
-        return math.prod((count, *self.shape[1:])) * self.dtype.itemsize
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes the values take up."""
+        return math.prod(self.shape) * self.dtype.itemsize
 
 
 def read_header(file: IO[bytes], size_bytes: int, kinds: str = NUMBERS) -> Header:
@@ -87,7 +86,7 @@ def read_header(file: IO[bytes], size_bytes: int, kinds: str = NUMBERS) -> Heade
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it was written by Python 2
-            shape, fortran_order, dtype = readers[npy_format.read_magic(start)](start)
+            shape, _, dtype = readers[npy_format.read_magic(start)](start)
     # What literal_eval and tokenize raise on garbage besides numpy's own ValueError
     except (
         *(ValueError, KeyError, IndexError, TypeError, OverflowError),
@@ -104,8 +103,8 @@ def read_header(file: IO[bytes], size_bytes: int, kinds: str = NUMBERS) -> Heade
             f"got shape {shape}, expected examples in the first dimension, at least one, and no "
             "empty dimension"
         )
-    header = Header(shape=shape, dtype=dtype, fortran_order=fortran_order, offset=start.tell())
-    expected = header.offset + header.size_bytes(shape[0])
+    header = Header(shape=shape, dtype=dtype)
+    expected = start.tell() + header.size_bytes
     if size_bytes != expected:
         raise DataError(
             f"got {size_bytes:,} bytes, expected {expected:,} by its header; it is truncated or "
@@ -169,16 +168,9 @@ class NpyWriter:
                 self._write_header()
 
     def _write_header(self) -> None:
-        write_header(self._file, (self.count, *self.shape), self.dtype)
-
-
-def write_header(
-    file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any], *, fortran_order: bool = False
-) -> None:
-    """Writes the header of a .npy file."""
-    fields = {
-        "descr": npy_format.dtype_to_descr(dtype),
-        "fortran_order": fortran_order,
-        "shape": shape,
-    }
-    npy_format.write_array_header_1_0(file, fields)
+        fields = {
+            "descr": npy_format.dtype_to_descr(self.dtype),
+            "fortran_order": False,
+            "shape": (self.count, *self.shape),
+        }
+        npy_format.write_array_header_1_0(self._file, fields)

@@ -53,10 +53,10 @@ def open_pictures(folder: Path, wanted: Wanted, staging: Path) -> Samples:
     classes, pictures = _list_pictures(folder, wanted.outputs[0])
     target = staging / "pictures.npy"
     with NpyWriter(target, layout.shape, np.dtype(np.uint8)) as writer:
-        for path, _ in pictures[: wanted.limit]:
+        for path, _ in pictures:
             with error_prefix(str(path.relative_to(folder))):
                 writer.append(_pixels(path, layout)[np.newaxis])
-    labels = np.array([label for _, label in pictures[: wanted.limit]])
+    labels = np.array([label for _, label in pictures])
     return Samples(
         inputs={wanted.inputs[0].name: open_npy(target)},
         targets={wanted.outputs[0].name: labels} if classes else {},

@@ -210,9 +210,7 @@ def _wanted(
     outputs: tuple[TensorSpec, ...],
     image_size: tuple[int, int] | None,
 ) -> Wanted:
-    return Wanted(
-        inputs=inputs, outputs=outputs, option="--data", image_size=image_size, limit=None
-    )
+    return Wanted(inputs=inputs, outputs=outputs, option="--data", image_size=image_size)
 
 
 def _specs(reference: ReferenceOutputs) -> tuple[TensorSpec, ...]:

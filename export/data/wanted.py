@@ -23,14 +23,12 @@ class Wanted:
         outputs: the model's outputs, at least one.
         option: the option that named the data, for messages.
         image_size: height and width that pictures are resized to; None for the model's own.
-        limit: how many examples are taken at most, the first ones; None for all.
     """
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     option: str
     image_size: tuple[int, int] | None
-    limit: int | None
 
     def only_input(self, got: str) -> TensorSpec:
         """Returns the model's one input, for data that names none.

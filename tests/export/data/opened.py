@@ -26,14 +26,12 @@ def wanted(
     *inputs: TensorSpec,
     outputs: tuple[TensorSpec, ...] = (OUTPUT,),
     image_size: tuple[int, int] | None = None,
-    limit: int | None = None,
 ) -> Wanted:
     return Wanted(
         inputs=inputs or (INPUT,),
         outputs=outputs,
         option="--data",
         image_size=image_size,
-        limit=limit,
     )
 
 

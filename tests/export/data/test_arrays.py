@@ -50,14 +50,6 @@ def test_an_array_is_mapped_in_place(tmp_path: Path) -> None:
     assert not list((tmp_path / "staging").rglob("*.npy"))
 
 
-def test_a_limit_takes_the_first(tmp_path: Path) -> None:
-    values = np.asfortranarray(np.arange(24).reshape(6, 4))
-    np.save(tmp_path / "x.npy", values)
-    assert len(opened(tmp_path / "x.npy", wanted(limit=100), tmp_path)) == 6
-    found = opened(tmp_path / "x.npy", wanted(limit=2), tmp_path)
-    assert np.array_equal(found.inputs["values"], values[:2])
-
-
 def test_one_array_is_for_one_input(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.ones((2, 4)))
     with refused("got one array, expected arrays for the inputs 'a', 'b'; give an .npz"):
@@ -120,10 +112,10 @@ def test_a_folder_of_images_and_labels(tmp_path: Path) -> None:
     np.save(tmp_path / SLICE_IMAGES, images)
     if labels is not None:
         np.save(tmp_path / SLICE_LABELS, labels)
-    what = wanted(spec("image", 28, 28, 1), limit=4)
+    what = wanted(spec("image", 28, 28, 1))
     found = opened(tmp_path, what, tmp_path)
-    assert np.array_equal(found.inputs["image"], images[:4, ..., np.newaxis])
-    assert np.array_equal(found.targets["classes"], labels[:4])
+    assert np.array_equal(found.inputs["image"], images[..., np.newaxis])
+    assert np.array_equal(found.targets["classes"], labels)
     assert isinstance(found.inputs["image"], np.memmap)
     (tmp_path / "labels.npy").unlink()
     assert not opened(tmp_path, what, tmp_path).targets
@@ -133,7 +125,7 @@ def test_a_folder_whose_images_and_labels_differ_is_refused(tmp_path: Path) -> N
     np.save(tmp_path / "images.npy", np.ones((5, 4)))
     np.save(tmp_path / "labels.npy", np.zeros(4, int))
     with refused("got 5 of 'values', 4 of 'target:classes', expected as many examples"):
-        opened(tmp_path, wanted(limit=2), tmp_path)
+        opened(tmp_path, wanted(), tmp_path)
     (tmp_path / "labels.npy").write_bytes(b"")
     with refused("labels.npy: is not a complete .npy file"):
         opened(tmp_path, wanted(), tmp_path)
@@ -176,4 +168,3 @@ def test_bad_values_are_found_beyond_the_first_rows(
     np.save(tmp_path / "x.npy", values)
     with refused("input 'values': got nan in example 41, expected finite values within float32"):
         opened(tmp_path / "x.npy", wanted(INPUT, outputs=(OUTPUT,)), tmp_path)
-    assert len(opened(tmp_path / "x.npy", wanted(limit=41), tmp_path)) == 41

@@ -95,22 +95,6 @@ def test_what_converts_itself_is_taken(tmp_path: Path) -> None:
     assert (found.inputs["values"] == 1).all()
 
 
-def test_a_limit_stops_an_endless_stream(tmp_path: Path) -> None:
-    code = """
-    def f():
-        n = 0
-        while n < {batches}:
-            n += 1
-            yield np.full((2, 4), n)
-        raise RuntimeError("asked for more")
-    """
-    found = run(code.format(batches=2), tmp_path, wanted(limit=3))
-    assert found.inputs["values"][:, 0].tolist() == [1, 1, 2]
-    assert len(run(code.format(batches=2), tmp_path, wanted(limit=4))) == 4
-    with refused("raised RuntimeError: asked for more; fix it"):
-        run(code.format(batches=2), tmp_path, wanted(limit=5))
-
-
 def test_modules_in_packages(tmp_path: Path) -> None:
     (tmp_path / "package_of_batches").mkdir()
     code = "import numpy as np\nf = lambda: [np.ones((2, 4))]\n"

@@ -40,15 +40,6 @@ def test_classes_take_turns(tmp_path: Path) -> None:
     assert images[:, 0, 0, 0].tolist() == [0, 10, 20, 1, 21, 2]
     assert found.targets["classes"].tolist() == [0, 1, 2, 0, 2, 0]
     assert found.class_names == THREE
-    few = opened(folder, wanted(GREY, limit=3), tmp_path)
-    assert few.targets["classes"].tolist() == [0, 1, 2]
-    assert len(few) == 3
-
-
-def test_a_limit_opens_no_more_pictures(tmp_path: Path) -> None:
-    folder = draw_classes(tmp_path / "d")
-    (folder / "dog" / "9.png").write_bytes(b"damaged")
-    assert len(opened(folder, wanted(GREY, limit=4), tmp_path)) == 4
 
 
 def test_pictures_without_classes(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ TEST = Samples(
         "image": RANDOM.integers(0, 2, 20),
     },
 )
-WANTED = Wanted(inputs=INPUTS, outputs=OUTPUTS, option="--data", image_size=None, limit=None)
+WANTED = Wanted(inputs=INPUTS, outputs=OUTPUTS, option="--data", image_size=None)
 
 
 @pytest.fixture
