@@ -159,8 +159,7 @@ def _add_limits(parser: Parser) -> None:
         "--min-snr-db",
         type=number_between(-200, 200),
         metavar="DB",
-        help="least signal-to-noise ratio against the Keras model's outputs where the data has no "
-        "labels (default: 15)",
+        help="least signal-to-noise ratio of outputs, where the data has no labels (default: 15)",
     )
     add(
         "--max-latency-us",

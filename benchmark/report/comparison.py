@@ -1,5 +1,7 @@
 """Renders what changed between two runs, plain when piped."""
 
+from typing import get_args
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -12,19 +14,6 @@ from benchmark.results.compare import WORSE, Changes, Kind, PredictionChange
 from benchmark.results.latency_changes import MIN_CHANGE, MIN_LAUNCHES, LatencyChange
 
 MIN_ALIKE = 3  # rows that must all move before the machine is suspected
-PHRASES: dict[Kind, str] = {
-    "removed": "removed",
-    "added": "added",
-    "worse verdict": "with a worse verdict",
-    "other verdict": "with another verdict",
-    "less accurate": "less accurate",
-    "more accurate": "more accurate",
-    "other predictions": "with other predictions, as accurate within noise",
-    "other value": "with another value of the metric",
-    "slower": "slower",
-    "faster": "faster",
-    "other size": "of another size",
-}
 
 
 def render_changes(changes: Changes, console: Console) -> None:
@@ -48,8 +37,8 @@ def render_changes(changes: Changes, console: Console) -> None:
 
 def _summary(changes: Changes) -> str:
     changed = [row for row in changes.rows if row.kinds]
-    counts = {phrase: sum(kind in row.kinds for row in changed) for kind, phrase in PHRASES.items()}
-    found = ", ".join(f"{count} {phrase}" for phrase, count in counts.items() if count)
+    counts = {kind: sum(kind in row.kinds for row in changed) for kind in get_args(Kind)}
+    found = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
     total = f"{len(changes.rows)} row{'s' * (len(changes.rows) != 1)}"
     left_out = []
     if changes.other_machine:

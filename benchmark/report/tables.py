@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from benchmark.judge.metrics import MISSING, NOTATIONS
-from benchmark.report.figures import interval, number
-from benchmark.report.text import EMULATED, best_passing, cells, columns, facts
+from benchmark.report.figures import interval
+from benchmark.report.text import EMULATED, cells, columns, facts
 from benchmark.results.run import Recommended, Row, Run, Scores
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # a spreadsheet runs a cell that starts with these
@@ -119,7 +119,6 @@ def markdown_text(run: Run) -> str:
             *(f"| {' | '.join(map(escaped, line))} |" for line in others),
             "",
         ]
-    lines += [f"- {title}: {escaped(text)}" for title, text in _best(run)]
     lines += [f"- {title}: {escaped(text)}" for title, text in facts(run).items()]
     said = [
         f"- {escaped(row.name)}: {row.verdict}: {escaped(reason)}"
@@ -134,14 +133,6 @@ def markdown_text(run: Run) -> str:
 
 def _advice(found: Recommended) -> str:
     return ". ".join(filter(None, (found.reason, found.runner_up)))
-
-
-def _best(run: Run) -> Iterator[tuple[str, str]]:
-    fastest, smallest = best_passing(run.results)
-    if fastest and smallest:
-        if not run.environment.emulated:
-            yield "fastest passing", f"{fastest.name}, {number(fastest.p50_us, 1)} µs"
-        yield "smallest passing", f"{smallest.name}, {number(smallest.size_bytes, 1, 1e-3)} kB"
 
 
 def escaped(text: str) -> str:

@@ -80,15 +80,12 @@ def launch_medians_us(run: Run, row: Row) -> np.ndarray:
 def compare_latency(old: np.ndarray, new: np.ndarray) -> Contrast | None:
     """Returns the ratio of two latencies, by Welch's test of the logarithms of launches' medians.
 
-    What varies, and what another run would draw anew, is the launch of a process: where its
-    memory lies moves its speed, and the rounds within it share that. So a launch is one
-    observation, as in Georges et al. 2007 (Statistically rigorous Java performance evaluation,
-    OOPSLA) and Kalibera & Jones 2013 (Rigorous benchmarking in reasonable time, ISMM). A rank
-    test of the rounds takes them for independent: of the 15 pairs that six runs of the same
-    exports make, it found significant differences in 13 after Holm's correction, all below 5 %;
-    this one in none. A rank test of four launches against four cannot get below p = 0.029, which
-    no correction for 14 rows survives. Where a whole run is faster or slower than the next, no
-    test of two runs can see it; that is what the 5 % are for.
+    What another run would draw anew is the launch of a process: where its memory lies moves its
+    speed, and the rounds within it share that. So a launch is one observation, as in Georges et
+    al. 2007 (Statistically rigorous Java performance evaluation, OOPSLA). A rank test of four
+    launches against four cannot get below p = 0.029, which no correction for 14 rows survives.
+    Where a whole run is faster than the next no test of two runs can see it; MIN_CHANGE is for
+    that.
 
     Args:
         old: (launches,) microseconds, the median of each launch.

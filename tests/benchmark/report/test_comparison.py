@@ -45,8 +45,8 @@ def test_every_kind_of_change_is_counted_and_shown(tmp_path: Path) -> None:
 
     text = shown(content(), slowed(changed(change), "first", 1.2), tmp_path)
     assert text.splitlines()[0] == (
-        "4 of 4 rows changed: 1 removed, 1 added, 1 with a worse verdict, 1 less accurate, "
-        "1 slower, 1 of another size."
+        "4 of 4 rows changed: 1 removed, 1 added, 1 worse verdict, 1 less accurate, 1 slower, "
+        "1 other size."
     )
     assert text.splitlines()[1] == (
         "Worse: first (worse verdict, slower), second (less accurate), third (removed)."

@@ -44,12 +44,10 @@ def test_the_markdown_table_is_whole_whatever_the_names() -> None:
     assert table[2].startswith(r"| a\|b \<i\> | 50 | 25 | 95.00 |")
 
 
-def test_the_markdown_gives_reasons_legend_and_the_best() -> None:
+def test_the_markdown_gives_reasons_and_a_legend() -> None:
     text = markdown_text(read(VARIED))
     assert r"- onnx-dynamic: fail: accuracy 65.00% \| is \<b\>below\</b\> 89.00%" in text
     assert "- p50: median time for one image, µs" in text
-    assert "- fastest passing: tflite-int8, 2.0 µs" in text
-    assert "- smallest passing: tflite-int4, 25.0 kB" in text
     assert "- limits: baseline 90.00%, tolerance 1.00 points" in text
 
 
@@ -74,13 +72,10 @@ def test_an_empty_text_is_a_dash() -> None:
     assert escaped(" \n") == "–"
 
 
-def test_an_emulated_machines_times_are_marked_and_none_is_the_fastest() -> None:
-    assert "fastest passing" in markdown_text(read(VARIED))
+def test_an_emulated_machines_times_are_marked() -> None:
     assert "emulated" not in markdown_text(read(VARIED))
     text = markdown_text(read(EMULATED))
     assert text.splitlines()[2].startswith("**emulated: every time is the emulator's")
-    assert "fastest passing" not in text
-    assert "smallest passing" in text
     for content, said in ((VARIED, "False"), (EMULATED, "True")):
         rows = csv.DictReader(io.StringIO(csv_text(read(content))))
         assert {row["emulated"] for row in rows} == {said}

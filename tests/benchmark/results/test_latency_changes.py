@@ -12,7 +12,7 @@ from benchmark.results.latency_changes import (
 )
 from tests.recorded import Content, changed, content, row, run
 
-COMPARISONS, ROWS, LAUNCHES, ROUNDS = 200, 14, 4, 5
+COMPARISONS, ROWS, LAUNCHES, ROUNDS = 60, 14, 4, 5
 
 
 def slowed(found: Content, name: str, factor: float) -> Content:
