@@ -1,7 +1,4 @@
-"""The manifest beside each exported file: what it is, where it came from, how it was proven.
-
-Light: standard library and numpy.
-"""
+"""The manifest beside each exported file: what it is, where it came from, how it was proven."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass

@@ -80,7 +80,7 @@ def _add_format_options(parser: Parser) -> None:
         "--clusters",
         type=integer_between(2, 128),
         metavar="N",
-        help="distinct weights that clustering leaves a layer (default: 16)",
+        help="distinct weights that clustering leaves in each layer (default: 16)",
     )
     add("--opset", type=integer_between(13, 18), metavar="N", help="ONNX opset (default: 18)")
     add(

@@ -1,7 +1,4 @@
-"""What a user may ask of a format beyond its name, and what of it matters to which format.
-
-Light: standard library only.
-"""
+"""What a user may ask of a format beyond its name, and what of it matters to which format."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -36,7 +33,7 @@ class ExportOptions:
         batch: `1` or `dynamic`.
         io: dtype of input and output of integer TFLite models.
         sparsity: share of weights that pruning sets to zero, 0…1.
-        clusters: how many distinct weights clustering leaves a layer.
+        clusters: how many distinct weights clustering leaves in each layer.
         calibration_samples: how many training images calibrate.
         calibration_method: how ranges come from them; `auto` tries all that the converter has.
         opset: the ONNX operator set.

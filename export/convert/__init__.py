@@ -1,4 +1,4 @@
-"""One module a converter family.
+"""Conversion: one module for each family of converters.
 
 Each family has `convert(entry, settings, method, source) -> bytes`.
 """

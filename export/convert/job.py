@@ -46,7 +46,7 @@ class Job(Protocol):
         """Returns what is known of the model without loading it; None if nothing is.
 
         Raises:
-            ArtifactError: there is no such model, or the folder is another model's.
+            ArtifactError: the model does not exist, or the folder holds another one's exports.
         """
 
     def conversion_inputs(self, inputs: Specs, outputs: Specs, folder: Path) -> ConversionInputs:

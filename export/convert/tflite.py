@@ -13,7 +13,7 @@ from export.formats import FORMATS, Format
 from export.settings import ExportOptions, Settings, resolve
 
 FLOAT = FORMATS["tflite-float32"]
-OWN_METHOD = "min-max"  # of TFLite's own quantizer
+BUILT_IN_METHOD = "min-max"  # of the converter's quantizer
 OPERATORS = {
     "int8": tf.lite.OpsSet.TFLITE_BUILTINS_INT8,
     "int16": tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,
@@ -23,8 +23,8 @@ OPERATORS = {
 def convert(entry: Format, settings: Settings, method: str | None, source: SourceModel) -> bytes:
     """Returns the model as a `.tflite` file of the format's precisions.
 
-    Int8 weights are per channel, but per layer where they are clustered: scales of their own
-    would turn sixteen shared values into sixteen a channel.
+    Int8 weights have a scale for each channel; where they are clustered, for each layer: else
+    sixteen shared values would become sixteen per channel.
 
     Args:
         entry: the format.
@@ -45,7 +45,7 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
         exact = float_twin(source, settings.batch, method)
         return quantize_static(exact, entry.weights, source)
     saved_model = source.saved_model(
-        settings.batch, for_integers=entry.calibrated, gates_apart=method == OWN_METHOD
+        settings.batch, for_integers=entry.calibrated, gates_apart=method == BUILT_IN_METHOD
     )
     return _convert(entry, settings, source, saved_model)
 
@@ -58,7 +58,9 @@ def float_twin(source: SourceModel, batch: int | None, method: str | None) -> by
         batch: the fixed batch size, or None for an open one.
         method: how the integer file's ranges come from the representative dataset.
     """
-    saved_model = source.saved_model(batch, for_integers=True, gates_apart=method == OWN_METHOD)
+    saved_model = source.saved_model(
+        batch, for_integers=True, gates_apart=method == BUILT_IN_METHOD
+    )
     if saved_model not in source.float_twins:
         options = ExportOptions(batch="dynamic" if batch is None else str(batch))
         settings = resolve([FLOAT], options)[FLOAT.name]

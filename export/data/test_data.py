@@ -42,7 +42,7 @@ class Evaluation:
         samples: the test data.
         reference: the Keras model's outputs on it.
         default_baseline: accuracy, 0…1, that exports are held to unless another is given; None
-            where there is no such figure.
+            where no such figure is known.
         same_distribution: whether the test data is drawn as the data was that calibrated and
             verified the exports, so that they must do as well on it as they did then.
         save: writes test data into the data folder of a bundle, from where it is opened again.
