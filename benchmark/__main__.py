@@ -65,7 +65,7 @@ def _measure_here(options: Namespace) -> int:
     from benchmark.advise.closest import unmet
     from benchmark.config import BenchmarkConfig
     from benchmark.judge.limits import MIN_SNR_DB, Limits
-    from benchmark.judge.scores import THRESHOLD
+    from benchmark.judge.task import THRESHOLD
     from benchmark.measure.settings import MeasureSettings
     from benchmark.measure.variants import RESULTS_FILE
     from benchmark.pipeline import run_benchmark

@@ -7,7 +7,7 @@ from typing import Any
 from benchmark.advise.recommend import Objective
 from benchmark.judge.limits import Limits
 from benchmark.judge.metrics import Metric
-from benchmark.judge.scores import THRESHOLD
+from benchmark.judge.task import THRESHOLD
 from benchmark.measure.settings import MeasureSettings
 from export.formats import Format
 

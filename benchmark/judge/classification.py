@@ -1,103 +1,75 @@
-"""Compares an export's predictions with the labels and, image by image, with the Keras model's."""
+"""Scores classes against the labels and, example by example, beside the Keras model's."""
 
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
-from benchmark.judge.statistics import mcnemar_p, paired_drop_interval, wilson_interval
+from benchmark.judge.auc import compare_areas
+from benchmark.judge.drop import Drop, paired_drop
+from benchmark.judge.metrics import TOP, Metric, TaskKind
+from benchmark.judge.scores import Accuracy, Paired, Scores, beside
 from export.verify.distance import are_classes
 
 ECE_BINS = 15
 
 
-@dataclass(frozen=True, kw_only=True)
-class Paired:
-    """Right and wrong of an export and of the Keras model on the same images.
+def score_classes(
+    outputs: np.ndarray,
+    reference: np.ndarray,
+    labels: np.ndarray,
+    *,
+    kind: TaskKind,
+    metric: Metric,
+    threshold: float,
+) -> Scores:
+    """Scores outputs that tell classes by every metric of their kind.
 
-    Attributes:
-        total: how many images, > 0.
-        correct: how many the export gets right.
-        lost: how many the Keras model gets right and the export wrong.
-        gained: how many the Keras model gets wrong and the export right.
+    Args:
+        outputs: (N, …) floats, the export's, N ≥ 1. For AUC what is not finite counts as zero, for
+            the accuracies as `argmax` takes it.
+        reference: the same shape, the Keras model's, finite.
+        labels: (N,) integer classes.
+        kind: `classes` or `binary`.
+        metric: one that fits it.
+        threshold: of a binary output, above it is a yes.
     """
+    if kind == "binary":
+        found = compare_binary(outputs, reference, labels, threshold)
+    else:
+        found = compare(outputs, reference, labels)
+    figures = beside("accuracy", found.overall.accuracy, found.overall.source_accuracy)
+    classes = 2 if kind == "binary" else outputs.shape[1]
+    if classes > TOP:
+        top = compare(outputs, reference, labels, top_k=TOP)
+        figures |= beside("top5_accuracy", top.overall.accuracy, top.overall.source_accuracy)
+        found = top if metric == "top-5" else found
+    overall, undefined = found.overall, None
+    drop: Drop | None = paired_drop(overall.lost, overall.gained, overall.total)
+    if classes == 2:
+        areas = compare_areas(_yes_scores(outputs), _yes_scores(reference), labels)
+        figures |= beside("auc", *((areas.value, areas.source_value) if areas else (None, None)))
+        if metric == "auc":
+            drop = areas.drop if areas else None
+            if areas is None:
+                undefined = (
+                    f"AUC is undefined: all targets are {labels[0]}; give examples of both "
+                    "classes, or --metric accuracy"
+                )
+    return Scores(
+        kind=kind,
+        metric=metric,
+        figures=figures,
+        drop=drop,
+        undefined=undefined,
+        accuracy=found,
+    )
 
-    total: int
-    correct: int
-    lost: int
-    gained: int
 
-    @property
-    def accuracy(self) -> float:
-        """The share of images that the export gets right, 0…1."""
-        return self.correct / self.total
-
-    @property
-    def source_accuracy(self) -> float:
-        """The share of images that the Keras model gets right, 0…1."""
-        return (self.correct + self.lost - self.gained) / self.total
-
-    @property
-    def drop(self) -> float:
-        """The Keras model's accuracy less the export's."""
-        return (self.lost - self.gained) / self.total
-
-    def as_json(self) -> dict[str, Any]:
-        """Returns the counts, the drop and its interval as a JSON object."""
-        interval = paired_drop_interval(self.lost, self.gained, self.total)
-        return {**asdict(self), "drop": self.drop, "drop_ci95": interval}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Accuracy:
-    """How an export classifies the test images, beside the Keras model; shares in 0…1.
-
-    Attributes:
-        overall: over all images.
-        classes: the same for the images of each class, by the class's number; no empty ones.
-        agreeing: on how many images both predict the same class.
-        ece: expected calibration error of the export's confidence; None where its outputs are
-            no probabilities.
-        source_ece: the same of the Keras model.
-    """
-
-    overall: Paired
-    classes: dict[int, Paired]
-    agreeing: int
-    ece: float | None
-    source_ece: float | None
-
-    @property
-    def agreement(self) -> float:
-        """The share of images on which both predict the same class."""
-        return self.agreeing / self.overall.total
-
-    @property
-    def worst_class(self) -> int:
-        """The class with the largest drop, the first of equals."""
-        return max(self.classes, key=lambda label: self.classes[label].drop)
-
-    def as_json(self) -> dict[str, Any]:
-        """Returns a JSON object, flat but for the classes."""
-        overall = self.overall
-        return {
-            "correct": overall.correct,
-            "total": overall.total,
-            "lost": overall.lost,
-            "gained": overall.gained,
-            "accuracy": overall.accuracy,
-            "accuracy_ci95": wilson_interval(overall.correct, overall.total),
-            "drop_vs_source": overall.drop,
-            "drop_ci95": paired_drop_interval(overall.lost, overall.gained, overall.total),
-            "mcnemar_p": mcnemar_p(overall.lost, overall.gained),
-            "agreement": self.agreement,
-            "agreement_ci95": wilson_interval(self.agreeing, overall.total),
-            "ece": self.ece,
-            "source_ece": self.source_ece,
-            "worst_class_drop": self.classes[self.worst_class].drop,
-            "worst_class": self.worst_class,
-            "classes": {str(label): paired.as_json() for label, paired in self.classes.items()},
-        }
+def _yes_scores(outputs: np.ndarray) -> np.ndarray:
+    """What ranks examples by how likely they are of class 1; of two classes, their difference."""
+    finite = np.where(np.isfinite(outputs), outputs, 0).astype(np.float64)
+    scores: np.ndarray = finite.reshape(len(finite), -1)
+    return scores[:, 0] if scores.shape[1] == 1 else scores[:, 1] - scores[:, 0]
 
 
 def compare(

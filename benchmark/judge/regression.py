@@ -1,4 +1,4 @@
-"""Errors of outputs that are values, as in regression and reconstruction, an example at a time.
+"""Scores outputs that are values, as in regression and reconstruction, an example at a time.
 
 Everything is computed in float64 and in parts, so that arrays in files (`numpy.memmap`) may
 be larger than the memory.
@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from benchmark.judge.drop import Drop, mean_drop
+from benchmark.judge.metrics import Metric, TaskKind
+from benchmark.judge.scores import Scores, beside
 
 PART_VALUES = 2**20  # 8 MB as float64
 
@@ -40,6 +42,62 @@ class Errors:
     def r2(self, variance: float) -> float | None:
         """The share of the targets' variance that is explained, ≤ 1; None if there is none."""
         return 1 - float(self.squared.mean()) / variance if variance > 0 else None
+
+
+def score_values(
+    outputs: np.ndarray,
+    reference: np.ndarray,
+    targets: np.ndarray,
+    *,
+    kind: TaskKind,
+    metric: Metric,
+) -> Scores:
+    """Scores values by every metric of their kind.
+
+    Args:
+        outputs: (N, …) floats, the export's, N ≥ 1; what is not finite counts as zero.
+        reference: the same shape, the Keras model's, finite.
+        targets: (N, …) finite numbers, as many; without any, the Keras model's outputs.
+        kind: `values` or `outputs`.
+        metric: one that fits it.
+    """
+    export, source = errors_against(outputs, targets), errors_against(reference, targets)
+    variance = variance_over_examples(targets)
+    drop, undefined = _values_drop(export, source, variance, kind, metric)
+    return Scores(
+        kind=kind,
+        metric=metric,
+        figures={
+            **beside("mae", export.mae, source.mae),
+            **beside("rmse", export.rmse, source.rmse),
+            **beside("r2", export.r2(variance), source.r2(variance)),
+        },
+        drop=drop,
+        undefined=undefined,
+    )
+
+
+def _values_drop(
+    export: Errors, source: Errors, variance: float, kind: TaskKind, metric: Metric
+) -> tuple[Drop | None, str | None]:
+    if metric == "r2":
+        if variance > 0:
+            return r2_drop(export, source, variance), None
+        same, remedy = "targets", "give examples that differ, or --metric mae"
+        if kind == "outputs":
+            same, remedy = "Keras model's outputs", "give inputs on which they differ"
+        count = export.squared.size
+        return (
+            None,
+            f"R² is undefined: over the examples ({count:,}) the {same} do not vary; {remedy}",
+        )
+    drop = (mae_increase if metric == "mae" else rmse_increase)(export, source)
+    if drop is not None:
+        return drop, None
+    return None, (
+        f"the increase of {metric.upper()} is undefined: the Keras model's is 0, and the export's "
+        "no share of it; give --metric r2, or leave the targets out"
+    )
 
 
 def errors_against(outputs: np.ndarray, targets: np.ndarray) -> Errors:

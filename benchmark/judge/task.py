@@ -5,14 +5,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from benchmark.judge.classification import as_classes, predicted_classes
+from benchmark.judge.classification import as_classes, predicted_classes, score_classes
 from benchmark.judge.metrics import Measure, Metric, Shape, TaskKind, check_metric, metrics_of
-from benchmark.judge.scores import THRESHOLD, Scores, score_output
+from benchmark.judge.regression import is_finite, score_values
+from benchmark.judge.scores import Scores
 from export.verify.distance import Distance, are_classes, distance
-from train.common.errors import ToolkitError
+from train.common.errors import ArtifactError, ToolkitError
 from train.common.record import ReferenceOutputs
 from train.common.samples import Samples
 
+THRESHOLD = 0.5
 PROBABILITIES_SLACK = 0.01  # of their sum, in one
 
 
@@ -87,14 +89,16 @@ class Task:
 
     def score(self, outputs: np.ndarray) -> Scores:
         """Returns how good an export's outputs, (N, …), are."""
-        return score_output(
-            outputs,
-            self.reference,
-            self.targets,
-            kind=self.kind,
-            metric=self.metric,
-            threshold=self.threshold,
-        )
+        kind, metric, labels = self.kind, self.metric, self.labels
+        if labels is not None:
+            return score_classes(
+                *(outputs, self.reference, labels),
+                kind=kind,
+                metric=metric,
+                threshold=self.threshold,
+            )
+        truth = self.reference if self.targets is None else self.targets
+        return score_values(outputs, self.reference, truth, kind=kind, metric=metric)
 
     def distance(self, outputs: np.ndarray) -> Distance:
         """Returns how far an export's outputs, (N, …), are from the Keras model's.
@@ -131,6 +135,7 @@ def tasks_of(
         threshold: above it a binary output is a yes.
 
     Raises:
+        ArtifactError: the Keras model's outputs are not finite.
         ToolkitError: the metric does not fit the first output, or targets are for another model.
     """
     known = [name for name in reference.outputs if name in test.targets]
@@ -178,6 +183,11 @@ def _task(
     is_main: bool,
 ) -> Task:
     outputs, truth = reference.outputs[name], targets.get(name)
+    if not is_finite(outputs):
+        raise ArtifactError(
+            "the Keras model's outputs hold NaN or infinity, expected finite numbers; "
+            "train it again, or give inputs that it was made for"
+        )
     shape = (None, *outputs.shape[1:])
     kind = kind_of(shape, truth)
     wanted = metric if is_main or metric in metrics_of(kind, shape) else None

@@ -9,11 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from benchmark.judge.classification import Accuracy
 from benchmark.judge.drop import Side, drop_side, share_side
 from benchmark.judge.limits import Limits
 from benchmark.judge.metrics import NOTATIONS
-from benchmark.judge.scores import Scores
+from benchmark.judge.scores import Accuracy, Scores
 from benchmark.judge.statistics import (
     CONFIDENCE,
     ROUNDING,

@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.advise.pairs import Quality
-from benchmark.judge.classification import compare
+from benchmark.judge.classification import compare, score_classes
 from benchmark.judge.rows import Result
-from benchmark.judge.scores import score_output
 from benchmark.judge.verdict import Verdict
 from benchmark.measure.latency import Round, summarize
 from benchmark.measure.variants import Variant
@@ -89,7 +88,9 @@ def row(
         gzip_bytes=gzip_bytes,
         accuracy=compare(outputs, source, CLASSES),
         distance=NEAR,
-        scores=score_output(outputs, source, CLASSES, kind="classes", metric="accuracy"),
+        scores=score_classes(
+            outputs, source, CLASSES, kind="classes", metric="accuracy", threshold=0.5
+        ),
         latency=summarize(rounds, timer_ns=0, reference=None, quiet_only=False),
         kernels=kernels,
         predicted=predicted,

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from benchmark.judge.classification import (
-    Paired,
     as_classes,
     calibration_error,
     compare,
     compare_binary,
     in_top,
 )
+from benchmark.judge.scores import Paired
 from benchmark.judge.statistics import paired_drop_interval, wilson_interval
 
 

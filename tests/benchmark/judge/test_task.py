@@ -4,7 +4,7 @@ import pytest
 from benchmark.judge.metrics import Shape, TaskKind
 from benchmark.judge.task import kind_of, tasks_of
 from tests.benchmark.measure.raw import reference_of, tasks
-from train.common.errors import ToolkitError
+from train.common.errors import ArtifactError, ToolkitError
 from train.common.samples import Samples
 
 SOFTMAX = np.full((6, 4), 0.25, np.float32)
@@ -83,3 +83,8 @@ def test_targets_of_no_output_are_refused() -> None:
     test = Samples(inputs={"x": np.zeros((6, 2))}, targets={"other": LABELS})
     with pytest.raises(ToolkitError, match="got targets for output 'other', expected c; rename"):
         tasks_of(reference_of({"c": SOFTMAX}), test)
+
+
+def test_a_broken_keras_model_judges_nothing() -> None:
+    with pytest.raises(ArtifactError, match="Keras model's outputs hold NaN"):
+        tasks({"v": np.full_like(LOGITS, np.inf)}, {"v": LOGITS})

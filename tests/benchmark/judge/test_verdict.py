@@ -2,10 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from benchmark.judge.classification import Accuracy, Paired
 from benchmark.judge.drop import paired_drop
 from benchmark.judge.limits import Limits
-from benchmark.judge.scores import Scores
+from benchmark.judge.scores import Accuracy, Paired, Scores
 from benchmark.judge.verdict import OutputEvidence, Verdict, judge_file, judge_output, verdict_of
 from export.verify.distance import Distance
 
