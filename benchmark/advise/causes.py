@@ -1,4 +1,4 @@
-"""What can make a format slow, each as a clause that its evidence supports, or nothing."""
+"""What can make a format slow or large, each as a clause that its evidence supports, or nothing."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,53 @@ CONVERSIONS = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "C
 CallOverhead = Mapping[str, float | None]
 
 
-def delegation(row: Result, base: Result) -> Iterator[Clause]:
+def of_slow_precision(
+    row: Result,
+    base: Result,
+    entry: Format,
+    environment: Environment,
+    call_overhead_us: CallOverhead,
+    *,
+    slower: bool,
+) -> list[Clause]:
+    """Returns why a format of fewer bits is no faster than float32, or slower."""
+    return [
+        *(() if slower else _overhead_share(row, call_overhead_us)),
+        *_delegation(row, base),
+        *_widened_weights(row, base, entry),
+        *_more_operators(row, base),
+        *_missing_instructions(entry, environment),
+    ]
+
+
+def of_slow_runtime(row: Result, other: Result, call_overhead_us: CallOverhead) -> list[Clause]:
+    """Returns why a runtime is slower than another at the same scheme."""
+    return [
+        *_overhead_difference(row, other, call_overhead_us),
+        *_delegation(row, other),
+        *_conversions(row),
+    ]
+
+
+def of_large_file(row: Result, base: Result) -> list[Clause]:
+    """Returns why a file is larger than its bits per weight account for."""
+    operators, before = _operators_in_file(row), _operators_in_file(base)
+    if not before or operators.total() <= before.total():
+        return []
+    return [
+        Clause(
+            "the file has {} operators, that of {} {}; more of {}",
+            (operators.total(), base.variant.name, before.total(), _listed(operators - before)),
+        )
+    ]
+
+
+def count_operators(row: Result) -> int:
+    """Returns how many operators are in the file, as far as that is known."""
+    return _operators_in_file(row).total()
+
+
+def _delegation(row: Result, base: Result) -> Iterator[Clause]:
     """XNNPACK took a smaller share of it than of what it is compared with."""
     left, left_of_base = _undelegated(row), _undelegated(base)
     if not left or row.variant.mode != MODES["litert"][0]:
@@ -31,53 +77,53 @@ def delegation(row: Result, base: Result) -> Iterator[Clause]:
     rest = "all" if len(left) == total else "the rest"
     yield Clause(
         "XNNPACK took {} of {} operators, {} ({}) run on LiteRT's built-in kernels",
-        (total - len(left), total, rest, listed(Counter(left))),
+        (total - len(left), total, rest, _listed(Counter(left))),
     )
 
 
-def widened_weights(row: Result, base: Result, entry: Format) -> Iterator[Clause]:
+def _widened_weights(row: Result, base: Result, entry: Format) -> Iterator[Clause]:
     """Weights that the file itself makes float32 before they are used."""
-    count = operators_in_file(row)["DEQUANTIZE"] - operators_in_file(base)["DEQUANTIZE"]
+    count = _operators_in_file(row)["DEQUANTIZE"] - _operators_in_file(base)["DEQUANTIZE"]
     if entry.weights == "float16" and count > 0:
         yield Clause(
             "{} DEQUANTIZE operators in the file make the weights float32 to compute with", (count,)
         )
 
 
-def more_operators(row: Result, base: Result) -> Iterator[Clause]:
+def _more_operators(row: Result, base: Result) -> Iterator[Clause]:
     """ONNX Runtime runs more operators of it, those that convert between precisions included."""
     run, run_of_base = _operators(row), _operators(base)
     if row.variant.runtime != "onnxruntime":
         return
-    in_file = _converting(operators_in_file(row))
+    in_file = _converting(_operators_in_file(row))
     if not run or not run_of_base:
         if in_file:
-            yield Clause("the file has {}; which of them are run is not known", (listed(in_file),))
+            yield Clause("the file has {}; which of them are run is not known", (_listed(in_file),))
         return
     more = Counter(run) - Counter(run_of_base)
     converting = _converting(more)
     if converting or len(run) > len(run_of_base):
-        among = f", {listed(converting)} among them" if converting else ""
+        among = f", {_listed(converting)} among them" if converting else ""
         if in_file:
-            among += f" (the file has {listed(in_file)})"
+            among += f" (the file has {_listed(in_file)})"
         yield Clause(
             f"ONNX Runtime runs {len(run)} operators{among}, of {base.variant.name} "
             f"{len(run_of_base)}"
         )
     ranging = Counter({name: more[name] for name in more if name.startswith("DynamicQuantize")})
     if ranging:
-        yield Clause("{} find the activations' ranges anew in each call", (listed(ranging),))
+        yield Clause("{} find the activations' ranges anew in each call", (_listed(ranging),))
 
 
-def conversions(row: Result) -> Iterator[Clause]:
+def _conversions(row: Result) -> Iterator[Clause]:
     """Operators that only convert between precisions, of those that ONNX Runtime runs."""
     run = _operators(row)
     found = _converting(Counter(run))
     if row.variant.runtime == "onnxruntime" and found:
-        yield Clause("{} among the {} operators that ONNX Runtime runs", (listed(found), len(run)))
+        yield Clause("{} among the {} operators that ONNX Runtime runs", (_listed(found), len(run)))
 
 
-def missing_instructions(entry: Format, environment: Environment) -> Iterator[Clause]:
+def _missing_instructions(entry: Format, environment: Environment) -> Iterator[Clause]:
     """Arithmetic that the format needs and the processor lacks; nothing if that is not known."""
     features = environment.cpu_features
     if not features:
@@ -89,7 +135,7 @@ def missing_instructions(entry: Format, environment: Environment) -> Iterator[Cl
         yield Clause("this processor lists no dot-product instructions for 8-bit integers")
 
 
-def overhead_share(row: Result, call_overhead_us: CallOverhead) -> Iterator[Clause]:
+def _overhead_share(row: Result, call_overhead_us: CallOverhead) -> Iterator[Clause]:
     """A good part of a call is spent where no format can save anything."""
     overhead, p50 = _overhead(row, call_overhead_us), p50_us(row)
     if overhead is not None and OVERHEAD_SHARE * p50 <= overhead < p50:
@@ -100,7 +146,7 @@ def overhead_share(row: Result, call_overhead_us: CallOverhead) -> Iterator[Clau
         )
 
 
-def overhead_difference(
+def _overhead_difference(
     row: Result, other: Result, call_overhead_us: CallOverhead
 ) -> Iterator[Clause]:
     """The two runtimes' call overheads are a good part of what lies between two rows."""
@@ -115,7 +161,7 @@ def overhead_difference(
         )
 
 
-def operators_in_file(row: Result) -> Counter[str]:
+def _operators_in_file(row: Result) -> Counter[str]:
     """Returns how often each operator is in the file, by its manifest or by LiteRT; else empty."""
     manifest = row.variant.manifest
     if manifest and manifest.operators:
@@ -123,7 +169,7 @@ def operators_in_file(row: Result) -> Counter[str]:
     return Counter(_operators(row) if row.variant.runtime == "litert" else ())
 
 
-def listed(counted: Counter[str]) -> str:
+def _listed(counted: Counter[str]) -> str:
     """Returns counts as a text: `2 FULLY_CONNECTED, 1 SOFTMAX`."""
     return ", ".join(f"{count} {name}" for name, count in counted.items())
 

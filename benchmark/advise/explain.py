@@ -7,20 +7,8 @@ on it, supports it; where nothing does, the sentence says so.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from benchmark.advise.causes import (
-    CallOverhead,
-    conversions,
-    delegation,
-    listed,
-    missing_instructions,
-    more_operators,
-    operators_in_file,
-    overhead_difference,
-    overhead_share,
-    p50_us,
-    runtime_name,
-    widened_weights,
-)
+from benchmark.advise import causes
+from benchmark.advise.causes import CallOverhead, p50_us, runtime_name
 from benchmark.advise.clause import Clause, joined, merged
 from benchmark.advise.pairs import Ratio, latency_ratio
 from benchmark.judge.rows import Result
@@ -74,9 +62,9 @@ def explain(
         call_overhead_us: by runtime, what a call costs that computes nothing, in microseconds.
     """
     return tuple(
-        Explanation(row=row.variant.name, finding=finding, causes=tuple(causes))
+        Explanation(row=row.variant.name, finding=finding, causes=tuple(why))
         for row in results
-        for finding, causes in _findings(row, results, environment, call_overhead_us)
+        for finding, why in _findings(row, results, environment, call_overhead_us)
     )
 
 
@@ -93,12 +81,12 @@ def grouped(explanations: Iterable[Explanation]) -> list[str]:
 
 
 def _shared_sentence(some: Sequence[Explanation]) -> str:
-    causes: dict[str, list[tuple[str, Clause]]] = {}
+    by_cause: dict[str, list[tuple[str, Clause]]] = {}
     for found in some:
         for cause in found.causes:
-            causes.setdefault(cause.text, []).append((found.row, cause))
+            by_cause.setdefault(cause.text, []).append((found.row, cause))
     clauses = []
-    for named in causes.values():
+    for named in by_cause.values():
         of_all = len(named) == len(some)
         names = "" if of_all else f" ({joined([name for name, _ in named])})"
         clauses.append(merged([cause for _, cause in named]) + names)
@@ -153,25 +141,18 @@ def _fine_tuning(row: Result) -> Iterator[Finding]:
 def _size(row: Result, base: Result, entry: Format) -> Iterator[Finding]:
     if row.size_bytes is None or base.size_bytes is None:
         return
-    operators, before = operators_in_file(row), operators_in_file(base)
     bits = BITS_PER_WEIGHT[entry.weights]
     share = bits / BITS_PER_WEIGHT["float32"]
-    overhead = OVERHEAD_BYTES + OVERHEAD_BYTES_PER_OPERATOR * operators.total()
+    overhead = OVERHEAD_BYTES + OVERHEAD_BYTES_PER_OPERATOR * causes.count_operators(row)
     if row.size_bytes <= base.size_bytes * share * (1 + SIZE_SLACK) + overhead:
         return
-    cause = Clause("no cause found in the file")
-    if before and operators.total() > before.total():
-        cause = Clause(
-            "the file has {} operators, that of {} {}; more of {}",
-            (operators.total(), base.variant.name, before.total(), listed(operators - before)),
-        )
     name, size = base.variant.name, _kb(base.size_bytes)
     finding = Clause(
         f"larger than {bits} bits per weight: {{}} kB, {{}} of {name}'s {size} kB, expected about "
         f"{share:.0%}",
         (_kb(row.size_bytes), f"{row.size_bytes / base.size_bytes:.0%}"),
     )
-    yield finding, [cause]
+    yield finding, causes.of_large_file(row, base) or [Clause("no cause found in the file")]
 
 
 def _dense(row: Result, base: Result) -> Iterator[Finding]:
@@ -183,13 +164,13 @@ def _dense(row: Result, base: Result) -> Iterator[Finding]:
         f"about as large as {base.variant.name} ({{}} and {_kb(base.size_bytes)} kB)",
         (_kb(row.size_bytes),),
     )
-    causes = [Clause("weights are stored dense, one byte each")]
+    why = [Clause("weights are stored dense, one byte each")]
     if row.gzip_bytes and base.gzip_bytes and row.gzip_bytes < base.gzip_bytes:
         before = _kb(base.gzip_bytes)
-        causes.append(
+        why.append(
             Clause(f"gzip is where it shows, {{}} instead of {before} kB", (_kb(row.gzip_bytes),))
         )
-    yield finding, causes
+    yield finding, why
 
 
 def _precision(
@@ -203,16 +184,10 @@ def _precision(
     ratio = latency_ratio(row, base)
     if entry.weights == "float32" or ratio is None or ratio.low <= 1 - FASTER_BY:
         return
-    causes = [
-        *delegation(row, base),
-        *widened_weights(row, base, entry),
-        *more_operators(row, base),
-        *missing_instructions(entry, environment),
-    ]
-    if ratio.value <= 1 + SLOWER_BY:
-        causes = [*overhead_share(row, call_overhead_us), *causes]
+    slower = ratio.value > 1 + SLOWER_BY
+    found = causes.of_slow_precision(row, base, entry, environment, call_overhead_us, slower=slower)
     against = f"{base.variant.name} ({{}} and {p50_us(base):.1f} µs)"
-    yield _compared(ratio, against, f"{p50_us(row):.1f}"), causes or [NO_CAUSE]
+    yield _compared(ratio, against, f"{p50_us(row):.1f}"), found or [NO_CAUSE]
 
 
 def _runtime(row: Result, other: Result, call_overhead_us: CallOverhead) -> Iterator[Finding]:
@@ -220,14 +195,10 @@ def _runtime(row: Result, other: Result, call_overhead_us: CallOverhead) -> Iter
     ratio = latency_ratio(row, other)
     if ratio is None or ratio.low <= RUNTIME_FACTOR:
         return
-    causes = [
-        *overhead_difference(row, other, call_overhead_us),
-        *delegation(row, other),
-        *conversions(row),
-    ]
     against = f"{{}} on {runtime_name(other)} ({{}} and {{}} µs)"
     figures = (other.variant.name, f"{p50_us(row):.1f}", f"{p50_us(other):.1f}")
-    yield _compared(ratio, against, *figures), causes or [NO_CAUSE]
+    found = causes.of_slow_runtime(row, other, call_overhead_us)
+    yield _compared(ratio, against, *figures), found or [NO_CAUSE]
 
 
 def _compared(ratio: Ratio, against: str, *figures: str) -> Clause:
