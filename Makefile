@@ -34,7 +34,7 @@ fix: $(VENV)/dev ## mend what the linter and the formatter can
 dashboard: $(VENV)/host ## show every trial of the searches in TensorBoard, on this machine only
 	$(BIN)/tensorboard --logdir artifacts/logs --host 127.0.0.1
 
-bench: $(VENV)/dev ## print the speed ratios that the README claims (needs `make run` once)
+bench: $(VENV)/dev ## print the speed ratios that the README claims, and the time of `make run` (needs it once)
 	$(BIN)/python -m tests.ratios
 
 accuracies: $(VENV)/dev ## print what training reaches at several widths and seeds (half an hour)

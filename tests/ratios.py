@@ -1,4 +1,4 @@
-"""`make bench`: the speed ratios that the README claims, each pair measured in one run.
+"""`make bench`: the speed ratios that the README claims, then how long whole commands take.
 
 Ratios, because single times of a shared machine mean little; pairs are interleaved in rounds,
 so that the machine's drift hits both sides alike.
@@ -50,16 +50,18 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     read_model_record(options.artifacts)
     images = dataset.load_test(options.data).images[:CALLS_A_ROUND]
-    process_ratios(options.artifacts)
+    process_ratios()
     bare_loop_ratio(options.artifacts, images)
     latency_ratios(options.artifacts, options.data)
     export_ratio(options.artifacts)
     search_ratio()
+    benchmark_times(options.artifacts)
+    run_times()
     return 0
 
 
-def process_ratios(artifacts: Path) -> None:
-    """Prints how long whole commands take, against an interpreter that does nothing."""
+def process_ratios() -> None:
+    """Prints how long `--help` takes, against an interpreter that does nothing."""
     commands = {
         "python -c pass": ["-c", "pass"],
         **{f"python -m {name} --help": ["-m", name, "--help"] for name in STAGES},
@@ -71,17 +73,42 @@ def process_ratios(artifacts: Path) -> None:
     for name in seconds:
         median = statistics.median(seconds[name])
         show(name, f"{median * 1000:.0f} ms", median / statistics.median(seconds["python -c pass"]))
+
+
+def wall_seconds(
+    arguments: Sequence[str], *, program: str = sys.executable, folder: Path = REPOSITORY
+) -> float:
+    """Returns how long a new interpreter, or another program, takes with some arguments."""
+    started = time.perf_counter()
+    subprocess.run([program, *arguments], cwd=folder, capture_output=True, check=False)
+    return time.perf_counter() - started
+
+
+def benchmark_times(artifacts: Path) -> None:
+    """Prints how long the benchmark of every export takes."""
     for options in ((), ("--quick",)):
         whole = wall_seconds(["-m", "benchmark", "--artifacts", str(artifacts), *options])
-        name = " ".join(("python -m benchmark", *options))
-        print(f"{name}: {whole:.1f} s for every export in {artifacts}")
+        print(f"{' '.join(('python -m benchmark', *options)):<48} {whole:>16.1f} s")
 
 
-def wall_seconds(arguments: Sequence[str]) -> float:
-    """Returns how long a new interpreter takes with some arguments."""
-    started = time.perf_counter()
-    subprocess.run([sys.executable, *arguments], cwd=REPOSITORY, capture_output=True, check=False)
-    return time.perf_counter() - started
+def run_times() -> None:
+    """Prints how long `make run` and each of its steps take in a fresh clone of this repository."""
+    with tempfile.TemporaryDirectory() as folder:
+        clone = Path(folder, "clone")
+        subprocess.run(["git", "clone", "--quiet", REPOSITORY, clone], check=True)
+        seconds = {"set-up": wall_seconds([".venv/host"], program="make", folder=clone)}
+        for stage in STAGES:
+            options = ["--format", "all"] if stage == "export" else []
+            seconds[stage] = wall_seconds(
+                ["-m", stage, *options], program=str(clone / ".venv/bin/python"), folder=clone
+            )
+    whole = sum(seconds.values())
+    for name, found in (
+        *((f"make run: {name}", found) for name, found in seconds.items()),
+        ("make run without set-up", whole - seconds["set-up"]),
+        ("make run", whole),
+    ):
+        print(f"{name:<48} {found:>16.1f} s")
 
 
 def latency_ratios(artifacts: Path, data: Path | None) -> None:

@@ -1,4 +1,4 @@
-"""Raw results as they come in, on disk, so that a run that is cut off can go on. Light.
+"""Raw results on disk as they arrive, so that a run that was cut off can be resumed.
 
 A folder beside the artifacts: `run.json` says what the run is, `<row>.json` and the files
 `<row>.output0.npy`, … hold what loading and all examples gave, `round-<n>.json` the timed calls of
@@ -25,13 +25,13 @@ class PartialResults:
     """The raw results of one run."""
 
     def __init__(self, artifacts: Path, identity: Mapping[str, Any], *, resume: bool) -> None:
-        """Starts anew, or goes on with what is there.
+        """Starts anew, or resumes.
 
         Args:
             artifacts: the artifacts folder.
             identity: all that the raw results depend on, a JSON object; results of runs that
                 differ in it are never mixed.
-            resume: whether to go on; where nothing is there, it starts anew.
+            resume: whether to resume; starts anew where there is nothing to resume.
 
         Raises:
             ArtifactError: `resume`, and what is there is another run.
@@ -60,7 +60,7 @@ class PartialResults:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def row(self, key: str) -> dict[str, Any] | None:
-        """Returns what loading a row and running all examples gave; None if it is not all there."""
+        """Returns a row's results of loading and of all examples; None if some are missing."""
         path = self._folder / f"{key}.json"
         if not path.is_file():
             return None
@@ -80,7 +80,7 @@ class PartialResults:
         return found
 
     def add_row(self, key: str, scalars: Mapping[str, Any], outputs: Path) -> None:
-        """Keeps what a row gave; the files in the folder `outputs` are moved."""
+        """Keeps a row's results; the files of its outputs are moved out of the folder `outputs`."""
         for number in range(len(scalars["outputs"])):
             (outputs / f"{number}.npy").replace(self._outputs_path(key, number))
         shutil.rmtree(outputs)
@@ -99,12 +99,12 @@ class PartialResults:
         self._write(self._round_path(number), answers)
 
     def answer(self, key: str, name: str) -> dict[str, Any] | None:
-        """Returns what else was asked of a row, as `throughput`; None if it was not."""
+        """Returns another measurement of a row, such as `throughput`; None if it was not made."""
         path = self._folder / f"{key}.{name}.json"
         return _load(path) if path.is_file() else None
 
     def add_answer(self, key: str, name: str, answer: Mapping[str, Any]) -> None:
-        """Keeps what else a row gave."""
+        """Keeps another measurement of a row."""
         self._write(self._folder / f"{key}.{name}.json", answer)
 
     def scratch(self, key: str) -> Path:

@@ -1,4 +1,4 @@
-"""What the machine did while it was measured, and why rounds may differ. Light.
+"""What the machine did while it was measured, and why rounds may differ.
 
 Linux says most of this in /proc and /sys; what a system doesn't say is None.
 """

@@ -31,7 +31,7 @@ OnProgress = Callable[[str, float], None]
 
 @dataclass(kw_only=True)
 class Measured:
-    """What measuring gave besides the raw results on disk.
+    """The results of measuring that are not on disk.
 
     Attributes:
         problems: why a row could not be measured, by its key.
@@ -159,7 +159,7 @@ class Session:
         return key not in self._measured.problems and self._raw.answer(key, name) is None
 
     def _ask_extras(self, workers: Sequence[Loaded]) -> None:
-        """Asks for what is wanted besides; a row without it is still a row."""
+        """Makes the other measurements that were asked for; a row is valid without them."""
         for loaded in workers:
             for name, arguments in self._extras.items():
                 if not self._lacks(loaded.key, name):

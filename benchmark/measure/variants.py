@@ -53,7 +53,7 @@ class Variant:
 
     @property
     def size_bytes(self) -> int | None:
-        """The size of the file, or of a folder's files; None if there is none to be had."""
+        """The size of the file, or of a folder's files; None if it is not known."""
         if self.manifest is not None:
             return self.manifest.size_bytes
         if self.problem or self.path.name != RECORD_FILE:

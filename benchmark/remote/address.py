@@ -1,4 +1,4 @@
-"""Where another machine is, and what to say when it lacks something. Light."""
+"""Where another machine is, and what to say when it lacks something."""
 
 import re
 import shlex
@@ -10,7 +10,7 @@ ADDRESS = re.compile(
     r"(?P<user>[\w.][\w.-]*@)?(?P<host>\w[\w.-]*|\[[0-9a-fA-F:]+\])(:(?P<port>\d{1,5}))?"
 )
 CONNECT_TIMEOUT_S = 10
-# A connection that is silent so long is dead: three questions without an answer.
+# ssh asks the other end after so many silent seconds, and gives up after three times.
 ALIVE_INTERVAL_S = 10
 DEFAULT_PYTHON = "python3"
 INSTALL = "install --no-deps --require-hashes -r /dev/stdin"
@@ -63,7 +63,7 @@ def parse_address(text: str) -> Address:
     """Returns the machine that `user@host:port` names; user and port may be left out.
 
     Raises:
-        ToolkitError: it is no such text, or the port is none.
+        ToolkitError: the text does not name a machine, or the port is out of range.
     """
     found = ADDRESS.fullmatch(text)
     port = int(found["port"]) if found and found["port"] else None

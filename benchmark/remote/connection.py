@@ -1,4 +1,4 @@
-"""An agent on another machine, reached by ssh: lines of JSON in, lines of JSON out. Light."""
+"""An agent on another machine, reached by ssh: lines of JSON in, lines of JSON out."""
 
 import json
 import shlex
@@ -85,7 +85,7 @@ class Connection:
     def answers(self) -> Iterator[Mapping[str, Any]]:
         """Yields the agent's messages until it or the connection ends.
 
-        Other lines, as a login's greetings, are passed over.
+        Other lines, such as a login's greetings, are ignored.
 
         Raises:
             ToolkitError: a line is longer than any message.
@@ -94,7 +94,7 @@ class Connection:
             if len(line) == MAX_LINE_BYTES:
                 raise ToolkitError(
                     f"the other machine sent more than {MAX_LINE_BYTES:,} bytes in a line, "
-                    "expected results; look what answers there"
+                    "expected results; check what answers there"
                 )
             with suppress(ValueError, RecursionError):
                 message = json.loads(line)
@@ -102,7 +102,7 @@ class Connection:
                     yield message
 
     def ending(self) -> tuple[int, str]:
-        """Returns ssh's exit code and the last line of what it and the other shell complained."""
+        """Returns ssh's exit code and the last line that it or the shell there wrote to stderr."""
         code = self._process.wait()
         self._errors.seek(0)
         lines = self._errors.read().decode(errors="replace").strip().splitlines()

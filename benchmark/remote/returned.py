@@ -1,4 +1,4 @@
-"""What comes back from another machine, kept as it comes. Light.
+"""What comes back from another machine, kept as it comes.
 
 `hosts/` in the artifacts folder: `<host>.json` (and .csv, .md, .html) of the last finished run,
 `<host>.partial/` of one under way or cut off. Nothing that is sent decides where it is written.
@@ -31,16 +31,16 @@ class Returned:
         self.partial = self._folder / f"{name}.partial"
 
     def start(self, *, resume: bool) -> None:
-        """Makes the folder for raw results, an empty one unless a run is gone on with."""
+        """Makes the folder for raw results, an empty one unless a run is resumed."""
         if not resume:
             shutil.rmtree(self.partial, ignore_errors=True)
         self.partial.mkdir(parents=True, exist_ok=True)
 
     def keep(self, message: Mapping[str, Any]) -> None:
-        """Keeps a file that a message brings; other messages are no matter.
+        """Keeps a file that a message brings; ignores other messages.
 
         Raises:
-            ArtifactError: its name is none that the benchmark writes, or it is too much.
+            ArtifactError: the benchmark writes no file of that name, or it is too large.
         """
         for kind, pattern in (("partial", FILE_NAME), ("result", RESULT_NAME)):
             if kind not in message:
@@ -50,7 +50,7 @@ class Returned:
             if not pattern.fullmatch(name) or self._left_bytes < 0:
                 raise ArtifactError(
                     f"the other machine sent {name[:100]!r}, {len(content):,} bytes, expected the "
-                    f"benchmark's results, at most {MAX_BYTES:,} bytes; look what runs there"
+                    f"benchmark's results, at most {MAX_BYTES:,} bytes; check what runs there"
                 )
             self._write(self.partial / name, content)
 
@@ -81,5 +81,5 @@ def _decoded(text: object) -> bytes:
     except (binascii.Error, ValueError) as error:
         raise ArtifactError(
             f"the other machine sent garbled content ({error}), expected the benchmark's results; "
-            "look what runs there"
+            "check what runs there"
         ) from error

@@ -1,4 +1,4 @@
-"""A bundle → another machine → its results here. Light."""
+"""A bundle → another machine → its results here."""
 
 import json
 import shutil
@@ -42,7 +42,7 @@ class RemoteConfig:
         formats: what goes into the bundle; None for every export there is.
         images: how many test images go into it; None for all.
         arguments: of the benchmark there.
-        resume: whether to go on with a run that was cut off.
+        resume: whether to continue a run that was cut off.
     """
 
     host: str
@@ -155,7 +155,7 @@ def _check(
     """Checks that the agent runs there and has what a bundle needs.
 
     Raises:
-        ToolkitError: it has not; the message says the command that mends it.
+        ToolkitError: it does not; the message names the command that fixes it.
     """
     if found is None:
         code, complaint = connection.ending()
@@ -173,7 +173,7 @@ def _check(
         version, missing = tuple(map(int, found["python"])), list(map(str, found["missing"]))
     except (LookupError, TypeError, ValueError) as error:
         raise ToolkitError(
-            f"{config.host} answers with something else than a version ({error}); look what "
+            f"{config.host} answers, but not with its version ({error}); check what "
             f"{config.python} is there"
         ) from error
     if version < MIN_PYTHON:
@@ -190,7 +190,7 @@ def _check(
 def _follow(
     answers: Iterator[Mapping[str, Any]], returned: Returned, address: Address
 ) -> int | None:
-    """Prints and keeps what comes; returns the exit code there, None if the connection ended."""
+    """Prints and keeps what arrives; returns the exit code there, None if the connection ended."""
     for message in answers:
         returned.keep(message)
         if "out" in message and not str(message["out"]).startswith(PAGE_LINE):
@@ -225,7 +225,7 @@ def _kept(returned: Returned) -> str:
 
 
 def passed_on(arguments: Sequence[str]) -> tuple[str, ...]:
-    """Returns those arguments of the command line that the benchmark there is to have."""
+    """Returns the arguments of the command line that the benchmark there gets too."""
     here = Parser(prog="python -m benchmark", description="")
     here.add_shared_arguments()
     add_bundle_images(here.add_argument)

@@ -7,6 +7,7 @@ imported before the fork: ONNX Runtime starts threads when it is imported, and a
 survive a fork. `process.py` has the other end of standard input, a socket.
 """
 
+import importlib
 import json
 import os
 import socket
@@ -14,13 +15,25 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from benchmark.measure.worker.memory import map_again, resident_files
-from benchmark.measure.worker.model import serve
+import numpy as np
+
+from benchmark.measure.worker.memory import map_again, resident_files, resident_peak
+from benchmark.measure.worker.model import LoadedModel
+from benchmark.measure.worker.process import Job
+from benchmark.measure.worker.timing import Clock, timer_cost_ns
+from export.runtimes.keras import KerasRunner
+from export.runtimes.open import open_runner
+from export.runtimes.runner import Runner
 from train.common.errors import MissingPackageError, ToolkitError
 
 MAX_REQUEST_BYTES = 64
+RUNTIME_MODULES = {
+    "litert": "ai_edge_litert.interpreter",
+    "onnxruntime": "onnxruntime",
+    "keras": "keras",
+}
 
 
 def fork_workers(work: Callable[[socket.socket], int]) -> int:
@@ -67,6 +80,58 @@ def answer_requests(connection: socket.socket) -> int:
     except ToolkitError as error:
         answer({"error": str(error)})
     return 0
+
+
+def serve(
+    requests: IO[str],
+    answer: Callable[[dict[str, Any]], None],
+    *,
+    clock_ns: Clock,
+    opener: Callable[..., Runner] = open_runner,
+) -> None:
+    """Loads the job of the first request, then answers the others until they end.
+
+    Args:
+        requests: lines of JSON: a job, then objects with `do`, a method of `LoadedModel`.
+        answer: sends one answer.
+        clock_ns: a monotonic clock in nanoseconds.
+        opener: opens a runner, as `open_runner` does.
+
+    Raises:
+        ArtifactError: the runtime refuses the file, or the file is not what was declared.
+    """
+    started_ns = time.monotonic_ns()
+    job = Job.from_json(json.loads(requests.readline()))
+    raw = {name: np.load(path, mmap_mode="r") for name, path in job.raw.items()}
+    import_runtime(job.runtime)
+    empty_bytes = resident_peak()
+    load_started = clock_ns()
+    with opener(job.runtime, job.file, threads=job.threads, mode=job.mode) as runner:
+        loaded = clock_ns()
+        model = LoadedModel(job, runner, raw, clock_ns, answer)
+        first_inference_us = model.first_inference_us()
+        peak_bytes = resident_peak()
+        answer(
+            {
+                "first_result_ns": time.monotonic_ns() - started_ns,
+                "load_ms": (loaded - load_started) / 1e6,
+                "first_inference_us": first_inference_us,
+                "peak_rss_bytes": peak_bytes,
+                "peak_rss_over_empty_bytes": max(0, peak_bytes - empty_bytes),
+                "timer_ns": timer_cost_ns(clock_ns),
+                "call": runner.call if isinstance(runner, KerasRunner) else "invoke",
+            }
+        )
+        for line in requests:
+            request = json.loads(line)
+            method = getattr(model, "do_" + request.pop("do"))
+            answer(method(**request))
+
+
+def import_runtime(runtime: str) -> None:
+    """Imports a runtime's package, so that its own memory can be told from a model's."""
+    if runtime in RUNTIME_MODULES:
+        importlib.import_module(RUNTIME_MODULES[runtime])
 
 
 if __name__ == "__main__":

@@ -1,23 +1,18 @@
 """A model loaded in a worker, and what can be asked of it."""
 
-import importlib
-import json
 import resource
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.lib.format import open_memmap
 
 from benchmark.measure.experiments import MAX_EXAMPLES, changed_inputs
-from benchmark.measure.worker.memory import resident_peak
 from benchmark.measure.worker.process import Job
 from benchmark.measure.worker.profilers import operators, profile
-from benchmark.measure.worker.timing import Clock, time_calls, timer_cost_ns, warm_up
-from export.runtimes.keras import KerasRunner
-from export.runtimes.open import open_runner
+from benchmark.measure.worker.timing import Clock, time_calls, warm_up
 from export.runtimes.predict import clipped, encode_all, predict, range_use
 from export.runtimes.runner import Runner, Values, pack, unpack
 from train.common.environment import pin
@@ -29,63 +24,6 @@ CHUNK_VALUES = 4_000_000  # of inputs and outputs
 CHUNK_NS = 2_000_000_000  # of a slow model, so that it can be said how far it is
 PROFILE_NS = 5_000_000_000
 EXPERIMENTS_NS = 30_000_000_000  # of all changes together
-RUNTIME_MODULES = {
-    "litert": "ai_edge_litert.interpreter",
-    "onnxruntime": "onnxruntime",
-    "keras": "keras",
-}
-
-
-def serve(
-    requests: IO[str],
-    answer: Callable[[dict[str, Any]], None],
-    *,
-    clock_ns: Clock,
-    opener: Callable[..., Runner] = open_runner,
-) -> None:
-    """Loads the job of the first request, then answers the others until they end.
-
-    Args:
-        requests: lines of JSON: a job, then objects with `do`, a method of `LoadedModel`.
-        answer: sends one answer.
-        clock_ns: a monotonic clock in nanoseconds.
-        opener: opens a runner, as `open_runner` does.
-
-    Raises:
-        ArtifactError: the runtime refuses the file, or the file is not what was declared.
-    """
-    started_ns = time.monotonic_ns()
-    job = Job.from_json(json.loads(requests.readline()))
-    raw = {name: np.load(path, mmap_mode="r") for name, path in job.raw.items()}
-    import_runtime(job.runtime)
-    empty_bytes = resident_peak()
-    load_started = clock_ns()
-    with opener(job.runtime, job.file, threads=job.threads, mode=job.mode) as runner:
-        loaded = clock_ns()
-        model = LoadedModel(job, runner, raw, clock_ns, answer)
-        first_inference_us = model.first_inference_us()
-        peak_bytes = resident_peak()
-        answer(
-            {
-                "first_result_ns": time.monotonic_ns() - started_ns,
-                "load_ms": (loaded - load_started) / 1e6,
-                "first_inference_us": first_inference_us,
-                "peak_rss_bytes": peak_bytes,
-                "peak_rss_over_empty_bytes": max(0, peak_bytes - empty_bytes),
-                "timer_ns": timer_cost_ns(clock_ns),
-                "call": runner.call if isinstance(runner, KerasRunner) else "invoke",
-            }
-        )
-        for line in requests:
-            request = json.loads(line)
-            method = getattr(model, "do_" + request.pop("do"))
-            answer(method(**request))
-
-
-def import_runtime(runtime: str) -> None:
-    """Imports a runtime's package, so that its own memory can be told from a model's."""
-    if runtime in RUNTIME_MODULES:
-        importlib.import_module(RUNTIME_MODULES[runtime])
 
 
 class LoadedModel:
@@ -217,7 +155,7 @@ class LoadedModel:
         }
 
     def do_throughput(self, batch: int, limit_ns: int) -> dict[str, Any]:
-        """Measures images a second in batches, or one by one where the file fixes a batch of one.
+        """Measures examples per second in batches, or one by one where the batch is fixed.
 
         The median over the batches, of at most `limit_ns` in all.
         """

@@ -99,7 +99,7 @@ def test_an_error_there_is_an_error_here(config: BundleConfig) -> None:
         ("echo 'sh: python3: not found' >&2; exit 127", "pi lacks Python: got 'sh: python3: not"),
         (f"echo '{OLD}'", "got Python 3.9.2 as python3, expected 3.11"),
         (f"echo '{BARE}'", "pi lacks rich; run `ssh pi 'python3 -m"),
-        ("""echo '{"python": "new"}'""", "answers with something else than a version"),
+        ("""echo '{"python": "new"}'""", "answers, but not with its version"),
         (f"echo '{HELLO}'; echo 'Broken pipe' >&2; exit 255", "was cut off (Broken pipe); nothing"),
         (
             f"""echo '{HELLO}'; echo '{{"partial": "../x", "content": ""}}'; cat > /dev/null""",

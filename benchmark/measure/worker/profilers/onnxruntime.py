@@ -1,4 +1,4 @@
-"""Times each node of an `.onnx` file with ONNX Runtime's own profiler. Light."""
+"""Times each node of an `.onnx` file with ONNX Runtime's own profiler."""
 
 import json
 from collections.abc import Sequence

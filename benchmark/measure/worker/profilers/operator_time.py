@@ -1,4 +1,4 @@
-"""What a profiler says of one operator. Light."""
+"""What a profiler says of one operator."""
 
 from dataclasses import asdict, dataclass
 from typing import Any

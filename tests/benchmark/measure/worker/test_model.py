@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmark.measure.worker.model import LoadedModel, serve
+from benchmark.measure.worker.__main__ import serve
+from benchmark.measure.worker.model import LoadedModel
 from benchmark.measure.worker.process import Job
 from export.runtimes.runner import Values
 from tests.examples import INPUT, OUTPUT, PREPROCESSING, FakeRunner
