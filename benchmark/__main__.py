@@ -120,7 +120,6 @@ def _measure_here(options: Namespace) -> int:
 
 def _measure_there(options: Namespace, arguments: Sequence[str]) -> int:
     """Measures on another machine; returns the exit code there."""
-    from benchmark.remote.run import RemoteConfig, passed_on, run_on_host
     from train.common.bundled import in_bundle
 
     if options.bundle_images != DEFAULT_BUNDLE_IMAGES and options.bundle is not None:
@@ -130,6 +129,8 @@ def _measure_there(options: Namespace, arguments: Sequence[str]) -> int:
             "got --host in a bundle, or with --include-keras or --reports, expected neither; "
             "run it where the exports were made, its reports go to hosts/ beside them"
         )
+    from benchmark.remote.run import RemoteConfig, passed_on, run_on_host  # not in a bundle
+
     remote = RemoteConfig(
         host=options.host,
         python=options.remote_python,

@@ -63,11 +63,6 @@ class SourceModel:
             raise ArtifactError("got no calibration data; give it with --calibration")
         return self._representative
 
-    @property
-    def is_calibrated(self) -> bool:
-        """Whether there are calibration inputs."""
-        return self._representative is not None
-
     def signature(self, batch: int | None) -> list[tf.TensorSpec]:
         """Returns the inputs' TensorFlow signature with a fixed or open batch dimension."""
         return [
