@@ -23,6 +23,7 @@ from selenium.webdriver.chrome.service import Service
 from train.common.cli import run_command
 from train.common.progress import EVERY_STEP_VARIABLE
 
+SMALL_FIT = ("--recipe", "notebook", "--units", "32", "--epochs", "3")
 # One epoch and half the weights: the small model has less to spare than the reference.
 EXPORT_ALL = ("--format", "all", "--epochs", "1", "--sparsity", "0.5")
 # Three epochs of 32 units are far below the baseline of the real job.
@@ -148,10 +149,7 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
 
 
 def train_and_export(artifacts: Path) -> None:
-    trained = run_module(
-        "train",
-        *("--recipe", "notebook", "--units", "32", "--epochs", "3", "--artifacts", artifacts),
-    )
+    trained = run_module("train", *SMALL_FIT, "--artifacts", artifacts)
     assert trained.code == 0, trained.err
     exported = run_module("export", *EXPORT_ALL, "--artifacts", artifacts)
     assert exported.code == 0, exported.err
@@ -162,6 +160,33 @@ def train_and_export(artifacts: Path) -> None:
 def trained_artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small model trained on the real data and exported to every format, by the commands."""
     return made_once(tmp_path_factory, "trained", train_and_export)
+
+
+@pytest.fixture(scope="session")
+def benchmarked_artifacts(
+    trained_artifacts: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The trained artifacts with `benchmark.json` and, in `stdout.txt`, what was printed."""
+
+    def benchmark(folder: Path) -> None:
+        shutil.copytree(trained_artifacts, folder, dirs_exist_ok=True)
+        done = run_module("benchmark", "--artifacts", folder, *GATE)
+        assert done.code == 0, done.out + done.err
+        (folder / "stdout.txt").write_text(done.out)
+
+    return made_once(tmp_path_factory, "benchmarked", benchmark)
+
+
+@pytest.fixture(scope="session")
+def retrained_artifacts(trained_artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another model than the one that the exports beside it were made from."""
+
+    def retrain(folder: Path) -> None:
+        shutil.copytree(trained_artifacts, folder, dirs_exist_ok=True)
+        done = run_module("train", *SMALL_FIT, "--seed", "9", "--artifacts", folder)
+        assert done.code == 0, done.err
+
+    return made_once(tmp_path_factory, "retrained", retrain)
 
 
 def install_device_extra(folder: Path) -> None:

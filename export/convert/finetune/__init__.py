@@ -31,6 +31,7 @@ def fine_tune(source: SourceModel, recipes: Sequence[Recipe], settings: Settings
         ToolkitError: a layer cannot be rebuilt or fine-tuned, and is named; or there is no
             training data.
     """
+    tf_keras.backend.reset_uids()  # a file's names must not depend on what was exported before it
     model = rebuild(source.model, source.representative.inputs)
     for recipe in recipes:
         tf_keras.utils.set_random_seed(SEED)

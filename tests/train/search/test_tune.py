@@ -142,6 +142,35 @@ def test_a_finished_search_is_not_repeated_unless_asked(
     assert (anew.reused, len(no_fit)) == (False, 4)
 
 
+@pytest.mark.parametrize("tuner", ["hyperband", "random", "bayesian", "grid"])
+def test_a_search_that_was_cut_off_goes_on_with_the_running_trial(
+    tuner: str,
+    data: FitData,
+    tmp_path: Path,
+    no_fit: list[Recipe],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class CutOffError(BaseException):
+        """Nothing catches it, as nothing catches the end of a process."""
+
+    def cut_off(*_: Any, **__: Any) -> dict[str, list[float]]:
+        if fitted:
+            raise CutOffError
+        fitted.append(True)
+        return {"val_accuracy": [0.5]}
+
+    fitted: list[bool] = []
+    config = quick(tmp_path, tuner=tuner, trials=None if tuner == "hyperband" else 3)
+    with monkeypatch.context() as patch:
+        patch.setattr("train.search.tuners.fit", cut_off)
+        with pytest.raises(CutOffError):
+            search(config, data, Heard(), data_sha256="d")
+    found = search(replace(config, resume=True), data, Heard(), data_sha256="d")
+    assert len(no_fit) == len(found.trials) - 1
+    assert [trial["trial"] for trial in found.trials] == list(range(1, len(found.trials) + 1))
+    assert {trial["status"] for trial in found.trials} == {"COMPLETED"}
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"best": {}, "trials": []}'])
 def test_a_corrupt_result_of_a_search_is_named(content: str, data: FitData, tmp_path: Path) -> None:
     folder = tmp_path / "tuning" / search_name(quick(tmp_path), "d")
