@@ -135,7 +135,7 @@ def test_a_record_is_repeated_and_only_on_its_data(trained_artifacts: Path, tmp_
     del content["recipe"]
     (tmp_path / "other.json").write_text(json.dumps(content))
     garbled = run_in_process("train", *arguments)
-    assert_one_line_error(garbled, "other.json lacks or garbles 'recipe'")
+    assert_one_line_error(garbled, "other.json is not a record of a training run", "recipe")
 
 
 @pytest.mark.parametrize(
