@@ -160,7 +160,8 @@ def test_a_search_that_was_cut_off_goes_on_with_the_running_trial(
         return {"val_accuracy": [0.5]}
 
     fitted: list[bool] = []
-    config = quick(tmp_path, tuner=tuner, trials=None if tuner == "hyperband" else 3)
+    short = {"trials": None, "search_epochs": 2} if tuner == "hyperband" else {"trials": 3}
+    config = quick(tmp_path, tuner=tuner, **short)
     with monkeypatch.context() as patch:
         patch.setattr("train.search.tuners.fit", cut_off)
         with pytest.raises(CutOffError):
