@@ -74,7 +74,6 @@ def export_formats(
         work.mkdir()
         inputs = None
         if record is not None:
-            report.step("reading the data")
             inputs = job.conversion_inputs(record.inputs, record.outputs, work)
 
         @cache
