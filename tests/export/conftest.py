@@ -1,17 +1,21 @@
 """A tiny real Keras model that classifies synthetic images, and what it is verified against."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import flatbuffers
 import keras
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from export.convert.calibration import representative_dataset
+from export.convert.flatbuffer import FILE_IDENTIFIER
 from export.convert.inputs import Training
 from export.convert.make import Made, make
 from export.convert.source import SourceModel
-from export.formats import Format
+from export.formats import FORMATS, Format
 from export.model.load import load_model
 from export.model.request import ModelRequest
 from export.settings import ExportOptions, Settings, resolve
@@ -28,24 +32,56 @@ from train.data.fashion_mnist import (
 )
 from train.fit.model import build_model
 
+# A shared export is trained for one epoch, and pruned and clustered as an option says.
+BRIEFLY = {
+    **{name: ExportOptions(epochs=1) for name, entry in FORMATS.items() if entry.recipes},
+    "tflite-int8-pruned-clustered": ExportOptions(epochs=1, sparsity=0.5, clusters=8),
+}
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class Tiny:
+    """The model and its file, what it is verified against, and its shared exports."""
+
     path: Path
     source: SourceModel
     expected: Expectation
+    exports: dict[tuple[str, ExportOptions], Made] = field(default_factory=dict)
 
     @property
     def model(self) -> keras.Model:
         """The Keras model itself."""
         return self.source.model.keras_model
 
+    def made(self, name: str, options: ExportOptions | None = None) -> Made:
+        """Returns an export that is made once and shared: its file is only read."""
+        options = options or shared_options(name)
+        if (name, options) not in self.exports:
+            folder = self.path.parent / f"export-{len(self.exports)}"
+            folder.mkdir()
+            self.exports[name, options] = self.make(FORMATS[name], folder, options)
+        return self.exports[name, options]
+
     def make(self, entry: Format, folder: Path, options: ExportOptions | None = None) -> Made:
+        """Makes an export anew, for tests that change how that is done."""
         return make(entry, settings_of(entry, options), self.source, self.expected, folder)
+
+
+def shared_options(name: str) -> ExportOptions:
+    """Returns the options of a format's shared export."""
+    return BRIEFLY.get(name) or ExportOptions()
 
 
 def settings_of(entry: Format, options: ExportOptions | None = None) -> Settings:
     return resolve([entry], options or ExportOptions())[entry.name]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Runs all tests of the tiny model in one worker, which makes each export once."""
+    for item in items:
+        if "tiny" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("tiny"))
 
 
 def fitted_model() -> keras.Model:
@@ -93,3 +129,15 @@ def load_tiny(path: Path, folder: Path) -> Tiny:
         outputs=outputs,
     )
     return Tiny(path=path, source=source, expected=expected)
+
+
+def with_operator(model: bytes, code: int) -> bytes:
+    """Returns a TFLite model whose softmax is another operator."""
+    tree = schema.ModelT.InitFromPackedBuf(bytearray(model))
+    for operator in tree.operatorCodes:
+        if operator.builtinCode == schema.BuiltinOperator.SOFTMAX:
+            operator.builtinCode = code
+            operator.deprecatedBuiltinCode = min(code, 127)
+    builder = flatbuffers.Builder(len(model))
+    builder.Finish(tree.Pack(builder), file_identifier=FILE_IDENTIFIER)
+    return bytes(builder.Output())

@@ -9,7 +9,6 @@ from export.convert.calibration import (
     tflite_ranges,
     tflite_values,
 )
-from export.formats import FORMATS
 from export.manifest import Calibration, Manifest
 from export.pipeline import summary
 from tests.examples import MANIFEST
@@ -32,11 +31,8 @@ def test_clipped_values_are_counted_beyond_half_a_step() -> None:
     assert clipped_share([{"x": np.zeros(1)}], ranges) is None
 
 
-def test_every_activation_of_a_quantized_file_is_found_in_its_twin(
-    tiny: Tiny, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    path = tiny.make(FORMATS["tflite-int8"], tmp_path_factory.mktemp("file")).path
-    ranges = tflite_ranges(path)
+def test_every_activation_of_a_quantized_file_is_found_in_its_twin(tiny: Tiny) -> None:
+    ranges = tflite_ranges(tiny.made("tflite-int8").path)
     some = {name: found[:20] for name, found in tiny.expected.inputs.items()}
     examples = list(tflite_values(tflite.float_twin(tiny.source, 1, "min-max"), some))
     assert len(examples) == 20

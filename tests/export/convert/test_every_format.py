@@ -15,20 +15,17 @@ from export.runtimes.open import open_runner
 from export.runtimes.predict import decode, encode, predict
 from export.settings import ExportOptions, Settings
 from export.verify.graph import read_graph
-from tests.export.conftest import Tiny, settings_of
+from tests.export.conftest import Tiny, settings_of, shared_options
 from train.common.errors import ToolkitError
 
 ENTRIES = pytest.mark.parametrize("entry", FORMATS.values(), ids=list(FORMATS))
-POST_TRAINING = [entry for entry in FORMATS.values() if not entry.recipes]
 
 
 @ENTRIES
-def test_the_file_is_what_was_asked_and_does_what_the_model_does(
-    entry: Format, tiny: Tiny, tmp_path: Path
-) -> None:
-    made = tiny.make(entry, tmp_path)
-    found, settings = made.verification, settings_of(entry)
-    assert made.path == tmp_path / f"{entry.name}{entry.suffix}"
+def test_the_file_is_what_was_asked_and_does_what_the_model_does(entry: Format, tiny: Tiny) -> None:
+    made = tiny.made(entry.name)
+    found, settings = made.verification, settings_of(entry, shared_options(entry.name))
+    assert made.path.name == f"{entry.name}{entry.suffix}"
     assert found.failed == ()
     names = {check.name for check in found.checks}
     assert {seen.name for seen in found.observations} == {"format_checker"}
@@ -57,19 +54,9 @@ def test_the_file_is_what_was_asked_and_does_what_the_model_does(
     assert recorded.value == agreement
 
 
-@pytest.mark.parametrize("entry", POST_TRAINING, ids=[entry.name for entry in POST_TRAINING])
-def test_the_same_model_gives_the_same_bytes(entry: Format, tiny: Tiny, tmp_path: Path) -> None:
-    contents = []
-    for name in ("first", "second"):
-        folder = tmp_path / name
-        folder.mkdir()
-        contents.append(tiny.make(entry, folder).path.read_bytes())
-    assert contents[0] == contents[1]
-
-
 @pytest.mark.parametrize("name", ["tflite-int8", "tflite-int4"])
-def test_integer_input_takes_a_raw_pixel_less_128(name: str, tiny: Tiny, tmp_path: Path) -> None:
-    spec = tiny.make(FORMATS[name], tmp_path).verification.inputs[0]
+def test_integer_input_takes_a_raw_pixel_less_128(name: str, tiny: Tiny) -> None:
+    spec = tiny.made(name).verification.inputs[0]
     assert spec.scale == pytest.approx(1 / 255, rel=1e-6)
     assert spec.zero_point == -128
     pixels = np.arange(256, dtype=np.uint8)
@@ -79,41 +66,39 @@ def test_integer_input_takes_a_raw_pixel_less_128(name: str, tiny: Tiny, tmp_pat
     assert np.allclose(decode(stored, spec), pixels / 255, atol=1e-6)
 
 
-def test_the_fixed_batch_leaves_no_shape_arithmetic(tiny: Tiny, tmp_path: Path) -> None:
-    entry = FORMATS["tflite-int8"]
+def test_the_fixed_batch_leaves_no_shape_arithmetic(tiny: Tiny) -> None:
     network = ("FULLY_CONNECTED", "FULLY_CONNECTED", "SOFTMAX")
-    assert read_graph(tiny.make(entry, tmp_path).path).operators == network
-    open_ = tiny.make(entry, tmp_path, ExportOptions(batch="dynamic"))
+    assert read_graph(tiny.made("tflite-int8").path).operators == network
+    open_ = tiny.made("tflite-int8", ExportOptions(batch="dynamic"))
     shape_arithmetic = ("SHAPE", "STRIDED_SLICE", "PACK", "RESHAPE")
     assert read_graph(open_.path).operators == (*shape_arithmetic, *network)
     assert open_.verification.inputs[0].shape == (None, 28, 28)
 
 
 @pytest.mark.parametrize("io", ["uint8", "float32"])
-def test_other_input_and_output_dtypes(io: str, tiny: Tiny, tmp_path: Path) -> None:
-    made = tiny.make(FORMATS["tflite-int8"], tmp_path, ExportOptions(io=io))
+def test_other_input_and_output_dtypes(io: str, tiny: Tiny) -> None:
+    made = tiny.made("tflite-int8", ExportOptions(io=io))
     assert made.verification.inputs[0].dtype == made.verification.outputs[0].dtype == io
     assert made.verification.failed == ()
     assert "QUANTIZE" in read_graph(made.path).operators
 
 
-def test_pruning_and_clustering_reach_what_was_asked(tiny: Tiny, tmp_path: Path) -> None:
-    options = ExportOptions(sparsity=0.5, clusters=8, epochs=2)
-    graph = read_graph(tiny.make(FORMATS["tflite-int8-pruned-clustered"], tmp_path, options).path)
+def test_pruning_and_clustering_reach_what_was_asked(tiny: Tiny) -> None:
+    """A half of zeros and eight distinct weights."""
+    graph = read_graph(tiny.made("tflite-int8-pruned-clustered").path)
     assert 0.49 <= np.mean(graph.kernels[0] == 0) <= 0.6
     assert max(np.unique(kernel).size for kernel in graph.kernels) <= 8
 
 
-def test_every_calibration_method_works_and_the_best_is_kept(tiny: Tiny, tmp_path: Path) -> None:
-    entry = FORMATS["onnx-int8"]
-    found = tiny.make(entry, tmp_path).calibration
+def test_every_calibration_method_works_and_the_best_is_kept(tiny: Tiny) -> None:
+    found = tiny.made("onnx-int8").calibration
     assert found is not None
     assert set(found.candidates) == {"min-max", "moving-average", "percentile", "entropy"}
     assert found.candidates[found.method] == max(found.candidates.values())
     assert found.count == 100
     assert found.clipped_share is not None
     assert 0 <= found.clipped_share < 0.01
-    only = tiny.make(entry, tmp_path, ExportOptions(calibration_method="percentile")).calibration
+    only = tiny.made("onnx-int8", ExportOptions(calibration_method="percentile")).calibration
     assert only is not None
     assert (only.method, only.candidates) == ("percentile", {})
 
@@ -123,7 +108,7 @@ def test_where_the_best_method_fails_the_next_one_is_kept(
     refused: bytes | None, tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entry = FORMATS["tflite-int8"]
-    float_file = tiny.make(FORMATS["tflite-float32"], tmp_path).path.read_bytes()
+    float_file = tiny.made("tflite-float32").path.read_bytes()
     real = tflite.convert
 
     def convert(
@@ -144,8 +129,8 @@ def test_where_the_best_method_fails_the_next_one_is_kept(
 
 
 @pytest.mark.parametrize("name", ["tflite-int8", "tflite-int4", "tflite-int8-pruned-clustered"])
-def test_buffers_lie_where_the_schema_wants_them(name: str, tiny: Tiny, tmp_path: Path) -> None:
-    content = tiny.make(FORMATS[name], tmp_path).path.read_bytes()
+def test_buffers_lie_where_the_schema_wants_them(name: str, tiny: Tiny) -> None:
+    content = tiny.made(name).path.read_bytes()
     assert content[4:8] == b"TFL3"
     model = schema.Model.GetRootAs(content, 0)
     filled = 0

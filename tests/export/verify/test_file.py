@@ -17,12 +17,12 @@ from export.convert.make import CONVERTERS, make
 from export.formats import FORMATS, Format
 from export.runtimes.open import open_runner
 from export.runtimes.tflm import TFLMRunner
+from export.settings import ExportOptions
 from export.verify.distance import MAX_SNR_DB, distance
 from export.verify.file import _format_checker, verify
 from export.verify.graph import read_graph
 from export.verify.outputs import _invoke_some
-from tests.export.conftest import Tiny, load_tiny, settings_of
-from tests.export.deploy.microcontroller.conftest import with_operator
+from tests.export.conftest import Tiny, load_tiny, settings_of, with_operator
 from train.common.errors import ArtifactError, CheckError, ToolkitError
 
 FLOAT, INT8 = FORMATS["tflite-float32"], FORMATS["tflite-int8"]
@@ -63,7 +63,7 @@ def test_unfrozen_variables_are_caught_by_size(tiny: Tiny, tmp_path: Path) -> No
 
 
 def test_a_float_model_in_place_of_an_integer_one_is_caught(tiny: Tiny, tmp_path: Path) -> None:
-    content = tiny.make(FORMATS["tflite-dynamic"], tmp_path).path.read_bytes()
+    content = tiny.made("tflite-dynamic").path.read_bytes()
     assert failed(INT8, content, tiny, tmp_path) == ["input", "output", "float_operators"]
 
 
@@ -131,7 +131,7 @@ def test_a_file_that_the_reference_kernels_cannot_run_is_compared_on_others(
 
 def test_without_labels_the_classes_are_only_observed(tiny: Tiny, tmp_path: Path) -> None:
     """A model that cannot tell its examples apart gives one class or the other by chance."""
-    path = tiny.make(INT8, tmp_path).path
+    path = tiny.made(INT8.name).path
     unlabelled = replace(tiny.expected, labels={})
     found = verify(INT8, settings_of(INT8), path, unlabelled)
     checks = {check.name for check in found.checks}
@@ -142,8 +142,9 @@ def test_without_labels_the_classes_are_only_observed(tiny: Tiny, tmp_path: Path
 
 
 def test_an_operator_that_tflm_lacks_is_named_and_fails_nothing(tiny: Tiny, tmp_path: Path) -> None:
-    model = tiny.make(INT8, tmp_path).path
-    model.write_bytes(with_operator(model.read_bytes(), schema.BuiltinOperator.GELU))
+    model = tmp_path / "tflite-int8.tflite"
+    content = tiny.made(INT8.name).path.read_bytes()
+    model.write_bytes(with_operator(content, schema.BuiltinOperator.GELU))
     found = verify(INT8, settings_of(INT8), model, tiny.expected)
     assert found.missing_in_tflm == "GELU"
     assert not [check.name for check in found.failed if "tflm" in check.name]
@@ -175,7 +176,7 @@ def test_nan_weights_are_caught(tiny: Tiny, tmp_path: Path) -> None:
 def test_runtimes_that_disagree_are_caught(
     tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    content = tiny.make(INT8, tmp_path).path.read_bytes()
+    content = tiny.made(INT8.name).path.read_bytes()
     run = TFLMRunner._run
     monkeypatch.setattr(
         TFLMRunner, "_run", lambda self, value: np.asarray(run(self, value))[:, ::-1]
@@ -187,7 +188,7 @@ def test_weights_get_less_bits_where_kernels_overflow_however_deep_the_network(
     tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entry = FORMATS["onnx-int8"]
-    path = tiny.make(entry, tmp_path).path
+    path = tiny.made(entry.name).path
     monkeypatch.setattr(
         "export.verify.outputs._invoke_some", lambda *given: np.add(_invoke_some(*given), 0.5)
     )
@@ -198,7 +199,8 @@ def test_weights_get_less_bits_where_kernels_overflow_however_deep_the_network(
     )
     assert not lenient.failed
     assert [check.name for check in strict.failed] == ["unoptimized_graph_max_abs"]
-    kernels = read_graph(tiny.make(entry, tmp_path).path).kernels
+    made = tiny.make(entry, tmp_path, ExportOptions(calibration_method="min-max"))
+    kernels = read_graph(made.path).kernels
     assert max(np.abs(kernel.astype(int)).max() for kernel in kernels) <= 64
 
 
@@ -221,7 +223,7 @@ def test_what_is_no_model_is_refused(name: str, content: bytes, tmp_path: Path, 
 def test_what_onnx_checker_refuses_is_refused(tiny: Tiny, tmp_path: Path) -> None:
     """Nodes out of order, as onnxruntime's float16 conversion leaves them."""
     entry = FORMATS["onnx-float32"]
-    model = onnx.load(tiny.make(entry, tmp_path).path)
+    model = onnx.load(tiny.made(entry.name).path)
     nodes = list(model.graph.node)
     del model.graph.node[:]
     model.graph.node.extend(reversed(nodes))

@@ -1,78 +1,75 @@
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from export.convert import make as making
-from export.convert.make import Made, make, outputs_of
+from export.convert.make import Made, outputs_of
 from export.formats import FORMATS
 from export.manifest import Check, FineTuning
 from export.pipeline import summary
 from export.settings import ExportOptions, untuned
 from tests.examples import MANIFEST
-from tests.export.conftest import Tiny, settings_of
+from tests.export.conftest import Tiny, settings_of, shared_options
 from train.common.errors import CheckError
 from train.data.fashion_mnist import INPUT_NAME, OUTPUT_NAME
 
 QAT, PLAIN = FORMATS["tflite-int8-qat"], FORMATS["tflite-int8"]
 
 
-def trained(tiny: Tiny, folder: Path) -> Made:
-    """Returns the trained file, whether that paid or not."""
-    return making._make(QAT, settings_of(QAT), tiny.source, tiny.expected, folder, strict=False)
+@pytest.fixture(scope="session")
+def trained(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """The trained file, whether it is better or not; it is shared."""
+    settings = settings_of(QAT, shared_options(QAT.name))
+    folder = tmp_path_factory.mktemp("trained")
+    return making._make(QAT, settings, tiny.source, tiny.expected, folder, strict=False)
 
 
-def test_training_that_gains_nothing_is_left_out(tiny: Tiny, tmp_path: Path) -> None:
-    made = tiny.make(QAT, tmp_path)
-    assert made.path == tmp_path / "tflite-int8-qat.tflite"
+def test_training_that_gains_nothing_is_left_out(tiny: Tiny) -> None:
+    made, plain = tiny.made(QAT.name), tiny.made(PLAIN.name)
+    assert made.path.name == "tflite-int8-qat.tflite"
     assert made.fine_tuning is not None
     assert not made.fine_tuning.kept
-    plain = tiny.make(PLAIN, tmp_path)
     assert made.path.read_bytes() == plain.path.read_bytes()
     assert made.verification == plain.verification
     assert plain.fine_tuning is None
 
 
 def test_training_that_gains_more_than_chance_is_kept(
-    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: Tiny, trained: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On examples between two classes, whose labels are what the trained file says."""
-    verification = trained(tiny, tmp_path).verification
-    monkeypatch.setattr(making, "verify", lambda *_, **__: verification)
+    monkeypatch.setattr(making, "verify", lambda *_, **__: trained.verification)
+    before = trained.path.read_bytes()
     images = tiny.expected.inputs[INPUT_NAME]
     inputs = {INPUT_NAME: (images + images[::-1]) / 2}
     count = len(images)
-    path = tmp_path / "tflite-int8-qat.tflite"
-    outputs = outputs_of(QAT, path, replace(tiny.expected, inputs=inputs))[OUTPUT_NAME]
+    outputs = outputs_of(QAT, trained.path, replace(tiny.expected, inputs=inputs))[OUTPUT_NAME]
     expected = replace(
         tiny.expected,
         inputs=inputs,
         outputs=tiny.source.predict(inputs),
         labels={OUTPUT_NAME: outputs.argmax(axis=1)},
     )
-    made = make(QAT, settings_of(QAT), tiny.source, expected, tmp_path)
-    found = made.fine_tuning
+    kept = making.keep_if_better(trained, QAT, settings_of(QAT), tiny.source, expected)
+    found = kept.fine_tuning
     assert found is not None
     share = 1 - found.before  # of examples that the untrained file gets wrong
     assert found.kept
     assert found.after == 1
     assert found.standard_error == pytest.approx(np.sqrt(share * (1 - share) / count))
-    shipped = outputs_of(QAT, made.path, expected)[OUTPUT_NAME]
-    assert np.array_equal(shipped.argmax(axis=1), outputs.argmax(axis=1))
+    assert (kept.path, kept.path.read_bytes()) == (trained.path, before)
 
 
 def test_where_nothing_else_passes_the_trained_file_is_kept(
-    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: Tiny, trained: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tuned = trained(tiny, tmp_path)
-
     def refused(*_: object, **__: object) -> None:
         raise CheckError("tflite-int8 was not written: check agreement: got 0.5, expected >= 0.97")
 
     monkeypatch.setattr(making, "make", refused)
-    kept = making.keep_if_better(tuned, QAT, settings_of(QAT), tiny.source, tiny.expected)
-    assert kept == tuned
+    kept = making.keep_if_better(trained, QAT, settings_of(QAT), tiny.source, tiny.expected)
+    assert kept == trained
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ai_edge_litert import schema_py_generated as schema
 
 from export.convert.inputs import ConversionInputs
 from export.deploy.microcontroller.package import FOLDER, make_package
@@ -47,8 +46,9 @@ def record(tiny: Tiny, tmp_path: Path) -> ModelRecord:
 @pytest.fixture
 def converted(tiny: Tiny, record: ModelRecord, tmp_path: Path) -> tuple[Path, Manifest]:
     """A verified file outside the artifacts folder, and its manifest."""
-    made = tiny.make(INT8, tmp_path)
-    return made.path, manifest_of(made, INT8, SETTINGS, inputs_of(tiny, record), NOW)
+    made = tiny.made(INT8.name)
+    path = Path(shutil.copy(made.path, tmp_path))
+    return path, manifest_of(made, INT8, SETTINGS, inputs_of(tiny, record), NOW)
 
 
 def inputs_of(tiny: Tiny, record: ModelRecord) -> ConversionInputs:
@@ -70,17 +70,3 @@ def package(converted: tuple[Path, Manifest], tiny: Tiny, record: ModelRecord) -
 
 def stored_inputs(manifest: Manifest, tiny: Tiny, count: int = 4) -> np.ndarray:
     return encode(tiny.expected.inputs[INPUT_NAME][:count], manifest.inputs[0])[:, np.newaxis]
-
-
-def with_operator(model: bytes, code: int) -> bytes:
-    """Returns a model whose softmax is another operator."""
-    import flatbuffers
-
-    tree = schema.ModelT.InitFromPackedBuf(bytearray(model))
-    for operator in tree.operatorCodes:
-        if operator.builtinCode == schema.BuiltinOperator.SOFTMAX:
-            operator.builtinCode = code
-            operator.deprecatedBuiltinCode = min(code, 127)
-    builder = flatbuffers.Builder(len(model))
-    builder.Finish(tree.Pack(builder), file_identifier=b"TFL3")
-    return bytes(builder.Output())

@@ -140,9 +140,9 @@ def test_header_and_source_of_different_exports_do_not_compile_together(
     assert "model_data.h and model_data.cc are of different exports" in done.stderr
 
 
-def test_float_input_has_no_quantization(tiny: Tiny, record: ModelRecord, tmp_path: Path) -> None:
+def test_float_input_has_no_quantization(tiny: Tiny, record: ModelRecord) -> None:
     options = ExportOptions(io="float32")
-    made = tiny.make(INT8, tmp_path, options)
+    made = tiny.made(INT8.name, options)
     inputs = inputs_of(tiny, record)
     manifest = manifest_of(made, INT8, settings_of(INT8, options), inputs, NOW)
     folder = package((made.path, manifest), tiny, record)

@@ -9,8 +9,8 @@ from ai_edge_litert import schema_py_generated as schema
 from export.deploy.microcontroller.arena import measure_arena
 from export.deploy.microcontroller.operators import add_methods
 from export.manifest import Manifest
-from tests.export.conftest import Tiny
-from tests.export.deploy.microcontroller.conftest import package, stored_inputs, with_operator
+from tests.export.conftest import Tiny, with_operator
+from tests.export.deploy.microcontroller.conftest import package, stored_inputs
 from train.common.artifact import file_sha256
 from train.common.errors import ArtifactError
 from train.common.record import ModelRecord

@@ -1,0 +1,57 @@
+"""Conversions that have to give the same bytes in every process.
+
+As a module it makes them: `python -m tests.export.convert.repeated MODELS FOLDER`.
+"""
+
+import sys
+from pathlib import Path
+
+import keras
+
+from export.convert.make import convert
+from export.convert.source import SourceModel
+from export.formats import FORMATS
+from tests.export.conftest import load_source, settings_of, shared_options
+
+LAYERS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
+UNITS = 8
+# One per converter, and TFLite's own on the graphs that it has most freedom with.
+CONVERSIONS = {
+    "model": (
+        ("tflite-int8", "min-max"),
+        ("tflite-int4", "moving-average"),
+        ("tflite-int8-pruned-clustered", "min-max"),
+        ("onnx-int8", "min-max"),
+    ),
+    **dict.fromkeys(LAYERS, (("tflite-int8", "min-max"),)),
+}
+
+
+def save_recurrent(kind: str, path: Path) -> keras.Model:
+    """Saves a recurrent layer that reads an image as four rows."""
+    keras.utils.set_random_seed(1)
+    image = keras.Input((28, 28), name="image")
+    x = LAYERS[kind](UNITS)(keras.layers.AveragePooling1D(7)(image))
+    model = keras.Model(image, keras.layers.Dense(10, activation="softmax", name="head")(x))
+    model.save(path)
+    return model
+
+
+def converted(source: SourceModel, name: str, method: str | None, folder: Path) -> Path:
+    entry = FORMATS[name]
+    path = folder / f"{name}-{method}{entry.suffix}"
+    path.write_bytes(convert(entry, settings_of(entry, shared_options(name)), method, source))
+    return path
+
+
+def convert_all(models: Path, folder: Path) -> None:
+    for model, conversions in CONVERSIONS.items():
+        made = folder / model
+        made.mkdir(parents=True)
+        source = load_source(models / f"{model}.keras", made)
+        for name, method in conversions:
+            converted(source, name, method, made)
+
+
+if __name__ == "__main__":
+    convert_all(Path(sys.argv[1]), Path(sys.argv[2]))

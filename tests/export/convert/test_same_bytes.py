@@ -1,0 +1,35 @@
+"""The same model gives the same bytes, in this process and in every other."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY
+from tests.export.conftest import Tiny
+from tests.export.convert.repeated import CONVERSIONS, convert_all, save_recurrent
+
+
+@pytest.mark.slow
+def test_other_processes_give_the_same_bytes(tiny: Tiny, tmp_path: Path) -> None:
+    """Addresses differ in each, and TFLite's converter goes by them where it may."""
+    for kind in set(CONVERSIONS) - {"model"}:
+        save_recurrent(kind, tiny.path.with_name(f"{kind}.keras"))
+    here, *others = folders = [tmp_path / name for name in ("here", "there", "elsewhere")]
+    convert_all(tiny.path.parent, here)
+    for folder in others:
+        subprocess.run(
+            [sys.executable, "-m", "tests.export.convert.repeated", tiny.path.parent, folder],
+            cwd=REPOSITORY,
+            check=True,
+            capture_output=True,
+        )
+    for model, conversions in CONVERSIONS.items():
+        for name, method in conversions:
+            contents = {
+                path.read_bytes()
+                for folder in folders
+                for path in (folder / model).glob(f"{name}-{method}.*")
+            }
+            assert len(contents) == 1, (model, name)
