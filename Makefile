@@ -4,6 +4,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV     ?= uv
 ARTIFACTS ?= artifacts
+# a file of tests is run by one process, so that its fixtures are made once
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint check fix dashboard bench accuracies pictures arm zoo lock clean
@@ -17,7 +19,7 @@ run: $(VENV)/host ## set up, train, export every format, print the accuracy/late
 	$(BIN)/python -m benchmark
 
 test: $(VENV)/dev ## set up, run every test (data set and real training included)
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 lint: $(VENV)/dev ## lint and strict typing; changes nothing
 	$(BIN)/ruff check .
@@ -25,9 +27,9 @@ lint: $(VENV)/dev ## lint and strict typing; changes nothing
 	$(BIN)/mypy
 
 check: lint ## lint, strict typing and the fast tests; changes nothing
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
-fix: $(VENV)/dev ## mend what the linter and the formatter can
+fix: $(VENV)/dev ## fix what the linter and the formatter can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

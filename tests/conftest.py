@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import venv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,27 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
 os.environ[EVERY_STEP_VARIABLE] = "1"  # tests wait for steps, and look which ones were taken
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts slow files first, or one worker would be left with them while the others have nothing.
+
+    One of those that need trained artifacts comes before all, so that they are made while another
+    worker runs what can do without.
+    """
+
+    def rank(file: Sequence[pytest.Item]) -> tuple[bool, bool]:
+        slow = any(item.get_closest_marker("slow") for item in file)
+        trained = any("trained_artifacts" in getattr(item, "fixturenames", ()) for item in file)
+        return not slow, trained
+
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    ordered = sorted(files.values(), key=rank)
+    first = next((file for file in ordered if rank(file) == (False, True)), [])
+    items[:] = [*first, *(item for file in ordered if file is not first for item in file)]
 
 
 @dataclass(frozen=True)
@@ -154,6 +175,8 @@ def train_and_export(artifacts: Path) -> None:
     exported = run_module("export", *EXPORT_ALL, "--artifacts", artifacts)
     assert exported.code == 0, exported.err
     assert exported.err == ""
+    if kept := os.environ.get("KEEP_TRAINED"):
+        shutil.copytree(artifacts, REPOSITORY / kept, dirs_exist_ok=True)
 
 
 @pytest.fixture(scope="session")
