@@ -16,7 +16,6 @@ from benchmark.judge.statistics import (
 )
 
 MAX_EXAMPLES = 10**9  # more than this "would decide" nothing in practice
-MIN_FOR_INTERVAL = 4  # examples, for their mean to have an interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,11 +162,11 @@ def mean_drop(losses: np.ndarray) -> Drop:
     for many examples whatever the distribution, and for few only if none stands far out.
 
     Args:
-        losses: (N,) float64, N ≥ 1; fewer than four have no interval.
+        losses: (N,) float64, N ≥ 1; a single one has no interval.
     """
     value = float(losses.mean())
-    if losses.size < MIN_FOR_INTERVAL:
-        return Drop(value=value, low=None, high=None, count=losses.size)
+    if losses.size == 1:
+        return Drop(value=value, low=None, high=None, count=1)
     error = float(losses.std(ddof=1)) / math.sqrt(losses.size)
     half = student_quantile(CONFIDENCE, losses.size - 1) * error
     return Drop(value=value, low=value - half, high=value + half, count=losses.size)

@@ -11,6 +11,10 @@ from benchmark.measure.latency import binomial_probabilities
 
 CONFIDENCE = 0.95
 SIGNIFICANCE = 0.05
+# Of the integral under Student's t.
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(64)
+# Beyond these degrees of freedom its 95 % quantile is within 0.0003 of the normal's.
+NEARLY_NORMAL = 10_000
 ROUNDING = 1e-9  # a limit such as 0.886 - 0.01 is not exact in binary
 
 
@@ -202,15 +206,18 @@ def normal_quantile(confidence: float) -> float:
 def student_quantile(confidence: float, freedom: float) -> float:
     """Returns t such that Student's t lies in ±t with this probability: 2.447 for 0.95 and 6.
 
-    By the Cornish-Fisher expansion from the normal (Abramowitz & Stegun 1964, 26.7.5), to 0.2 % or
-    better from 3 degrees of freedom on. It stands in for scipy, which a device does not have.
+    By bisection of the tail's integral, exact to 1e-5 from 1 degree of freedom on and to 1e-7 from
+    2. It stands in for scipy, which a device does not have.
     """
-    z = normal_quantile(confidence)
-    terms = (
-        z,
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92_160,
-    )
-    return sum(term / freedom**power for power, term in enumerate(terms))
+    if freedom > NEARLY_NORMAL:
+        return normal_quantile(confidence)
+    scale = math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)) / math.sqrt(math.pi)
+    low, high = 0.0, math.pi / 2
+    for _ in range(60):
+        angle = (low + high) / 2  # t = √freedom · cot(angle), the tails' density sin^(freedom - 1)
+        heights = np.sin(angle * (NODES + 1) / 2) ** (freedom - 1)
+        if scale * angle * float(WEIGHTS @ heights) < 1 - confidence:
+            low = angle
+        else:
+            high = angle
+    return math.sqrt(freedom) / math.tan(high)

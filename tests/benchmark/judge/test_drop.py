@@ -11,7 +11,7 @@ def test_a_mean_by_students_t() -> None:
     second = np.array([1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4])
     found = mean_drop(second - first)
     assert found.value == pytest.approx(1.58)
-    assert found.interval == pytest.approx((0.7001142, 2.4598858), abs=5e-5)
+    assert found.interval == pytest.approx((0.7001142, 2.4598858), abs=5e-7)
     assert found.count == 10
 
 
@@ -20,13 +20,10 @@ def test_a_mean_of_many_examples_has_the_normals_interval() -> None:
     assert found.interval == pytest.approx((-1.95996 / 1e5**0.5, 1.95996 / 1e5**0.5), rel=1e-4)
 
 
-@pytest.mark.parametrize("count", [1, 3])
-def test_fewer_than_four_examples_bound_nothing(count: int) -> None:
-    found = mean_drop(np.full(count, 0.3))
-    assert found.value == pytest.approx(0.3)
-    assert (found.interval, found.count) == (None, count)
+def test_one_example_bounds_nothing() -> None:
+    found = mean_drop(np.array([0.3]))
+    assert (found.value, found.interval) == (0.3, None)
     assert found.side(1.0) == Side(within=False, beyond=False)
-    assert mean_drop(np.full(4, 0.3)).interval == pytest.approx((0.3, 0.3))
 
 
 @pytest.mark.parametrize(
