@@ -1,4 +1,4 @@
-"""`make accuracies`: what training reaches, a row a model, as float and as int8 on the test images.
+"""`make accuracies`: what training reaches, one row per model, as float and as int8 on test images.
 
 Every row is `python -m train`, `export` and `benchmark` as a user types them. Three seeds of the
 reference width; one of the others.
