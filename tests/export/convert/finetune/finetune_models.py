@@ -109,7 +109,7 @@ def two_by_two() -> keras.Model:
 
 
 def recurrent() -> keras.Model:
-    words = keras.Input((3,), name="words")  # Keras declares it as float
+    words = keras.Input((2,), name="words")  # Keras declares it as float
     x = layers.Embedding(WORDS, 4, mask_zero=True, embeddings_initializer=SPREAD)(words)
     x = layers.LSTM(4, return_sequences=True, dropout=0.1, recurrent_dropout=0.1)(x)
     x = layers.Bidirectional(layers.GRU(3))(x)
