@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 
 from export.deploy.microcontroller.boards import BOARDS
 from export.deploy.microcontroller.package import FOLDER
-from tests.conftest import REPOSITORY, assert_one_line_error, run_module
+from tests.conftest import REPOSITORY, assert_one_line_error, made_once, run_in_process
 from tests.test_bad_input import replace_model
 from tests.test_interruption import start, wait_for
 from train.common.artifact import file_sha256
@@ -21,12 +22,23 @@ from train.common.artifact import file_sha256
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture(scope="session")
+def packaged(trained_artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Trained artifacts, and the C source of their `tflite-int8`; said is in `said.txt`."""
+
+    def make(folder: Path) -> None:
+        shutil.copytree(trained_artifacts, folder, dirs_exist_ok=True)
+        done = run_in_process("export", "--format", "tflm", "--artifacts", folder)
+        assert (done.code, done.err) == (0, "")
+        (folder / "said.txt").write_text(done.out)
+
+    return made_once(tmp_path_factory, "tflm", make)
+
+
 @pytest.fixture
-def exported(artifacts: Path) -> Path:
-    """Trained artifacts whose `tflite-int8` is made into C source."""
-    done = run_module("export", "--format", "tflm", "--artifacts", artifacts)
-    assert (done.code, done.err) == (0, "")
-    return artifacts
+def exported(packaged: Path, tmp_path: Path) -> Path:
+    """A copy of them that a test may damage."""
+    return Path(shutil.copytree(packaged, tmp_path / "artifacts"))
 
 
 def files(folder: Path) -> dict[str, str]:
@@ -34,31 +46,32 @@ def files(folder: Path) -> dict[str, str]:
 
 
 def test_the_command_makes_it_from_the_export_that_is_there_without_tensorflow(
-    artifacts: Path,
+    exported: Path, trained_artifacts: Path
 ) -> None:
-    before = files(artifacts)
-    done = run_module("export", "--format", "tflm", "--artifacts", artifacts)
-    assert (done.code, done.err) == (0, "")
-    assert "loading TensorFlow" not in done.out
-    assert max(map(len, done.out.splitlines())) <= 80
-    assert files(artifacts) == before
-    content = json.loads((artifacts / FOLDER / "tflm.json").read_text())
+    said = (exported / "said.txt").read_text()
+    assert "loading TensorFlow" not in said
+    assert max(map(len, said.splitlines())) <= 80
+    before = files(trained_artifacts)
+    assert before.items() <= files(exported).items()
+    content = json.loads((exported / FOLDER / "tflm.json").read_text())
     assert content["model"]["sha256"] == before["tflite-int8.tflite"]
-    assert f"{content['arena']['size_bytes']:,} bytes + stack" in done.out
+    assert f"{content['arena']['size_bytes']:,} bytes + stack" in said
     for board in BOARDS:
-        assert board.name in done.out
+        assert board.name in said
 
-    again = run_module("export", "--format", "tflm", "--artifacts", artifacts)
+    again = run_in_process("export", "--format", "tflm", "--artifacts", exported)
     assert (again.code, again.err) == (0, "")
-    assert again.out.split(maxsplit=1) == ["tflm", "is up to date; --force makes it again\n"]
-    forced = run_module("export", "--format", "tflm", "--force", "--artifacts", artifacts)
-    assert forced.out == done.out
+    assert again.out.splitlines()[-1].split(maxsplit=1) == [
+        *("tflm", "is up to date; --force makes it again")
+    ]
+    forced = run_in_process("export", "--format", "tflm", "--force", "--artifacts", exported)
+    assert forced.out == said
 
 
 def test_the_command_converts_for_other_options_and_leaves_the_export_be(exported: Path) -> None:
     before = files(exported)
     arguments = ("--format", "tflm", "--io", "uint8", "--artifacts", exported)
-    done = run_module("export", *arguments)
+    done = run_in_process("export", *arguments)
     assert (done.code, done.err) == (0, "")
     assert files(exported) == before
     content = json.loads((exported / FOLDER / "tflm.json").read_text())
@@ -78,7 +91,7 @@ def test_an_export_that_is_cut_off_leaves_the_earlier_set(
     process.communicate(timeout=60)
     assert process.returncode in (130, -signal.SIGKILL)
     assert files(exported / FOLDER) == before
-    again = run_module("export", "--format", "tflm", "--artifacts", exported)
+    again = run_in_process("export", "--format", "tflm", "--artifacts", exported)
     assert "is up to date" in again.out
 
 
@@ -113,7 +126,7 @@ def test_an_operator_that_tflm_lacks_is_named_and_the_other_formats_are_made(
     image = keras.Input((28, 28), name="image")
     outputs = last(keras.ops.gelu(hidden(flatten(image))))
     replace_model(exported, keras.Model(image, outputs))
-    done = run_module("export", "--format", "tflite-float32,tflm", "--artifacts", exported)
+    done = run_in_process("export", "--format", "tflite-float32,tflm", "--artifacts", exported)
     assert_one_line_error(done, "tflm: TFLM has no operator GELU, expected only those in")
     assert "accuracy drop" in done.out
     assert files(exported / FOLDER) == before
