@@ -39,6 +39,7 @@ HEAVY = {
     "train.data.fit_data",
     "train.fit.forward",
     "train.fit.model",
+    "train.fit.trainer",
     "train.pipeline",
     "train.plots",
     "train.result",

@@ -4,7 +4,6 @@ The state of a search is kept on disk, a folder for each search that differs in 
 one that was cut off can go on and one that is finished is not repeated.
 """
 
-import gc
 import io
 import json
 import shutil
@@ -199,7 +198,6 @@ def _prepare(
 
 
 def _run(tuner: Any, arguments: dict[str, Any]) -> None:
-    gc.freeze()  # keras-tuner collects garbage twice per trial, through all that was imported
     try:
         tuner.search(**arguments)
     except RuntimeError as error:  # too many trials failed; the last line says of what
@@ -208,8 +206,6 @@ def _run(tuner: Any, arguments: dict[str, Any]) -> None:
             f"the search stopped because its trials failed ({reason}); fix that, or give "
             "--units and --learning-rate to do without it"
         ) from error
-    finally:
-        gc.unfreeze()
 
 
 def _tuner(config: TrainConfig, recipe: RecipeModel, folder: Path) -> Any:

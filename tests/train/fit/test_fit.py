@@ -131,8 +131,8 @@ def test_the_last_of_the_best_epochs_is_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     judged = Judged(accuracies)
-    monkeypatch.setattr("train.fit.fit._Trainer.epoch", judged.epoch)
-    monkeypatch.setattr("train.fit.fit._Trainer.validate", judged.validate)
+    monkeypatch.setattr("train.fit.trainer.Trainer.epoch", judged.epoch)
+    monkeypatch.setattr("train.fit.trainer.Trainer.validate", judged.validate)
     model = built()
     chosen = replace(SMALL, recipe=replace(RECIPE, schedule=schedule))
     fit(model, chosen, data, epochs=4, seed=1, callbacks=[judged], patience=4)
@@ -144,8 +144,8 @@ def test_a_fit_stops_when_nothing_gets_better(
     data: FitData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stalled = {"val_accuracy": 0.9, "val_loss": 1.0}
-    monkeypatch.setattr("train.fit.fit._Trainer.validate", lambda _: stalled)
-    monkeypatch.setattr("train.fit.fit._Trainer.epoch", lambda *_: {"loss": 1.0})
+    monkeypatch.setattr("train.fit.trainer.Trainer.validate", lambda _: stalled)
+    monkeypatch.setattr("train.fit.trainer.Trainer.epoch", lambda *_: {"loss": 1.0})
 
     def epochs(limit: int, **options: Any) -> int:
         return len(fit(built(), SMALL, data, epochs=limit, seed=1, **options)["loss"])
