@@ -2,7 +2,7 @@
 
 Keras's own loop spends a third of an epoch of a network this small on its input pipeline and on
 metrics; here the images are placed once, as bytes, and gathered batch by batch. The functions are
-traced without autograph, which would take half of what a short trial of a search takes.
+traced without autograph, which would slow down the short trials of a search and is not needed.
 """
 
 import keras
