@@ -8,10 +8,12 @@ ARTIFACTS ?= artifacts
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint check fix dashboard bench accuracies pictures arm zoo lock clean
+.PHONY: help setup run test lint check fix dashboard bench accuracies pictures arm zoo lock clean
 
 help: ## show these targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
+setup: $(VENV)/host ## set up what training, exporting and measuring need, nothing else
 
 run: $(VENV)/host ## set up, train, export every format, print the accuracy/latency table
 	$(BIN)/python -m train

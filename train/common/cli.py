@@ -218,7 +218,7 @@ def _leave(signum: int, frame: object) -> NoReturn:
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:
     """Raises KeyboardInterrupt, a moment later if Python would drop it here."""
-    while frame is not None:
+    while frame is not None and hasattr(signal, "setitimer"):
         if frame.f_code.co_name == "__del__" or frame.f_code is _interrupt_again.__code__:
             signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
             return
@@ -241,6 +241,9 @@ def _interrupts_that_no_destructor_drops() -> Iterator[None]:
     Python prints what these raise and goes on, and TensorFlow has many of them: the command
     would not end. See `sys.unraisablehook`.
     """
+    if not hasattr(signal, "setitimer"):  # Windows
+        yield
+        return
     before = sys.unraisablehook
     signal.signal(signal.SIGALRM, _interrupt)
     sys.unraisablehook = _interrupt_again
