@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.advise.recommend import Objective
+from benchmark.advise.candidates import Objective
 from benchmark.judge.limits import Limits
 from benchmark.judge.metrics import Metric
 from benchmark.judge.task import THRESHOLD

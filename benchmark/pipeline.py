@@ -5,8 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from benchmark.advise.candidates import quality_of
 from benchmark.advise.explain import explain
-from benchmark.advise.pairs import quality_of
 from benchmark.advise.recommend import recommend
 from benchmark.config import BenchmarkConfig
 from benchmark.judge.rows import judge_variants

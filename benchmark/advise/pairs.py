@@ -1,13 +1,11 @@
-"""Two rows side by side: how their latencies, and the metric that judges them, compare."""
+"""Two rows side by side: how their latencies and their accuracies compare."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from benchmark.judge.metrics import NOTATIONS, Metric
 from benchmark.judge.rows import Result
 from benchmark.judge.statistics import paired_drop_interval
-from benchmark.judge.task import Task
 from benchmark.measure.latency import paired_ratio
 
 
@@ -64,65 +62,3 @@ def drop_interval(row: Result, other: Result, classes: np.ndarray) -> tuple[floa
     right, other_right = row.predicted == classes, other.predicted == classes
     lost, gained = int(np.sum(right & ~other_right)), int(np.sum(~right & other_right))
     return paired_drop_interval(lost, gained, classes.size) or (-1.0, 1.0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Quality:
-    """How rows compare.
-
-    Attributes:
-        metric: what they are judged by.
-        classes: (N,) the right class of each example, where that is the accuracy, or the agreement
-            with the Keras model; two rows are then compared example by example. None for another
-            metric: of two rows no more is known than what each loses against the Keras model, and
-            rows whose intervals of that overlap cannot be told apart.
-    """
-
-    metric: Metric = "accuracy"
-    classes: np.ndarray | None = None
-
-    def loss(self, row: Result) -> float:
-        """Returns what is to be small of a measured row."""
-        if self.classes is not None:
-            return -float(np.mean(row.predicted == self.classes))
-        drop = row.scores.drop if row.scores else None
-        return 0.0 if drop is None else drop.value
-
-    def same(self, row: Result, other: Result) -> bool:
-        """Whether two measured rows cannot be told apart."""
-        if self.classes is not None:
-            low, high = drop_interval(row, other, self.classes)
-            return low <= 0 <= high
-        ends, other_ends = _interval(row), _interval(other)
-        if ends is None or other_ends is None:
-            return True
-        return ends[0] <= other_ends[1] and other_ends[0] <= ends[1]
-
-    def figure(self, row: Result) -> str:
-        """Returns a measured row's value."""
-        if self.classes is not None:
-            return f"{-self.loss(row):.2%}"
-        notation = NOTATIONS[self.metric]
-        return f"{notation.name} {notation.said(row.scores.value if row.scores else None)}"
-
-    def gap(self, chosen: Result, second: Result) -> str:
-        """Returns by how much the second is more or less accurate."""
-        by = self.loss(second) - self.loss(chosen)
-        word, notation = "more" if by < 0 else "less", NOTATIONS[self.metric]
-        if self.classes is not None:
-            return f"{abs(by) * 100:.2f} points {word} accurate"
-        unit = f"points of {notation.name}"
-        if notation.error:
-            unit = f"% of the Keras model's {notation.name}"
-        return f"{abs(by) * 100:.2f} {unit} {word} accurate"
-
-
-def quality_of(main: Task) -> Quality:
-    """Returns how rows compare in what their main output is judged by."""
-    by_class = main.metric == "accuracy" or (main.kind == "outputs" and main.has_classes)
-    return Quality(metric=main.metric, classes=main.right_classes() if by_class else None)
-
-
-def _interval(row: Result) -> tuple[float, float] | None:
-    drop = row.scores.drop if row.scores else None
-    return None if drop is None else drop.interval

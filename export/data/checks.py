@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from export.data.wanted import Wanted, classes_of, error_prefix
+from export.data.wanted import Wanted, error_prefix
 from train.common.errors import DataError
 from train.common.samples import Samples
 from train.common.tensors import TensorSpec, fits
@@ -78,6 +78,17 @@ def shape_input(values: np.ndarray, spec: TensorSpec) -> np.ndarray:
             f"input {spec.name!r}: got {values.dtype}, expected {spec}; convert it with .astype"
         )
     return values
+
+
+def classes_of(output: TensorSpec) -> int | None:
+    """Returns how many classes an output tells apart; None if it tells no classes apart.
+
+    (None, C) tells C apart; (None, 1) and (None,) tell 2, no from yes.
+    """
+    if len(output.shape) > 2:
+        return None
+    last = output.shape[1] if len(output.shape) == 2 else 1
+    return 2 if last == 1 else last
 
 
 def validate_target(values: np.ndarray, output: TensorSpec) -> np.ndarray:

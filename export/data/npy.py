@@ -15,9 +15,8 @@ from typing import IO, Any, Self
 import numpy as np
 from numpy.lib import format as npy_format
 
-from export.data.wanted import Wanted, error_prefix
+from export.data.wanted import error_prefix
 from train.common.errors import DataError
-from train.common.samples import Samples
 from train.data.fashion_mnist import SLICE_IMAGES, SLICE_LABELS
 
 # numpy refuses a header above 10,000 characters, but not before it has read all of it.
@@ -25,32 +24,6 @@ MAX_HEADER_BYTES = 1 << 17
 NUMBERS = "biuf"  # the kinds of dtype that values may be of
 TEXT = "U"
 PICKLED = "pickled objects are not loaded, because loading them runs code; save plain numbers"
-
-
-def open_array(path: Path, wanted: Wanted) -> Samples:
-    """Returns the examples in a .npy file, for a model with one input.
-
-    Raises:
-        DataError: the model has several inputs, or as in `read_header`.
-    """
-    spec = wanted.only_input("one array")
-    return Samples(inputs={spec.name: open_npy(path)})
-
-
-def open_slice(folder: Path, wanted: Wanted) -> Samples:
-    """Returns what `fashion_mnist.save_slice` wrote: images and, if they are there, labels.
-
-    Raises:
-        DataError: the model has several inputs, or as in `read_header`.
-    """
-    spec = wanted.only_input("one array")
-    with error_prefix(SLICE_IMAGES):
-        inputs = {spec.name: open_npy(folder / SLICE_IMAGES)}
-    targets = {}
-    if (folder / SLICE_LABELS).is_file():
-        with error_prefix(SLICE_LABELS):
-            targets[wanted.outputs[0].name] = open_npy(folder / SLICE_LABELS)
-    return Samples(inputs=inputs, targets=targets)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +108,21 @@ def open_npy(path: Path, kinds: str = NUMBERS) -> np.ndarray:
     with path.open("rb") as file:
         read_header(file, path.stat().st_size, kinds)
     return npy_format.open_memmap(path, mode="r")
+
+
+def read_slice(folder: Path) -> tuple[np.ndarray, np.ndarray | None]:
+    """Returns what `fashion_mnist.save_slice` wrote: images and, if they are there, labels.
+
+    Raises:
+        DataError: as in `read_header`.
+    """
+    labels = None
+    with error_prefix(SLICE_IMAGES):
+        images = open_npy(folder / SLICE_IMAGES)
+    if (folder / SLICE_LABELS).is_file():
+        with error_prefix(SLICE_LABELS):
+            labels = open_npy(folder / SLICE_LABELS)
+    return images, labels
 
 
 class NpyWriter:

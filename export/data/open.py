@@ -8,11 +8,13 @@ import re
 import tempfile
 from pathlib import Path
 
+import numpy as np
+
 from export.data.archive import open_archive
 from export.data.callables import open_callable
 from export.data.checks import check_samples
-from export.data.npy import open_array, open_slice
-from export.data.pictures import open_pictures
+from export.data.npy import open_npy, read_slice
+from export.data.pictures import read_pictures
 from export.data.wanted import Wanted
 from train.common.errors import DataError
 from train.common.samples import Samples
@@ -47,7 +49,8 @@ def open_samples(source: str, wanted: Wanted, folder: Path) -> Samples:
     """
     try:
         own = Path(tempfile.mkdtemp(prefix="data-", dir=folder))
-        return check_samples(_read(source, wanted, own), wanted)
+        found = _read(source, wanted, own)
+        return check_samples(found, wanted)
     except (DataError, OSError) as error:
         said = str(error)
         if isinstance(error, OSError) and error.strerror:
@@ -58,16 +61,30 @@ def open_samples(source: str, wanted: Wanted, folder: Path) -> Samples:
 def _read(source: str, wanted: Wanted, folder: Path) -> Samples:
     """Returns what is in the source, its names known and its values not yet looked at."""
     path = Path(source)
-    suffix = path.suffix.lower()
-    if source and path.is_dir():
-        if (path / SLICE_IMAGES).is_file():
-            return open_slice(path, wanted)
-        return open_pictures(path, wanted, folder)
-    if suffix == ".npy" and path.is_file():
-        return open_array(path, wanted)
-    if suffix == ".npz" and path.is_file():
+    suffix = path.suffix.lower() if path.is_file() else ""
+    is_folder = bool(source) and path.is_dir()
+    is_slice = is_folder and (path / SLICE_IMAGES).is_file()
+    if suffix == ".npz":
         return open_archive(path, wanted, folder)
     if CALLABLE.fullmatch(source) and not path.exists():
         return open_callable(source, wanted, folder)
-    wrong = "is not a kind of data that can be read" if source and path.exists() else "is not there"
-    raise DataError(f"{wrong}; expected {ACCEPTED}")
+    if suffix != ".npy" and not is_folder:
+        there = source and path.exists()
+        wrong = "is not a kind of data that can be read" if there else "is not there"
+        raise DataError(f"{wrong}; expected {ACCEPTED}")
+    # These name neither inputs nor outputs.
+    one = wanted.only_input("pictures" if is_folder and not is_slice else "one array")
+    output = wanted.outputs[0]
+    labels: np.ndarray | None = None
+    classes: tuple[str, ...] = ()
+    if suffix == ".npy":
+        values = open_npy(path)
+    elif is_slice:
+        values, labels = read_slice(path)
+    else:
+        values, labels, classes = read_pictures(path, one, output, wanted.image_size, folder)
+    return Samples(
+        inputs={one.name: values},
+        targets={} if labels is None else {output.name: labels},
+        class_names=classes,
+    )

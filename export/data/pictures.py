@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from export.data.checks import classes_of
 from export.data.npy import NpyWriter, open_npy
-from export.data.wanted import Wanted, classes_of, error_prefix, quoted
+from export.data.wanted import error_prefix, quoted
 from train.common.errors import DataError
-from train.common.samples import Samples
 from train.common.tensors import TensorSpec
 
 # Pillow's own list is longer, and has formats that start other programs (EPS: Ghostscript).
@@ -35,7 +35,13 @@ class _Layout:
     shape: tuple[int, ...]
 
 
-def open_pictures(folder: Path, wanted: Wanted, staging: Path) -> Samples:
+def read_pictures(
+    folder: Path,
+    spec: TensorSpec,
+    output: TensorSpec,
+    image_size: tuple[int, int] | None,
+    staging: Path,
+) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
     """Returns the pictures in a folder, resized, and their classes where it has a folder each.
 
     The classes take turns, so that the first examples are of every class. Colours are as stored
@@ -43,25 +49,27 @@ def open_pictures(folder: Path, wanted: Wanted, staging: Path) -> Samples:
 
     Args:
         folder: pictures, or folders of pictures, whose sorted names are the classes 0, 1, ….
-        wanted: what they are for: a model with one input, of pictures.
-        staging: where the array (N, height, width[, channels]) uint8 is written.
+        spec: the input that they are for.
+        output: the output that tells their classes.
+        image_size: height and width that they are resized to; None for the input's own.
+        staging: where the array is written.
+
+    Returns:
+        The pictures (N, height, width[, channels]) uint8, their classes (N,) and the classes'
+        names; None and no names without folders.
 
     Raises:
         DataError: it holds no pictures or a damaged one, or does not fit the model.
     """
-    layout = _layout(wanted.only_input("pictures"), wanted.image_size)
-    classes, pictures = _list_pictures(folder, wanted.outputs[0])
+    layout = _layout(spec, image_size)
+    classes, pictures = _list_pictures(folder, output)
     target = staging / "pictures.npy"
     with NpyWriter(target, layout.shape, np.dtype(np.uint8)) as writer:
         for path, _ in pictures:
             with error_prefix(str(path.relative_to(folder))):
                 writer.append(_pixels(path, layout)[np.newaxis])
-    labels = np.array([label for _, label in pictures])
-    return Samples(
-        inputs={wanted.inputs[0].name: open_npy(target)},
-        targets={wanted.outputs[0].name: labels} if classes else {},
-        class_names=classes,
-    )
+    labels = np.array([label for _, label in pictures]) if classes else None
+    return open_npy(target), labels, classes
 
 
 def _layout(spec: TensorSpec, image_size: tuple[int, int] | None) -> _Layout:

@@ -26,7 +26,6 @@ from train.common.record import (
     read_model_record,
 )
 from train.common.samples import Samples
-from train.common.tensors import TensorSpec
 from train.data import fashion_mnist as dataset
 
 DATA_FILE = "data.npz"  # of a bundle, unless its data is Fashion-MNIST
@@ -92,50 +91,43 @@ def open_evaluation(
         DataError: the data cannot be had.
         ToolkitError: a custom model has no data, or other classes than the data.
     """
-    carried = ROOT / DATA_FOLDER / DATA_FILE
-    if in_bundle() and carried.is_file():
-        reference = load_outputs(artifacts, folder)
-        wanted = _wanted(reference.inputs, _specs(reference), image_size)
-        test = open_samples(str(data or carried), wanted, folder)
-        check_reference(reference, test)
-        return _custom(test, reference)
     known = (artifacts / RECORD_FILE).is_file()  # not in a bundle
     record = read_model_record(artifacts) if known else None
     if record is None or record.request is None:
+        carried = ROOT / DATA_FOLDER / DATA_FILE
+        custom = in_bundle() and carried.is_file()
         reference = load_outputs(artifacts, folder)
-        test = dataset.load_evaluation(data)
+        if custom:
+            wanted = Wanted(
+                inputs=reference.inputs, outputs=reference.output_specs, image_size=image_size
+            )
+            test = open_samples(str(data or carried), wanted, folder)
+        else:
+            test = dataset.load_evaluation(data)
         check_reference(reference, test)
-        return Evaluation(
-            samples=test,
-            reference=reference,
-            default_baseline=FASHION_MNIST_BASELINE,
-            same_distribution=True,
-            save=dataset.save_slice,
-        )
-    if data is None:
-        raise ToolkitError(
-            f"{artifacts} holds exports of {record.file}, which has no test data of its own; "
-            "give it with --data: an .npz with arrays by input name, a folder of images by class, "
-            "or module:callable"
-        )
-    test = open_samples(str(data), _wanted(record.inputs, record.outputs, image_size), folder)
-    if test.class_names and record.labels and test.class_names != record.labels:
-        raise ToolkitError(
-            f"{data}: got classes {', '.join(test.class_names)}, expected "
-            f"{', '.join(record.labels)}, those of the calibration data; give folders of these "
-            "names"
-        )
-    reference = _stored(artifacts, record, test, folder) or compute(artifacts, record, test, folder)
-    return _custom(test, reference)
-
-
-def _custom(test: Samples, reference: ReferenceOutputs) -> Evaluation:
+    else:
+        custom = True
+        if data is None:
+            raise ToolkitError(
+                f"{artifacts} holds exports of {record.file}, which has no test data of its own; "
+                "give it with --data: an .npz with arrays by input name, a folder of images by "
+                "class, or module:callable"
+            )
+        wanted = Wanted(inputs=record.inputs, outputs=record.outputs, image_size=image_size)
+        test = open_samples(str(data), wanted, folder)
+        if test.class_names and record.labels and test.class_names != record.labels:
+            raise ToolkitError(
+                f"{data}: got classes {', '.join(test.class_names)}, expected "
+                f"{', '.join(record.labels)}, those of the calibration data; give folders of these "
+                "names"
+            )
+        reference = _outputs_on(test, record, folder)
     return Evaluation(
         samples=test,
         reference=reference,
-        default_baseline=None,
-        same_distribution=False,
-        save=save_samples,
+        default_baseline=None if custom else FASHION_MNIST_BASELINE,
+        same_distribution=not custom,
+        save=save_samples if custom else dataset.save_slice,
     )
 
 
@@ -161,12 +153,22 @@ def unpacked(test: Samples, folder: Path) -> dict[str, Path]:
     return found
 
 
-def compute(artifacts: Path, record: ModelRecord, test: Samples, folder: Path) -> ReferenceOutputs:
-    """Runs a custom Keras model over test data, in another process, and keeps the outputs.
+def _outputs_on(test: Samples, record: ModelRecord, folder: Path) -> ReferenceOutputs:
+    """Returns a custom Keras model's outputs on test data; runs it, in another process, for new.
 
     Raises:
         ToolkitError: TensorFlow is not installed here, or the model cannot be loaded or run.
     """
+    artifacts = record.folder
+    try:
+        stored = load_outputs(artifacts, folder)
+    except ArtifactError:
+        pass
+    else:
+        same_model = stored.model_sha256 == record.sha256
+        same_preprocessing = dict(stored.preprocessing) == dict(record.preprocessing)
+        if same_model and same_preprocessing and belongs(stored, test):
+            return stored
     job, outputs = folder / "reference.json", folder / OUTPUTS_FILE
     content = {
         "artifacts": str(artifacts.resolve()),
@@ -189,35 +191,6 @@ def compute(artifacts: Path, record: ModelRecord, test: Samples, folder: Path) -
         raise ToolkitError(f"the Keras model could not be run over the test data: {reason}")
     publish([outputs], artifacts)
     return load_outputs(artifacts, folder)
-
-
-def _stored(
-    artifacts: Path, record: ModelRecord, test: Samples, folder: Path
-) -> ReferenceOutputs | None:
-    try:
-        reference = load_outputs(artifacts, folder)
-    except ArtifactError:
-        return None
-    same = (reference.model_sha256, dict(reference.preprocessing)) == (
-        record.sha256,
-        dict(record.preprocessing),
-    )
-    return reference if same and belongs(reference, test) else None
-
-
-def _wanted(
-    inputs: tuple[TensorSpec, ...],
-    outputs: tuple[TensorSpec, ...],
-    image_size: tuple[int, int] | None,
-) -> Wanted:
-    return Wanted(inputs=inputs, outputs=outputs, option="--data", image_size=image_size)
-
-
-def _specs(reference: ReferenceOutputs) -> tuple[TensorSpec, ...]:
-    return tuple(
-        TensorSpec(name=name, shape=(None, *values.shape[1:]), dtype="float32")
-        for name, values in reference.outputs.items()
-    )
 
 
 def _is_whole(values: np.ndarray, path: Path) -> bool:

@@ -21,17 +21,17 @@ class Wanted:
     Attributes:
         inputs: the model's inputs, at least one; the batch comes first in each shape.
         outputs: the model's outputs, at least one.
-        option: the option that named the data, for messages.
         image_size: height and width that pictures are resized to; None for the model's own.
+        option: the option that named the data, for messages.
     """
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
-    option: str
     image_size: tuple[int, int] | None
+    option: str = "--data"
 
     def only_input(self, got: str) -> TensorSpec:
-        """Returns the model's one input, for data that names none.
+        """Returns the model's only input, for data that names none.
 
         Raises:
             DataError: the model has several; the message begins with `got`.
@@ -42,17 +42,6 @@ class Wanted:
                 f"got {got}, expected arrays for the inputs {names}; give an .npz with these names"
             )
         return self.inputs[0]
-
-
-def classes_of(output: TensorSpec) -> int | None:
-    """Returns how many classes an output tells apart; None if it tells no classes apart.
-
-    (None, C) tells C apart; (None, 1) and (None,) tell 2, no from yes.
-    """
-    if len(output.shape) > 2:
-        return None
-    last = output.shape[1] if len(output.shape) == 2 else 1
-    return 2 if last == 1 else last
 
 
 def input_roles(wanted: Wanted) -> dict[str, Role]:

@@ -97,6 +97,14 @@ class ReferenceOutputs:
     def __len__(self) -> int:
         return len(next(iter(self.outputs.values())))
 
+    @property
+    def output_specs(self) -> tuple[TensorSpec, ...]:
+        """The model's outputs, as `inputs` are."""
+        return tuple(
+            TensorSpec(name=name, shape=(None, *values.shape[1:]), dtype="float32")
+            for name, values in self.outputs.items()
+        )
+
 
 def read_model_record(artifacts: Path) -> ModelRecord:
     """Returns the record of the model in a folder, after checking the hash of one `train` made.

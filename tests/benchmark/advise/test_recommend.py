@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from benchmark.advise.candidates import Objective
 from benchmark.advise.closest import unmet
-from benchmark.advise.recommend import Objective, recommend
+from benchmark.advise.recommend import recommend
 from benchmark.judge.limits import Limits
 from tests.benchmark.judge.rows import BY_ACCURACY, row
 

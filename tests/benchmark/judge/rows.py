@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.advise.pairs import Quality
+from benchmark.advise.candidates import Quality
 from benchmark.judge.classification import compare, score_classes
 from benchmark.judge.rows import Result
 from benchmark.judge.verdict import Verdict

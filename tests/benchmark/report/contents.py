@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.advise.pairs import quality_of
+from benchmark.advise.candidates import quality_of
 from benchmark.advise.recommend import recommend
 from benchmark.config import BenchmarkConfig
 from benchmark.judge.classification import compare
