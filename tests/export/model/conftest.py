@@ -13,8 +13,99 @@ from ai_edge_litert.interpreter import Interpreter
 from export.model.load import load_model
 from export.model.loaded import LoadedModel
 from export.model.request import ModelRequest, Shape
+from train.common.tensors import TensorSpec
 
 HIDDEN = 300  # so many that a file without the weights is much smaller than one with them
+
+
+CUSTOM = """
+import keras
+import tensorflow as tf
+import tf_keras
+
+
+class OlderScale(tf_keras.layers.Layer):
+    def build(self, shape):
+        self.factor = self.add_weight(name="factor", shape=(2,))
+
+    def call(self, x):
+        return x * self.factor
+
+
+def double(x):
+    return 2 * x
+
+
+class One(keras.Model):
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.hidden = keras.layers.Dense(4)
+        self.final = keras.layers.Dense(2)
+
+    def call(self, features):
+        return self.final(self.hidden(features))
+
+
+class Two(One):
+    def call(self, left, right=None, training=False):
+        return {"sum": self.final(self.hidden(left) + self.hidden(right)), "left": left}
+
+
+class Nested(One):
+    def call(self, inputs):
+        return [self.final(self.hidden(inputs["u"])), self.hidden(inputs["v"][0])]
+
+
+class Looked(One):
+    def call(self, index):
+        return self.final(self.hidden(tf.one_hot(index, 5)))
+
+
+@keras.saving.register_keras_serializable("mine")
+class Registered(keras.layers.Layer):
+    def call(self, x):
+        return x + 1
+
+
+def make():
+    model = One()
+    model(tf.zeros((2, 3)))
+    return model
+
+
+def make_unbuilt():
+    return One()
+
+
+def make_sequential():
+    return keras.Sequential([keras.layers.Dense(3), keras.layers.Dense(2, name="last")])
+
+
+def make_nothing():
+    return 3
+
+
+def make_error():
+    raise KeyError("first\\nsecond")
+
+
+def make_exit():
+    raise SystemExit("usage")
+
+
+def make_older():
+    class Older(tf_keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.final = tf_keras.layers.Dense(2)
+
+        def call(self, pair):
+            return self.final(pair["a"]) + pair["b"]
+
+    model = Older()
+    model({"a": tf.zeros((2, 3)), "b": tf.zeros((2, 2))})
+    return model
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +116,10 @@ def seeds() -> None:
 
 def load(path: str | Path, shapes: dict[str, Shape] | None = None, **options: Any) -> LoadedModel:
     return load_model(ModelRequest(path=str(path), shapes=shapes or {}, **options))
+
+
+def shapes_of(specs: tuple[TensorSpec, ...]) -> dict[str, Shape]:
+    return {spec.name: spec.shape for spec in specs}
 
 
 def image_model(library: Any) -> Any:
@@ -74,3 +169,15 @@ def assert_converts(model: LoadedModel, folder: Path) -> bytes:
         for name, value in outputs.items():
             assert value[0] == pytest.approx(expected[name][index], abs=1e-5)
     return content
+
+
+@pytest.fixture(scope="module")
+def custom(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A user's module, imported; it stays known to Python under its name."""
+    folder = tmp_path_factory.mktemp("custom")
+    (folder / "users_networks.py").write_text(CUSTOM)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        import users_networks  # type: ignore[import-not-found]
+
+        yield users_networks
