@@ -44,7 +44,7 @@ def run_benchmark(
     """
     environment = read_environment()
     artifacts, reports = config.artifacts, config.reports or config.artifacts
-    find_manifests(artifacts, config.formats)
+    manifests = find_manifests(artifacts, config.formats)
     check_places(reports)
     with staging(artifacts) as staged, staging(reports, "--reports") as staged_reports:
         test = open_evaluation(artifacts, config.data, config.image_size, staged)
@@ -53,7 +53,7 @@ def run_benchmark(
         main = tasks[0]
         limits = config.limits.checked(main, test.default_baseline, emulated=environment.emulated)
         config = replace(config, limits=limits)
-        variants = find_variants(artifacts, config.formats, config.measure, reference, test.samples)
+        variants = find_variants(artifacts, manifests, config.measure, reference, test.samples)
         identity = identity_of(config, variants, reference, environment)
         raw = PartialResults(artifacts, identity, resume=config.resume)
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.advise.pairs import latency_ratio
+from benchmark.advise.latency_ratio import latency_ratio
 from benchmark.config import BenchmarkConfig
 from benchmark.judge.limits import Limits
 from benchmark.judge.rows import Result

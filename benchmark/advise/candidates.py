@@ -7,9 +7,10 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from benchmark.advise.pairs import drop_interval, intervals_overlap, latency_ratio
+from benchmark.advise.latency_ratio import intervals_overlap, latency_ratio
 from benchmark.judge.metrics import NOTATIONS, Metric
 from benchmark.judge.rows import Result
+from benchmark.judge.statistics import paired_drop_interval
 from benchmark.judge.task import Task
 
 Objective = Literal["latency", "size", "accuracy"]
@@ -54,7 +55,9 @@ class Quality:
     def same(self, row: Result, other: Result) -> bool:
         """Whether two measured rows cannot be told apart."""
         if self.classes is not None:
-            low, high = drop_interval(row, other, self.classes)
+            right, other_right = row.predicted == self.classes, other.predicted == self.classes
+            lost, gained = int(np.sum(right & ~other_right)), int(np.sum(~right & other_right))
+            low, high = paired_drop_interval(lost, gained, self.classes.size) or (-1.0, 1.0)
             return low <= 0 <= high
         drops = [found.scores.drop if found.scores else None for found in (row, other)]
         ends, other_ends = (drop.interval if drop else None for drop in drops)

@@ -22,6 +22,9 @@ class Clause:
         return self.text.format(*self.figures)
 
 
+Finding = tuple[Clause, Sequence[Clause]]  # what is not as expected, and its causes
+
+
 def merged(clauses: Sequence[Clause]) -> str:
     """Returns clauses of the same text as one, which lists the figures that differ.
 

@@ -190,10 +190,13 @@ def _task(
         )
     shape = (None, *outputs.shape[1:])
     kind = kind_of(shape, truth)
-    wanted = metric if is_main or metric in metrics_of(kind, shape) else None
     may_be_classes = are_classes(shape) or shape[1:] in ((), (1,))
     count = outputs.shape[1] if are_classes(shape) else 2
     named = may_be_classes and len(reference.labels) == count and kind != "values"
+    has_classes = kind in ("classes", "binary") or (
+        kind == "outputs" and (named or _are_probabilities(outputs))
+    )
+    wanted = metric if is_main or metric in metrics_of(kind, shape) else None
     return Task(
         name=name,
         is_first=name == next(iter(reference.outputs)),
@@ -202,8 +205,7 @@ def _task(
         kind=kind,
         metric=check_metric(wanted, kind, shape, name=name),
         threshold=threshold,
-        has_classes=kind in ("classes", "binary")
-        or (kind == "outputs" and (named or _are_probabilities(outputs))),
+        has_classes=has_classes,
         class_names=reference.labels if named else (),
     )
 

@@ -1,6 +1,6 @@
 """What is measured: the exports of a folder, checked before any of them is run."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,7 +110,7 @@ def find_manifests(artifacts: Path, formats: tuple[Format, ...] | None) -> list[
 
 def find_variants(
     artifacts: Path,
-    formats: tuple[Format, ...] | None,
+    manifests: Iterable[Path],
     settings: MeasureSettings,
     reference: ReferenceOutputs,
     test: Samples,
@@ -119,13 +119,13 @@ def find_variants(
 
     Args:
         artifacts: the folder with the exports.
-        formats: which of them; None for all.
+        manifests: of those to measure, in the order of the table.
         settings: which variants of each.
         reference: the Keras model's outputs on the test data.
         test: the test data.
 
     Raises:
-        ArtifactError: there are no exports, or one asked for is missing.
+        ArtifactError: the Keras model is asked for, and is missing.
     """
     hashes = frozenset(test.short_hashes())
     variants = []
@@ -144,7 +144,7 @@ def find_variants(
             )
             for threads in settings.threads
         ]
-    for path in find_manifests(artifacts, formats):
+    for path in manifests:
         variants += _rows(path, settings, reference, hashes)
     return variants
 

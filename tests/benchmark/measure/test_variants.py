@@ -34,7 +34,9 @@ SETTINGS = MeasureSettings(samples=1_000, rounds=5, launches=1, max_seconds=1)
 
 
 def variants(folder: Path, **changes: Any) -> list[Variant]:
-    return find_variants(folder, None, replace(SETTINGS, **changes), REFERENCE, TEST)
+    return find_variants(
+        folder, find_manifests(folder, None), replace(SETTINGS, **changes), REFERENCE, TEST
+    )
 
 
 def write_export(folder: Path, name: str, runtime: str) -> Manifest:

@@ -1,11 +1,8 @@
-"""Two rows side by side: how their latencies and their accuracies compare."""
+"""How the latencies of two rows compare."""
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from benchmark.judge.rows import Result
-from benchmark.judge.statistics import paired_drop_interval
 from benchmark.measure.latency import paired_ratio
 
 
@@ -49,16 +46,3 @@ def intervals_overlap(row: Result, other: Result) -> bool:
     if low is None or high is None or other_low is None or other_high is None:
         return True
     return low <= other_high and other_low <= high
-
-
-def drop_interval(row: Result, other: Result, classes: np.ndarray) -> tuple[float, float]:
-    """Returns the paired 95 % interval of the accuracy that `other` loses against `row`.
-
-    Args:
-        row: ran all images.
-        other: likewise.
-        classes: (N,) the right class of each image, N ≥ 1.
-    """
-    right, other_right = row.predicted == classes, other.predicted == classes
-    lost, gained = int(np.sum(right & ~other_right)), int(np.sum(~right & other_right))
-    return paired_drop_interval(lost, gained, classes.size) or (-1.0, 1.0)
