@@ -213,7 +213,7 @@ def test_what_came_back_of_a_run_that_ended_early_is_kept_and_gone_on_with(
     assert not partial.exists()
 
 
-def test_a_machine_that_cannot_run_it_says_what_mends_it(
+def test_a_machine_that_cannot_run_it_says_how_to_fix_it(
     server: Server, artifacts: Path, tmp_path: Path
 ) -> None:
     """A new environment has no packages at all; the command named is run as it is."""

@@ -9,7 +9,7 @@ import pytest
 
 from tests.arm.machine import QEMU, qemu_command, read_disk, run_emulated, write_disk
 from tests.arm.root import BootFiles
-from tests.conftest import assert_one_line_error, run_module
+from tests.conftest import assert_one_line_error, run_in_process
 from train.common.errors import ToolkitError
 
 BOOT = BootFiles(kernel=Path("vmlinuz"), root=Path("root.cpio"))
@@ -109,7 +109,7 @@ def test_without_qemu_one_line_says_how_to_get_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    done = run_module("tests.arm", "--artifacts", tmp_path)
+    done = run_in_process("tests.arm", "--artifacts", tmp_path)
     assert_one_line_error(done, f"got no {QEMU}", "apt-get install", "qemu-system-arm")
 
 
@@ -117,11 +117,11 @@ def test_without_a_model_one_line_says_what_to_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_qemu(tmp_path, monkeypatch, "exit 1")
-    done = run_module("tests.arm", "--artifacts", tmp_path / "nothing")
+    done = run_in_process("tests.arm", "--artifacts", tmp_path / "nothing")
     assert_one_line_error(done, "is not there", "run `python -m train`")
 
 
 def test_too_few_images_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_qemu(tmp_path, monkeypatch, "exit 1")
-    done = run_module("tests.arm", "--artifacts", tmp_path, "--bundle-images", "999")
+    done = run_in_process("tests.arm", "--artifacts", tmp_path, "--bundle-images", "999")
     assert_one_line_error(done, "got --bundle-images 999, expected at least 1000")

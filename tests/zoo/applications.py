@@ -1,4 +1,4 @@
-"""Networks of `keras.applications` with random weights, at small images. Heavy."""
+"""Networks of `keras.applications` with random weights, at small images."""
 
 import keras
 from keras import applications, layers

@@ -1,4 +1,4 @@
-"""Makes a network decide: a little training, or statistics of its data, a head for them. Heavy.
+"""Makes a network decide: a little training, or statistics of its data, a head for them.
 
 A network as Keras initializes it gives every image about the same answer, and then neither
 agreement nor a signal-to-noise ratio says anything about an export.

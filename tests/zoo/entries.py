@@ -1,4 +1,4 @@
-"""The models of the zoo, by name. Light: standard library only."""
+"""The models of the zoo, by name."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Small models of the usual layer families, not yet trained. Heavy."""
+"""Small models of the usual layer families, not yet trained."""
 
 import keras
 import tf_keras

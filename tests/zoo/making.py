@@ -1,4 +1,4 @@
-"""`python -m tests.zoo.making NAME FOLDER`: writes a model of the zoo and its data. Heavy."""
+"""`python -m tests.zoo.making NAME FOLDER`: writes a model of the zoo and its data."""
 
 import json
 import sys

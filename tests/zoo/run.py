@@ -1,4 +1,4 @@
-"""Runs the zoo: a model and its data in one process, all of its exports in another. Light.
+"""Runs the zoo: a model and its data in one process, all of its exports in another.
 
 Each is a process of its own, as a user's would be: a converter that crashes ends one model's row,
 and the memory that it took is its own.

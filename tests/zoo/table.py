@@ -1,4 +1,4 @@
-"""The zoo's table: a row a model, a column a format, and why what does not work does not. Light."""
+"""The zoo's table: one row per model, one column per format, and why something does not work."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -111,7 +111,7 @@ def test_only_large_models_are_judged_by_their_memory() -> None:
     assert too_large([fits, too_much, small]) == ["too_much"]
 
 
-def test_the_table_has_a_row_a_model_and_tells_each_reason_once() -> None:
+def test_the_table_has_one_row_per_model_and_tells_each_reason_once() -> None:
     good, bad = Cell(word="100%"), Cell(word="lacks", reason="no operator Erf")
     large = row("one", 25_000_000, OWN + 300_000_000, good, bad, own_bytes=OWN)
     text = table([large, row("two", 1_500_000, OWN, good, bad)], NAMES)

@@ -8,14 +8,13 @@ from tests.conftest import run_module
 
 pytestmark = pytest.mark.slow
 
-NAMES = ("two_in_two_out", "embedding", "legacy_h5", "subclassed")
+NAMES = ("embedding", "subclassed")
 FORMATS = 10
 GOOD = re.compile(r"^(100|9\d)%$")
 # Activations of 16 bits where the inputs are integers are more than TFLite's converter can do; four
 # bits are too few for a number of a network this small; and a square has no integer kernel.
 REFUSED = {
     "embedding": {"T16x8": "refused"},
-    "two_in_two_out": {"Tint4": "fails"},
     "subclassed": {"Tint8": "fails", "T16x8": "lacks", "Tint4": "fails"},
 }
 

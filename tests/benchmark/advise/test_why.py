@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from export.verify.graph import read_graph
-from tests.conftest import GATE, Completed, assert_one_line_error, run_module
+from tests.conftest import GATE, Completed, assert_one_line_error, run_in_process
 
 pytestmark = pytest.mark.slow
 FORMATS = "tflite-float32,tflite-int8,tflite-int16x8,onnx-float32,onnx-int8"
@@ -21,7 +21,7 @@ def ran(
 ) -> tuple[Path, Completed]:
     artifacts = tmp_path_factory.mktemp("why") / "artifacts"
     shutil.copytree(trained_artifacts, artifacts)
-    done = run_module(
+    done = run_in_process(
         *("benchmark", "--artifacts", artifacts, "--quick", "--format", FORMATS),
         *(*GATE, "--max-size-kb", "60", "--max-drop", "0.02", "--objective", "size"),
     )
@@ -96,7 +96,7 @@ def test_limits_that_nothing_meets_lose_no_results(
 ) -> None:
     artifacts = Path(shutil.copytree(ran[0], tmp_path / "artifacts"))
     (artifacts / "benchmark.json").unlink()
-    done = run_module(
+    done = run_in_process(
         *("benchmark", "--artifacts", artifacts, "--quick", "--format", "tflite-int8,onnx-int8"),
         *(*GATE, "--max-size-kb", "20"),
     )

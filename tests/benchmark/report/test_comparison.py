@@ -6,8 +6,8 @@ from rich.console import Console
 
 from benchmark.report.comparison import render_changes
 from benchmark.results.compare import find_changes
+from tests.benchmark.recorded import Content, changed, content, row, run
 from tests.benchmark.results.test_latency_changes import slowed
-from tests.recorded import Content, changed, content, row, run
 
 
 def shown(old: Content, new: Content, folder: Path, *, terminal: bool = False) -> str:

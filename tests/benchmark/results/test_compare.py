@@ -4,7 +4,7 @@ import pytest
 
 from benchmark.judge.statistics import mcnemar_p, newcombe_interval
 from benchmark.results.compare import Changes, RowChange, find_changes
-from tests.recorded import IMAGES, Content, changed, content, predictions, row, run
+from tests.benchmark.recorded import IMAGES, Content, changed, content, predictions, row, run
 
 
 def compared(old: Content, new: Content, folder: Path) -> Changes:

@@ -10,7 +10,7 @@ from benchmark.results.latency_changes import (
     latency_changes,
     launch_medians_us,
 )
-from tests.recorded import Content, changed, content, row, run
+from tests.benchmark.recorded import Content, changed, content, row, run
 
 COMPARISONS, ROWS, LAUNCHES, ROUNDS = 60, 14, 4, 5
 

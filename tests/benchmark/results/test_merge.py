@@ -11,8 +11,8 @@ from rich.console import Console
 
 from benchmark.report.machines import render_machines
 from benchmark.results.merge import read_machines
-from tests import recorded
-from tests.conftest import assert_one_line_error, run_module
+from tests.benchmark import recorded
+from tests.conftest import assert_one_line_error, run_in_process
 from train.common.errors import ArtifactError
 
 
@@ -144,10 +144,14 @@ def test_what_cannot_be_compared_is_refused(
 
 def test_the_command(tmp_path: Path) -> None:
     pi, laptop = write(tmp_path, pi=PI, laptop=LAPTOP)
-    done = run_module("benchmark", "--merge", pi, laptop)
+    done = run_in_process("benchmark", "--merge", pi, laptop)
     assert (done.code, done.err) == (0, "")
     assert "onnx-int8" in done.out
-    assert_one_line_error(run_module("benchmark", "--merge", pi), "got 1 file, expected 2 to 26")
-    assert_one_line_error(run_module("benchmark", "--merge", pi, tmp_path / "no"), "No such file")
+    assert_one_line_error(
+        run_in_process("benchmark", "--merge", pi), "got 1 file, expected 2 to 26"
+    )
+    assert_one_line_error(
+        run_in_process("benchmark", "--merge", pi, tmp_path / "no"), "No such file"
+    )
     laptop.write_text("{")
-    assert_one_line_error(run_module("benchmark", "--merge", pi, laptop), "is not JSON")
+    assert_one_line_error(run_in_process("benchmark", "--merge", pi, laptop), "is not JSON")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import REPOSITORY, assert_one_line_error, run_module
-from tests.recorded import Content, changed, content, row, run, written
+from tests.benchmark.recorded import Content, changed, content, row, run, written
+from tests.conftest import REPOSITORY, assert_one_line_error, run_in_process
 from train.common.errors import ArtifactError
 
 AGAIN = "run `python -m benchmark` again"
@@ -49,7 +49,7 @@ def test_a_file_that_is_no_results_file(
     bad.write_text(text, encoding="latin-1")
     good = written(content(), tmp_path, "good.json")
     files = (bad, good) if bad_one == "old" else (good, bad)
-    done = run_module("benchmark", "--compare", *files)
+    done = run_in_process("benchmark", "--compare", *files)
     assert_one_line_error(done, f"{bad}", expected, AGAIN)
     assert done.out == ""
     assert bad.read_text(encoding="latin-1") == text
@@ -57,9 +57,9 @@ def test_a_file_that_is_no_results_file(
 
 def test_a_path_that_is_no_file(tmp_path: Path) -> None:
     good = written(content(), tmp_path, "good.json")
-    absent = run_module("benchmark", "--compare", good, tmp_path / "absent.json")
+    absent = run_in_process("benchmark", "--compare", good, tmp_path / "absent.json")
     assert_one_line_error(absent, "absent.json: No such file or directory", AGAIN)
-    folder = run_module("benchmark", "--compare", tmp_path, good)
+    folder = run_in_process("benchmark", "--compare", tmp_path, good)
     assert_one_line_error(folder, "Is a directory", AGAIN)
 
 
@@ -187,7 +187,7 @@ print([name for name in loaded if name in sys.modules])
     ],
 )
 def test_compare_stands_alone(arguments: list[str], expected: str) -> None:
-    assert_one_line_error(run_module("benchmark", *arguments), expected)
+    assert_one_line_error(run_in_process("benchmark", *arguments), expected)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_the_exit_code_says_whether_something_got_worse(
     new: Content, code: int, first: str, tmp_path: Path
 ) -> None:
     files = [written(content(), tmp_path, "old.json"), written(new, tmp_path, "new.json")]
-    done = run_module("benchmark", "--compare", *files)
+    done = run_in_process("benchmark", "--compare", *files)
     assert (done.code, done.err) == (code, "")
     assert done.out.splitlines()[0] == first
     assert sorted(tmp_path.iterdir()) == sorted(files)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.benchmark.report.contents import VARIED
-from tests.conftest import GATE, REPOSITORY, run_module
+from tests.conftest import GATE, REPOSITORY, run_in_process
 
 NAMES_OF_THEIR_OWN = (
     "versions",
@@ -69,7 +69,7 @@ def test_a_null_is_documented_as_such() -> None:
 
 @pytest.mark.slow
 def test_every_key_of_a_really_written_file(artifacts: Path) -> None:
-    done = run_module(
+    done = run_in_process(
         *("benchmark", "--artifacts", artifacts, "--format", "tflite-int8,onnx-int8", "--quick"),
         *("--batch", "16", "--profile", *GATE),
     )
