@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 from benchmark.advise.candidates import quality_of
 from benchmark.advise.explain import explain
@@ -11,17 +10,16 @@ from benchmark.advise.recommend import recommend
 from benchmark.config import BenchmarkConfig
 from benchmark.judge.rows import judge_variants
 from benchmark.judge.task import tasks_of
-from benchmark.measure.checkpoint import PartialResults
+from benchmark.measure.checkpoint import PartialResults, identity_of
 from benchmark.measure.measured import MeasuredVariant, measure_variants
-from benchmark.measure.variants import RESULTS_FILE, Variant, find_manifests, find_variants
+from benchmark.measure.variants import RESULTS_FILE, find_manifests, find_variants
 from benchmark.report.write import check_places, write_reports
 from benchmark.results.file import Benchmark
 from benchmark.results.outputs import OUTPUTS_FILE, write_outputs
 from benchmark.results.read import read_run
 from export.data.test_data import open_evaluation
 from train.common.artifact import publish, staging, write_json
-from train.common.environment import Environment, read_environment
-from train.common.record import ReferenceOutputs
+from train.common.environment import read_environment
 
 INTERRUPTED = "what was measured is kept; `python -m benchmark --resume` goes on from there"
 
@@ -54,7 +52,7 @@ def run_benchmark(
         limits = config.limits.checked(main, test.default_baseline, emulated=environment.emulated)
         config = replace(config, limits=limits)
         variants = find_variants(artifacts, manifests, config.measure, reference, test.samples)
-        identity = identity_of(config, variants, reference, environment)
+        identity = identity_of(config.settings(), variants, reference, environment)
         raw = PartialResults(artifacts, identity, resume=config.resume)
 
         try:
@@ -101,19 +99,3 @@ def run_benchmark(
         publish(written, reports)
         raw.delete()
     return benchmark
-
-
-def identity_of(
-    config: BenchmarkConfig,
-    variants: list[Variant],
-    reference: ReferenceOutputs,
-    environment: Environment,
-) -> dict[str, Any]:
-    """Returns what raw results depend on; results that differ in it are never mixed."""
-    return {
-        "machine": environment.as_json(),
-        "settings": config.settings(),
-        "model": reference.model_sha256,
-        "data": reference.inputs_sha256,
-        "exports": {s.key: s.manifest and s.manifest.sha256 for s in variants},
-    }

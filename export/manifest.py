@@ -5,12 +5,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from train.common.artifact import content_sha256, file_sha256, read_json
+from train.common.artifact import file_sha256, is_sealed, read_json, sealed
 from train.common.errors import ArtifactError
 from train.common.preprocessing import Preprocessing, preprocessing_from_json
 from train.common.tensors import TensorSpec, spec_from_json
 
 SCHEMA_VERSION = 1
+TEXTS = ("format", "runtime", "file", "sha256", "created")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,16 +149,6 @@ class Manifest:
         return self.path.with_name(self.file)
 
 
-def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a manifest's content with `seal`, the hash of all its other fields.
-
-    A seal shows that a manifest was edited after it was written. It is no signature: whoever
-    forges the content can forge the seal.
-    """
-    fields = {name: value for name, value in content.items() if name != "seal"}
-    return {**fields, "seal": content_sha256(fields)}
-
-
 def read_manifest(path: Path) -> Manifest:
     """Returns the manifest in a file.
 
@@ -167,18 +158,22 @@ def read_manifest(path: Path) -> Manifest:
     """
     remedy = f"run `python -m export --format {path.stem}` again"
     content = read_json(path, schema_version=SCHEMA_VERSION, remedy=remedy)
-    if content.get("seal") != sealed(content)["seal"]:
+    if not is_sealed(content):
         raise ArtifactError(
             f"{path} was edited since it was written, or is of an older version: its seal does "
             f"not match its content; {remedy}"
         )
+    garbled = [name for name in TEXTS if not isinstance(content.get(name), str)]
+    if garbled:
+        raise ArtifactError(f"{path} lacks or garbles {', '.join(garbled)}; {remedy}")
     try:
+        calibration, operators = content["calibration"], content.get("operators")
         manifest = Manifest(
             path=path,
-            format=_text(content["format"]),
-            runtime=_text(content["runtime"]),
-            file=_text(content["file"]),
-            sha256=_text(content["sha256"]),
+            format=content["format"],
+            runtime=content["runtime"],
+            file=content["file"],
+            sha256=content["sha256"],
             size_bytes=int(content["size_bytes"]),
             gzip_bytes=int(content["gzip_bytes"]),
             source=Source(**content["source"]),
@@ -187,12 +182,16 @@ def read_manifest(path: Path) -> Manifest:
             outputs=tuple(spec_from_json(fields) for fields in content["outputs"]),
             preprocessing=preprocessing_from_json(content["preprocessing"]),
             labels=tuple(content["labels"]),
-            calibration=_calibration(content["calibration"]) if content["calibration"] else None,
+            calibration=Calibration(**calibration | {"examples": tuple(calibration["examples"])})
+            if calibration
+            else None,
             checks=tuple(Check(**fields) for fields in content["checks"]),
             observations=tuple(Observation(**o) for o in content.get("observations", ())),
             versions=dict(content["versions"]),
-            created=_text(content["created"]),
-            operators=_operators(content.get("operators")),
+            created=content["created"],
+            operators=operators
+            if operators is None
+            else {name: int(count) for name, count in operators.items()},
             fine_tuning=FineTuning(**tuned) if (tuned := content.get("fine_tuning")) else None,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -226,17 +225,3 @@ def check_file(manifest: Manifest) -> None:
             f"{path}: got SHA-256 {found[:12]}…, expected {manifest.sha256[:12]}… by its "
             f"manifest; {remedy}"
         )
-
-
-def _calibration(fields: Mapping[str, Any]) -> Calibration:
-    return Calibration(**{**fields, "examples": tuple(fields["examples"])})
-
-
-def _operators(fields: Mapping[str, int] | None) -> dict[str, int] | None:
-    return None if fields is None else {name: int(count) for name, count in fields.items()}
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"text (got {value!r})")
-    return value

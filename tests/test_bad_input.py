@@ -12,7 +12,6 @@ from typing import Any
 import keras
 import pytest
 
-from export.manifest import sealed
 from tests.conftest import (
     GATE,
     REPOSITORY,
@@ -21,7 +20,7 @@ from tests.conftest import (
     run_in_process,
     run_module,
 )
-from train.common.artifact import file_sha256, write_json
+from train.common.artifact import file_sha256, sealed, write_json
 
 
 @pytest.mark.parametrize(

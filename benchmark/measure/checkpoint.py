@@ -7,18 +7,37 @@ one round. Each file is written in full and then renamed; a file that is there i
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmark.measure.variants import Variant
 from train.common.artifact import read_json, write_json
+from train.common.environment import Environment
 from train.common.errors import ArtifactError
+from train.common.record import ReferenceOutputs
 
 FOLDER = "benchmark.partial"
 SCHEMA_VERSION = 1
 ANEW = "run without --resume to start anew"
+
+
+def identity_of(
+    settings: Mapping[str, Any],
+    variants: Iterable[Variant],
+    reference: ReferenceOutputs,
+    environment: Environment,
+) -> dict[str, Any]:
+    """Returns what raw results depend on; results that differ in it are never mixed."""
+    return {
+        "machine": environment.as_json(),
+        "settings": settings,
+        "model": reference.model_sha256,
+        "data": reference.inputs_sha256,
+        "exports": {s.key: s.manifest and s.manifest.sha256 for s in variants},
+    }
 
 
 class PartialResults:

@@ -18,11 +18,10 @@ from export.convert.inputs import ConversionInputs
 from export.convert.make import convert
 from export.convert.source import SourceModel
 from export.formats import FORMATS
-from export.manifest import sealed
 from export.model.loaded import LoadedModel
 from export.runtimes.open import open_runner
 from export.settings import ExportOptions, resolve
-from train.common.artifact import file_sha256, write_json
+from train.common.artifact import file_sha256, sealed, write_json
 from train.common.record import MODEL_FILE
 from train.data import fashion_mnist as dataset
 from train.data.fashion_mnist import INPUT_NAME, OUTPUT_NAME

@@ -14,9 +14,8 @@ from export.manifest import (
     Source,
     check_file,
     read_manifest,
-    sealed,
 )
-from train.common.artifact import file_sha256, write_json
+from train.common.artifact import file_sha256, sealed, write_json
 from train.common.errors import ArtifactError
 from train.common.preprocessing import Preprocessing
 from train.common.tensors import TensorSpec

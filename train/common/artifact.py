@@ -110,6 +110,21 @@ def content_sha256(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a JSON object with `seal`, the hash of all its other fields.
+
+    A seal shows that a file was edited after it was written. It is no signature: whoever
+    forges the content can forge the seal.
+    """
+    fields = {name: value for name, value in content.items() if name != "seal"}
+    return {**fields, "seal": content_sha256(fields)}
+
+
+def is_sealed(content: Mapping[str, Any]) -> bool:
+    """Returns whether a JSON object is as it was when it was sealed."""
+    return bool(content.get("seal") == sealed(content)["seal"])
+
+
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not a JSON number")
 

@@ -20,15 +20,17 @@ from export.deploy.microcontroller.boards import BOARDS, CORE_RUNTIME_BYTES, Fit
 from export.deploy.microcontroller.c_source import c_source
 from export.deploy.microcontroller.operators import add_methods
 from export.formats import FORMATS, TFLM, TFLM_MODEL
-from export.manifest import SCHEMA_VERSION, Manifest, sealed
+from export.manifest import SCHEMA_VERSION, Manifest
 from export.runtimes.predict import encode
 from export.settings import Settings
 from export.verify.graph import read_graph
 from train.common.artifact import (
     file_sha256,
+    is_sealed,
     package_versions,
     publish,
     read_json,
+    sealed,
     staging,
     write_json,
 )
@@ -52,7 +54,7 @@ def is_current(settings: Settings, inputs: ConversionInputs) -> bool:
             folder / MANIFEST_FILE, schema_version=SCHEMA_VERSION, remedy="export it again"
         )
         return bool(
-            content.get("seal") == sealed(content)["seal"]
+            is_sealed(content)
             and content["source"]["sha256"] == record.sha256
             and content["options"] == inputs.options(settings)
             and tuple(content["labels"]) == record.labels

@@ -9,7 +9,7 @@ import pytest
 import export.deploy.microcontroller.package as package_module
 from benchmark.measure.variants import find_manifests
 from export.deploy.microcontroller.package import FOLDER, is_current
-from export.manifest import Manifest, sealed
+from export.manifest import Manifest
 from export.settings import ExportOptions
 from tests.export.conftest import Tiny, settings_of
 from tests.export.deploy.microcontroller.conftest import (
@@ -19,7 +19,7 @@ from tests.export.deploy.microcontroller.conftest import (
     inputs_of,
     package,
 )
-from train.common.artifact import file_sha256
+from train.common.artifact import file_sha256, is_sealed
 from train.common.errors import ArtifactError
 from train.common.record import ModelRecord
 
@@ -42,7 +42,7 @@ def test_the_manifest_says_what_the_files_are_and_is_current_until_something_cha
     assert not is_current(SETTINGS, inputs)
     folder = package(converted, tiny, record)
     content = json.loads((folder / "tflm.json").read_text())
-    assert content["seal"] == sealed(content)["seal"]
+    assert is_sealed(content)
     assert {file["file"]: file["sha256"] for file in content["files"]} == {
         name: file_sha256(folder / name) for name in ("model_data.h", "model_data.cc")
     }
