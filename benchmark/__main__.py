@@ -120,7 +120,7 @@ def _measure_here(options: Namespace) -> int:
 
 def _measure_there(options: Namespace, arguments: Sequence[str]) -> int:
     """Measures on another machine; returns the exit code there."""
-    from train.common.bundled import in_bundle
+    from train.common.environment import in_bundle
 
     if options.bundle_images != DEFAULT_BUNDLE_IMAGES and options.bundle is not None:
         raise ToolkitError(WITHOUT_A_NEW_BUNDLE)

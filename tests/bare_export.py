@@ -7,9 +7,10 @@ no choice of calibration, no manifest.
 import sys
 from pathlib import Path
 
-from export.convert import onnx, tflite
+from export.convert import onnx
 from export.convert.job import ReferenceJob
 from export.convert.source import SourceModel
+from export.convert.tflite import converter as tflite
 from export.formats import FORMATS
 from export.model.load import load_model
 from export.settings import ExportOptions, resolve

@@ -8,11 +8,11 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 HEAVY = {
-    "export.convert.flatbuffer",
-    "export.convert.negation",
+    "export.convert.tflite.flatbuffer",
+    "export.convert.tflite.negation",
     "export.convert.onnx",
-    "export.convert.quantizer",
-    "export.convert.tflite",
+    "export.convert.tflite.quantizer",
+    "export.convert.tflite.converter",
     "export.convert.finetune",
     "export.convert.finetune.folding",
     "export.convert.finetune.graph",

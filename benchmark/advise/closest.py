@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from benchmark.judge.limits import OPTIONS, Limits
 from benchmark.judge.metrics import NOTATIONS
 from benchmark.judge.rows import Result
-from benchmark.judge.scores import Accuracy
+from benchmark.judge.scoring.scores import Accuracy
 from benchmark.judge.statistics import ROUNDING, paired_drop_interval, wilson_interval
 
 # An excess is relative to its limit, or to this where the limit is smaller.

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.judge.classification import compare
 from benchmark.judge.limits import Limits
-from benchmark.judge.scores import Accuracy, Scores
+from benchmark.judge.scoring.classification import compare
+from benchmark.judge.scoring.scores import Accuracy, Scores
 from benchmark.judge.symptoms import (
     experiment_symptoms,
     input_symptoms,

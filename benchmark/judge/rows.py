@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmark.judge.limits import Limits
 from benchmark.judge.output import ExportFacts, OutputResult, result_of_output
-from benchmark.judge.scores import Accuracy, Scores
+from benchmark.judge.scoring.scores import Accuracy, Scores
 from benchmark.judge.task import Task
 from benchmark.judge.verdict import Verdict, judge_file, verdict_of
 from benchmark.measure.latency import Latency

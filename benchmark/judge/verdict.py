@@ -12,7 +12,7 @@ from typing import Literal
 from benchmark.judge.drop import Side, drop_side, share_side
 from benchmark.judge.limits import Limits
 from benchmark.judge.metrics import NOTATIONS
-from benchmark.judge.scores import Accuracy, Scores
+from benchmark.judge.scoring.scores import Accuracy, Scores
 from benchmark.judge.statistics import (
     CONFIDENCE,
     ROUNDING,

@@ -17,8 +17,8 @@ from export.deploy.bundle.archive import pack, unpack
 from export.deploy.bundle.build import BundleConfig, write_bundle
 from export.deploy.bundle.launcher import problem_with
 from export.formats import FORMATS, RUNTIMES, Format
-from train.common.bundled import BUNDLE_FILE
 from train.common.cli import EXIT_INTERRUPTED, Parser, add_bundle_images
+from train.common.environment import BUNDLE_FILE
 from train.common.errors import DEVICE_MODULES, ArtifactError, ToolkitError
 
 MIN_PYTHON = (3, 11)

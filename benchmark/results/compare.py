@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from benchmark.judge.scores import Paired
+from benchmark.judge.scoring.scores import Paired
 from benchmark.judge.statistics import SIGNIFICANCE, holm, mcnemar_p, newcombe_interval
 from benchmark.results.comparable import causes, other_machine, same_data, shared_rows
 from benchmark.results.latency_changes import LatencyChange, latency_changes

@@ -3,7 +3,6 @@
 A job is made once, from the command line. Nothing after it asks which of the two kinds it is.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -14,21 +13,18 @@ import numpy as np
 from export.convert.calibration import representative_dataset
 from export.convert.inputs import ConversionInputs, Training
 from export.data.open import open_samples
-from export.data.split import calibration_split
+from export.data.split import calibration_split, random_examples, thinned
 from export.data.wanted import Wanted
 from export.model.request import ModelRequest, file_sha256_of, request_from_json
 from train.common.errors import ArtifactError, ToolkitError
 from train.common.preprocessing import RAW, Preprocessing
 from train.common.record import MODEL_FILE, ModelRecord, read_model_record
-from train.common.samples import Samples
 from train.common.tensors import TensorSpec, fits, shape_text
 from train.data import fashion_mnist as dataset
 
 Specs = tuple[TensorSpec, ...]
-RANDOM_EXAMPLES = 64
 # Of large examples fewer calibrate and verify, as float32 in memory: 222 of 224 by 224 pixels.
 EXAMPLES_BYTES = 128 << 20
-MIN_EXAMPLES = 16
 
 
 class Job(Protocol):
@@ -161,7 +157,7 @@ class CustomJob:
         how = dict.fromkeys(preprocessing, RAW) if self.embed else preprocessing
         representative = training = None
         if self.calibration is None:
-            held_out = _random(inputs, preprocessing)
+            held_out = random_examples(inputs, preprocessing)
         else:
             wanted = Wanted(
                 inputs=inputs,
@@ -171,10 +167,9 @@ class CustomJob:
             )
             raw = open_samples(self.calibration, wanted, folder)
             chosen, held = calibration_split(len(raw), self.calibration_samples)
-            most = EXAMPLES_BYTES // (4 * sum(_numbers(spec) for spec in inputs))
-            held = _thinned(held, most // 2)
+            held = thinned(held, inputs, EXAMPLES_BYTES // 2)
             if self.calibration_samples is None:
-                chosen = _thinned(chosen, most)
+                chosen = thinned(chosen, inputs, EXAMPLES_BYTES)
             held_out = raw.take(held)
             representative = replace(
                 representative_dataset(raw, chosen, how, inputs),
@@ -230,31 +225,3 @@ def _check_channels(how: Preprocessing, spec: TensorSpec) -> None:
                 f"--preprocess: got {len(factor)} channels for the input {spec}, expected as many "
                 "as its last size, or one number for all; give another input's as INPUT:mean=…"
             )
-
-
-def _thinned(indices: np.ndarray, most: int) -> np.ndarray:
-    """Returns at most so many of some indices, evenly spaced: classes may come in order."""
-    count = min(len(indices), max(MIN_EXAMPLES, most))
-    thinned: np.ndarray = indices[np.linspace(0, len(indices) - 1, count).astype(int)]
-    return thinned
-
-
-def _numbers(spec: TensorSpec) -> int:
-    return math.prod(size or 1 for size in spec.shape)
-
-
-def _random(inputs: Specs, how: Mapping[str, Preprocessing]) -> Samples:
-    """Returns examples to verify on where there is no data: real inputs in 0…1, integers 0 or 1."""
-    random = np.random.RandomState(0)
-    values = {}
-    for spec in inputs:
-        shape = (RANDOM_EXAMPLES, *(size or 1 for size in spec.shape[1:]))
-        if spec.is_float:
-            done = how.get(spec.name, RAW)
-            uniform = random.random_sample(shape)
-            values[spec.name] = (
-                (uniform - np.asarray(done.offset)) / np.asarray(done.scale)
-            ).astype(np.float32)
-        else:
-            values[spec.name] = random.randint(0, 2, shape).astype(spec.dtype)
-    return Samples(inputs=values)

@@ -10,8 +10,9 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python.convert_phase import ConverterError
 
-from export.convert import calibration, onnx, tflite
+from export.convert import calibration, onnx
 from export.convert.source import SourceModel
+from export.convert.tflite import converter as tflite
 from export.formats import Family, Format
 from export.manifest import Calibration, FineTuning
 from export.model.reason import reason_of

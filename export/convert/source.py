@@ -11,7 +11,7 @@ from keras.src.models.functional import Functional
 
 from export.convert.calibration import RepresentativeDataset, halves_difference
 from export.convert.inputs import Training
-from export.convert.negation import without_negations
+from export.convert.tflite.negation import without_negations
 from export.model.loaded import SMALL_BATCH, LoadedModel, batch_size
 from train.common.errors import ArtifactError, ToolkitError
 from train.common.preprocessing import preprocess

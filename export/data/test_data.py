@@ -13,7 +13,7 @@ import numpy as np
 from export.data.open import open_samples
 from export.data.wanted import Wanted
 from train.common.artifact import publish
-from train.common.bundled import DATA_FOLDER, ROOT, in_bundle
+from train.common.environment import DATA_FOLDER, ROOT, in_bundle
 from train.common.errors import ArtifactError, ToolkitError
 from train.common.record import (
     OUTPUTS_FILE,

@@ -15,8 +15,8 @@ from tests.arm.comparison import MIN_IMAGES, Json, compare_rows, read_results, t
 from tests.arm.machine import CORES, CPU, Ran, check_qemu, run_emulated
 from tests.arm.packages import PYTHON_VERSION
 from tests.arm.root import boot_files, cache_folder
-from train.common.bundled import REQUIREMENTS_FILE
 from train.common.cli import Parser, add_bundle_images, run_command
+from train.common.environment import REQUIREMENTS_FILE
 from train.common.errors import ToolkitError
 
 FOLDER = "arm"  # in the artifacts folder: what came back, and the console's log

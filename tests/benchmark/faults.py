@@ -13,10 +13,10 @@ import keras
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from export.convert.flatbuffer import FILE_IDENTIFIER
 from export.convert.inputs import ConversionInputs
 from export.convert.make import convert
 from export.convert.source import SourceModel
+from export.convert.tflite.flatbuffer import FILE_IDENTIFIER
 from export.formats import FORMATS
 from export.model.loaded import LoadedModel
 from export.runtimes.open import open_runner

@@ -11,10 +11,10 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from export.convert.calibration import representative_dataset
-from export.convert.flatbuffer import FILE_IDENTIFIER
 from export.convert.inputs import Training
 from export.convert.make import Made, make
 from export.convert.source import SourceModel
+from export.convert.tflite.flatbuffer import FILE_IDENTIFIER
 from export.formats import FORMATS, Format
 from export.model.load import load_model
 from export.model.request import ModelRequest

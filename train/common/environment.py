@@ -1,4 +1,4 @@
-"""The machine that this runs on, for the records: a figure without its machine means little."""
+"""Where this runs: on which machine, for the records, and whether from a bundle."""
 
 import os
 import platform
@@ -6,6 +6,12 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+# Of a bundle, which `python -m export --bundle` makes:
+BUNDLE_FILE = "bundle.json"
+DATA_FOLDER = "data"  # the test images that it carries
+REQUIREMENTS_FILE = "requirements.txt"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,3 +100,8 @@ def read_environment(cpuinfo: Path = Path("/proc/cpuinfo")) -> Environment:
         python=platform.python_version(),
         emulated=os.environ.get(EMULATED_VARIABLE) == "1",
     )
+
+
+def in_bundle() -> bool:
+    """Returns whether the three packages lie in a bundle, which lists its files beside them."""
+    return (ROOT / BUNDLE_FILE).is_file()

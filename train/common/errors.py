@@ -8,7 +8,7 @@ ToolkitError                 2  bad usage or bad input
 └── CheckError               1  a file was made, but it does not do what the model does
 """
 
-from train.common.bundled import REQUIREMENTS_FILE, in_bundle
+from train.common.environment import REQUIREMENTS_FILE, in_bundle
 
 DEVICE_MODULES = ("numpy", "rich", "jinja2", "PIL", "ai_edge_litert", "onnxruntime")
 

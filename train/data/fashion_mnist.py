@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from train.common.artifact import array_sha256
-from train.common.bundled import DATA_FOLDER, ROOT, in_bundle
+from train.common.environment import DATA_FOLDER, ROOT, in_bundle
 from train.common.errors import DataError
 from train.common.preprocessing import Preprocessing
 from train.common.samples import Samples

@@ -26,7 +26,7 @@ from export.deploy.bundle.target import ARCHIVE_SUFFIX, check_target, replace_ta
 from export.formats import FORMATS, Format
 from export.manifest import Manifest, check_file, read_manifest
 from train.common.artifact import file_sha256, staging, write_json
-from train.common.bundled import BUNDLE_FILE, DATA_FOLDER, REQUIREMENTS_FILE, ROOT, in_bundle
+from train.common.environment import BUNDLE_FILE, DATA_FOLDER, REQUIREMENTS_FILE, ROOT, in_bundle
 from train.common.errors import ArtifactError, ToolkitError
 from train.common.record import OUTPUTS_FILE, ReferenceOutputs, save_outputs
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from export.deploy.bundle.launcher import problem_with
 from train.common.artifact import interrupts_held_back, publish
-from train.common.bundled import BUNDLE_FILE
+from train.common.environment import BUNDLE_FILE
 from train.common.errors import ArtifactError
 
 ARCHIVE_SUFFIX = ".tar.gz"

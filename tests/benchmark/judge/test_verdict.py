@@ -4,7 +4,7 @@ import pytest
 
 from benchmark.judge.drop import paired_drop
 from benchmark.judge.limits import Limits
-from benchmark.judge.scores import Accuracy, Paired, Scores
+from benchmark.judge.scoring.scores import Accuracy, Paired, Scores
 from benchmark.judge.verdict import OutputEvidence, Verdict, judge_file, judge_output, verdict_of
 from export.verify.distance import Distance
 

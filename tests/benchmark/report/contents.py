@@ -11,9 +11,9 @@ import numpy as np
 from benchmark.advise.candidates import quality_of
 from benchmark.advise.recommend import recommend
 from benchmark.config import BenchmarkConfig
-from benchmark.judge.classification import compare
 from benchmark.judge.limits import Limits
 from benchmark.judge.rows import Result
+from benchmark.judge.scoring.classification import compare
 from benchmark.judge.verdict import Verdict
 from benchmark.measure.conditions import Conditions
 from benchmark.measure.latency import Round, summarize

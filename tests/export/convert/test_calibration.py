@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from export.convert import tflite
 from export.convert.calibration import (
     MAX_HALVES_DIFFERENCE,
     clipped_share,
@@ -9,6 +8,7 @@ from export.convert.calibration import (
     tflite_ranges,
     tflite_values,
 )
+from export.convert.tflite import converter as tflite
 from export.manifest import Calibration, Manifest
 from export.pipeline import summary
 from tests.examples import MANIFEST

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from export.convert import tflite
 from export.convert.make import make
 from export.convert.source import SourceModel
+from export.convert.tflite import converter as tflite
 from export.formats import BITS_PER_WEIGHT, FORMATS, Format
 from export.runtimes.open import open_runner
 from export.runtimes.predict import decode, encode, predict

@@ -13,8 +13,8 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 
-from export.convert.flatbuffer import finish
 from export.convert.make import CONVERTERS, make
+from export.convert.tflite.flatbuffer import finish
 from export.formats import FORMATS, Format
 from export.runtimes.open import open_runner
 from export.runtimes.tflm import TFLMRunner

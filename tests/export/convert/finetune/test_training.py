@@ -13,7 +13,7 @@ from export.convert.finetune.rebuild import rebuild
 from export.convert.finetune.sparse import pruned
 from export.convert.finetune.training import objective, training_batch
 from export.convert.source import SourceModel
-from export.convert.tflite import convert
+from export.convert.tflite.converter import convert
 from export.formats import FORMATS
 from export.model.loaded import SIGNATURE
 from export.runtimes.open import open_runner

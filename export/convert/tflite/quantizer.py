@@ -14,8 +14,8 @@ from ai_edge_quantizer import qtyping, quantizer, recipe_manager
 from ai_edge_quantizer.algorithm_manager import AlgorithmName
 from ai_edge_quantizer.utils import tfl_interpreter_utils as utils
 
-from export.convert.flatbuffer import finish
 from export.convert.source import SourceModel
+from export.convert.tflite.flatbuffer import finish
 from export.formats import Weights
 
 ACTIVATION_BITS = 8

@@ -3,14 +3,14 @@ import json
 import numpy as np
 import pytest
 
-from benchmark.judge.classification import (
+from benchmark.judge.scoring.classification import (
     as_classes,
     calibration_error,
     compare,
     compare_binary,
     in_top,
 )
-from benchmark.judge.scores import Paired
+from benchmark.judge.scoring.scores import Paired
 from benchmark.judge.statistics import paired_drop_interval, wilson_interval
 
 

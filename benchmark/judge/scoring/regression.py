@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmark.judge.drop import Drop, mean_drop
 from benchmark.judge.metrics import Metric, TaskKind
-from benchmark.judge.scores import Scores, beside
+from benchmark.judge.scoring.scores import Scores, beside
 
 PART_VALUES = 2**20  # 8 MB as float64
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from benchmark.judge.auc import compare_areas
 from benchmark.judge.drop import Drop, paired_drop
 from benchmark.judge.metrics import TOP, Metric, TaskKind
-from benchmark.judge.scores import Accuracy, Paired, Scores, beside
+from benchmark.judge.scoring.auc import compare_areas
+from benchmark.judge.scoring.scores import Accuracy, Paired, Scores, beside
 from export.verify.distance import are_classes
 
 ECE_BINS = 15

@@ -4,11 +4,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmark.judge.auc import compare_areas
-from benchmark.judge.classification import compare
 from benchmark.judge.drop import Side
 from benchmark.judge.metrics import Metric, TaskKind
-from benchmark.judge.scores import Scores
+from benchmark.judge.scoring.auc import compare_areas
+from benchmark.judge.scoring.classification import compare
+from benchmark.judge.scoring.scores import Scores
 from benchmark.judge.task import Task
 
 RANDOM = np.random.default_rng(7)

@@ -3,9 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.judge import regression as values
 from benchmark.judge.drop import Drop
-from benchmark.judge.regression import (
+from benchmark.judge.scoring import regression as values
+from benchmark.judge.scoring.regression import (
     Errors,
     errors_against,
     is_finite,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from export.convert.flatbuffer import finish, has_loops
 from export.convert.source import SourceModel
+from export.convert.tflite.flatbuffer import finish, has_loops
 from export.formats import FORMATS, Format
 from export.settings import ExportOptions, Settings, resolve
 
@@ -40,7 +40,7 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
         # its calibrator crashes on the loop's graph, and the process with it
         raise ValueError("it has a loop or a condition, which integer formats cannot hold")
     if method == "moving-average":
-        from export.convert.quantizer import quantize_static
+        from export.convert.tflite.quantizer import quantize_static
 
         exact = float_twin(source, settings.batch, method)
         return quantize_static(exact, entry.weights, source)

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from benchmark.judge.auc import Areas, compare_areas
+from benchmark.judge.scoring.auc import Areas, compare_areas
 
 
 def areas(scores: np.ndarray, reference: np.ndarray, labels: np.ndarray) -> Areas:
