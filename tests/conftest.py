@@ -1,16 +1,11 @@
 """Fixtures: a tiny synthetic model for the fast tests, real trained artifacts for the slow ones."""
 
 import fcntl
-import importlib
 import os
 import shutil
-import signal
 import subprocess
-import sys
-import tempfile
 import venv
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,15 +15,9 @@ from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
-from train.common.cli import run_command
+from tests.commands import EXPORT_ALL, GATE, REPOSITORY, SMALL_FIT, run_module
 from train.common.progress import EVERY_STEP_VARIABLE
 
-SMALL_FIT = ("--recipe", "notebook", "--units", "32", "--epochs", "3")
-# One epoch and half the weights: the small model has less to spare than the reference.
-EXPORT_ALL = ("--format", "all", "--epochs", "1", "--sparsity", "0.5")
-# Three epochs of 32 units are far below the baseline of the real job.
-GATE = ("--baseline", "0.80", "--tolerance", "0.02")
-REPOSITORY = Path(__file__).resolve().parents[1]
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
 os.environ[EVERY_STEP_VARIABLE] = "1"  # tests wait for steps, and look which ones were taken
@@ -53,72 +42,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     ordered = sorted(files.values(), key=rank)
     first = next((file for file in ordered if rank(file) == (False, True)), [])
     items[:] = [*first, *(item for file in ordered if file is not first for item in file)]
-
-
-@dataclass(frozen=True)
-class Completed:
-    code: int
-    out: str
-    err: str
-
-
-def run_module(module: str, *arguments: str | Path) -> Completed:
-    """Runs `python -m module …` from the repository, as a user does."""
-    done = subprocess.run(
-        [sys.executable, "-m", module, *map(str, arguments)],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return Completed(code=done.returncode, out=done.stdout, err=done.stderr)
-
-
-def run_in_process(module: str, *arguments: str | Path) -> Completed:
-    """Does what `run_module` does without a new process, which costs seconds of imports.
-
-    The file descriptors are captured too: what a library writes from C++ counts as output.
-    """
-    main = importlib.import_module(f"{module}.__main__").main
-    environment = dict(os.environ)
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        try:
-            with descriptor(1, out.fileno()), descriptor(2, err.fileno()), chdir(REPOSITORY):
-                code = run_command(main, [str(argument) for argument in arguments])
-        finally:
-            os.environ.clear()
-            os.environ.update(environment)
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
-        out.seek(0)
-        err.seek(0)
-        return Completed(code=code, out=out.read().decode(), err=err.read().decode())
-
-
-@contextmanager
-def descriptor(number: int, target: int) -> Iterator[None]:
-    """Points standard output (1) or standard error (2) elsewhere."""
-    saved = os.dup(number)
-    os.dup2(target, number)
-    # never closed: a logger that is set up meanwhile keeps it
-    stream = open(number, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-    try:
-        with redirect_stdout(stream) if number == 1 else redirect_stderr(stream):
-            yield
-    finally:
-        stream.flush()
-        os.dup2(saved, number)
-        os.close(saved)
-
-
-def assert_one_line_error(done: Completed, *expected: str) -> None:
-    """Asserts the contract of bad input: exit code 2, one `error: …` line, no traceback."""
-    assert done.code == 2, done
-    assert done.err.startswith("error: "), done.err
-    assert len(done.err.splitlines()) == 1, done.err
-    for text in expected:
-        assert text in done.err, done.err
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pytest
 
 from benchmark.report.page import page_html
 from benchmark.results.read import read_run
-from tests.conftest import GATE, assert_one_line_error, run_in_process
+from tests.commands import GATE, assert_one_line_error, run_in_process
 from train.data import fashion_mnist as dataset
 from train.data import sources
 

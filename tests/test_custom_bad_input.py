@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import assert_one_line_error, run_in_process, run_module
-from tests.test_bad_input import hashes
+from tests.commands import assert_one_line_error, hashes, run_in_process, run_module
 
 EXPORT = "export --format tflite-float32"
 MINE = f"{EXPORT} --model @/model.keras"

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import Completed, assert_one_line_error, run_in_process, run_module
+from tests.commands import Completed, assert_one_line_error, run_in_process, run_module
 
 pytestmark = pytest.mark.slow
 

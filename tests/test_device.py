@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from export.formats import FORMATS
-from tests.conftest import GATE, Completed, assert_one_line_error, run_in_process
+from tests.commands import GATE, Completed, assert_one_line_error, run_in_process
 
 pytestmark = pytest.mark.slow
 ONE_EACH = ("tflite-int8", "onnx-int8")  # of each runtime

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,13 +11,14 @@ import pytest
 from benchmark.measure.checkpoint import FOLDER
 from export.formats import FORMATS
 from export.manifest import check_file, read_manifest
-from tests.conftest import (
+from tests.commands import (
     GATE,
-    REPOSITORY,
     SMALL_FIT,
     assert_one_line_error,
     run_in_process,
     run_module,
+    start,
+    wait_for,
 )
 from train.common.artifact import file_sha256
 
@@ -196,21 +196,3 @@ def test_a_row_whose_process_dies_while_timed_is_an_error_and_the_others_go_on(
     rows = json.loads((artifacts / "benchmark.json").read_text())["results"]
     assert [row["verdict"] for row in rows] == ["pass", "error"]
     assert "its process ended by signal 9" in rows[1]["reasons"][0]
-
-
-def start(module: str, *arguments: str | Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-u", "-m", module, *map(str, arguments)],
-        cwd=REPOSITORY,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def wait_for(process: subprocess.Popen[str], text: str) -> None:
-    assert process.stdout is not None
-    for line in process.stdout:
-        if text in line:
-            return
-    raise AssertionError(f"{text!r} never came")

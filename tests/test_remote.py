@@ -14,13 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import (
-    GATE,
-    REPOSITORY,
-    Completed,
-    assert_one_line_error,
-    run_in_process,
-)
+from tests.commands import GATE, REPOSITORY, Completed, assert_one_line_error, run_in_process
 from train.common.progress import EVERY_STEP_VARIABLE
 
 pytestmark = pytest.mark.slow

@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import REPOSITORY, Completed, assert_one_line_error, run_module
-from tests.test_interruption import start, wait_for
+from tests.commands import REPOSITORY, Completed, assert_one_line_error, run_module, start, wait_for
 
 pytestmark = pytest.mark.slow
 SEARCH = ("--tuner", "random", "--learning-rate", "3e-3", "--trials", "5", "--search-epochs", "2")

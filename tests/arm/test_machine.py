@@ -9,7 +9,7 @@ import pytest
 
 from tests.arm.machine import QEMU, qemu_command, read_disk, run_emulated, write_disk
 from tests.arm.root import BootFiles
-from tests.conftest import assert_one_line_error, run_in_process
+from tests.commands import assert_one_line_error, run_in_process
 from train.common.errors import ToolkitError
 
 BOOT = BootFiles(kernel=Path("vmlinuz"), root=Path("root.cpio"))

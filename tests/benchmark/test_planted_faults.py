@@ -29,7 +29,7 @@ from tests.benchmark.faults import (
     plant,
     rows_of,
 )
-from tests.conftest import GATE, run_in_process
+from tests.commands import GATE, run_in_process
 from train.common.progress import progress
 from train.data import fashion_mnist as dataset
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.conftest import run_module
+from tests.commands import run_module
 
 pytestmark = pytest.mark.slow
 

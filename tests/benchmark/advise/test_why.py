@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from export.verify.graph import read_graph
-from tests.conftest import GATE, Completed, assert_one_line_error, run_in_process
+from tests.commands import GATE, Completed, assert_one_line_error, run_in_process
 
 pytestmark = pytest.mark.slow
 FORMATS = "tflite-float32,tflite-int8,tflite-int16x8,onnx-float32,onnx-int8"

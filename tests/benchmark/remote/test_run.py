@@ -12,7 +12,7 @@ import pytest
 
 from export.deploy.bundle.build import BundleConfig, write_bundle
 from tests.bundles import write_inputs
-from tests.conftest import REPOSITORY, Completed, assert_one_line_error, run_module
+from tests.commands import REPOSITORY, Completed, assert_one_line_error, run_module
 
 HELLO = json.dumps({"python": [3, 11, 2], "missing": []})
 OLD = json.dumps({"python": [3, 9, 2], "missing": []})

@@ -12,7 +12,7 @@ from rich.console import Console
 from benchmark.report.machines import render_machines
 from benchmark.results.merge import read_machines
 from tests.benchmark import recorded
-from tests.conftest import assert_one_line_error, run_in_process
+from tests.commands import assert_one_line_error, run_in_process
 from train.common.errors import ArtifactError
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmark.recorded import Content, changed, content, row, run, written
-from tests.conftest import REPOSITORY, assert_one_line_error, run_in_process
+from tests.commands import REPOSITORY, assert_one_line_error, run_in_process
 from train.common.errors import ArtifactError
 
 AGAIN = "run `python -m benchmark` again"

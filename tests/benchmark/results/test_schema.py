@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.benchmark.report.contents import VARIED
-from tests.conftest import GATE, REPOSITORY, run_in_process
+from tests.commands import GATE, REPOSITORY, run_in_process
 
 NAMES_OF_THEIR_OWN = (
     "versions",

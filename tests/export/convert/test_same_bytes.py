@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import REPOSITORY
+from tests.commands import REPOSITORY
 from tests.export.conftest import Tiny
 from tests.export.convert.repeated import CONVERSIONS, convert_all, save_recurrent
 

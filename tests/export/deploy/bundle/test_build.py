@@ -16,7 +16,7 @@ from export.deploy.bundle.launcher import problem_with
 from export.formats import FORMATS
 from export.manifest import read_manifest
 from tests.bundles import COUNT, NAMES, write_inputs
-from tests.conftest import REPOSITORY, assert_one_line_error, run_module
+from tests.commands import REPOSITORY, assert_one_line_error, run_module
 from tests.test_light_imports import BLOCKER, RUNTIMES, TENSORFLOW
 from train.common.artifact import write_json
 from train.common.errors import ArtifactError

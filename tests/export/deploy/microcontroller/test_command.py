@@ -14,9 +14,9 @@ import pytest
 
 from export.deploy.microcontroller.boards import BOARDS
 from export.deploy.microcontroller.package import FOLDER
-from tests.conftest import REPOSITORY, assert_one_line_error, made_once, run_in_process
+from tests.commands import REPOSITORY, assert_one_line_error, run_in_process, start, wait_for
+from tests.conftest import made_once
 from tests.test_bad_input import replace_model
-from tests.test_interruption import start, wait_for
 from train.common.artifact import file_sha256
 
 pytestmark = pytest.mark.slow
