@@ -1,16 +1,32 @@
 """Test data of the reference job and of a custom model, and the outputs that go with it."""
 
+import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from export.data.test_data import Evaluation, are_pictures, save_samples, unpacked
+from export.data.test_data import (
+    Evaluation,
+    are_pictures,
+    open_evaluation,
+    save_samples,
+    unpacked,
+)
 from tests.examples import REFERENCE
-from train.common.errors import ArtifactError
-from train.common.record import OUTPUTS_FILE, load_outputs, save_outputs
+from train.common.artifact import write_json
+from train.common.errors import ArtifactError, ToolkitError
+from train.common.record import (
+    OUTPUTS_FILE,
+    RECORD_FILE,
+    ModelRecord,
+    load_outputs,
+    save_outputs,
+)
 from train.common.samples import Samples
+from train.common.tensors import TensorSpec
 
 
 def evaluation(**inputs: np.ndarray) -> Evaluation:
@@ -79,3 +95,40 @@ def test_raw_values_are_in_a_file_each_and_a_whole_one_is_taken_as_it_is(tmp_pat
     assert places["whole"] == tmp_path / "whole.npy"
     assert np.array_equal(np.load(places["first"]), np.arange(5))
     assert np.array_equal(np.load(places["made"]), np.ones((5, 2)))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"model_sha256": "another"}, {"preprocessing": {}}, {"inputs_sha256": "other images"}],
+)
+def test_stored_outputs_are_taken_only_of_this_model_on_these_inputs(
+    changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = ModelRecord(
+        folder=tmp_path,
+        file="mine.keras",
+        sha256=REFERENCE.model_sha256,
+        test_accuracy=None,
+        labels=(),
+        preprocessing=REFERENCE.preprocessing,
+        inputs=REFERENCE.inputs,
+        outputs=(TensorSpec(name="probabilities", shape=(None, 3), dtype="float32"),),
+        request={"path": "mine.keras"},
+    )
+    write_json(tmp_path / RECORD_FILE, record.as_json())
+    images = np.arange(24, dtype=np.uint8).reshape(6, 2, 2)
+    np.save(tmp_path / "test.npy", images)
+    test = Samples(inputs={"image": images})
+    reference = replace(REFERENCE, inputs_sha256=test.inputs_sha256())
+    computed = subprocess.CompletedProcess([], 2, "", "error: it was run\n")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: computed)
+
+    def outputs() -> np.ndarray:
+        found = open_evaluation(tmp_path, tmp_path / "test.npy", None, tmp_path)
+        return found.reference.outputs["probabilities"]
+
+    save_outputs(tmp_path / OUTPUTS_FILE, reference)
+    assert np.array_equal(outputs(), REFERENCE.outputs["probabilities"])
+    save_outputs(tmp_path / OUTPUTS_FILE, replace(reference, **changes))
+    with pytest.raises(ToolkitError, match="it was run"):
+        outputs()

@@ -99,11 +99,11 @@ def make_older():
             super().__init__()
             self.final = tf_keras.layers.Dense(2)
 
-        def call(self, pair):
+        def call(self, pair, training=None):
             return self.final(pair["a"]) + pair["b"]
 
     model = Older()
-    model({"a": tf.zeros((2, 3)), "b": tf.zeros((2, 2))})
+    model({"a": tf.zeros((2, 3)), "b": tf.zeros((2, 2))}, False)  # a flag, which is no input
     return model
 """
 

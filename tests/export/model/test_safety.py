@@ -48,6 +48,13 @@ def test_older_configurations_may_name_custom_objects() -> None:
     check_legacy_config("model.h5", [own, function, relu], ["Own"])
 
 
+def test_a_lambda_is_found_in_any_part_of_a_layer() -> None:
+    code = {"class_name": "__lambda__", "config": {"value": ["4wEA"]}}
+    layer = {"class_name": "Dense", "config": {"activation": code}}
+    with pytest.raises(ArtifactError, match="holds a lambda"):
+        check_config("model.keras", {"config": {"layers": [layer]}})
+
+
 def test_named_functions_are_no_lambdas() -> None:
     named = {"class_name": "function", "config": "double"}
     check_config("model.keras", [{"class_name": "Lambda", "config": {"function": named}}])

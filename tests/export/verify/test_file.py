@@ -53,8 +53,10 @@ def test_unfrozen_variables_are_caught_by_size(tiny: Tiny, tmp_path: Path) -> No
 
 
 def test_a_float_model_in_place_of_an_integer_one_is_caught(tiny: Tiny, tmp_path: Path) -> None:
-    content = tiny.made("tflite-dynamic").path.read_bytes()
-    assert failed(INT8, content, tiny, tmp_path) == ["input", "output", "float_operators"]
+    path = tiny.made("tflite-dynamic").path
+    assert failed(INT8, path.read_bytes(), tiny, tmp_path) == ["input", "output", "float_operators"]
+    # its products are of real inputs and integer weights
+    assert read_graph(path).float_operators == ("FULLY_CONNECTED", "FULLY_CONNECTED", "SOFTMAX")
 
 
 def test_a_default_name_is_caught(tiny: Tiny, tmp_path: Path) -> None:

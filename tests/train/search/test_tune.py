@@ -131,6 +131,15 @@ def test_trials_are_fitted_briefly(
     assert found.best.recipe == recipe
 
 
+def test_a_trial_is_scored_by_its_best_epoch(
+    data: FitData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    curves = {"val_accuracy": [0.5, 0.9, 0.7], "val_loss": [0.3, 0.2, 0.1]}
+    monkeypatch.setattr("train.search.tuners.fit", lambda *_, **__: curves)
+    found = search(quick(tmp_path), data, Heard(), data_sha256="d")
+    assert [trial["validation_accuracy"] for trial in found.trials] == [0.9, 0.9]
+
+
 def test_a_finished_search_is_not_repeated_unless_asked(
     data: FitData, tmp_path: Path, no_fit: list[Recipe]
 ) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from export.deploy.bundle.build import BundleConfig, write_bundle
 from export.deploy.bundle.launcher import problem_with
+from export.deploy.bundle.target import replace_target
 from train.common.errors import ArtifactError
 
 
@@ -17,6 +18,14 @@ def test_an_older_bundle_is_replaced_as_a_whole(config: BundleConfig, bundle: Pa
     assert problem_with(bundle) is None
     assert not (bundle / "benchmark" / "__pycache__").exists()
     assert [path.name for path in bundle.parent.iterdir()] == ["edge"]
+
+
+def test_an_older_bundle_comes_back_if_the_new_one_cannot_be_moved(
+    bundle: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(FileNotFoundError):
+        replace_target(bundle, tmp_path / "never made")
+    assert problem_with(bundle) is None
 
 
 def test_an_empty_folder_is_taken(config: BundleConfig) -> None:
