@@ -14,11 +14,10 @@ from benchmark.measure.checkpoint import PartialResults, identity_of
 from benchmark.measure.measured import MeasuredVariant, measure_variants
 from benchmark.measure.variants import RESULTS_FILE, find_manifests, find_variants
 from benchmark.report.write import check_places, write_reports
-from benchmark.results.file import Benchmark
-from benchmark.results.outputs import OUTPUTS_FILE, write_outputs
+from benchmark.results.file import OUTPUTS_FILE, Benchmark
 from benchmark.results.read import read_run
 from export.data.test_data import open_evaluation
-from train.common.artifact import publish, staging, write_json
+from train.common.artifact import publish, staging, write_json, write_npz
 from train.common.environment import read_environment
 
 INTERRUPTED = "what was measured is kept; `python -m benchmark --resume` goes on from there"
@@ -94,7 +93,7 @@ def run_benchmark(
         if config.save_outputs:
             files.append(staged / OUTPUTS_FILE)
             rows = [found for found in measured.variants if isinstance(found, MeasuredVariant)]
-            write_outputs(files[-1], {row.variant.name: row.outputs[main.name] for row in rows})
+            write_npz(files[-1], {row.variant.name: row.outputs[main.name] for row in rows})
         publish(files, artifacts)
         publish(written, reports)
         raw.delete()

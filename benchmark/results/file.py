@@ -17,6 +17,8 @@ from train.common.artifact import package_versions
 from train.common.environment import Environment
 from train.common.record import ReferenceOutputs
 
+# The main output of every row on every example, float32 by the row's name.
+OUTPUTS_FILE = "benchmark.outputs.npz"
 RUNTIME_PACKAGES = {"litert": "ai-edge-litert", "onnxruntime": "onnxruntime", KERAS: "tensorflow"}
 
 

@@ -18,10 +18,10 @@ from export.data.wanted import (
     Role,
     Wanted,
     all_roles,
-    arrays_of_kind,
+    by_role,
     check_complete,
     error_prefix,
-    keys_by_role,
+    samples_of,
 )
 from train.common.errors import DataError
 from train.common.samples import Samples
@@ -52,29 +52,28 @@ def open_archive(path: Path, wanted: Wanted, folder: Path) -> Samples:
 
 
 def _open_members(archive: zipfile.ZipFile, wanted: Wanted, folder: Path) -> Samples:
-    members = _members(archive)
-    roles = all_roles(wanted)
-    names = members.pop(CLASS_NAMES, None) if CLASS_NAMES not in roles else None
-    keys = keys_by_role(members, roles)
-    check_complete(keys, wanted)
-    headers = {key: _header(archive, members[key]) for key in keys.values()}
+    members, roles = _members(archive), all_roles(wanted)
+    class_names = members.pop(CLASS_NAMES, None) if CLASS_NAMES not in roles else None
+    found = by_role(members, roles)
+    check_complete(found, wanted)
+    headers = {_key(info): _header(archive, info) for info in found.values()}
     check_counts({key: header.shape[0] for key, header in headers.items()})
     _check_disk_space(headers.values(), folder)
     arrays: dict[Role, np.ndarray] = {}
-    for number, (role, key) in enumerate(keys.items()):
-        with error_prefix(repr(key)):
-            arrays[role] = open_npy(_unpack(archive, members[key], folder / f"{number}.npy"))
-    return Samples(
-        inputs=arrays_of_kind("input", arrays),
-        targets=arrays_of_kind("target", arrays),
-        class_names=() if names is None else _class_names(archive, names, folder),
-    )
+    for number, (role, info) in enumerate(found.items()):
+        with error_prefix(repr(_key(info))):
+            arrays[role] = open_npy(_unpack(archive, info, folder / f"{number}.npy"))
+    return samples_of(arrays, _class_names(archive, class_names, folder) if class_names else ())
+
+
+def _key(info: zipfile.ZipInfo) -> str:
+    return info.filename.removesuffix(".npy")
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     members: dict[str, zipfile.ZipInfo] = {}
     for info in archive.infolist():
-        key = info.filename.removesuffix(".npy")
+        key = _key(info)
         if key == info.filename or key in members:
             raise DataError(
                 f"got the member {info.filename!r}{' twice' if key in members else ''}, expected "
@@ -90,7 +89,7 @@ def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
 
 
 def _header(archive: zipfile.ZipFile, info: zipfile.ZipInfo, kinds: str = NUMBERS) -> Header:
-    with error_prefix(repr(info.filename.removesuffix(".npy"))), archive.open(info) as packed:
+    with error_prefix(repr(_key(info))), archive.open(info) as packed:
         return read_header(packed, info.file_size, kinds)
 
 

@@ -15,12 +15,12 @@ from export.data.npy import NpyWriter, check_dtype, open_npy
 from export.data.wanted import (
     Role,
     Wanted,
-    arrays_of_kind,
+    by_role,
     check_complete,
     error_prefix,
     input_roles,
-    keys_by_role,
     quoted,
+    samples_of,
     target_roles,
 )
 from export.model.user_code import current_folder_first
@@ -59,8 +59,7 @@ def open_callable(source: str, wanted: Wanted, folder: Path) -> Samples:
                 writers[role].append(values)
     if not any(writer.count for writer in writers.values()):
         raise DataError("got no batches, expected at least one; let it give some")
-    arrays = {role: open_npy(writer.path) for role, writer in writers.items()}
-    return Samples(inputs=arrays_of_kind("input", arrays), targets=arrays_of_kind("target", arrays))
+    return samples_of({role: open_npy(writer.path) for role, writer in writers.items()})
 
 
 def _batches(source: str, wanted: Wanted) -> Generator[dict[Role, np.ndarray], None, None]:
@@ -110,12 +109,9 @@ def _named_arrays(batch: object, wanted: Wanted) -> dict[Role, np.ndarray]:
         inputs = {wanted.only_input("one array").name: inputs}
     if not isinstance(targets, Mapping):
         targets = {wanted.outputs[0].name: targets}
-    found = {
-        role: _checked_array(key, part[key])
-        for part, roles in ((inputs, input_roles(wanted)), (targets, target_roles(wanted)))
-        for role, key in keys_by_role(part, roles).items()
-    }
-    check_complete(found, wanted)
+    given = by_role(inputs, input_roles(wanted)) | by_role(targets, target_roles(wanted))
+    check_complete(given, wanted)
+    found = {role: _checked_array(role[1], value) for role, value in given.items()}
     check_counts({f"{kind} {name}": len(values) for (kind, name), values in found.items()})
     for spec in wanted.inputs:
         shape_input(found["input", spec.name], spec)

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 
 from export.data.open import open_samples
 from export.data.wanted import Wanted
-from train.common.artifact import publish
+from train.common.artifact import publish, write_npz
 from train.common.environment import DATA_FOLDER, ROOT, in_bundle
 from train.common.errors import ArtifactError, ToolkitError
 from train.common.record import (
@@ -134,10 +133,7 @@ def open_evaluation(
 def save_samples(test: Samples, folder: Path) -> None:
     """Writes examples to `data.npz`, which `open_samples` reads: targets as `target:NAME`."""
     arrays = {**test.inputs, **{f"target:{name}": v for name, v in test.targets.items()}}
-    with zipfile.ZipFile(folder / DATA_FILE, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, values in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
-                np.save(file, values, allow_pickle=False)
+    write_npz(folder / DATA_FILE, arrays)
 
 
 def unpacked(test: Samples, folder: Path) -> dict[str, Path]:

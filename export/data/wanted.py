@@ -3,15 +3,18 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from train.common.errors import DataError
+from train.common.samples import Samples
 from train.common.tensors import TensorSpec
 
 MAX_LISTED = 10
 # ("input", its name) or ("target", its output's name)
 Role = tuple[str, str]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,16 +49,15 @@ class Wanted:
 
 def input_roles(wanted: Wanted) -> dict[str, Role]:
     """Returns which input a key stands for: its name, or `x` for the only one."""
-    alias = {"x": wanted.inputs[0]} if len(wanted.inputs) == 1 else {}
-    specs = {**alias, **{spec.name: spec for spec in wanted.inputs}}
-    return {key: ("input", spec.name) for key, spec in specs.items()}
+    roles = {spec.name: ("input", spec.name) for spec in wanted.inputs}
+    return {"x": ("input", wanted.inputs[0].name), **roles} if len(roles) == 1 else roles
 
 
 def target_roles(wanted: Wanted) -> dict[str, Role]:
     """Returns which target a key stands for: an output's name, or `y` for the first one's."""
-    specs = {"y": wanted.outputs[0], **{spec.name: spec for spec in wanted.outputs}}
-    specs |= {f"target:{spec.name}": spec for spec in wanted.outputs}
-    return {key: ("target", spec.name) for key, spec in specs.items()}
+    roles = {spec.name: ("target", spec.name) for spec in wanted.outputs}
+    prefixed = {f"target:{name}": role for name, role in roles.items()}
+    return {"y": ("target", wanted.outputs[0].name), **roles, **prefixed}
 
 
 def all_roles(wanted: Wanted) -> dict[str, Role]:
@@ -63,37 +65,32 @@ def all_roles(wanted: Wanted) -> dict[str, Role]:
 
     Where an input and an output share a name, `target:NAME` is left for the target.
     """
-    inputs = input_roles(wanted)
-    own_names = {spec.name: inputs[spec.name] for spec in wanted.inputs}
-    return {**inputs, **target_roles(wanted), **own_names}
+    inputs = {spec.name: ("input", spec.name) for spec in wanted.inputs}
+    return {**input_roles(wanted), **target_roles(wanted), **inputs}
 
 
-def keys_by_role(keys: Iterable[str], roles: Mapping[str, Role]) -> dict[Role, str]:
-    """Returns the key of each role that has one.
+def by_role(given: Mapping[str, T], roles: Mapping[str, Role]) -> dict[Role, T]:
+    """Returns what is given under some keys by the roles of these.
 
     Raises:
         DataError: a key stands for nothing, or two for the same.
     """
-    found: dict[Role, str] = {}
-    for key in keys:
+    keys: dict[Role, str] = {}
+    for key in given:
         if key not in roles:
             raise DataError(f"got the key {key!r}, expected {quoted(roles)}; rename or remove it")
         role = roles[key]
-        if role in found:
+        if role in keys:
             raise DataError(
-                f"got {found[role]!r} and {key!r}, expected one array for the {role[0]} "
+                f"got {keys[role]!r} and {key!r}, expected one array for the {role[0]} "
                 f"{role[1]!r}; remove one"
             )
-        found[role] = key
-    return found
+        keys[role] = key
+    return {role: given[key] for role, key in keys.items()}
 
 
 def check_complete(found: Iterable[Role], wanted: Wanted) -> None:
-    """Checks that there is an array for each input.
-
-    Raises:
-        DataError: one has none.
-    """
+    """Raises DataError unless there is an array for each input."""
     names = [name for kind, name in found if kind == "input"]
     missing = [spec.name for spec in wanted.inputs if spec.name not in names]
     if missing:
@@ -103,9 +100,13 @@ def check_complete(found: Iterable[Role], wanted: Wanted) -> None:
         )
 
 
-def arrays_of_kind(kind: str, arrays: Mapping[Role, np.ndarray]) -> dict[str, np.ndarray]:
-    """Returns the arrays of a kind, `input` or `target`, by name."""
-    return {name: values for (found, name), values in arrays.items() if found == kind}
+def samples_of(arrays: Mapping[Role, np.ndarray], class_names: tuple[str, ...] = ()) -> Samples:
+    """Returns arrays by their roles as examples."""
+    return Samples(
+        inputs={name: values for (kind, name), values in arrays.items() if kind == "input"},
+        targets={name: values for (kind, name), values in arrays.items() if kind == "target"},
+        class_names=class_names,
+    )
 
 
 def quoted(names: Iterable[object]) -> str:

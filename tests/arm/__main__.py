@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmark.measure.variants import RESULTS_FILE
 from benchmark.report.write import PAGE_FILE
-from benchmark.results.outputs import OUTPUTS_FILE
+from benchmark.results.file import OUTPUTS_FILE
 from export.deploy.bundle.build import ARTIFACTS_FOLDER, BundleConfig, write_bundle
 from tests.arm.comparison import MIN_IMAGES, Json, compare_rows, read_results, table
 from tests.arm.machine import CORES, CPU, Ran, check_qemu, run_emulated

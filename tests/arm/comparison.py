@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.measure.variants import RESULTS_FILE
-from benchmark.results.outputs import OUTPUTS_FILE
+from benchmark.results.file import OUTPUTS_FILE
 from benchmark.results.run import SCHEMA_VERSION
 from export.formats import FORMATS, Format
 from export.manifest import read_manifest

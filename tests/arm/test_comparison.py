@@ -4,11 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.results.outputs import OUTPUTS_FILE, write_outputs
+from benchmark.results.file import OUTPUTS_FILE
 from export.formats import FORMATS
 from tests.arm.comparison import Limit, Row, compare, compare_rows, limit_of, table
 from tests.examples import MANIFEST, OUTPUT
-from train.common.artifact import write_json
+from train.common.artifact import write_json, write_npz
 from train.common.errors import ArtifactError
 from train.common.tensors import TensorSpec
 
@@ -119,7 +119,7 @@ def write_run(folder: Path, data: str, found: dict[str, np.ndarray]) -> None:
     row = {"name": "tflite-int8", "format": "tflite-int8", "reasons": ["it died by signal 4"]}
     content = {"schema_version": 1, "data": {"sha256": data}, "results": [row]}
     write_json(folder / "benchmark.json", content)
-    write_outputs(folder / OUTPUTS_FILE, found)
+    write_npz(folder / OUTPUTS_FILE, found)
 
 
 def test_a_machine_whose_kernels_are_wrong_is_found(folders: tuple[Path, Path]) -> None:

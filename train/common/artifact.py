@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import tempfile
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -102,6 +103,15 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     with path.open("w") as file:
         file.writelines(_rendered(content, "\n"))
         file.write("\n")
+
+
+def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes a compressed `.npz` of arrays of any size, whatever their names are."""
+    # not np.savez(**…), whose own parameter's name an array might have
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, values in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.save(file, values, allow_pickle=False)
 
 
 def content_sha256(content: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from train.common.artifact import file_sha256, read_json
+from train.common.artifact import file_sha256, read_json, write_npz
 from train.common.errors import ArtifactError
 from train.common.preprocessing import Preprocessing, preprocessing_from_json
 from train.common.samples import Samples
@@ -165,10 +165,7 @@ def save_outputs(path: Path, reference: ReferenceOutputs) -> None:
     }
     arrays = {f"output{n}": values for n, values in enumerate(reference.outputs.values())}
     arrays["about"] = np.array(json.dumps(about))
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, values in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
-                np.save(file, values, allow_pickle=False)
+    write_npz(path, arrays)
 
 
 def load_outputs(artifacts: Path, unpacked: Path | None = None) -> ReferenceOutputs:

@@ -14,6 +14,7 @@ from train.common.artifact import (
     read_json,
     staging,
     write_json,
+    write_npz,
 )
 from train.common.errors import ArtifactError
 
@@ -129,3 +130,14 @@ def test_json_has_no_number_that_is_none(tmp_path: Path) -> None:
 def test_the_hash_of_content_is_that_of_its_meaning() -> None:
     assert content_sha256({"a": [1], "b": 2.5}) == content_sha256({"b": 2.5, "a": (1,)})
     assert content_sha256({"a": [1]}) != content_sha256({"a": [2]})
+
+
+def test_arrays_come_back_by_any_name(tmp_path: Path) -> None:
+    arrays = {
+        "tflite-int8 2 threads": np.eye(3, dtype=np.float32),
+        "file": np.zeros((2, 3), np.float32),
+    }
+    write_npz(tmp_path / "a.npz", arrays)
+    with np.load(tmp_path / "a.npz") as found:
+        assert found.files == list(arrays)
+        assert all(np.array_equal(found[name], values) for name, values in arrays.items())
