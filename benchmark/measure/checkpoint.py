@@ -79,13 +79,9 @@ class PartialResults:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def row(self, key: str) -> dict[str, Any] | None:
-        """Returns a row's results of loading and of all examples; None if some are missing."""
-        path = self._folder / f"{key}.json"
-        if not path.is_file():
-            return None
-        found = _load(path)
-        whole = all(self._outputs_path(key, n).is_file() for n in range(len(found["outputs"])))
-        return found if whole else None
+        """Returns a row's results of loading and of all examples; None if it has none yet."""
+        path = self._folder / f"{key}.json"  # written after the files of the outputs
+        return _load(path) if path.is_file() else None
 
     def outputs(self, key: str) -> dict[str, np.ndarray]:
         """Returns a row's outputs, (N, …) by name, not yet read into memory."""

@@ -55,6 +55,15 @@ def test_latencies_that_cannot_be_told_apart_leave_it_to_the_size() -> None:
     )
 
 
+def test_sizes_that_are_about_the_same_leave_it_to_the_latency() -> None:
+    right = row("tflite-int4", 4.0, 100_000)
+    for wrong in (range(0), range(260)):
+        fast = row("tflite-int8", 2.0, 100_500, wrong=wrong)
+        found = recommend((fast, right), BY_ACCURACY, "size", {})
+        assert found is not None
+        assert found.name == "tflite-int8"
+
+
 @pytest.mark.parametrize(("p50_us", "name"), [(2.1, "tflite-int4"), (2.2, "tflite-int8")])
 def test_latencies_are_told_apart_by_their_intervals(p50_us: float, name: str) -> None:
     """Those of 2.0 and 2.1 µs overlap."""
@@ -131,12 +140,27 @@ def test_a_drop_is_in_points_and_by_its_interval() -> None:
     assert "(95 % interval), 1.39 points too much" in message
 
 
+def test_the_drop_of_a_class_is_that_of_its_interval() -> None:
+    message = unmet((FLOAT,), replace(LIMITS, max_drop_per_class=0.1))
+    assert message is not None
+    # 20 of 200 lost in every class: Wilson's interval of them reaches to 14.94 %
+    assert "a drop of up to 14.94 points in a class (95 % interval), 4.94 points" in message
+
+
 def test_of_several_limits_the_fewest_broken_is_the_closest() -> None:
     message = unmet(ROWS, replace(LIMITS, max_size_kb=140.0, max_drop=0.12))
     assert message is not None
     assert "meets --max-size-kb 140 and --max-drop 0.12: the closest is tflite-int4 with" in message
     assert "too much for --max-drop 0.12" in message
     assert "for --max-size-kb" not in message
+    # 874 % too large is one limit broken, 1 % too large and 2 % too inaccurate are two
+    large, wrong = (
+        row("tflite-int8", 2.0, 974_000),
+        row("tflite-int4", 2.0, 101_000, wrong=range(216)),
+    )
+    message = unmet((wrong, large), replace(LIMITS, max_size_kb=100.0, max_drop=0.12))
+    assert message is not None
+    assert "the closest is tflite-int8 with 974.0 kB, 874.0 kB too much" in message
     both = unmet(ROWS, replace(LIMITS, max_size_kb=20.0, max_drop=0.01))
     assert both is not None
     assert "too much for --max-size-kb 20; " in both

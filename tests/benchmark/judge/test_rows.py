@@ -56,6 +56,20 @@ def test_an_undefined_auc_leaves_it_open_and_says_why(tmp_path: Path) -> None:
     assert row.reasons[0].startswith("AUC is undefined: all targets are 1; give examples of both")
 
 
+def test_a_file_that_is_too_large_fails_whatever_its_outputs_are(tmp_path: Path) -> None:
+    """What is undefined stays said, and what is odd about the inputs is looked for."""
+    limits = replace(LIMITS, max_size_kb=0.0005)
+    undefined = tasks({"p": PROBABILITIES}, {"p": np.ones(COUNT, np.int64)}, metric="auc")
+    row = concluded(tmp_path, undefined, {"p": PROBABILITIES}, limits=limits)
+    assert row.verdict == "fail"
+    assert row.reasons[0].startswith("AUC is undefined")
+    assert row.reasons[1:] == ("file of 0.0 kB is above 0.0005 kB",)
+    judged, outputs = tasks({"y": VALUES}, {"y": TRUTH}), {"y": VALUES}
+    row = concluded(tmp_path, judged, outputs, limits=limits, clipped_share=0.02)
+    assert row.reasons[0].startswith("2.0% of the input values lie outside the range")
+    assert concluded(tmp_path, judged, outputs, clipped_share=0.02).reasons == ()
+
+
 @pytest.mark.parametrize(
     ("amount", "verdict", "words"),
     [

@@ -42,6 +42,12 @@ def test_permuted_classes_are_named(order: list[int], words: str) -> None:
     assert words in shown(REFERENCE[:, order], None)
 
 
+def test_classes_that_are_mixed_up_now_and_then_are_not_permuted() -> None:
+    expected = REFERENCE.argmax(axis=1)
+    mixed = np.where(np.arange(400) % 5 < 3, (expected + 1) % 4, expected)
+    assert "permuted" not in shown(probabilities(mixed))
+
+
 def test_shifted_labels_are_named() -> None:
     found = shown(REFERENCE, (LABELS + 2) % 4)
     assert "the test labels are not those that the Keras model learnt: all shifted by 2" in found

@@ -54,10 +54,11 @@ def test_the_metric_asked_for_is_the_main_outputs_and_others_where_it_fits() -> 
 def test_only_what_looks_like_classes_tells_classes_without_targets() -> None:
     (softmax,) = tasks({"c": SOFTMAX}, {})
     (logits,) = tasks({"c": LOGITS}, {})
+    (negative,) = tasks({"c": np.array([[1.5, -0.5]] * 6, np.float32)}, {})
     (named,) = tasks({"c": LOGITS}, {}, labels=("a", "b", "c", "d"))
     (other_names,) = tasks({"c": LOGITS}, {}, labels=("a", "b", "c"))
-    found = [task.has_classes for task in (softmax, logits, named, other_names)]
-    assert found == [True, False, True, False]
+    found = [task.has_classes for task in (softmax, logits, negative, named, other_names)]
+    assert found == [True, False, False, True, False]
     assert named.class_names == ("a", "b", "c", "d")
     assert other_names.class_names == ()
     assert logits.predicted(LOGITS) is None

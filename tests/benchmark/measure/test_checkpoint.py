@@ -71,6 +71,13 @@ def test_outputs_without_their_scalars_are_not_a_row(tmp_path: Path) -> None:
     assert raw.row("tflite-int8+1t") is None
 
 
+def test_a_result_that_could_not_be_written_whole_is_not_there(tmp_path: Path) -> None:
+    raw = PartialResults(tmp_path, IDENTITY, resume=False)
+    with pytest.raises(TypeError):
+        raw.add_round(0, {"tflite-int8+1t": {"durations_ns": [1]}, "onnx-int8+1t": object()})
+    assert raw.rounds(range(1)) == {}
+
+
 @pytest.mark.parametrize("content", ["", "{", '{"schema_version": 9}', "[]"])
 def test_a_garbled_run_is_one_clear_error(tmp_path: Path, content: str) -> None:
     fill(PartialResults(tmp_path, IDENTITY, resume=False))

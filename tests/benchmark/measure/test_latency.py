@@ -96,6 +96,8 @@ def test_quantiles_of_a_known_distribution() -> None:
     assert quantile(samples, 0.5) == pytest.approx(500)
     assert quantile(samples, 0.9) == pytest.approx(900, abs=1)
     assert quantile(samples, 0.99) == pytest.approx(990, abs=1)
+    # Hyndman & Fan's definition 8: the sample of rank (29 + 1/3) * 0.9 + 1/3
+    assert quantile(np.arange(1.0, 30), 0.9) == pytest.approx(26.4 + 1 / 3)
 
 
 @pytest.mark.parametrize(

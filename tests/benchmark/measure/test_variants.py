@@ -28,6 +28,15 @@ from train.common.samples import Samples
 IMAGES = np.random.RandomState(0).randint(0, 256, (6, 2, 2)).astype(np.uint8)
 LABELS = np.arange(6, dtype=np.uint8) % 3
 TEST = Samples(inputs={"image": IMAGES}, targets={"probabilities": LABELS})
+CALIBRATED = Calibration(
+    count=3,
+    sha256="",
+    examples=("0" * 16, TEST.short_hashes()[4], TEST.short_hashes()[1]),
+    method="min-max",
+    candidates={},
+    clipped_share=0,
+    halves_difference=0,
+)
 
 
 SETTINGS = MeasureSettings(samples=1_000, rounds=5, launches=1, max_seconds=1)
@@ -103,6 +112,20 @@ def test_a_broken_manifest_is_a_row_with_a_problem(tmp_path: Path) -> None:
     assert sound.problem is None
 
 
+def test_a_file_with_another_hash_is_a_row_with_a_problem(tmp_path: Path) -> None:
+    manifest = write_export(tmp_path, "tflite-int8", "litert")
+    manifest.artifact_path.write_bytes(b"Weights")
+    (found,) = variants(tmp_path)
+    assert "SHA-256" in str(found.problem)
+
+
+def test_an_export_calibrated_on_test_images_is_a_row_with_a_problem(tmp_path: Path) -> None:
+    manifest = replace(write_export(tmp_path, "tflite-int8", "litert"), calibration=CALIBRATED)
+    write_json(manifest.path, manifest.as_json())
+    (found,) = variants(tmp_path)
+    assert "overlaps the calibration set: 2 of its 3" in str(found.problem)
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -121,18 +144,9 @@ def test_an_export_of_another_model_is_refused(changes: dict[str, Any], words: s
 
 def test_test_images_that_calibrated_an_export_are_refused() -> None:
     hashes = TEST.short_hashes()
-    calibrated = Calibration(
-        count=3,
-        sha256="",
-        examples=("0" * 16, hashes[4], hashes[1]),
-        method="min-max",
-        candidates={},
-        clipped_share=0,
-        halves_difference=0,
-    )
     with pytest.raises(ArtifactError, match="overlaps the calibration set: 2 of its 3 examples"):
-        check_overlap(replace(MANIFEST, calibration=calibrated), frozenset(hashes))
-    check_overlap(replace(MANIFEST, calibration=calibrated), frozenset(hashes[2:4]))
+        check_overlap(replace(MANIFEST, calibration=CALIBRATED), frozenset(hashes))
+    check_overlap(replace(MANIFEST, calibration=CALIBRATED), frozenset(hashes[2:4]))
     check_overlap(MANIFEST, frozenset(hashes))
 
 

@@ -5,6 +5,7 @@ import os
 import shlex
 import subprocess
 import sys
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,6 +79,13 @@ def test_a_bundle_made_earlier_goes_without_what_it_got_since(config: BundleConf
         found = json.loads((config.artifacts / "hosts" / "pi.json").read_text())
         assert [row["name"] for row in found["results"]] == ["onnx-float32"]
     assert older.read_text() == "{}"
+    saved = config.target.with_name("sent.tar.gz")
+    take = 'read -r agent; read -r asked; size=${asked#*: }; head -c "${size%%,*}"'
+    run_with_ssh(f"echo '{HELLO}'; {take} > {saved}", config, "--bundle", config.target)
+    with tarfile.open(saved) as sent:
+        names = sent.getnames()
+    assert "bundle/artifacts/onnx-float32.json" in names
+    assert "bundle/artifacts/benchmark.json" not in names
 
 
 def test_an_error_there_is_an_error_here(config: BundleConfig) -> None:

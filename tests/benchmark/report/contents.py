@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.advise.candidates import quality_of
+from benchmark.advise.explain import Explanation
 from benchmark.advise.recommend import recommend
 from benchmark.config import BenchmarkConfig
 from benchmark.judge.limits import Limits
@@ -100,7 +101,9 @@ def read(content: dict[str, Any]) -> Run:
     return run_of(content, "benchmark.json")
 
 
-def content_of(*results: Result, labelled: bool = True) -> dict[str, Any]:
+def content_of(
+    *results: Result, labelled: bool = True, explanations: tuple[Explanation, ...] = ()
+) -> dict[str, Any]:
     """What is read back from the file of a run with these rows."""
     labels = LABELS if labelled else None
     main = task(np.eye(3, dtype=np.float32)[PREDICTED], labels, CLASSES)
@@ -129,6 +132,7 @@ def content_of(*results: Result, labelled: bool = True) -> dict[str, Any]:
             probe_spread=1.0,
         ),
         call_overhead_us={"litert": 1.0, "onnxruntime": 5.0},
+        explanations=explanations,
         recommendation=recommend(results, quality_of(main), "latency", {}),
     )
     made = benchmark.as_json()

@@ -184,6 +184,8 @@ def test_other_outputs_have_a_table_of_their_own(two: Run) -> None:
     markdown = markdown_text(read(two.content))
     assert "| format | output | metric | value | Keras | drop 95 % | verdict |" in markdown
     assert "| tflite-int4 | y | R² |" in markdown
+    low, high = two.content["results"][2]["outputs"]["y"]["scores"]["drop_ci95"]
+    assert f"| {100 * low:.2f}…{100 * high:.2f} | fail |" in markdown
     html = page_html(read(two.content), None)
     table = html.partition('id="others"')[2].partition("</table>")[0]
     assert table.count("<tr>") == 4
@@ -215,6 +217,10 @@ def test_runs_of_another_metric_are_compared_without_a_test(
     assert "-1.00 points" in text.getvalue()
     assert "The same R² in the other 2 rows." in text.getvalue()
     other = read_run(errors.written(tmp_path / "errors.json"))
+    errors.content["results"][1]["scores"]["value"] *= 1.25
+    grown = read_run(errors.written(tmp_path / "grown.json"))
+    render_changes(find_changes(other, grown), Console(file=text, width=100))
+    assert "+25.00%" in text.getvalue()
     assert all(row.values is None for row in find_changes(old, other).rows)
 
 

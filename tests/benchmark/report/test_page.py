@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from benchmark.report.page import page_html, plot_svg
+from benchmark.report.text import best_passing
 from benchmark.report.write import check_places, write_reports
 from tests.benchmark.report.contents import (
     CLASSES,
@@ -52,6 +53,12 @@ def test_three_files_are_written(tmp_path: Path) -> None:
         *("benchmark.csv", "benchmark.md", "benchmark.html"),
     ]
     assert all(path.stat().st_size > 500 for path in written)
+
+
+def test_the_keras_model_is_neither_the_fastest_nor_the_smallest_export() -> None:
+    keras = measured("keras", p50_us=1.0, size_bytes=1, runtime="keras")
+    run = read(content_of(keras, measured("a"), measured("b", p50_us=9.0, size_bytes=40_000)))
+    assert [found and found.name for found in best_passing(run.results)] == ["a", "b"]
 
 
 def test_a_folder_in_a_reports_place_is_refused(tmp_path: Path) -> None:

@@ -24,7 +24,9 @@ def test_nothing_changed(tmp_path: Path) -> None:
 
 def test_rows_of_one_run_only(tmp_path: Path) -> None:
     new = content(row("second", 20.0), row("fourth"))
-    found = by_name(compared(content(), new, tmp_path))
+    changes = compared(content(), new, tmp_path)
+    found = by_name(changes)
+    assert [change.name for change in changes.worse] == ["first", "third"]
     assert {name: change.kinds for name, change in found.items()} == {
         "first": ("removed",),
         "second": (),
@@ -132,6 +134,11 @@ def test_on_other_data_nothing_is_paired(tmp_path: Path) -> None:
         assert change.unpaired.drop_ci95 == newcombe_interval(900, 1000, 300, 500)
         assert change.kinds == ()
     assert not changes.worse
+
+
+def test_the_same_images_with_other_labels_are_other_data(tmp_path: Path) -> None:
+    other = changed(lambda found: found["data"]["labels"].reverse())
+    assert not compared(content(), other, tmp_path).same_data
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,10 @@ def with_size(text: str) -> str:
         (with_size("NaN"), "NaN is not a JSON number"),
         (with_size("-Infinity"), "-Infinity is not a JSON number"),
         (with_size("1e999"), "results 1: got size_bytes Infinity"),
+        (
+            json.dumps(content()).replace('"p50": 20.0', '"p50": 1e999'),
+            "got p50 Infinity, expected",
+        ),
         (with_size("9" * 5_000), "is not JSON"),
         (
             with_size("-1"),

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.benchmark.report.contents import VARIED
+from benchmark.advise.clause import Clause
+from benchmark.advise.explain import Explanation
+from tests.benchmark.report.contents import VARIED, content_of, measured
 from tests.commands import GATE, REPOSITORY, run_in_process
 
 NAMES_OF_THEIR_OWN = (
@@ -55,6 +57,13 @@ def test_a_key_too_many_and_a_key_too_few_are_found() -> None:
         assert_documented({**VARIED, "surprise": 1})
     with pytest.raises(AssertionError, match="created"):
         assert_documented({key: VARIED[key] for key in VARIED if key != "created"})
+
+
+def test_what_is_explained_of_a_row_is_in_the_row_too() -> None:
+    found = Explanation(row="b", finding=Clause("{} too large", (2,)), causes=(Clause("why"),))
+    content = content_of(measured("a"), measured("b"), explanations=(found,))
+    assert content["explanations"] == ["b: 2 too large: why"]
+    assert [row["explanations"] for row in content["results"]] == [[], ["2 too large: why"]]
 
 
 def test_a_null_is_documented_as_such() -> None:

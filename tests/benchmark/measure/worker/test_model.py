@@ -78,6 +78,14 @@ def test_values_that_the_input_cannot_hold_are_counted(tmp_path: Path) -> None:
     assert found["clipped_share"] == pytest.approx(np.mean(IMAGES / 255 > 0.5 + 0.5 / 510))
 
 
+def test_the_range_that_is_used_is_that_of_all_parts(tmp_path: Path) -> None:
+    images = np.full((50, 2, 2), 3, np.uint8)
+    images[0, 0] = 0, 255
+    request = {"do": "outputs", "path": str(tmp_path), "core": None}
+    *_, found = answers(job(tmp_path, images), FakeRunner(call_ns=10**9), request)
+    assert found["input_range_use"] == pytest.approx(1)
+
+
 def test_samples_are_raw_durations(tmp_path: Path) -> None:
     request = {"do": "time", "samples": 7, "warm_up_ns": 10**9, "limit_ns": 10**9, "core": None}
     _, found = answers(job(tmp_path), FakeRunner(), request)
@@ -161,6 +169,7 @@ class TwoRunner(FakeRunner):
 
     def run(self, value: Values) -> Values:
         b, a = value
+        assert (np.shape(b), np.shape(a)) == ((1, 3), (1,))
         return b, 2 * a
 
 
