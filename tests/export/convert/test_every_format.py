@@ -103,6 +103,19 @@ def test_every_calibration_method_works_and_the_best_is_kept(tiny: Tiny) -> None
     assert (only.method, only.candidates) == ("percentile", {})
 
 
+@pytest.mark.parametrize("scores", [{"min-max": 0.9}, {"moving-average": 0.9}])
+def test_the_calibration_that_does_best_on_held_out_examples_is_kept(
+    scores: dict[str, float], tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    methods = ("min-max", "moving-average")
+    given = iter([scores.get(method, 0.8) for method in methods])
+    monkeypatch.setattr("export.convert.make.held_out_score", lambda *_: next(given))
+    made = tiny.make(FORMATS["tflite-int8"], tmp_path)
+    assert made.calibration is not None
+    assert list(made.calibration.candidates) == [*methods]
+    assert made.calibration.method == next(iter(scores))
+
+
 @pytest.mark.parametrize("refused", [b"no file at all", None])
 def test_where_the_best_method_fails_the_next_one_is_kept(
     refused: bytes | None, tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -70,3 +70,12 @@ def test_an_optimizer_that_fails_is_left_out(
     assert [node.op_type for node in after.graph.node] == [
         node.op_type for node in before.graph.node
     ]
+
+
+@pytest.mark.parametrize("name", ["onnx-int8", "onnx-dynamic"])
+def test_integer_weights_have_a_scale_for_each_channel(name: str, tiny: Tiny) -> None:
+    stored = {i.name: [*i.dims] for i in onnx.load(tiny.made(name).path).graph.initializer}
+    kernels = {n: dims for n, dims in stored.items() if n.endswith("_quantized") and len(dims) == 2}
+    assert sorted(kernels.values()) == [[16, 10], [784, 16]]
+    for kernel, (_, channels) in kernels.items():
+        assert stored[kernel.replace("_quantized", "_scale")] == [channels]

@@ -20,8 +20,8 @@ from export.runtimes.open import open_runner
 from export.runtimes.tflm import TFLMRunner
 from export.settings import ExportOptions
 from export.verify.distance import MAX_SNR_DB, distance
-from export.verify.file import _format_checker, verify
-from export.verify.graph import read_graph
+from export.verify.file import _check_graph, _format_checker, verify
+from export.verify.graph import Graph, read_graph
 from export.verify.outputs import _invoke_some
 from tests.export.conftest import Tiny, load_tiny, settings_of, with_operator
 from train.common.errors import ArtifactError, CheckError, ToolkitError
@@ -89,6 +89,17 @@ def test_an_operator_that_only_tensorflow_has_is_caught(tiny: Tiny, tmp_path: Pa
     with pytest.raises(ArtifactError, match="Asinh"):
         failed(FLOAT, converter.convert(), tiny, tmp_path)
     assert read_graph(tmp_path / "tflite-float32.tflite").foreign_operators == ("Asinh",)
+
+
+def test_a_layer_that_was_not_clustered_is_caught() -> None:
+    entry = FORMATS["tflite-int8-clustered"]
+    few, many = (np.arange(count, dtype=np.int8) for count in (16, 17))
+    for kernels, passed in (((few, few), True), ((few, many), False), ((many, few), False)):
+        graph = Graph(
+            operators=(), float_operators=(), foreign_operators=(), products=2, kernels=kernels
+        )
+        (check,) = (c for c in _check_graph(graph, entry, settings_of(entry)) if c.limit != "none")
+        assert (check.name, check.passed) == ("distinct_weights", passed)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,9 +12,12 @@ from export.formats import FORMATS
 from export.manifest import Check, FineTuning
 from export.pipeline import summary
 from export.settings import ExportOptions, untuned
+from export.verify.expectation import Expectation
+from export.verify.file import Verification
 from tests.examples import MANIFEST
 from tests.export.conftest import Tiny, settings_of, shared_options
 from train.common.errors import CheckError
+from train.common.tensors import TensorSpec
 from train.data.fashion_mnist import INPUT_NAME, OUTPUT_NAME
 
 QAT, PLAIN = FORMATS["tflite-int8-qat"], FORMATS["tflite-int8"]
@@ -59,6 +65,40 @@ def test_training_that_gains_more_than_chance_is_kept(
     assert found.after == 1
     assert found.standard_error == pytest.approx(np.sqrt(share * (1 - share) / count))
     assert (kept.path, kept.path.read_bytes()) == (trained.path, before)
+
+
+@pytest.mark.parametrize(("repaired", "kept"), [(0, False), (3, False), (4, True)])
+def test_of_a_hundred_examples_four_have_to_be_repaired(
+    repaired: int, kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three are within two standard errors of none."""
+    classes = np.arange(100) % 2
+    right = np.eye(2, dtype=np.float32)[classes]
+    wrong = np.where(np.arange(100)[:, np.newaxis] < repaired, 1 - right, right)
+    spec = TensorSpec(name="scores", shape=(None, 2), dtype="float32")
+    expected = Expectation(
+        input_specs=(),
+        output_specs=(spec,),
+        weights=1,
+        inputs={"x": right},
+        labels={"scores": classes},
+        outputs={"scores": right},
+    )
+    nothing = Verification(inputs=(), outputs=(), operators={}, checks=())
+    plain, tuned = (
+        Made(path=tmp_path / name, verification=nothing, calibration=None)
+        for name in ("plain", "tuned")
+    )
+    for made in (plain, tuned):
+        made.path.write_text(made.path.name)
+    outputs = iter(({"scores": wrong}, {"scores": right}))
+    monkeypatch.setattr(making, "make", lambda *_: plain)
+    monkeypatch.setattr(making, "outputs_of", lambda *_: next(outputs))
+    source: Any = SimpleNamespace(folder=tmp_path)
+    found = making.keep_if_better(tuned, QAT, settings_of(QAT), source, expected)
+    assert found.fine_tuning is not None
+    assert found.fine_tuning.kept == kept
+    assert found.path.read_text() == ("tuned" if kept else "plain")
 
 
 def test_where_nothing_else_passes_the_trained_file_is_kept(
