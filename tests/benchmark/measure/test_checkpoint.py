@@ -1,9 +1,13 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmark.measure.checkpoint import FOLDER, PartialResults
+from benchmark.measure.checkpoint import FOLDER, PartialResults, identity_of
+from benchmark.measure.variants import Variant
+from tests.examples import MANIFEST, REFERENCE
+from train.common.environment import read_environment
 from train.common.errors import ArtifactError
 
 ROW = {"load_ms": 5.0, "outputs": ["classes", "a mask"]}
@@ -61,6 +65,33 @@ def test_another_run_is_never_mixed_in(
         PartialResults(tmp_path, {**IDENTITY, **changes}, resume=True)
     assert words in str(error.value)
     assert PartialResults(tmp_path, IDENTITY, resume=True).row("tflite-int8+1t") is not None
+
+
+def test_another_machine_model_data_or_file_is_another_run() -> None:
+    variant = Variant(
+        format="tflite-int8",
+        runtime="litert",
+        mode="xnnpack",
+        threads=1,
+        manifest=MANIFEST,
+        path=Path("fake"),
+    )
+    machine = read_environment()
+    found = [
+        identity_of({"samples": 10}, [variant], REFERENCE, machine),
+        identity_of({"samples": 20}, [variant], REFERENCE, machine),
+        identity_of({"samples": 10}, [variant], REFERENCE, replace(machine, cpu="other")),
+        *(
+            identity_of({"samples": 10}, [variant], replace(REFERENCE, **{name: "other"}), machine)
+            for name in ("model_sha256", "inputs_sha256")
+        ),
+        identity_of(
+            {"samples": 10},
+            [replace(variant, manifest=replace(MANIFEST, sha256="other"))],
+            *(REFERENCE, machine),
+        ),
+    ]
+    assert all(found.count(identity) == 1 for identity in found)
 
 
 def test_outputs_without_their_scalars_are_not_a_row(tmp_path: Path) -> None:

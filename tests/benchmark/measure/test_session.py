@@ -1,22 +1,17 @@
 """How rows are measured in turns, with workers and a machine that are made up."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
-from benchmark.measure import rounds, session
 from benchmark.measure.checkpoint import PartialResults
-from benchmark.measure.measured import LOADING, MeasuredVariant, Unmeasured, collect
+from benchmark.measure.measured import MeasuredVariant, Unmeasured, collect
 from benchmark.measure.session import MAX_WORKERS, Session, group_size
 from benchmark.measure.settings import MeasureSettings
 from benchmark.measure.variants import Variant
-from benchmark.measure.worker.process import Job
 from tests.benchmark.measure.raw import tasks
+from tests.benchmark.measure.workers import TIMED, fake_machine
 from tests.examples import MANIFEST, REFERENCE
-from train.common.errors import ArtifactError
 
 GB = 1 << 30
 SETTINGS = MeasureSettings(samples=100, rounds=12, launches=2, max_seconds=6)
@@ -35,57 +30,9 @@ def test_large_files_leave_room_for_fewer() -> None:
     assert group_size(8 * GB, 100 * GB) == 1
 
 
-class FakeServer:
-    def __enter__(self) -> "FakeServer":
-        return self
-
-    def __exit__(self, *ended: object) -> None:
-        pass
-
-
-class FakeWorker(FakeServer):
-    """Gives the Keras model's outputs; `tflite-bad` gives too few, `tflite-dying` dies timed."""
-
-    def __init__(self, server: FakeServer, job: Job) -> None:
-        self.name = job.name
-
-    def loaded(self) -> dict[str, Any]:
-        return {**dict.fromkeys(LOADING, 1.0), "timer_ns": 50, "call": "invoke"}
-
-    def send(self, do: str, path: str, core: int) -> None:
-        (outputs,) = REFERENCE.outputs.values()
-        np.save(Path(path, "0.npy"), outputs[:, : 2 if self.name == "tflite-bad" else None])
-
-    def receive(self) -> dict[str, Any]:
-        return {"outputs": list(REFERENCE.outputs), "clipped_share": 0.0, "input_range_use": 1.0}
-
-    def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
-        if do != "time":
-            return {}
-        TIMED.append((self.name, arguments))
-        if self.name == "tflite-dying":
-            raise ArtifactError("its process ended by signal 9")
-        return {
-            "durations_ns": [3_000] * arguments["samples"],
-            "warm_up_calls": 9,
-            "stable": True,
-            "pinned": True,
-            "cpu_s": 0.0,
-        }
-
-
-TIMED: list[tuple[str, Mapping[str, Any]]] = []
-
-
 @pytest.fixture(autouse=True)
-def machine(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """What fixed pieces of Python take from now on, nanoseconds; 1,000 where it says nothing."""
-    probes: list[int] = []
-    TIMED.clear()
-    monkeypatch.setattr(session, "ForkServer", FakeServer)
-    monkeypatch.setattr(session, "WorkerProcess", FakeWorker)
-    monkeypatch.setattr(rounds, "probe_ns", lambda core: probes.pop(0) if probes else 1_000)
-    return probes
+def probes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    return fake_machine(monkeypatch, REFERENCE.outputs)
 
 
 def measure(folder: Path, *names: str, resume: bool = False) -> list[MeasuredVariant | Unmeasured]:
@@ -131,16 +78,16 @@ def test_a_row_that_died_stays_an_error_when_the_run_is_resumed(tmp_path: Path) 
 
 
 def test_a_slice_is_as_disturbed_as_the_worse_of_the_moments_around_it(
-    tmp_path: Path, machine: list[int]
+    tmp_path: Path, probes: list[int]
 ) -> None:
-    machine += [1_000, 1_000, 2_000, 1_000]
+    probes += [1_000, 1_000, 2_000, 1_000]
     (found,) = measure(tmp_path, "tflite-int8")
     assert isinstance(found, MeasuredVariant)
     assert [each.quiet for each in found.rounds[:4]] == [True, False, False, True]
 
 
-def test_where_too_few_rounds_were_quiet_more_are_taken(tmp_path: Path, machine: list[int]) -> None:
-    machine += [1_000, 1_000, *[2_000] * 10]
+def test_where_too_few_rounds_were_quiet_more_are_taken(tmp_path: Path, probes: list[int]) -> None:
+    probes += [1_000, 1_000, *[2_000] * 10]
     (found,) = measure(tmp_path, "tflite-int8")
     assert isinstance(found, MeasuredVariant)
     assert len(found.rounds) == 18
