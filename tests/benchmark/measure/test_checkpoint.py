@@ -81,10 +81,8 @@ def test_another_machine_model_data_or_file_is_another_run() -> None:
         identity_of({"samples": 10}, [variant], REFERENCE, machine),
         identity_of({"samples": 20}, [variant], REFERENCE, machine),
         identity_of({"samples": 10}, [variant], REFERENCE, replace(machine, cpu="other")),
-        *(
-            identity_of({"samples": 10}, [variant], replace(REFERENCE, **{name: "other"}), machine)
-            for name in ("model_sha256", "inputs_sha256")
-        ),
+        identity_of({"samples": 10}, [variant], replace(REFERENCE, model_sha256="other"), machine),
+        identity_of({"samples": 10}, [variant], replace(REFERENCE, inputs_sha256="other"), machine),
         identity_of(
             {"samples": 10},
             [replace(variant, manifest=replace(MANIFEST, sha256="other"))],
