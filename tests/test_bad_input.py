@@ -51,25 +51,6 @@ def test_an_unwritable_artifacts_folder(command: str, artifacts: Path, tmp_path:
     assert_one_line_error(done)
 
 
-@pytest.mark.slow
-def test_an_unwritable_report_path_is_refused_before_anything_is_measured(
-    artifacts: Path, tmp_path: Path
-) -> None:
-    before = hashes(artifacts)
-    (tmp_path / "file").write_text("mine")
-    (tmp_path / "taken" / "benchmark.html").mkdir(parents=True)
-    for place, expected in (
-        ("file", "cannot write to the folder"),
-        ("file/below", "give a writable one with --reports"),
-        ("taken", "expected a file or nothing"),
-    ):
-        done = run_in_process("benchmark", "--artifacts", artifacts, "--reports", tmp_path / place)
-        assert_one_line_error(done, expected)
-        assert done.out == ""
-    assert hashes(artifacts) == before
-    assert (tmp_path / "file").read_text() == "mine"
-
-
 def change_json(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
     """Changes a manifest or a model's record in place, and keeps it consistent with itself."""
     fields = json.loads(path.read_text())

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from benchmark import pipeline
-from tests.benchmark.measure.workers import fake_machine
+from tests.benchmark.measure.workers import TIMED, fake_machine
 from tests.bundles import write_inputs
-from tests.commands import run_in_process
+from tests.commands import Completed, assert_one_line_error, run_in_process
 from train.common.environment import read_environment
 from train.common.record import load_outputs
 
@@ -23,12 +23,16 @@ def artifacts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+def command(artifacts: Path, *arguments: str | Path) -> Completed:
+    return run_in_process(
+        *("benchmark", "--artifacts", artifacts, "--data", artifacts.with_name("images")),
+        *("--baseline", "0", "--tolerance", "1", "--quick", *arguments),
+    )
+
+
 def benchmark(artifacts: Path) -> tuple[int, dict[str, Any]]:
     """Returns the exit code and what is in `benchmark.json`."""
-    done = run_in_process(
-        *("benchmark", "--artifacts", artifacts, "--data", artifacts.with_name("images")),
-        *("--baseline", "0", "--tolerance", "1", "--quick"),
-    )
+    done = command(artifacts)
     assert done.err == ""
     return done.code, json.loads((artifacts / "benchmark.json").read_text())
 
@@ -59,3 +63,25 @@ def test_an_emulated_machine_recommends_nothing(
     code, found = benchmark(artifacts)
     assert code == 0
     assert found["recommendation"] is None
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ("file", "cannot write to the folder"),
+        ("file/below", "give a writable one with --reports"),
+        ("taken", "expected a file or nothing"),
+    ],
+)
+def test_an_unwritable_report_path_is_refused_before_anything_is_measured(
+    artifacts: Path, tmp_path: Path, place: str, expected: str
+) -> None:
+    before = {path: path.read_bytes() for path in artifacts.iterdir()}
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "taken" / "benchmark.html").mkdir(parents=True)
+    done = command(artifacts, "--reports", tmp_path / place)
+    assert_one_line_error(done, expected)
+    assert done.out == ""
+    assert TIMED == []
+    assert {path: path.read_bytes() for path in artifacts.iterdir()} == before
+    assert (tmp_path / "file").read_text() == "mine"
