@@ -1,6 +1,5 @@
 """`python -m benchmark`: accuracy, latency and verdict of every export, without TensorFlow."""
 
-import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,8 +15,9 @@ from benchmark.options import (
     XNNPACK,
     parser,
 )
-from train.common.cli import DEFAULT_BUNDLE_IMAGES, run_command
+from train.common.cli import DEFAULT_BUNDLE_IMAGES, run_program
 from train.common.errors import ToolkitError
+from train.common.terminal import printable
 
 if TYPE_CHECKING:
     from export.formats import Format
@@ -111,7 +111,8 @@ def _measure_here(options: Namespace) -> int:
         benchmark = run_benchmark(config, on_progress=report.step)
     run = read_run(config.artifacts / RESULTS_FILE)
     render(run, Console(), explain=options.explain, details=options.details)
-    print(f"All figures, as a page: {(config.reports or config.artifacts) / PAGE_FILE}")
+    page = (config.reports or config.artifacts) / PAGE_FILE
+    print(printable(f"All figures, as a page: {page}"))
     nothing_meets = unmet(benchmark.results, benchmark.limits)
     if nothing_meets is not None:
         raise ToolkitError(nothing_meets)
@@ -177,4 +178,4 @@ def _merge(paths: Sequence[Path]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(main, sys.argv[1:]))
+    run_program(main)

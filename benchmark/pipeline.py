@@ -13,12 +13,13 @@ from benchmark.judge.task import tasks_of
 from benchmark.measure.checkpoint import PartialResults, identity_of
 from benchmark.measure.measured import MeasuredVariant, measure_variants
 from benchmark.measure.variants import RESULTS_FILE, find_manifests, find_variants
-from benchmark.report.write import check_places, write_reports
+from benchmark.report.write import REPORTS, write_reports
 from benchmark.results.file import OUTPUTS_FILE, Benchmark
 from benchmark.results.read import read_run
 from export.data.test_data import open_evaluation
-from train.common.artifact import publish, staging, write_json, write_npz
+from train.common.artifact import write_json, write_npz
 from train.common.environment import read_environment
+from train.common.staging import check_places, finish_publishing, publish, staging
 
 INTERRUPTED = "what was measured is kept; `python -m benchmark --resume` goes on from there"
 
@@ -41,8 +42,10 @@ def run_benchmark(
     """
     environment = read_environment()
     artifacts, reports = config.artifacts, config.reports or config.artifacts
+    finish_publishing(artifacts)
     manifests = find_manifests(artifacts, config.formats)
-    check_places(reports)
+    check_places(artifacts, (RESULTS_FILE, *[OUTPUTS_FILE] * config.save_outputs), "--artifacts")
+    check_places(reports, REPORTS, "--reports")
     with staging(artifacts) as staged, staging(reports, "--reports") as staged_reports:
         test = open_evaluation(artifacts, config.data, config.image_size, staged)
         reference = test.reference

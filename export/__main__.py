@@ -1,6 +1,5 @@
 """`python -m export`: converts a model and proves each file before writing it."""
 
-import sys
 from argparse import Namespace
 from collections.abc import Sequence
 
@@ -16,8 +15,9 @@ from export.formats import (
 )
 from export.options import custom_model_options, export_options, job_of, parser
 from export.settings import ExportOptions, methods_of, resolve
-from train.common.cli import DEFAULT_BUNDLE_IMAGES, run_command
+from train.common.cli import DEFAULT_BUNDLE_IMAGES, run_program
 from train.common.errors import ToolkitError
+from train.common.terminal import complain, printable
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str]) -> int:
         print(format_list())
         return 0
     if options.bundle is not None:
-        print(bundle(options))
+        print(printable(bundle(options)))
         return 0
     if options.bundle_images != DEFAULT_BUNDLE_IMAGES:
         raise ToolkitError("got --bundle-images without --bundle; give both or neither")
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
     with progress() as report:
         failures = export_formats(config, report)
     for error in failures.values():
-        print(f"error: {error}", file=sys.stderr)
+        complain(error)
     return max((error.exit_code for error in failures.values()), default=0)
 
 
@@ -103,4 +103,4 @@ def needs(entry: Format) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(main, sys.argv[1:]))
+    run_program(main)

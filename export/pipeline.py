@@ -19,12 +19,13 @@ from export.deploy.microcontroller.package import is_current, make_package
 from export.formats import FORMATS, TFLM, TFLM_MODEL, Format
 from export.manifest import Manifest, Source
 from export.settings import Settings
-from train.common.artifact import file_sha256, publish, staging, write_json
+from train.common.artifact import file_sha256, write_json
 from train.common.errors import ToolkitError
 from train.common.native_output import importing_large_library
 from train.common.preprocessing import preprocess
 from train.common.progress import Progress
 from train.common.record import RECORD_FILE
+from train.common.staging import check_places, finish_publishing, publish, staging
 
 if TYPE_CHECKING:
     from export.convert.loaded import LoadedJob
@@ -68,7 +69,11 @@ def export_formats(
         ArtifactError: there is no model to export, or the folder cannot be written.
         DataError: the data cannot be had, or has too few examples to calibrate.
     """
-    job, record = config.job, config.job.known_record()
+    job = config.job
+    finish_publishing(job.artifacts)
+    record = job.known_record()
+    files = [entry.name + suffix for entry in config.formats for suffix in (entry.suffix, ".json")]
+    check_places(job.artifacts, (RECORD_FILE, *files))
     with staging(job.artifacts) as staged:
         work = staged / "work"
         work.mkdir()

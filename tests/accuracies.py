@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.ratios import REPOSITORY
-from train.common.cli import Parser, run_command
+from train.common.cli import Parser, run_program
 from train.common.errors import ToolkitError
 
 FOLDER = "accuracies"
@@ -82,4 +82,4 @@ def measure(artifacts: Path, options: Sequence[str]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(main, sys.argv[1:]))
+    run_program(main)

@@ -5,7 +5,6 @@
 
 import io
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,8 +15,8 @@ from benchmark.report.terminal import results_table
 from benchmark.report.text import facts
 from benchmark.results.read import read_run
 from benchmark.results.run import Run
-from train.common.artifact import publish, staging
-from train.common.cli import run_command
+from train.common.cli import run_program
+from train.common.staging import publish, staging
 
 SOURCE, TARGET = Path("artifacts/benchmark.json"), Path("benchmark/report/pictures")
 SHOWN = ("Keras model", "limits", "machine")
@@ -45,4 +44,4 @@ def table_svg(run: Run) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(main, sys.argv[1:]))
+    run_program(main)

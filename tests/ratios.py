@@ -30,7 +30,7 @@ from export.manifest import read_manifest
 from export.runtimes.open import open_runner
 from export.runtimes.predict import encode
 from train.common.artifact import file_sha256, write_json
-from train.common.cli import Parser, run_command
+from train.common.cli import Parser, run_program
 from train.common.native_output import captured_native_output
 from train.common.record import read_model_record
 from train.data import fashion_mnist as dataset
@@ -259,4 +259,4 @@ def show(name: str, figures: str, ratio: float) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(main, sys.argv[1:]))
+    run_program(main)

@@ -53,7 +53,7 @@ def test_an_unwritable_artifacts_folder(command: str, artifacts: Path, tmp_path:
 
 def change_json(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
     """Changes a manifest or a model's record in place, and keeps it consistent with itself."""
-    fields = json.loads(path.read_text())
+    fields = json.loads(path.read_text(encoding="utf-8"))
     change(fields)
     write_json(path, sealed(fields) if "format" in fields else fields)
 

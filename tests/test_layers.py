@@ -27,7 +27,7 @@ def layer_of(module: str) -> str:
 
 def imported(path: Path) -> Iterator[str]:
     """Yields every module of the project that a file imports, wherever in it."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
             assert node.level == 0, f"{path}: a relative import"
             yield from (f"{node.module}.{alias.name}" for alias in node.names)

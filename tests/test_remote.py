@@ -189,7 +189,7 @@ def test_what_came_back_of_a_run_that_ended_early_is_kept_and_gone_on_with(
         process.send_signal(signal.SIGINT)
     else:
         children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
-        for child in children.read_text().split():
+        for child in children.read_text(encoding="utf-8").split():
             os.kill(int(child), signal.SIGKILL)
     _, err = process.communicate()
     assert process.returncode == (130 if how == "interrupted" else 2)

@@ -1,11 +1,11 @@
 """`python -m train`: tunes, fits and records the reference model."""
 
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from train.common.cli import run_command
+from train.common.cli import run_program
+from train.common.terminal import printable
 from train.config import NOTEBOOK_ACCURACY, TrainConfig
 from train.options import parse
 
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
             report.milestone("the search is finished; its chief fits the model")
             return 0
         result = train_and_evaluate(config, report)
-    print("\n".join(summary(config, result)))
+    print("\n".join(map(printable, summary(config, result))))
     return 0
 
 
@@ -66,4 +66,4 @@ def summary(config: TrainConfig, result: "TrainResult") -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(main, sys.argv[1:], leave_at_once=True))
+    run_program(main, leave_at_once=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from train.common.artifact import array_sha256, file_sha256, publish, staging, write_json
+from train.common.artifact import array_sha256, file_sha256, write_json
 from train.common.errors import DataError
 from train.common.progress import Progress
 from train.common.record import (
@@ -19,6 +19,7 @@ from train.common.record import (
     ReferenceOutputs,
     save_outputs,
 )
+from train.common.staging import check_places, publish, staging
 from train.config import Hyperparameters, TrainConfig
 from train.data import fashion_mnist as dataset
 from train.data.fit_data import TrainingData, load_training_data
@@ -28,6 +29,7 @@ from train.fit.model import accuracy_of, outputs_of
 from train.result import TrainResult
 from train.search.tune import Search, search
 
+FILES = (OUTPUTS_FILE, MODEL_FILE, RECORD_FILE)
 PLOTS_FOLDER = "plots"
 
 
@@ -55,6 +57,7 @@ def train_and_evaluate(
         DataError: the data set cannot be had.
         ArtifactError: the artifacts folder cannot be written.
     """
+    check_places(config.artifacts, FILES)
     with staging(config.artifacts) as staged:
         training = load_training_data(config.data)
         _check_repeatable(config, training)
@@ -90,8 +93,7 @@ def train_and_evaluate(
             plots=_draw(staged, training, final.history, found, evaluated) if config.plots else (),
         )
         write_json(staged / RECORD_FILE, result.as_json(config, training, created=now()))
-        files = (OUTPUTS_FILE, MODEL_FILE, RECORD_FILE)
-        publish([staged / name for name in files], config.artifacts)
+        publish([staged / name for name in FILES], config.artifacts)
         if result.plots:
             folder = config.artifacts / PLOTS_FOLDER
             folder.mkdir(exist_ok=True)

@@ -16,7 +16,7 @@ import numpy as np
 from benchmark.measure.variants import Variant
 from train.common.artifact import read_json, write_json
 from train.common.environment import Environment
-from train.common.errors import ArtifactError
+from train.common.errors import ArtifactError, damaged
 from train.common.record import ReferenceOutputs
 
 FOLDER = "benchmark.partial"
@@ -91,7 +91,7 @@ class PartialResults:
             try:
                 found[name] = np.load(path, mmap_mode="r", allow_pickle=False)
             except (OSError, ValueError, EOFError) as error:
-                raise ArtifactError(f"{path} is corrupt ({error}); {ANEW}") from error
+                raise damaged(path, error, ANEW) from error
         return found
 
     def add_row(self, key: str, scalars: Mapping[str, Any], outputs: Path) -> None:
@@ -143,9 +143,9 @@ class PartialResults:
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(path.read_text()))
+        return dict(json.loads(path.read_bytes()))
     except (OSError, ValueError, TypeError) as error:
-        raise ArtifactError(f"{path} is corrupt ({error}); {ANEW}") from error
+        raise damaged(path, error, ANEW) from error
 
 
 def _round(path: Path) -> dict[str, Any]:

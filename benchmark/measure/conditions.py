@@ -114,11 +114,11 @@ def read_counters(stat: Path = PROC_STAT, cpus: Path = CPU_FOLDER) -> Counters:
     if stat.is_file():
         # cpu user nice system idle iowait irq softirq steal …, in ticks
         ticks = os.sysconf("SC_CLK_TCK")
-        fields = [int(field) / ticks for field in stat.read_text().splitlines()[0].split()[1:9]]
+        fields = [int(field) / ticks for field in stat.read_bytes().splitlines()[0].split()[1:9]]
         total, steal = sum(fields), fields[7] if len(fields) > 7 else 0.0
         busy = total - fields[3] - fields[4] - steal
     counts = [
-        int(path.read_text()) for path in cpus.glob("cpu*/thermal_throttle/core_throttle_count")
+        int(path.read_bytes()) for path in cpus.glob("cpu*/thermal_throttle/core_throttle_count")
     ]
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return Counters(
@@ -157,7 +157,8 @@ def conditions(
         other = max(0.0, (busy - own) / max(seconds, 1e-9))
     if before.throttled is not None and after.throttled is not None:
         throttled = after.throttled - before.throttled
-    governors = {path.read_text().strip() for path in cpus.glob("cpu*/cpufreq/scaling_governor")}
+    files = cpus.glob("cpu*/cpufreq/scaling_governor")
+    governors = {path.read_text(encoding="utf-8").strip() for path in files}
     return Conditions(
         seconds=seconds,
         steal_share=steal,

@@ -17,9 +17,11 @@ from export.deploy.bundle.archive import pack, unpack
 from export.deploy.bundle.build import BundleConfig, write_bundle
 from export.deploy.bundle.launcher import problem_with
 from export.formats import FORMATS, RUNTIMES, Format
-from train.common.cli import EXIT_INTERRUPTED, Parser, add_bundle_images
+from train.common.cli import Parser, add_bundle_images
 from train.common.environment import BUNDLE_FILE
 from train.common.errors import DEVICE_MODULES, ArtifactError, ToolkitError
+from train.common.interrupts import EXIT_INTERRUPTED
+from train.common.terminal import printable
 
 MIN_PYTHON = (3, 11)
 RUNTIME_MODULES = {"litert": "ai_edge_litert", "onnxruntime": "onnxruntime"}
@@ -105,7 +107,8 @@ def run_on_host(config: RemoteConfig) -> int:
             f"{', '.join(map(str, EXIT_CODES))}: it may lack memory; {_kept(returned)}"
         )
     if path is not None:
-        print(f"Brought back: {path}, and the page {path.with_suffix('.html').name} beside it")
+        page = path.with_suffix(".html").name
+        print(printable(f"Brought back: {path}, and the page {page} beside it"))
     return code
 
 
@@ -194,9 +197,9 @@ def _follow(
     for message in answers:
         returned.keep(message)
         if "out" in message and not str(message["out"]).startswith(PAGE_LINE):
-            print(message["out"], flush=True)
+            print(printable(str(message["out"])), flush=True)
         elif "err" in message:
-            print(message["err"], file=sys.stderr, flush=True)
+            print(printable(str(message["err"])), file=sys.stderr, flush=True)
         elif "problem" in message:
             raise ToolkitError(
                 f"{address.destination}: {message['problem']}; free its disk, or set TMPDIR there"

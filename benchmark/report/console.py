@@ -6,10 +6,14 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from train.common.terminal import printable_lines
+
 
 def say(console: Console, text: str) -> None:
     """Prints a paragraph as it is; wrapped in a terminal only."""
-    console.print(text, highlight=False, markup=False, soft_wrap=not console.is_terminal)
+    console.print(
+        printable_lines(text), highlight=False, markup=False, soft_wrap=not console.is_terminal
+    )
 
 
 def plain_table(first: str, figures: Iterable[str]) -> Table:

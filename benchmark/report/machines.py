@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from benchmark.judge.metrics import MISSING
 from benchmark.report.console import plain_table, say
@@ -75,7 +76,7 @@ def _table(runs: Mapping[str, Run], shown: Sequence[str]) -> Table:
             ]
             if letter != "A" and measure.classes:
                 cells.append(_flips(before, row))
-        table.add_row(name, *cells)
+        table.add_row(Text(name), *cells)
     return table
 
 

@@ -7,19 +7,8 @@ import numpy as np
 from benchmark.report.page import page_html
 from benchmark.report.tables import csv_text, markdown_text
 from benchmark.results.run import Run
-from train.common.errors import ArtifactError
 
-CSV_FILE, MARKDOWN_FILE, PAGE_FILE = "benchmark.csv", "benchmark.md", "benchmark.html"
-
-
-def check_places(folder: Path) -> None:
-    """Raises ArtifactError if the reports' names in a folder are taken by something else."""
-    for name in (CSV_FILE, MARKDOWN_FILE, PAGE_FILE):
-        if (folder / name).is_dir():
-            raise ArtifactError(
-                f"got a folder at {folder / name}, expected a file or nothing; "
-                "move it, or give another folder with --reports"
-            )
+REPORTS = CSV_FILE, MARKDOWN_FILE, PAGE_FILE = "benchmark.csv", "benchmark.md", "benchmark.html"
 
 
 def write_reports(run: Run, images: np.ndarray | None, folder: Path) -> list[Path]:

@@ -24,6 +24,7 @@ from typing import (
 import numpy as np
 
 from train.common.errors import ArtifactError
+from train.common.terminal import printable
 
 REMEDY = "give a file that `python -m benchmark` wrote, or run `python -m benchmark` again"
 MAX_WHOLE = 2**53  # the largest that every JSON reader keeps exactly
@@ -147,8 +148,3 @@ def shown(value: object) -> str:
     """Returns a JSON value as a text of at most 60 characters, in ASCII but for its `…`."""
     text = json.dumps(value)
     return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
-
-
-def printable(text: str) -> str:
-    """Returns a text with a space for each character that a terminal would not print but obey."""
-    return "".join(character if character.isprintable() else " " for character in text)

@@ -5,7 +5,6 @@ so that TensorFlow is not in the one that measures.
 """
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from numpy.lib.format import open_memmap
 from export.model.load import load_model
 from export.model.loaded import LoadedModel, batch_size
 from export.model.request import request_from_json
-from train.common.cli import run_command
+from train.common.cli import run_program
 from train.common.errors import ArtifactError
 from train.common.native_output import captured_native_output
 from train.common.preprocessing import InputPreprocessing, preprocess
@@ -29,7 +28,7 @@ BATCHES = 8
 def main(arguments: Sequence[str]) -> int:
     """Writes the outputs that a job asks for; returns 0."""
     (path,) = arguments
-    job: dict[str, Any] = json.loads(Path(path).read_text())
+    job: dict[str, Any] = json.loads(Path(path).read_bytes())
     record = read_model_record(Path(job["artifacts"]))
     with captured_native_output():
         model = load_model(request_from_json(record.model_request))
@@ -84,4 +83,4 @@ def outputs_on(
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(main, sys.argv[1:]))
+    run_program(main)

@@ -11,7 +11,7 @@ import numpy as np
 
 from export.data.open import open_samples
 from export.data.wanted import Wanted
-from train.common.artifact import publish, write_npz
+from train.common.artifact import write_npz
 from train.common.environment import DATA_FOLDER, ROOT, in_bundle
 from train.common.errors import ArtifactError, ToolkitError
 from train.common.record import (
@@ -25,6 +25,7 @@ from train.common.record import (
     read_model_record,
 )
 from train.common.samples import Samples
+from train.common.staging import publish
 from train.data import fashion_mnist as dataset
 
 DATA_FILE = "data.npz"  # of a bundle, unless its data is Fashion-MNIST
@@ -174,11 +175,12 @@ def _outputs_on(test: Samples, record: ModelRecord, folder: Path) -> ReferenceOu
         "inputs_sha256": test.inputs_sha256(),
         "outputs": str(outputs.resolve()),
     }
-    job.write_text(json.dumps(content))
+    job.write_bytes(json.dumps(content).encode())
     done = subprocess.run(
         [sys.executable, "-m", "export.data.reference_outputs", str(job)],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         check=False,
     )
     if done.returncode:

@@ -25,8 +25,8 @@ from tests.arm.packages import (
     kernel_of,
     run,
 )
-from train.common.artifact import staging
 from train.common.errors import ToolkitError
+from train.common.staging import staging
 
 INIT = Path(__file__).with_name("init.sh")
 SITE_PACKAGES = f"usr/local/lib/python{PYTHON_VERSION}/dist-packages"

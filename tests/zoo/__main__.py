@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.zoo.entries import ENTRIES
 from tests.zoo.run import POST_TRAINING, make_row
 from tests.zoo.table import table, too_large
-from train.common.cli import Parser, run_command
+from train.common.cli import Parser, run_program
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -41,4 +41,4 @@ def _known(name: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(main, sys.argv[1:]))
+    run_program(main)

@@ -47,7 +47,7 @@ class Ran:
 def run(command: Sequence[str], log: Path) -> Ran:
     """Runs a command to its end, its output in a file."""
     started = time.monotonic()
-    with log.open("w+") as file:
+    with log.open("w+", encoding="utf-8") as file:
         process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)

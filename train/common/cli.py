@@ -4,21 +4,24 @@ Nothing but the standard library and `errors` is imported, so that `--help` answ
 """
 
 import argparse
-import os
-import signal
+import errno
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import NoReturn
 
-from train.common.errors import MissingPackageError, ToolkitError
+from train.common.errors import MissingPackageError, ToolkitError, reason_and_remedy
+from train.common.interrupts import (
+    EXIT_INTERRUPTED,
+    handled_interrupts,
+    ignore_interrupts,
+    interrupts_that_no_destructor_drops,
+)
+from train.common.terminal import complain, protect_output
 
 DEFAULT_ARTIFACTS = Path("artifacts")
-EXIT_INTERRUPTED = 130
 DEFAULT_BUNDLE_IMAGES = 1_000
-AGAIN_S = 0.01  # after an interrupt that would be dropped, or was
+READER_GONE = (errno.EPIPE, errno.EIO)  # of a pipe, of a terminal
 
 AddArgument = Callable[..., argparse.Action]  # `add_argument` of a parser or of one of its groups
 
@@ -172,25 +175,33 @@ def run_command(
     """Runs a command and turns what it raises into the contract's exit codes.
 
     Returns 0 or 1 as the command says, 2 after `error: …` on stderr for bad usage or bad
-    input (a full disk or an unwritable folder included), 130 after an interrupt.
+    input (a full disk or an unwritable folder included), 130 after an interrupt. A reader of the
+    output that leaves (`… | head`) changes nothing but what is printed.
 
     With `leave_at_once` an interrupt ends the process where it stands, its staging folder
     removed: an exception that passes through TensorFlow while it trains can crash it.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # an ASCII terminal gets '?' for 'µ', no traceback
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _leave if leave_at_once else _interrupt)
+    output = protect_output()
+    with handled_interrupts(leave_at_once=leave_at_once):
+        code = _exit_code(command, arguments)
+    problem = None if output is None else output.problem
+    if problem is not None and problem.errno not in READER_GONE:
+        reason, remedy = reason_and_remedy(problem, "print to another place")
+        complain(f"not all could be printed: {reason}; {remedy}")
+        return code or 2
+    return code
+
+
+def _exit_code(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
     try:
-        with _interrupts_that_no_destructor_drops():
+        with interrupts_that_no_destructor_drops():
             code = command(arguments)
         sys.stdout.flush()
         return code
     except ToolkitError as error:
-        return _fail(str(error), error.exit_code)
+        return _fail(error, error.exit_code)
     except ModuleNotFoundError as error:
-        return _fail(str(MissingPackageError(error)), MissingPackageError.exit_code)
+        return _fail(MissingPackageError(error), MissingPackageError.exit_code)
     except KeyboardInterrupt as interrupt:
         said = f"; {interrupt}" if interrupt.args else ""
         print(
@@ -198,62 +209,21 @@ def run_command(
             file=sys.stderr,
         )
         return EXIT_INTERRUPTED
-    except BrokenPipeError:  # `… | head`: the reader has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except OSError as error:
+        reason, remedy = reason_and_remedy(error, "free the disk or change --artifacts")
         where = f" ({error.filename})" if error.filename else ""
-        return _fail(f"{error.strerror or error}{where}; free the disk or change --artifacts", 2)
+        return _fail(f"{reason}{where}; {remedy}", 2)
 
 
-def _leave(signum: int, frame: object) -> NoReturn:
-    from train.common.artifact import remove_open_staging
-
-    remove_open_staging()
-    if os.isatty(1):
-        os.write(1, b"\x1b[?25h\n")  # the progress bar has hidden the cursor
-    os.write(2, b"interrupted: nothing half-written, earlier artifacts untouched\n")
-    os._exit(EXIT_INTERRUPTED)
-
-
-def _interrupt(signum: int, frame: FrameType | None) -> None:
-    """Raises KeyboardInterrupt, a moment later if Python would drop it here."""
-    while frame is not None and hasattr(signal, "setitimer"):
-        if frame.f_code.co_name == "__del__" or frame.f_code is _interrupt_again.__code__:
-            signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
-            return
-        frame = frame.f_back
-    raise KeyboardInterrupt
+def run_program(
+    command: Callable[[Sequence[str]], int], *, leave_at_once: bool = False
+) -> NoReturn:
+    """Runs a command with the arguments of this process, and ends the process."""
+    code = run_command(command, sys.argv[1:], leave_at_once=leave_at_once)
+    ignore_interrupts()
+    sys.exit(code)
 
 
-def _interrupt_again(unraisable: "sys.UnraisableHookArgs") -> None:
-    """Sees to it that an interrupt which Python dropped comes once more."""
-    if issubclass(unraisable.exc_type, KeyboardInterrupt):
-        signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
-    else:
-        sys.__unraisablehook__(unraisable)
-
-
-@contextmanager
-def _interrupts_that_no_destructor_drops() -> Iterator[None]:
-    """Repeats an interrupt that came while a `__del__` or the callback of a weak reference ran.
-
-    Python prints what these raise and goes on, and TensorFlow has many of them: the command
-    would not end. See `sys.unraisablehook`.
-    """
-    if not hasattr(signal, "setitimer"):  # Windows
-        yield
-        return
-    before = sys.unraisablehook
-    signal.signal(signal.SIGALRM, _interrupt)
-    sys.unraisablehook = _interrupt_again
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        sys.unraisablehook = before
-
-
-def _fail(message: str, code: int) -> int:
-    print("error: " + " ".join(message.split()), file=sys.stderr)
+def _fail(message: object, code: int) -> int:
+    complain(message)
     return code

@@ -83,7 +83,7 @@ def read_environment(cpuinfo: Path = Path("/proc/cpuinfo")) -> Environment:
     """Returns this machine's description; the processor is "unknown" where Linux's is absent."""
     fields: dict[str, str] = {}
     if cpuinfo.is_file():
-        for line in cpuinfo.read_text().splitlines():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
             key, _, value = line.partition(":")
             fields.setdefault(key.strip(), value.strip())
     features = (fields.get("flags") or fields.get("Features") or "").split()

@@ -8,9 +8,27 @@ ToolkitError                 2  bad usage or bad input
 └── CheckError               1  a file was made, but it does not do what the model does
 """
 
+import errno
+import os
+
 from train.common.environment import REQUIREMENTS_FILE, in_bundle
 
 DEVICE_MODULES = ("numpy", "rich", "jinja2", "PIL", "ai_edge_litert", "onnxruntime")
+
+# What the system has to say that no content of a file is to blame for, and what helps.
+FREE_SPACE = "free some space there, or give another folder"
+OTHER_FOLDER = "change the permissions, or give another folder"
+SYSTEM_REMEDIES = {
+    errno.ENOSPC: FREE_SPACE,
+    errno.EDQUOT: FREE_SPACE,
+    errno.EFBIG: FREE_SPACE,
+    errno.EROFS: "give a folder that can be written to",
+    errno.EACCES: OTHER_FOLDER,
+    errno.EPERM: OTHER_FOLDER,
+    errno.EIO: "look after that disk",
+    errno.ENOMEM: "free some memory",
+    errno.EMFILE: "allow more open files (ulimit -n)",
+}
 
 
 class ToolkitError(Exception):
@@ -54,3 +72,20 @@ class CheckError(ToolkitError):
     """An exported file was made but disagrees with its source model; it was not kept."""
 
     exit_code = 1
+
+
+def reason_and_remedy(error: OSError, remedy: str) -> tuple[str, str]:
+    """Returns why the system refused, and what to do: `remedy` where the reason does not say it."""
+    number = error.errno
+    if number is None and "requested and" in str(error):  # NumPy drops the reason
+        number = errno.ENOSPC
+    reason = error.strerror or (os.strerror(number) if number else str(error))
+    return reason, SYSTEM_REMEDIES.get(number or 0, remedy)
+
+
+def damaged(what: object, error: Exception, remedy: str) -> ArtifactError:
+    """Returns the error of a file that cannot be read: corrupt, or kept from us by the system."""
+    if isinstance(error, OSError) and error.errno is not None:
+        reason, remedy = reason_and_remedy(error, remedy)
+        return ArtifactError(f"{what} cannot be read: {reason}; {remedy}")
+    return ArtifactError(f"{what} is corrupt ({error}); {remedy}")

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from train.common.terminal import printable, printable_lines
+
 INTERVAL_S = 5.0
 # Set to 1, every step is a line, for a program that reads them.
 EVERY_STEP_VARIABLE = "EDGE_EXPORT_EVERY_STEP"
@@ -35,13 +37,14 @@ class _Live:
         self._task = bar.add_task("starting", total=None)
 
     def step(self, text: str, share: float | None = None) -> None:
+        text = printable(text)
         if share is None:
             self._bar.update(self._task, description=text)
         else:
             self._bar.update(self._task, description=text, total=1.0, completed=share)
 
     def milestone(self, text: str) -> None:
-        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self._console.print(printable_lines(text), highlight=False, markup=False, soft_wrap=True)
 
 
 class Log:
@@ -78,7 +81,7 @@ class Log:
                 self._print(self._held)
 
     def _print(self, text: str) -> None:
-        print(text, flush=True)
+        print(printable_lines(text), flush=True)
         self._held, self._quiet = None, False
 
 

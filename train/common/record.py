@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from train.common.artifact import file_sha256, read_json, write_npz
-from train.common.errors import ArtifactError
+from train.common.errors import ArtifactError, damaged
 from train.common.preprocessing import Preprocessing, preprocessing_from_json
 from train.common.samples import Samples
 from train.common.tensors import TensorSpec, spec_from_json
@@ -201,7 +201,7 @@ def load_outputs(artifacts: Path, unpacked: Path | None = None) -> ReferenceOutp
         *(OSError, ValueError, TypeError, LookupError, EOFError, AttributeError),
         *(zipfile.BadZipFile, zlib.error),
     ) as error:
-        raise ArtifactError(f"{path} is corrupt ({error}); {REMEDY} again") from error
+        raise damaged(path, error, f"{REMEDY} again") from error
 
 
 def _array(archive: Any, key: str, unpacked: Path | None) -> np.ndarray:

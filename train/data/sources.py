@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from train.common.errors import DataError
+from train.common.terminal import printable
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
 TRAIN_LABELS = "train-labels-idx1-ubyte"
@@ -93,7 +94,8 @@ def read_files(
         except DataError as error:
             reasons.append(f"{source.name}: {error}")
             if "SHA-256" in str(error):
-                print(f"warning: {reasons[-1]}; trying the next source", file=sys.stderr)
+                warning = f"warning: {reasons[-1]}; trying the next source"
+                print(printable(warning), file=sys.stderr)
     raise DataError(
         f"Fashion-MNIST not found. Tried {'; '.join(reasons)}. "
         f"Run `sudo apt-get install {DEBIAN_PACKAGE}` or give its folder with --data"
@@ -201,7 +203,14 @@ def _read_verified(folder: Path, name: str) -> bytes:
 
 def _run(*command: str, folder: Path) -> None:
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            capture_output=True,
+            check=False,
+            encoding="utf-8",
+            errors="replace",
+        )
     except FileNotFoundError as error:
         raise DataError(f"no {command[0]} on this machine") from error
     if done.returncode != 0:

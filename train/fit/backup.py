@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from train.common.errors import ArtifactError
+from train.common.errors import damaged
 
 
 @dataclass(kw_only=True)
@@ -73,8 +73,7 @@ def restore(backup: Path, model: keras.Model) -> Progression:
         for variable, value in zip(state, values, strict=True):
             variable.assign(value)
     except (OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile) as error:
-        raise ArtifactError(
-            f"{backup}, the state of the fit that was cut off, is corrupt ({error}); "
-            "delete it, or leave --resume out to fit from the start"
-        ) from error
+        what = f"{backup}, the state of the fit that was cut off,"
+        remedy = "delete it, or leave --resume out to fit from the start"
+        raise damaged(what, error, remedy) from error
     return Progression(losses=losses, history=curves, best_weights=best)

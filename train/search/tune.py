@@ -102,7 +102,7 @@ def search(config: TrainConfig, data: FitData, report: Progress, *, data_sha256:
 
 def _read(finished: Path, config: TrainConfig) -> Search:
     try:
-        content = json.loads(finished.read_text())
+        content = json.loads(finished.read_bytes())
         best = Hyperparameters(**content["best"], recipe=config.recipe)
         return Search(best=best, trials=content["trials"], reused=True)
     except (ValueError, LookupError, TypeError) as error:

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from train.common.cli import run_command
+from train.common.cli import run_program
 from train.config import TrainConfig
 
 
@@ -33,4 +33,4 @@ def _end_with_chief() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(main, sys.argv[1:], leave_at_once=True))
+    run_program(main, leave_at_once=True)

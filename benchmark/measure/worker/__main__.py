@@ -74,7 +74,7 @@ def answer_requests(connection: socket.socket) -> int:
         connection.sendall(json.dumps(content).encode() + b"\n")
 
     try:
-        serve(connection.makefile("r"), answer, clock_ns=time.perf_counter_ns)
+        serve(connection.makefile("r", encoding="utf-8"), answer, clock_ns=time.perf_counter_ns)
     except ModuleNotFoundError as error:
         answer({"error": str(MissingPackageError(error))})
     except ToolkitError as error:

@@ -21,7 +21,7 @@ def resident_peak(status: Path = STATUS) -> int:
     this one was forked from (https://man7.org/linux/man-pages/man2/getrusage.2.html).
     """
     if status.is_file():
-        for line in status.read_text().splitlines():
+        for line in status.read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -34,7 +34,7 @@ def resident_files(maps: Path = MAPS, pagemap: Path = PAGEMAP) -> list[tuple[int
     if not (maps.is_file() and pagemap.is_file()):
         return found
     with pagemap.open("rb", buffering=0) as entries:
-        for line in maps.read_text().splitlines():
+        for line in maps.read_text(encoding="utf-8", errors="replace").splitlines():
             addresses, permissions, _, _, inode, *_ = line.split()
             if inode == "0" or not permissions.startswith("r"):
                 continue

@@ -87,7 +87,7 @@ class ForkServer:
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(search_path)},
                 start_new_session=True,  # Ctrl-C is the harness's; a worker ends with its socket
             )
-        self._answers = self._control.makefile("r")
+        self._answers = self._control.makefile("r", encoding="utf-8")
         self._lock = threading.Lock()
         self._exit_codes: dict[int, int] = {}
         try:
@@ -153,7 +153,7 @@ class WorkerProcess:
         self._connection, other_end = socket.socketpair()
         with other_end:
             self._pid = server.fork(other_end, self._errors.fileno())
-        self._answers = self._connection.makefile("r")
+        self._answers = self._connection.makefile("r", encoding="utf-8")
         self._write(job.as_json())
 
     def __enter__(self) -> Self:

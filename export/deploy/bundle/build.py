@@ -22,13 +22,14 @@ from export.data.test_data import Evaluation, open_evaluation
 from export.deploy.bundle.archive import pack
 from export.deploy.bundle.code import code_files
 from export.deploy.bundle.launcher import SCHEMA_VERSION, seal_of
-from export.deploy.bundle.target import ARCHIVE_SUFFIX, check_target, replace_target
+from export.deploy.bundle.target import ARCHIVE_SUFFIX, check_target
 from export.formats import FORMATS, Format
 from export.manifest import Manifest, check_file, read_manifest
-from train.common.artifact import file_sha256, staging, write_json
+from train.common.artifact import file_sha256, write_json
 from train.common.environment import BUNDLE_FILE, DATA_FOLDER, REQUIREMENTS_FILE, ROOT, in_bundle
 from train.common.errors import ArtifactError, ToolkitError
 from train.common.record import OUTPUTS_FILE, ReferenceOutputs, save_outputs
+from train.common.staging import finish_publishing, publish, staging
 
 ARTIFACTS_FOLDER = "artifacts"
 LOCK_FILE = "requirements-device.txt"
@@ -84,6 +85,7 @@ def write_bundle(config: BundleConfig) -> str:
     target = config.target.resolve()
     check_target(target)
     name = target.name.removesuffix(ARCHIVE_SUFFIX)
+    finish_publishing(config.artifacts)
     with tempfile.TemporaryDirectory(prefix="edge-bundle-") as unpacked:
         found = open_evaluation(config.artifacts, config.data, config.image_size, Path(unpacked))
         manifests = find_exports(config.artifacts, config.formats, found.reference)
@@ -96,7 +98,7 @@ def write_bundle(config: BundleConfig) -> str:
                 packed = staged / target.name
                 pack(made, packed, name)
                 made = packed
-            replace_target(target, made)
+            publish([made], target.parent)
     return (
         f"{config.target}: {len(manifests)} exports and {len(part.samples):,} of {total:,} test "
         f"{part.examples}; `python -m benchmark` in it gives the table ({README_NAME} there says "

@@ -16,6 +16,7 @@ from export.runtimes.predict import predict
 from train.common.errors import ToolkitError
 from train.common.preprocessing import preprocess
 from train.common.tensors import fits, shape_text
+from train.common.terminal import complain, printable, protect_output
 
 
 def load(path: Path, name: str, shape: tuple[int | None, ...], raw: str) -> np.ndarray:  # noqa: D103
@@ -48,12 +49,14 @@ def main(model_path: Path, path: Path) -> None:  # noqa: D103
     with open_runner(manifest.runtime, model_path, threads=1) as runner:
         outputs = predict(runner, preprocess(given, manifest.preprocessing))
     for row in zip(*outputs.values(), strict=True):
-        print(*(said(n, v, manifest.labels) for n, v in zip(outputs, row, strict=True)), sep="; ")
+        parts = (said(n, v, manifest.labels) for n, v in zip(outputs, row, strict=True))
+        print(printable("; ".join(parts)))
 
 
 if __name__ == "__main__":
+    protect_output()
     try:
         main(*map(Path, sys.argv[1:]))
     except (ImportError, LookupError, OSError, TypeError, ValueError, ToolkitError) as error:
-        print(f"error: {error}; usage: python predict.py MODEL FILE", file=sys.stderr)
+        complain(f"{error}; usage: python predict.py MODEL FILE")
         sys.exit(2)

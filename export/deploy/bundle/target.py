@@ -1,4 +1,4 @@
-"""Where a bundle may be put, and how it gets there as a whole."""
+"""Where a bundle may be put."""
 
 import json
 import tarfile
@@ -6,7 +6,6 @@ import zlib
 from pathlib import Path
 
 from export.deploy.bundle.launcher import problem_with
-from train.common.artifact import interrupts_held_back, publish
 from train.common.environment import BUNDLE_FILE
 from train.common.errors import ArtifactError
 
@@ -49,23 +48,6 @@ def check_target(target: Path) -> None:
             raise ArtifactError(
                 f"the older bundle at {target} also holds {name}, which would be lost; {ELSEWHERE}"
             )
-
-
-def replace_target(target: Path, made: Path) -> None:
-    """Moves a finished folder or archive to its target; what was there is replaced as a whole."""
-    if made.is_file():
-        publish([made], target.parent)
-        return
-    older = made.with_name(f"{made.name}.older")
-    with interrupts_held_back():
-        if target.exists():
-            target.replace(older)
-        try:
-            made.replace(target)
-        except OSError:
-            if older.exists():
-                older.replace(target)
-            raise
 
 
 def _is_archive(path: Path) -> bool:

@@ -80,7 +80,7 @@ def measure_arena(
     done = subprocess.run(
         [sys.executable, "-P", WORKER, model, folder / "inputs.npy", *numbers],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         errors="replace",
         check=False,
     )

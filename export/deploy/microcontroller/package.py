@@ -28,15 +28,14 @@ from train.common.artifact import (
     file_sha256,
     is_sealed,
     package_versions,
-    publish,
     read_json,
     sealed,
-    staging,
     write_json,
 )
 from train.common.errors import ArtifactError, ToolkitError
 from train.common.preprocessing import RAW, preprocessing_from_json
 from train.common.record import ModelRecord
+from train.common.staging import publish, staging
 
 FOLDER = "tflm"  # of its own: the manifests beside the exports are the benchmark's rows
 HEADER_FILE = "model_data.h"

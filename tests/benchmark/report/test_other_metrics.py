@@ -87,7 +87,7 @@ class Run:
         return text.getvalue()
 
     def written(self, path: Path) -> Path:
-        path.write_text(json.dumps(self.content))
+        path.write_text(json.dumps(self.content), encoding="utf-8")
         return path
 
 

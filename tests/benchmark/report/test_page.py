@@ -11,7 +11,7 @@ import pytest
 
 from benchmark.report.page import page_html, plot_svg
 from benchmark.report.text import best_passing
-from benchmark.report.write import check_places, write_reports
+from benchmark.report.write import write_reports
 from tests.benchmark.report.contents import (
     CLASSES,
     EMULATED,
@@ -59,14 +59,6 @@ def test_the_keras_model_is_neither_the_fastest_nor_the_smallest_export() -> Non
     keras = measured("keras", p50_us=1.0, size_bytes=1, runtime="keras")
     run = read(content_of(keras, measured("a"), measured("b", p50_us=9.0, size_bytes=40_000)))
     assert [found and found.name for found in best_passing(run.results)] == ["a", "b"]
-
-
-def test_a_folder_in_a_reports_place_is_refused(tmp_path: Path) -> None:
-    check_places(tmp_path / "absent")
-    check_places(tmp_path)
-    (tmp_path / "benchmark.md").mkdir()
-    with pytest.raises(ArtifactError, match=r"got a folder at .*benchmark\.md"):
-        check_places(tmp_path)
 
 
 def test_the_same_content_gives_the_same_page() -> None:

@@ -155,7 +155,7 @@ def test_what_fails_in_the_users_code_is_one_line(custom: Any, path: str, messag
 
 
 def test_modules_are_found_in_the_current_folder() -> None:
-    Path("networks_here.py").write_text(CUSTOM)
+    Path("networks_here.py").write_text(CUSTOM, encoding="utf-8")
     assert load("networks_here:make").outputs[0].shape == (None, 2)
     custom_model = "not a module"
     with pytest.raises(ToolkitError, match="expected a module's name"):

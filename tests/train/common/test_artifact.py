@@ -1,6 +1,5 @@
 import json
 import os
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,7 @@ import pytest
 from train.common.artifact import (
     array_sha256,
     content_sha256,
-    publish,
     read_json,
-    staging,
     write_json,
     write_npz,
 )
@@ -29,54 +26,6 @@ def test_array_hash_depends_on_dtype_shape_and_values() -> None:
     ]
     assert len({array_sha256(array) for array in [values, *others]}) == 5
     assert array_sha256(values.reshape(2, 3).T.copy().T) == array_sha256(values.reshape(2, 3))
-
-
-def test_staging_removes_itself_after_an_error(tmp_path: Path) -> None:
-    with pytest.raises(FileExistsError), staging(tmp_path) as staged:
-        (staged / "half").mkdir()
-        (staged / "half").mkdir()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_staging_sweeps_what_killed_processes_left_and_spares_the_living(tmp_path: Path) -> None:
-    pid = os.fork()
-    if pid == 0:
-        os._exit(0)
-    os.waitpid(pid, 0)
-    dead, living = tmp_path / f".staging-{pid}-x", tmp_path / f".staging-{os.getpid()}-x"
-    dead.mkdir()
-    living.mkdir()
-    with staging(tmp_path):
-        assert not dead.exists()
-        assert living.exists()
-
-
-def test_staging_in_an_unwritable_place_says_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(
-        ArtifactError, match=r"cannot write .* give a writable one with --artifacts"
-    ):
-        staging(tmp_path / "file").__enter__()
-
-
-def test_publish_replaces_in_order_and_holds_an_interrupt_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    staged = tmp_path / "staged"
-    staged.mkdir()
-    for name in ("a", "b"):
-        (tmp_path / name).write_text("old")
-        (staged / name).write_text("new")
-    replace = Path.replace
-
-    def replace_and_interrupt(self: Path, target: Path) -> Path:
-        os.kill(os.getpid(), signal.SIGINT)
-        return replace(self, target)
-
-    monkeypatch.setattr(Path, "replace", replace_and_interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        publish([staged / "a", staged / "b"], tmp_path)
-    assert [(tmp_path / name).read_text() for name in ("a", "b")] == ["new", "new"]
 
 
 @pytest.mark.parametrize(
@@ -116,7 +65,7 @@ def test_json_keeps_plain_lists_on_a_line_and_arrays_too(tmp_path: Path) -> None
         "h": (np.array([4, 5]), np.array([6])),
     }
     write_json(tmp_path / "x.json", content)
-    text = (tmp_path / "x.json").read_text()
+    text = (tmp_path / "x.json").read_text(encoding="utf-8")
     assert json.loads(text) == {**content, "h": [[4, 5], [6]]}
     assert '  "a": [1, 2.5, null, "µ"],\n' in text
     assert "    [4, 5],\n" in text
@@ -141,3 +90,10 @@ def test_arrays_come_back_by_any_name(tmp_path: Path) -> None:
     with np.load(tmp_path / "a.npz") as found:
         assert found.files == list(arrays)
         assert all(np.array_equal(found[name], values) for name, values in arrays.items())
+
+
+def test_json_keeps_a_path_that_is_no_text(tmp_path: Path) -> None:
+    content = {"schema_version": 1, "path": os.fsdecode(b"/models/\xff")}
+    write_json(tmp_path / "x.json", content)
+    assert read_json(tmp_path / "x.json", schema_version=1, remedy="") == content
+    assert content_sha256(content) != content_sha256({**content, "path": "/models/"})

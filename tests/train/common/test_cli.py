@@ -55,7 +55,7 @@ def test_a_full_disk_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupts_end_with_130(number: int, capsys: pytest.CaptureFixture[str]) -> None:
     def command(arguments: Sequence[str]) -> int:
         os.kill(os.getpid(), number)
@@ -63,6 +63,43 @@ def test_interrupts_end_with_130(number: int, capsys: pytest.CaptureFixture[str]
 
     assert run_command(command, []) == 130
     assert capsys.readouterr().err.startswith("interrupted")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_interrupt_changes_nothing(
+    number: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cleaned = []
+
+    def command(arguments: Sequence[str]) -> int:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        finally:
+            os.kill(os.getpid(), number)
+            cleaned.append(True)
+        return 0
+
+    assert run_command(command, []) == 130
+    assert cleaned == [True]
+    assert capsys.readouterr().err.count("interrupted") == 1
+
+
+def test_a_hang_up_that_is_to_be_ignored_is_ignored() -> None:
+    def command(arguments: Sequence[str]) -> int:
+        os.kill(os.getpid(), signal.SIGHUP)
+        return 0
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        assert run_command(command, []) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_the_handlers_of_the_caller_come_back() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    assert run_command(lambda arguments: 0, []) == 0
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 class Plain:

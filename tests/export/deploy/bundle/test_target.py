@@ -7,8 +7,8 @@ import pytest
 
 from export.deploy.bundle.build import BundleConfig, write_bundle
 from export.deploy.bundle.launcher import problem_with
-from export.deploy.bundle.target import replace_target
 from train.common.errors import ArtifactError
+from train.common.staging import publish
 
 
 def test_an_older_bundle_is_replaced_as_a_whole(config: BundleConfig, bundle: Path) -> None:
@@ -20,12 +20,11 @@ def test_an_older_bundle_is_replaced_as_a_whole(config: BundleConfig, bundle: Pa
     assert [path.name for path in bundle.parent.iterdir()] == ["edge"]
 
 
-def test_an_older_bundle_comes_back_if_the_new_one_cannot_be_moved(
-    bundle: Path, tmp_path: Path
-) -> None:
+def test_an_older_bundle_stays_if_the_new_one_cannot_be_moved(bundle: Path, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        replace_target(bundle, tmp_path / "never made")
+        publish([tmp_path / "never made"], bundle.parent)
     assert problem_with(bundle) is None
+    assert [path.name for path in bundle.parent.iterdir()] == ["edge"]
 
 
 def test_an_empty_folder_is_taken(config: BundleConfig) -> None:

@@ -98,7 +98,7 @@ def test_a_write_that_fails_leaves_the_earlier_files(
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
 
     def full(path: Path, content: object) -> None:
-        path.write_text("{")
+        path.write_text("{", encoding="utf-8")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(package_module, "write_json", full)
