@@ -209,7 +209,6 @@ def summary(manifest: Manifest) -> str:
     """Returns the line that tells a user what was written and how it compares."""
     values = {check.name: check.value for check in manifest.checks}
     values |= {seen.name: seen.value for seen in manifest.observations}
-    values |= {seen.name: seen.value for seen in manifest.observations}
 
     def of(name: str) -> float:
         return float(values[name])

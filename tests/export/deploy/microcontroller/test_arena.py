@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from export.deploy.microcontroller import arena_worker
 from export.deploy.microcontroller.arena import ALIGNMENT_BYTES, check_interpreter, measure_arena
 from export.manifest import Manifest
 from tests.export.conftest import Tiny
@@ -30,6 +31,14 @@ def test_the_arena_is_the_smallest_that_gives_the_same_outputs(
     small, large = (outputs(model, inputs, size) for size in (found.size_bytes, 1 << 20))
     assert np.array_equal(small, large)
     assert len(np.unique(small, axis=0)) > 1
+
+
+def test_an_arena_with_other_outputs_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    def attempt(model: bytes, inputs: np.ndarray, size: int, **_: bool) -> bytes | None:
+        return b"right" if size >= 640 else b"wrong" if size >= 320 else None
+
+    monkeypatch.setattr(arena_worker, "attempt", attempt)
+    assert arena_worker.main(b"", np.zeros(1), step_bytes=16, limit_bytes=4096) == 640
 
 
 def outputs(model: bytes, inputs: np.ndarray, arena_bytes: int) -> np.ndarray:
