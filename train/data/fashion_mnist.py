@@ -99,11 +99,11 @@ def load_evaluation(data: Path | None) -> Samples:
         data = ROOT / DATA_FOLDER
     if data is not None and (data / SLICE_IMAGES).is_file():
         return _load_slice(data)
-    if data is not None and not sources.has_file(data, sources.TEST_LABELS):
-        content = sources.read_files((sources.TEST_IMAGES,), data)[sources.TEST_IMAGES]
-        return as_samples(_images(content), None)
-    test = load_test(data)
-    return as_samples(test.images, test.labels)
+    labelled = data is None or sources.has_file(data, sources.TEST_LABELS)
+    names = (sources.TEST_IMAGES, *((sources.TEST_LABELS,) if labelled else ()))
+    content = sources.read_files(names, data)
+    labels = _labels(content[sources.TEST_LABELS]) if labelled else None
+    return as_samples(_images(content[sources.TEST_IMAGES]), labels)
 
 
 def as_samples(images: np.ndarray, labels: np.ndarray | None) -> Samples:
@@ -173,8 +173,9 @@ def split(
 
 def _load(images_name: str, labels_name: str, data: Path | None) -> LabelledImages:
     content = sources.read_files((images_name, labels_name), data)
-    labels = np.frombuffer(content[labels_name], np.uint8, offset=8)
-    return LabelledImages(images=_images(content[images_name]), labels=labels)
+    return LabelledImages(
+        images=_images(content[images_name]), labels=_labels(content[labels_name])
+    )
 
 
 def _load_slice(folder: Path) -> Samples:
@@ -207,3 +208,7 @@ def _read_bytes_array(path: Path) -> np.ndarray:
 def _images(content: bytes) -> np.ndarray:
     # IDX: 4 bytes of type and rank, 4 bytes a dimension, then the values; content is verified.
     return np.frombuffer(content, np.uint8, offset=16).reshape(-1, *IMAGE_SHAPE)
+
+
+def _labels(content: bytes) -> np.ndarray:
+    return np.frombuffer(content, np.uint8, offset=8)
