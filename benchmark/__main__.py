@@ -98,6 +98,7 @@ def _measure_here(options: Namespace) -> int:
             batch=options.batch,
             profile=options.profile,
             include_keras=options.include_keras,
+            timeout_s=options.timeout,
         ),
         resume=options.resume,
         save_outputs=options.save_outputs,

@@ -117,6 +117,13 @@ def _add_measurements(parser: Parser) -> None:
         metavar="S",
         help="longest time for a row's timed calls; fewer samples then (default: %(default)s)",
     )
+    add(
+        "--timeout",
+        type=number_between(0.01, 1e6),
+        metavar="S",
+        help="longest time to load a file, or for one call of it; its row is an error then "
+        "(default: 10 minutes; 20 times the first call, at least 30 s)",
+    )
 
 
 def _add_limits(parser: Parser) -> None:

@@ -148,8 +148,10 @@ class Session:
                 continue
             self._step(f"{variant.key}: loading", LOAD_COST)
             job = variant.job(self._raw_inputs, self._reference)
-            worker = stack.enter_context(WorkerProcess(server, job))
             try:
+                variant.check_unchanged(self._reference)
+                worker = WorkerProcess(server, job, timeout_s=self._settings.timeout_s)
+                stack.enter_context(worker)
                 workers.append(Loaded(variant=variant, worker=worker, scalars=worker.loaded()))
             except ArtifactError as error:
                 self._measured.problems[variant.key] = str(error)

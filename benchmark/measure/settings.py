@@ -19,6 +19,7 @@ class MeasureSettings:
         batch: size of the batches whose throughput is measured; None not to.
         profile: whether to ask the runtimes' profilers for the time of each operator.
         include_keras: whether the Keras model itself gets a row.
+        timeout_s: how long loading a file, or one call, may take; None to go by the first call.
     """
 
     samples: int
@@ -30,6 +31,7 @@ class MeasureSettings:
     batch: int | None = None
     profile: bool = False
     include_keras: bool = False
+    timeout_s: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Returns what a row's raw results depend on, as a JSON object."""

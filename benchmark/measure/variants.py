@@ -68,6 +68,22 @@ class Variant:
         """A name for the row that no other has, fit for a file."""
         return "+".join(filter(None, (self.format, self.mode, f"{self.threads}t")))
 
+    def check_unchanged(self, reference: ReferenceOutputs) -> None:
+        """Checks before a launch that the file is still the one that is being measured.
+
+        Raises:
+            ArtifactError: it is gone, or another.
+        """
+        changed = f"{self.path} changed while it was measured"
+        if self.manifest is None:
+            if read_model_record(self.path.parent).sha256 != reference.model_sha256:
+                raise ArtifactError(f"{changed}: it is of another model now; measure again")
+            return
+        try:
+            check_file(self.manifest)
+        except ArtifactError as error:
+            raise ArtifactError(f"{changed}: {error}") from error
+
     def job(self, raw: Mapping[str, Path], reference: ReferenceOutputs) -> Job:
         """Returns what a worker needs to measure it; the variant has no problem."""
         found = self.manifest

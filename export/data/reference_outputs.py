@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib.format import open_memmap
 
 from export.model.load import load_model
 from export.model.loaded import LoadedModel, batch_size
 from export.model.request import request_from_json
+from train.common.artifact import new_array
 from train.common.cli import run_program
 from train.common.errors import ArtifactError
 from train.common.native_output import captured_native_output
@@ -77,7 +77,7 @@ def outputs_on(
             if spec.name not in found:
                 shape = (count, *values.shape[1:])
                 path = folder / f"computed{number}.npy"
-                found[spec.name] = open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+                found[spec.name] = new_array(path, shape)
             found[spec.name][start : start + len(values)] = values
     return found
 

@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+import os
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
+from numpy.lib import format as npy_format
 
 from train.common.errors import ArtifactError, reason_and_remedy
 
@@ -52,6 +54,19 @@ def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
         for name, values in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
                 np.save(file, values, allow_pickle=False)
+
+
+def new_array(path: Path, shape: tuple[int, ...]) -> np.memmap[Any, Any]:
+    """Returns a new `.npy` file of float32, mapped to be filled in.
+
+    Its space on the disk is taken at once: where that is full later, writing to the mapped file
+    would kill the process.
+    """
+    found = npy_format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return found
 
 
 def content_sha256(content: Mapping[str, Any]) -> str:

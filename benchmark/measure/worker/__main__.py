@@ -10,6 +10,7 @@ survive a fork. `process.py` has the other end of standard input, a socket.
 import importlib
 import json
 import os
+import signal
 import socket
 import sys
 import time
@@ -19,6 +20,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from benchmark.measure.worker.limits import end_with_parent, limit_memory, memory_limit_bytes
 from benchmark.measure.worker.memory import map_again, resident_files, resident_peak
 from benchmark.measure.worker.model import LoadedModel
 from benchmark.measure.worker.process import Job
@@ -26,7 +28,8 @@ from benchmark.measure.worker.timing import Clock, timer_cost_ns
 from export.runtimes.keras import KerasRunner
 from export.runtimes.open import open_runner
 from export.runtimes.runner import Runner
-from train.common.errors import MissingPackageError, ToolkitError
+from train.common.environment import read_environment
+from train.common.errors import MissingPackageError, ToolkitError, reason_and_remedy
 
 MAX_REQUEST_BYTES = 64
 RUNTIME_MODULES = {
@@ -46,23 +49,30 @@ def fork_workers(work: Callable[[socket.socket], int]) -> int:
     control = socket.socket(fileno=os.dup(0))
     with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
-    resident = resident_files()
+    resident, server, alive = resident_files(), os.getpid(), set[int]()
+    limit_bytes = memory_limit_bytes(read_environment().memory_bytes)
     control.sendall(b"ready\n")
     while True:
         request, files, _, _ = socket.recv_fds(control, MAX_REQUEST_BYTES, 2)
         if not request:
+            for worker in alive:
+                os.kill(worker, signal.SIGKILL)
             return 0
         if files:
             answer = os.fork()
             if answer == 0:
+                end_with_parent(server)
+                limit_memory(limit_bytes)
                 control.close()
                 os.dup2(files[1], 2)
                 os.dup2(2, 1)  # for what runtimes print
                 map_again(resident)
                 return work(socket.socket(fileno=files[0]))
+            alive.add(answer)
             for file in files:
                 os.close(file)
         else:
+            alive.remove(int(request))
             answer = os.waitstatus_to_exitcode(os.waitpid(int(request), 0)[1])
         control.sendall(f"{answer}\n".encode())
 
@@ -79,6 +89,9 @@ def answer_requests(connection: socket.socket) -> int:
         answer({"error": str(MissingPackageError(error))})
     except ToolkitError as error:
         answer({"error": str(error)})
+    except OSError as error:
+        reason, remedy = reason_and_remedy(error, "give another folder with --artifacts")
+        answer({"error": f"{error.filename or 'its outputs'}: {reason}; {remedy}"})
     return 0
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib.format import open_memmap
 
 from benchmark.measure.experiments import MAX_EXAMPLES, changed_inputs
 from benchmark.measure.worker.process import Job
@@ -15,6 +14,7 @@ from benchmark.measure.worker.profilers import operators, profile
 from benchmark.measure.worker.timing import Clock, time_calls, warm_up
 from export.runtimes.predict import clipped, encode_all, predict, range_use
 from export.runtimes.runner import Runner, Values, pack, unpack
+from train.common.artifact import new_array
 from train.common.environment import pin
 from train.common.errors import ArtifactError
 from train.common.preprocessing import preprocess
@@ -96,12 +96,7 @@ class LoadedModel:
             if not files:
                 names = list(outputs)
                 files = [
-                    open_memmap(
-                        Path(path, f"{number}.npy"),
-                        mode="w+",
-                        dtype=np.float32,
-                        shape=(self._count, *values.shape[1:]),
-                    )
+                    new_array(Path(path, f"{number}.npy"), (self._count, *values.shape[1:]))
                     for number, values in enumerate(outputs.values())
                 ]
             for file, values in zip(files, outputs.values(), strict=True):

@@ -22,6 +22,15 @@ from train.common.tensors import TensorSpec, spec_from_json
 
 COMMAND = (sys.executable, "-m", "benchmark.measure.worker")
 REPOSITORY = Path(__file__).resolve().parents[3]
+# How long a worker may take: to start, to load a model and call it once, to make another call,
+# that the longest of some seconds or so many times the first.
+START_S = 120.0
+LOAD_S = 600.0
+CALL_S = 30.0
+FIRST_CALLS = 20
+# What requests take by themselves; others say it in their arguments.
+REQUESTS_S = {"outputs": 4.0, "experiments": 30.0, "kernels": 10.0, "profile": 20.0}
+DEATH_S = 10.0  # from the end of what a worker says to its own end
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,11 +99,15 @@ class ForkServer:
         self._answers = self._control.makefile("r", encoding="utf-8")
         self._lock = threading.Lock()
         self._exit_codes: dict[int, int] = {}
+        starting = threading.Timer(START_S, self._process.kill)
+        starting.start()
         try:
             self._receive()
         except ArtifactError:
             self._close()
             raise
+        finally:
+            starting.cancel()
         self.start_ns = time.monotonic_ns() - started_ns
 
     def __enter__(self) -> Self:
@@ -130,6 +143,12 @@ class ForkServer:
                 self._exit_codes[pid] = self._receive()
             return self._exit_codes[pid]
 
+    def kill(self, pid: int) -> None:
+        """Kills a worker unless it has ended, when its number may be another process's."""
+        if pid not in self._exit_codes:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
     def _receive(self) -> int:
         line = self._answers.readline()
         if not line:
@@ -141,13 +160,23 @@ class ForkServer:
 class WorkerProcess:
     """A worker; leaving the context ends it."""
 
-    def __init__(self, server: ForkServer, job: Job) -> None:
+    def __init__(self, server: ForkServer, job: Job, *, timeout_s: float | None = None) -> None:
         """Starts it and sends it its job.
+
+        Args:
+            server: what forks it.
+            job: what it is to load.
+            timeout_s: how long it may take to load that, and to call it once more; None to go by
+                what models and their first calls usually take.
 
         Raises:
             ArtifactError: the server died.
         """
         self._name = job.name
+        self._timeout_s = timeout_s
+        self._limit_s = timeout_s or LOAD_S
+        self._first_call_s = 0.0
+        self._problem: str | None = None
         self._server = server
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed on leaving
         self._connection, other_end = socket.socketpair()
@@ -165,8 +194,7 @@ class WorkerProcess:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with suppress(ProcessLookupError):
-            os.kill(self._pid, signal.SIGKILL)
+        self._server.kill(self._pid)
         with suppress(ArtifactError):  # the server is dead, and nobody waits for its workers
             self._server.exit_code(self._pid)
         self._answers.close()
@@ -180,6 +208,7 @@ class WorkerProcess:
             ArtifactError: the worker refused the export, or died.
         """
         found = self.receive()
+        self._first_call_s = found.get("first_inference_us", 0.0) / 1e6
         first_result_ns = self._server.start_ns + found.pop("first_result_ns")
         return {"start_to_first_result_ms": first_result_ns / 1e6, **found}
 
@@ -194,18 +223,32 @@ class WorkerProcess:
 
     def send(self, do: str, **arguments: Any) -> None:
         """Sends a request; `receive` returns its answer."""
+        own_s = REQUESTS_S.get(do, 0.0) + arguments.get("batch", 0) * 3 * self._first_call_s
+        own_s += sum(value for name, value in arguments.items() if name.endswith("_ns")) / 1e9
+        call_s = self._timeout_s or max(CALL_S, FIRST_CALLS * self._first_call_s)
+        self._limit_s = 2 * own_s + call_s
         self._write({"do": do, **arguments})
 
     def receive(self) -> dict[str, Any]:
         """Waits for one answer.
 
         Raises:
-            ArtifactError: the worker refused, or died.
+            ArtifactError: the worker refused, died, or took too long and was ended.
         """
+        if self._problem is not None:
+            raise ArtifactError(self._problem)
+        self._connection.settimeout(self._limit_s)
         try:
             line = self._answers.readline()
         except ConnectionResetError:
             line = ""
+        except TimeoutError:
+            self._server.kill(self._pid)
+            self._problem = (
+                f"{self._name}: got no answer from its process for {self._limit_s:.0f} s, so it "
+                "was ended; give it longer with --timeout, or make the file again"
+            )
+            raise ArtifactError(self._problem) from None
         if not line:
             raise ArtifactError(f"{self._name}: its process ended by {self._death()}")
         answer: dict[str, Any] = json.loads(line)
@@ -214,11 +257,14 @@ class WorkerProcess:
         return answer
 
     def _write(self, content: dict[str, Any]) -> None:
-        with suppress(BrokenPipeError):  # it died; `receive` says how
+        with suppress(BrokenPipeError, TimeoutError):  # it died or hangs; `receive` says so
             self._connection.sendall(json.dumps(content).encode() + b"\n")
 
     def _death(self) -> str:
+        hanging = threading.Timer(DEATH_S, self._server.kill, (self._pid,))
+        hanging.start()
         code = self._server.exit_code(self._pid)
+        hanging.cancel()
         self._errors.seek(0)
         text = self._errors.read().decode(errors="replace")
         last = (text.strip().splitlines() or ["no message"])[-1]

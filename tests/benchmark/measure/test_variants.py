@@ -159,3 +159,15 @@ def test_outputs_on_other_data_are_refused() -> None:
     for test in (shifted, other):
         with pytest.raises(ArtifactError, match=re.escape("belong to other test data: got data")):
             check_reference(reference, test)
+
+
+def test_a_file_that_is_replaced_while_it_is_measured_is_noticed(tmp_path: Path) -> None:
+    write_export(tmp_path, "tflite-int8", "litert")
+    (row,) = variants(tmp_path)
+    row.check_unchanged(REFERENCE)
+    row.path.write_bytes(b"another"[: row.size_bytes].ljust(row.size_bytes or 0))
+    with pytest.raises(ArtifactError, match=r"changed while it was measured: .* got SHA-256"):
+        row.check_unchanged(REFERENCE)
+    row.path.unlink()
+    with pytest.raises(ArtifactError, match=r"changed while it was measured: .* is not there"):
+        row.check_unchanged(REFERENCE)

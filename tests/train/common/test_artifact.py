@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from train.common.artifact import (
     array_sha256,
     content_sha256,
+    new_array,
     read_json,
     write_json,
     write_npz,
@@ -90,6 +92,21 @@ def test_arrays_come_back_by_any_name(tmp_path: Path) -> None:
     with np.load(tmp_path / "a.npz") as found:
         assert found.files == list(arrays)
         assert all(np.array_equal(found[name], values) for name, values in arrays.items())
+
+
+def test_a_full_disk_is_noticed_before_an_array_is_filled_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = new_array(tmp_path / "a.npy", (2, 3))
+    found[:] = 1
+    assert np.array_equal(np.load(tmp_path / "a.npy"), np.ones((2, 3), np.float32))
+
+    def full(file: int, start: int, size: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("os.posix_fallocate", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        new_array(tmp_path / "b.npy", (2, 3))
 
 
 def test_json_keeps_a_path_that_is_no_text(tmp_path: Path) -> None:
