@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from benchmark import pipeline
@@ -63,6 +64,14 @@ def test_an_emulated_machine_recommends_nothing(
     code, found = benchmark(artifacts)
     assert code == 0
     assert found["recommendation"] is None
+
+
+def test_the_outputs_of_every_row_are_kept_if_that_is_asked_for(artifacts: Path) -> None:
+    assert command(artifacts, "--save-outputs").code == 0
+    (expected,) = load_outputs(artifacts).outputs.values()
+    with np.load(artifacts / "benchmark.outputs.npz") as found:
+        assert list(found) == ["tflite-int8", "onnx-float32"]
+        assert all(np.array_equal(found[name], expected) for name in found)
 
 
 @pytest.mark.parametrize(
