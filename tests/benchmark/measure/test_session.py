@@ -1,5 +1,6 @@
 """How rows are measured in turns, with workers and a machine that are made up."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from benchmark.measure.variants import Variant
 from tests.benchmark.measure.raw import tasks
 from tests.benchmark.measure.workers import TIMED, fake_machine
 from tests.examples import MANIFEST, REFERENCE
+from train.common.artifact import file_sha256
 
 GB = 1 << 30
 SETTINGS = MeasureSettings(samples=100, rounds=12, launches=2, max_seconds=6)
@@ -36,14 +38,12 @@ def probes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def measure(folder: Path, *names: str, resume: bool = False) -> list[MeasuredVariant | Unmeasured]:
+    file = folder / "fake.bin"
+    file.write_bytes(b"weights")
+    manifest = replace(MANIFEST, path=folder / "fake.json", sha256=file_sha256(file), size_bytes=7)
     variants = [
         Variant(
-            format=name,
-            runtime="litert",
-            mode="xnnpack",
-            threads=1,
-            manifest=MANIFEST,
-            path=folder / name,
+            format=name, runtime="litert", mode="xnnpack", threads=1, manifest=manifest, path=file
         )
         for name in names
     ]

@@ -28,7 +28,7 @@ class FakeWorker(FakeServer):
 
     outputs: Mapping[str, np.ndarray] = {}
 
-    def __init__(self, server: FakeServer, job: Job) -> None:
+    def __init__(self, server: FakeServer, job: Job, timeout_s: float = 0) -> None:
         self.name = job.name
 
     def loaded(self) -> dict[str, Any]:
