@@ -72,6 +72,7 @@ def _measure_here(options: Namespace) -> int:
     from benchmark.report.terminal import render
     from benchmark.report.write import PAGE_FILE
     from benchmark.results.read import read_run
+    from export.model.request import trust_of
     from train.common.progress import progress
 
     config = BenchmarkConfig(
@@ -97,9 +98,10 @@ def _measure_here(options: Namespace) -> int:
             max_seconds=options.max_seconds,
             batch=options.batch,
             profile=options.profile,
-            include_keras=options.include_keras,
             timeout_s=options.timeout,
         ),
+        include_keras=options.include_keras,
+        trust=trust_of(options),
         resume=options.resume,
         save_outputs=options.save_outputs,
         reports=options.reports,
@@ -132,6 +134,7 @@ def _measure_there(options: Namespace, arguments: Sequence[str]) -> int:
             "run it where the exports were made, its reports go to hosts/ beside them"
         )
     from benchmark.remote.run import RemoteConfig, passed_on, run_on_host  # not in a bundle
+    from export.model.request import trust_of
 
     remote = RemoteConfig(
         host=options.host,
@@ -144,6 +147,7 @@ def _measure_there(options: Namespace, arguments: Sequence[str]) -> int:
         arguments=passed_on(arguments),
         resume=options.resume,
         image_size=options.image_size,
+        trust=trust_of(options),
     )
     return run_on_host(remote)
 

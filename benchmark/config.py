@@ -10,6 +10,7 @@ from benchmark.judge.metrics import Metric
 from benchmark.judge.task import THRESHOLD
 from benchmark.measure.settings import MeasureSettings
 from export.formats import Format
+from export.model.request import NO_TRUST, Trust
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,8 @@ class BenchmarkConfig:
         formats: formats to run; None for every manifest found.
         limits: the limits of the verdict.
         measure: how it is measured.
+        include_keras: whether the Keras model itself gets a row.
+        trust: what may be run of code that comes with the Keras model.
         resume: whether to go on with a run that was cut off.
         save_outputs: whether every row's outputs on all images are kept, beside the results.
         reports: folder that the CSV, the Markdown and the page are written to; None for
@@ -39,6 +42,8 @@ class BenchmarkConfig:
     formats: tuple[Format, ...] | None
     limits: Limits
     measure: MeasureSettings
+    include_keras: bool = False
+    trust: Trust = NO_TRUST
     resume: bool = False
     save_outputs: bool = False
     reports: Path | None = None

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from export.model.request import add_trust_options
 from train.common.cli import (
     Parser,
     add_bundle_images,
@@ -40,6 +41,7 @@ def parser() -> Parser:
     _add_comparisons(found)
     _add_other_machine(found)
     found.add_shared_arguments(custom_data=True)
+    _add_code(found)
     add = found.group("files")
     add(
         "--image-size",
@@ -248,6 +250,18 @@ def _add_other_machine(parser: Parser) -> None:
         help="with --host: a bundle made earlier (default: one of the exports that are there)",
     )
     add_bundle_images(add)
+
+
+def _add_code(parser: Parser) -> None:
+    """Adds what allows code of others to run, which no file can."""
+    add = parser.group("where the Keras model itself has to be run")
+    add(
+        "--model",
+        metavar="PATH",
+        help="the one that the exports were made from, if it is package.module:callable, or is no "
+        "longer where it was",
+    )
+    add_trust_options(add)
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from benchmark.advise.candidates import quality_of
 from benchmark.advise.explain import explain
@@ -10,15 +11,19 @@ from benchmark.advise.recommend import recommend
 from benchmark.config import BenchmarkConfig
 from benchmark.judge.rows import judge_variants
 from benchmark.judge.task import tasks_of
-from benchmark.measure.checkpoint import PartialResults, identity_of
+from benchmark.measure.checkpoint import PartialResults, garbled_results, identity_of
 from benchmark.measure.measured import MeasuredVariant, measure_variants
 from benchmark.measure.variants import RESULTS_FILE, find_manifests, find_variants
 from benchmark.report.write import REPORTS, write_reports
 from benchmark.results.file import OUTPUTS_FILE, Benchmark
 from benchmark.results.read import read_run
 from export.data.test_data import open_evaluation
+from export.model.recorded import recorded_request, write_request
 from train.common.artifact import write_json, write_npz
 from train.common.environment import read_environment
+from train.common.errors import ArtifactError
+from train.common.files import is_there
+from train.common.record import RECORD_FILE, read_model_record
 from train.common.staging import check_places, finish_publishing, publish, staging
 
 INTERRUPTED = "what was measured is kept; `python -m benchmark --resume` goes on from there"
@@ -47,30 +52,33 @@ def run_benchmark(
     check_places(artifacts, (RESULTS_FILE, *[OUTPUTS_FILE] * config.save_outputs), "--artifacts")
     check_places(reports, REPORTS, "--reports")
     with staging(artifacts) as staged, staging(reports, "--reports") as staged_reports:
-        test = open_evaluation(artifacts, config.data, config.image_size, staged)
+        test = open_evaluation(artifacts, config.data, config.image_size, staged, config.trust)
         reference = test.reference
         tasks = tasks_of(reference, test.samples, metric=config.metric, threshold=config.threshold)
         main = tasks[0]
         limits = config.limits.checked(main, test.default_baseline, emulated=environment.emulated)
         config = replace(config, limits=limits)
-        variants = find_variants(artifacts, manifests, config.measure, reference, test.samples)
-        identity = identity_of(config.settings(), variants, reference, environment)
-        raw = PartialResults(artifacts, identity, resume=config.resume)
-
-        try:
-            measured = measure_variants(
-                variants, config.measure, raw, test, main, staged, on_progress
-            )
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(INTERRUPTED) from None
-
-        results = judge_variants(
-            measured.variants,
-            tasks,
-            limits,
-            examples=test.examples,
-            same_distribution=test.same_distribution,
+        variants = find_variants(
+            manifests, config.measure, reference, test.samples, _keras_request(config, staged)
         )
+        identity = identity_of(config.settings(), variants, reference, environment)
+        with garbled_results(artifacts, resumed=config.resume):
+            raw = PartialResults(artifacts, identity, resume=config.resume)
+
+            try:
+                measured = measure_variants(
+                    variants, config.measure, raw, test, main, staged, on_progress
+                )
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(INTERRUPTED) from None
+
+            results = judge_variants(
+                measured.variants,
+                tasks,
+                limits,
+                examples=test.examples,
+                same_distribution=test.same_distribution,
+            )
 
         recommendation = None
         if not environment.emulated:
@@ -101,3 +109,15 @@ def run_benchmark(
         publish(written, reports)
         raw.delete()
     return benchmark
+
+
+def _keras_request(config: BenchmarkConfig, folder: Path) -> Path | None:
+    """Returns a file in `folder` with the request to load the Keras model, if it gets a row."""
+    if not config.include_keras:
+        return None
+    record = config.artifacts / RECORD_FILE
+    if not is_there(record):
+        raise ArtifactError(f"--include-keras: {record} is not there; run `python -m train`")
+    path = folder / "keras.json"
+    write_request(path, recorded_request(read_model_record(config.artifacts), config.trust))
+    return path

@@ -13,11 +13,15 @@ from export.formats import (
     select_formats,
     split_names,
 )
+from export.model.request import trust_of
 from export.options import custom_model_options, export_options, job_of, parser
 from export.settings import ExportOptions, methods_of, resolve
 from train.common.cli import DEFAULT_BUNDLE_IMAGES, run_program
 from train.common.errors import ToolkitError
 from train.common.terminal import complain, printable
+
+# What a custom model's outputs on the test data may need, and no conversion is told by.
+OF_A_BUNDLE = {"--image-size", "--model", "--custom-objects", "--unsafe"}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -56,7 +60,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def bundle(options: Namespace) -> str:
     """Writes a bundle of exports that are there already; returns what is in it."""
-    other_options = set(custom_model_options(options)) - {"--image-size"}
+    other_options = set(custom_model_options(options)) - OF_A_BUNDLE
     if options.force or other_options or export_options(options) != ExportOptions():
         raise ToolkitError(
             "got --bundle with options of a conversion, expected --format at most, because a "
@@ -73,6 +77,7 @@ def bundle(options: Namespace) -> str:
         formats=chosen,
         images=options.bundle_images,
         image_size=options.image_size,
+        trust=trust_of(options),
     )
     return write_bundle(config)
 

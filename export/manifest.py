@@ -1,17 +1,20 @@
 """The manifest beside each exported file: what it is, where it came from, how it was proven."""
 
+import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from train.common.artifact import file_sha256, is_sealed, read_json, sealed
+from train.common.artifact import is_sealed, read_json, sealed
+from train.common.decode import Between, Decoder
 from train.common.errors import ArtifactError
-from train.common.preprocessing import Preprocessing, preprocessing_from_json
-from train.common.tensors import TensorSpec, spec_from_json
+from train.common.files import open_regular
+from train.common.preprocessing import Preprocessing
+from train.common.tensors import TensorSpec
 
 SCHEMA_VERSION = 1
-TEXTS = ("format", "runtime", "file", "sha256", "created")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +51,7 @@ class Source:
 
     file: str
     sha256: str
-    accuracy: float | None
+    accuracy: Annotated[float, Between(0, 1)] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,40 +166,10 @@ def read_manifest(path: Path) -> Manifest:
             f"{path} was edited since it was written, or is of an older version: its seal does "
             f"not match its content; {remedy}"
         )
-    garbled = [name for name in TEXTS if not isinstance(content.get(name), str)]
-    if garbled:
-        raise ArtifactError(f"{path} lacks or garbles {', '.join(garbled)}; {remedy}")
-    try:
-        calibration, operators = content["calibration"], content.get("operators")
-        manifest = Manifest(
-            path=path,
-            format=content["format"],
-            runtime=content["runtime"],
-            file=content["file"],
-            sha256=content["sha256"],
-            size_bytes=int(content["size_bytes"]),
-            gzip_bytes=int(content["gzip_bytes"]),
-            source=Source(**content["source"]),
-            options=dict(content["options"]),
-            inputs=tuple(spec_from_json(fields) for fields in content["inputs"]),
-            outputs=tuple(spec_from_json(fields) for fields in content["outputs"]),
-            preprocessing=preprocessing_from_json(content["preprocessing"]),
-            labels=tuple(content["labels"]),
-            calibration=Calibration(**calibration | {"examples": tuple(calibration["examples"])})
-            if calibration
-            else None,
-            checks=tuple(Check(**fields) for fields in content["checks"]),
-            observations=tuple(Observation(**o) for o in content.get("observations", ())),
-            versions=dict(content["versions"]),
-            created=content["created"],
-            operators=operators
-            if operators is None
-            else {name: int(count) for name, count in operators.items()},
-            fine_tuning=FineTuning(**tuned) if (tuned := content.get("fine_tuning")) else None,
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ArtifactError(f"{path} lacks or garbles {error}; {remedy}") from error
-    if Path(manifest.file).name != manifest.file or manifest.format != path.stem:
+    decoder = Decoder(remedy=remedy)
+    manifest = decoder.decode(Manifest, {**content, "path": str(path)}, str(path))
+    beside = manifest.file and Path(manifest.file).name == manifest.file
+    if not beside or manifest.format != path.stem:
         raise ArtifactError(
             f"{path} is for format {manifest.format!r} and file {manifest.file!r}, expected "
             f"format {path.stem!r} and a file beside it; {remedy}"
@@ -212,14 +185,18 @@ def check_file(manifest: Manifest) -> None:
     """
     path = manifest.artifact_path
     remedy = f"run `python -m export --format {manifest.format}` again"
-    if not path.is_file():
-        raise ArtifactError(f"{path} is not there; {remedy}")
-    size = path.stat().st_size
+    try:
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{path} is not there; {remedy}") from error
+    except OSError as error:
+        raise ArtifactError(f"{path}: {error.strerror}; {remedy}") from error
     if size != manifest.size_bytes:
         raise ArtifactError(
             f"{path}: got {size} bytes, expected {manifest.size_bytes} by its manifest; {remedy}"
         )
-    found = file_sha256(path)
     if found != manifest.sha256:
         raise ArtifactError(
             f"{path}: got SHA-256 {found[:12]}…, expected {manifest.sha256[:12]}… by its "

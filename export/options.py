@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from export.argument_types import parse_preprocess, parse_scale, parse_size
 from export.formats import ALL, TFLM
-from export.model.request import ModelRequest, parse_shape
+from export.model.request import ModelRequest, add_trust_options, parse_shape
 from export.settings import CALIBRATION_METHODS, ExportOptions
 from train.common.cli import Parser, add_bundle_images, integer_between, number_between
 from train.common.errors import ToolkitError
@@ -118,12 +118,7 @@ def _add_model_options(parser: Parser) -> None:
         metavar="NAME=1,96,96,3",
         help="fixes dimensions that an input leaves open; repeatable",
     )
-    add("--custom-objects", metavar="MODULE", help="whose layers and functions the model uses")
-    add(
-        "--unsafe",
-        action="store_true",
-        help="run code that is inside the model's file, as of Lambda layers",
-    )
+    add_trust_options(add)
 
 
 def _add_data_options(parser: Parser) -> None:

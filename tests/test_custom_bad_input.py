@@ -86,7 +86,7 @@ def refused(place: Path, command: str, artifacts: Path, *expected: str) -> None:
         (f"{MINE} --scale 2 --preprocess mean=1", "got --scale and --preprocess; say it all"),
         (f"{MINE} --embed-preprocessing", "nothing to embed; say what with --preprocess"),
         (f"{MINE} --image-size 0x9", "got '0x9', expected HEIGHTxWIDTH such as 96x96"),
-        ("export --bundle @/edge --model @/model.keras", "got --bundle with options of a"),
+        ("export --bundle @/edge --shape x=1,2", "got --bundle with options of a"),
         ("export --bundle @/edge --calibration x.npz", "got --bundle with options of a"),
     ],
 )

@@ -102,7 +102,7 @@ def export(run: Callable[..., Completed], artifacts: Path, *options: str) -> Com
 def test_every_output_is_judged_by_its_own_metric(artifacts: Path) -> None:
     done = run_in_process(
         *("benchmark", "--artifacts", artifacts, "--data", "mine:test", "--quick"),
-        *("--include-keras", "--tolerance", "0.05"),
+        *("--include-keras", "--tolerance", "0.05", "--model", "mine:model"),
     )
     assert done.code == 0, done.out + done.err
     content = json.loads((artifacts / "benchmark.json").read_text())
@@ -160,7 +160,7 @@ def test_the_model_has_to_be_given_again(artifacts: Path) -> None:
 def test_calibration_data_is_refused_as_test_data(artifacts: Path) -> None:
     done = run_in_process(
         *("benchmark", "--artifacts", artifacts, "--data", "mine:calibration", "--quick"),
-        *("--format", "tflite-int8"),
+        *("--format", "tflite-int8", "--model", "mine:model"),
     )
     assert done.code == 1
     assert "overlaps the calibration set" in done.out
@@ -170,7 +170,7 @@ def test_a_bundle_measures_and_predicts_without_the_model(artifacts: Path, tmp_p
     bundle = tmp_path / "edge"
     done = run_in_process(
         *("export", "--bundle", bundle, "--artifacts", artifacts, "--data", "mine:test"),
-        *("--bundle-images", "100"),
+        *("--bundle-images", "100", "--model", "mine:model"),
     )
     assert done.code == 0, done.err
     assert "3 exports and 100 of 400 test examples" in done.out

@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated, Literal
+
+from train.common.decode import Between
 
 # Filters in multiples of 8: the kernels compute 8 at a time, so that 20 take longer than 24.
 UNITS_CHOICES = {"mlp": tuple(range(32, 513, 32)), "cnn": tuple(range(8, 49, 8))}
 LEARNING_RATE_CHOICES = (1e-2, 1e-3, 1e-4)  # the notebook's; a recipe may have its own
 MAX_UNITS = 65_536
 MAX_EPOCHS = 100_000
+MAX_BATCH_SIZE = 65_536
 MAX_TRIALS = 10_000
 MAX_FOLDS = 100
 MAX_WORKERS = 256
@@ -20,6 +24,8 @@ DEFAULT_TUNER = "hyperband"
 COUNTED_TUNERS = ("random", "bayesian", "grid")  # the ones that take --trials
 DEFAULT_ARCHITECTURE = "mlp"
 TUNING_FOLDER = "tuning"  # of the artifacts: the state of searches and of the final fit
+Share = Annotated[float, Between(0, 1)]
+LearningRate = Annotated[float, Between(1e-6, 1)]
 LOGS_FOLDER = "logs"  # of the artifacts: what TensorBoard shows
 
 
@@ -55,23 +61,23 @@ class Recipe:
     """
 
     name: str
-    architecture: str
-    units: int
-    learning_rate: float
-    epochs: int
-    batch_size: int
-    optimizer: str = "adam"
-    learning_rates: tuple[float, ...] = LEARNING_RATE_CHOICES
-    schedule: str = "cosine"
-    warm_up: float = 0.0
-    dropout: float = 0.0
-    dropout_full_units: int = 1
-    logit_bound: float | None = None
-    logit_bound_weight: float = 0.0
-    mirrored: float = 0.0
-    shifted: float = 0.0
-    input_deviation: float | None = None
-    learnt_skipped: float = 0.0
+    architecture: Literal["mlp", "cnn"]
+    units: Annotated[int, Between(1, MAX_UNITS)]
+    learning_rate: LearningRate
+    epochs: Annotated[int, Between(1, MAX_EPOCHS)]
+    batch_size: Annotated[int, Between(1, MAX_BATCH_SIZE)]
+    optimizer: Literal["adam"] = "adam"
+    learning_rates: tuple[LearningRate, ...] = LEARNING_RATE_CHOICES
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warm_up: Share = 0.0
+    dropout: Annotated[float, Between(0, 0.95)] = 0.0
+    dropout_full_units: Annotated[int, Between(1, MAX_UNITS)] = 1
+    logit_bound: Annotated[float, Between(0, 1e6)] | None = None
+    logit_bound_weight: Annotated[float, Between(0, 1e6)] = 0.0
+    mirrored: Share = 0.0
+    shifted: Share = 0.0
+    input_deviation: Annotated[float, Between(1e-6, 1e6)] | None = None
+    learnt_skipped: Annotated[float, Between(0, 0.95)] = 0.0
 
     def dropout_of(self, units: int) -> float:
         """Returns the dropout of a network of some width."""

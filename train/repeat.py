@@ -1,14 +1,48 @@
 """The options of an earlier run, read from its record, to repeat it."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from train.common.artifact import read_json
-from train.common.errors import ArtifactError
+from train.common.decode import Between, Decoder
 from train.common.record import SCHEMA_VERSION
-from train.config import Recipe, Repeated
+from train.config import MAX_EPOCHS, MAX_SEED, MAX_UNITS, LearningRate, Recipe, Repeated
 
 REMEDY = "give the model.json that `python -m train` wrote"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Hyperparameters:
+    units: Annotated[int, Between(1, MAX_UNITS)]
+    learning_rate: LearningRate
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Epochs:
+    limit: Annotated[int, Between(1, MAX_EPOCHS)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Data:
+    train_sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Model:
+    weights_sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Record:
+    """What is read of the record, within the bounds that the command line has."""
+
+    recipe: Recipe
+    hyperparameters: _Hyperparameters
+    epochs: _Epochs
+    seed: Annotated[int, Between(0, MAX_SEED)]
+    data: _Data
+    model: _Model
 
 
 def recorded_options(path: Path) -> dict[str, Any]:
@@ -20,23 +54,17 @@ def recorded_options(path: Path) -> dict[str, Any]:
         ArtifactError: the file is not a record of a training run.
     """
     content = read_json(path, schema_version=SCHEMA_VERSION, remedy=REMEDY)
-    try:
-        recipe = content["recipe"]
-        rates = tuple(map(float, recipe["learning_rates"]))
-        return {
-            "recipe": Recipe(**{**recipe, "learning_rates": rates}),
-            "tuner": "none",
-            "units": int(content["hyperparameters"]["units"]),
-            "learning_rate": float(content["hyperparameters"]["learning_rate"]),
-            "epochs": int(content["epochs"]["limit"]),
-            "seed": int(content["seed"]),
-            "repeated": Repeated(
-                path=path,
-                data_sha256=str(content["data"]["train_sha256"]),
-                weights_sha256=str(content["model"]["weights_sha256"]),
-            ),
-        }
-    except (KeyError, TypeError, ValueError) as error:
-        raise ArtifactError(
-            f"{path} is not a record of a training run ({error!r}); {REMEDY}"
-        ) from error
+    found = Decoder(remedy=REMEDY).decode(_Record, content, str(path))
+    return {
+        "recipe": found.recipe,
+        "tuner": "none",
+        "units": found.hyperparameters.units,
+        "learning_rate": found.hyperparameters.learning_rate,
+        "epochs": found.epochs.limit,
+        "seed": found.seed,
+        "repeated": Repeated(
+            path=path,
+            data_sha256=found.data.train_sha256,
+            weights_sha256=found.model.weights_sha256,
+        ),
+    }

@@ -7,7 +7,8 @@ one round. Each file is written in full and then renamed; a file that is there i
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ import numpy as np
 from benchmark.measure.variants import Variant
 from train.common.artifact import read_json, write_json
 from train.common.environment import Environment
-from train.common.errors import ArtifactError, damaged
+from train.common.errors import ArtifactError, DataError, damaged
+from train.common.files import MAX_JSON_BYTES, parse_json, read_bounded
+from train.common.npy import open_npy
 from train.common.record import ReferenceOutputs
 
 FOLDER = "benchmark.partial"
@@ -38,6 +41,27 @@ def identity_of(
         "data": reference.inputs_sha256,
         "exports": {s.key: s.manifest and s.manifest.sha256 for s in variants},
     }
+
+
+@contextmanager
+def garbled_results(artifacts: Path, *, resumed: bool) -> Iterator[None]:
+    """Says of what results of an earlier run make fail that these are garbled.
+
+    They hold whatever workers answered, which nothing declares, and a stranger may have changed
+    them.
+
+    Raises:
+        ArtifactError: in place of what missing keys and other types raise.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
+        if not resumed:
+            raise
+        raise ArtifactError(
+            f"{artifacts / FOLDER} holds other results than a run keeps "
+            f"({type(error).__name__}: {error}); {ANEW}"
+        ) from error
 
 
 class PartialResults:
@@ -89,8 +113,8 @@ class PartialResults:
         for number, name in enumerate((self.row(key) or {})["outputs"]):
             path = self._outputs_path(key, number)
             try:
-                found[name] = np.load(path, mmap_mode="r", allow_pickle=False)
-            except (OSError, ValueError, EOFError) as error:
+                found[name] = open_npy(path)
+            except (OSError, DataError) as error:
                 raise damaged(path, error, ANEW) from error
         return found
 
@@ -143,7 +167,7 @@ class PartialResults:
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(path.read_bytes()))
+        return dict(parse_json(read_bounded(path, MAX_JSON_BYTES)))
     except (OSError, ValueError, TypeError) as error:
         raise damaged(path, error, ANEW) from error
 

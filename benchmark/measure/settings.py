@@ -18,7 +18,6 @@ class MeasureSettings:
             format's runtime knows; none for the runtime's default.
         batch: size of the batches whose throughput is measured; None not to.
         profile: whether to ask the runtimes' profilers for the time of each operator.
-        include_keras: whether the Keras model itself gets a row.
         timeout_s: how long loading a file, or one call, may take; None to go by the first call.
     """
 
@@ -30,7 +29,6 @@ class MeasureSettings:
     modes: tuple[str, ...] = ()
     batch: int | None = None
     profile: bool = False
-    include_keras: bool = False
     timeout_s: float | None = None
 
     def as_json(self) -> dict[str, Any]:

@@ -8,9 +8,11 @@ from benchmark.measure.settings import MeasureSettings
 from benchmark.measure.worker.process import Job
 from export.formats import FORMATS, Format
 from export.manifest import Manifest, check_file, read_manifest
+from export.model.recorded import read_request, size_bytes
+from export.model.request import file_sha256_of
 from export.runtimes.open import MODES
 from train.common.errors import ArtifactError
-from train.common.record import RECORD_FILE, ReferenceOutputs, read_model_record
+from train.common.record import RECORD_FILE, ReferenceOutputs
 from train.common.samples import Samples
 from train.common.tensors import fits, shape_text
 
@@ -29,7 +31,8 @@ class Variant:
         mode: LiteRT's kernels or ONNX Runtime's optimization; None for Keras.
         threads: how many threads the runtime may use.
         manifest: what is recorded of the file; None for Keras and for a broken manifest.
-        path: the file; of the Keras model, the record of it.
+        path: the file; of the Keras model, the request to load it.
+        keras_bytes: size of the Keras model; None of others, and where it is not known.
         problem: why it cannot be measured; None if it can.
     """
 
@@ -39,6 +42,7 @@ class Variant:
     threads: int
     manifest: Manifest | None
     path: Path
+    keras_bytes: int | None = None
     problem: str | None = None
 
     @property
@@ -53,15 +57,8 @@ class Variant:
 
     @property
     def size_bytes(self) -> int | None:
-        """The size of the file, or of a folder's files; None if it is not known."""
-        if self.manifest is not None:
-            return self.manifest.size_bytes
-        if self.problem or self.path.name != RECORD_FILE:
-            return None
-        path = Path(read_model_record(self.path.parent).model_request["path"])
-        if path.is_dir():
-            return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-        return path.stat().st_size if path.is_file() else None
+        """The size of the file; None if it is not known."""
+        return self.manifest.size_bytes if self.manifest else self.keras_bytes
 
     @property
     def key(self) -> str:
@@ -76,7 +73,7 @@ class Variant:
         """
         changed = f"{self.path} changed while it was measured"
         if self.manifest is None:
-            if read_model_record(self.path.parent).sha256 != reference.model_sha256:
+            if file_sha256_of(read_request(self.path)) != reference.model_sha256:
                 raise ArtifactError(f"{changed}: it is of another model now; measure again")
             return
         try:
@@ -125,30 +122,25 @@ def find_manifests(artifacts: Path, formats: tuple[Format, ...] | None) -> list[
 
 
 def find_variants(
-    artifacts: Path,
     manifests: Iterable[Path],
     settings: MeasureSettings,
     reference: ReferenceOutputs,
     test: Samples,
+    keras: Path | None = None,
 ) -> list[Variant]:
     """Returns every row to measure, in the order of the table; broken exports have a problem.
 
     Args:
-        artifacts: the folder with the exports.
         manifests: of those to measure, in the order of the table.
         settings: which variants of each.
         reference: the Keras model's outputs on the test data.
         test: the test data.
-
-    Raises:
-        ArtifactError: the Keras model is asked for, and is missing.
+        keras: the request to load the Keras model, for rows of its own; None for none.
     """
     hashes = frozenset(test.short_hashes())
     variants = []
-    if settings.include_keras:
-        path = artifacts / RECORD_FILE
-        if not path.is_file():
-            raise ArtifactError(f"--include-keras: {path} is not there; run `python -m train`")
+    if keras is not None:
+        size = size_bytes(read_request(keras))
         variants += [
             Variant(
                 format=KERAS,
@@ -156,7 +148,8 @@ def find_variants(
                 mode=None,
                 threads=threads,
                 manifest=None,
-                path=path,
+                path=keras,
+                keras_bytes=size,
             )
             for threads in settings.threads
         ]

@@ -27,7 +27,7 @@ from typing import IO, Any
 
 POLL_S = 1.0
 PATIENCE_S = 20.0
-RESULTS = ("benchmark.json", "benchmark.csv", "benchmark.md", "benchmark.html")
+RESULT = "benchmark.json"
 PARTIAL = "benchmark.partial"
 _writing = threading.Lock()
 
@@ -92,10 +92,9 @@ def run(bundle: Path, arguments: list[str]) -> int:
         for thread in readers:
             thread.join()
         send_files(bundle / "artifacts" / PARTIAL, "partial", sent)
-        for name in RESULTS:
-            path = bundle / "artifacts" / name
-            if path.is_file():
-                send_file(path, "result")
+        path = bundle / "artifacts" / RESULT
+        if path.is_file():
+            send_file(path, "result")
     finally:
         process.kill()
     return process.returncode

@@ -1,7 +1,8 @@
 """What comes back from another machine, kept as it comes.
 
-`hosts/` in the artifacts folder: `<host>.json` (and .csv, .md, .html) of the last finished run,
-`<host>.partial/` of one under way or cut off. Nothing that is sent decides where it is written.
+`hosts/` in the artifacts folder: `<host>.json` of the last finished run, and the .csv, .md and
+.html made of it here; `<host>.partial/` of one under way or cut off. Nothing that is sent decides
+where it is written, and results are read as strictly as any before a report shows them.
 """
 
 import base64
@@ -9,16 +10,30 @@ import binascii
 import re
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from benchmark.report.write import write_reports
+from benchmark.results.read import read_run
 from train.common.errors import ArtifactError
+from train.common.staging import publish, staging
 
 FOLDER = "hosts"
 RESULT = "benchmark.json"
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,100}")
-RESULT_NAME = re.compile(r"benchmark\.(json|csv|md|html)")
+RESULT_NAME = re.compile(re.escape(RESULT))
 MAX_BYTES = 500_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """What a report shows of the test data: pictures, if it is pictures, of data with a hash."""
+
+    data_sha256: str
+    pictures: np.ndarray | None
 
 
 class Returned:
@@ -54,14 +69,32 @@ class Returned:
                 )
             self._write(self.partial / name, content)
 
-    def publish(self) -> Path | None:
-        """Gives the results of a finished run their names; None if there are none."""
+    def publish(self, shown: Shown) -> Path | None:
+        """Keeps the results of a finished run, with reports made of them; None if there are none.
+
+        Raises:
+            ArtifactError: they are not what the benchmark writes.
+        """
         if not (self.partial / RESULT).is_file():
             if not self.has_partial():
                 self.partial.rmdir()
             return None
-        for path in sorted(self.partial.glob("benchmark.*")):
-            path.replace(self._folder / f"{self._name}{path.suffix}")
+        run = read_run(self.partial / RESULT)
+        pictures = shown.pictures if run.data.sha256 == shown.data_sha256 else None
+        if pictures is not None and len(pictures) != run.total:
+            pictures = None
+        with staging(self._folder) as staged:
+            try:
+                made = [self.partial / RESULT, *write_reports(run, pictures, staged)]
+            except (LookupError, TypeError, ValueError, ArithmeticError) as error:
+                raise ArtifactError(
+                    f"{self.partial / RESULT} holds figures that do not fit together "
+                    f"({error}), expected what `python -m benchmark` writes; check what runs there"
+                ) from error
+            named = [staged / f"{self._name}{path.suffix}" for path in made]
+            for path, name in zip(made, named, strict=True):
+                path.replace(name)
+            publish(named, self._folder)
         shutil.rmtree(self.partial)
         return self._folder / f"{self._name}.json"
 

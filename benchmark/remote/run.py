@@ -12,13 +12,14 @@ from typing import Any
 
 from benchmark.remote.address import DEFAULT_PYTHON, Address, parse_address
 from benchmark.remote.connection import NO_COMMAND, Connection
-from benchmark.remote.returned import Returned
+from benchmark.remote.returned import Returned, Shown
+from export.data.test_data import open_evaluation
 from export.deploy.bundle.archive import pack, unpack
-from export.deploy.bundle.build import BundleConfig, write_bundle
+from export.deploy.bundle.build import ARTIFACTS_FOLDER, BundleConfig, copy_bundle, write_bundle
 from export.deploy.bundle.launcher import problem_with
 from export.formats import FORMATS, RUNTIMES, Format
+from export.model.request import NO_TRUST, Trust, add_trust_options
 from train.common.cli import Parser, add_bundle_images
-from train.common.environment import BUNDLE_FILE
 from train.common.errors import DEVICE_MODULES, ArtifactError, ToolkitError
 from train.common.interrupts import EXIT_INTERRUPTED
 from train.common.terminal import printable
@@ -45,6 +46,7 @@ class RemoteConfig:
         images: how many test images go into it; None for all.
         arguments: of the benchmark there.
         resume: whether to continue a run that was cut off.
+        trust: what may be run here of code that comes with the Keras model.
     """
 
     host: str
@@ -57,6 +59,7 @@ class RemoteConfig:
     arguments: tuple[str, ...]
     resume: bool
     image_size: tuple[int, int] | None = None
+    trust: Trust = NO_TRUST
 
 
 def run_on_host(config: RemoteConfig) -> int:
@@ -79,6 +82,8 @@ def run_on_host(config: RemoteConfig) -> int:
     with tempfile.TemporaryDirectory(prefix="edge-export-") as temporary:
         folder = _bundle(config, Path(temporary))
         modules = _modules(folder)
+        test = open_evaluation(folder / ARTIFACTS_FOLDER, None, None, Path(temporary))
+        shown = Shown(data_sha256=test.reference.data_sha256, pictures=test.pictures)
         if resume:
             shutil.copytree(returned.partial, folder / "artifacts" / "benchmark.partial")
         archive = Path(temporary) / "sent.tar.gz"
@@ -100,7 +105,7 @@ def run_on_host(config: RemoteConfig) -> int:
                     f"the connection to {config.host} was cut off ({connection.ending()[1]}); "
                     + _kept(returned)
                 )
-    path = returned.publish()
+    path = returned.publish(shown)
     if code not in EXIT_CODES:
         raise ToolkitError(
             f"the benchmark on {config.host} ended by {code}, expected an exit code of "
@@ -113,7 +118,7 @@ def run_on_host(config: RemoteConfig) -> int:
 
 
 def _bundle(config: RemoteConfig, temporary: Path) -> Path:
-    """Returns a folder in `temporary` with a bundle's own files, checked, and nothing else."""
+    """Returns a folder in `temporary` with a bundle, checked, whose code is this toolkit's."""
     folder = temporary / "bundle"
     if config.bundle is None:
         made = BundleConfig(
@@ -123,6 +128,7 @@ def _bundle(config: RemoteConfig, temporary: Path) -> Path:
             formats=config.formats,
             images=config.images,
             image_size=config.image_size,
+            trust=config.trust,
         )
         write_bundle(made)
         return folder
@@ -134,17 +140,14 @@ def _bundle(config: RemoteConfig, temporary: Path) -> Path:
     problem = problem_with(given)
     if problem is not None:
         raise ArtifactError(problem)
-    listed = [*json.loads((given / BUNDLE_FILE).read_bytes())["files"], BUNDLE_FILE]
-    for name in listed:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(given / name, folder / name)
+    copy_bundle(given, folder)
     return folder
 
 
 def _modules(folder: Path) -> list[str]:
     """Returns what a bundle must be able to import."""
-    formats = json.loads((folder / BUNDLE_FILE).read_bytes())["formats"]
-    runtimes = {RUNTIMES[FORMATS[name].family] for name in formats if name in FORMATS}
+    names = [path.stem for path in (folder / ARTIFACTS_FOLDER).glob("*.json")]
+    runtimes = {RUNTIMES[FORMATS[name].family] for name in names if name in FORMATS}
     unneeded = {module for name, module in RUNTIME_MODULES.items() if name not in runtimes}
     return [module for module in DEVICE_MODULES if module not in unneeded]
 
@@ -232,7 +235,10 @@ def passed_on(arguments: Sequence[str]) -> tuple[str, ...]:
     here = Parser(prog="python -m benchmark", description="")
     here.add_shared_arguments()
     add_bundle_images(here.add_argument)
-    for name in ("--host", "--remote-python", "--bundle", "--reports", "--image-size"):
+    add_trust_options(here.add_argument)
+    for name in (
+        *("--host", "--remote-python", "--bundle", "--reports", "--image-size", "--model"),
+    ):
         here.add_argument(name)
     here.add_argument("--resume", action="store_true")
     return tuple(here.parse_known_args(arguments)[1])

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.results.decode import shown
 from benchmark.results.run import Row, Run
+from train.common.decode import shown
 from train.common.environment import Environment
 
 # What a kernel keeps of the memory differs from version to version; a memory module is more.

@@ -5,10 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmark.results.decode import REMEDY, decode, wrong
 from benchmark.results.run import SCHEMA_VERSION, Run
 from train.common.artifact import read_json
+from train.common.decode import Decoder
 from train.common.errors import ArtifactError
+from train.common.terminal import printable
+
+REMEDY = "give a file that `python -m benchmark` wrote, or run `python -m benchmark` again"
+DECODER = Decoder(remedy=REMEDY, clean=printable)
+wrong = DECODER.wrong
 
 
 def read_run(path: Path) -> Run:
@@ -32,7 +37,7 @@ def run_of(content: Mapping[str, Any], path: str) -> Run:
         found["measure"] = {**found["measure"], "kind": found["measure"]["task"]}
     if "floor_us" in found:  # what earlier versions call it
         found["call_overhead_us"] = found["floor_us"]
-    run = decode(Run, found, path)
+    run = DECODER.decode(Run, found, path)
     _check(run)
     if run.explanations:
         return run

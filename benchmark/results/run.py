@@ -4,18 +4,27 @@ The fields are the keys of the file; SCHEMA.md says what each means and when it 
 a default are absent in files of earlier versions.
 """
 
+import math
 from dataclasses import dataclass, field
+from typing import Annotated
+
+import numpy as np
 
 from benchmark.judge.limits import Limits
 from benchmark.judge.metrics import Measure, Metric, TaskKind
 from benchmark.judge.verdict import Verdict
 from benchmark.measure.conditions import Conditions
 from benchmark.measure.latency import Latency
-from benchmark.results.decode import Classes, Durations, Flags
+from train.common.decode import Array
 from train.common.environment import Environment
 
 SCHEMA_VERSION = 1
 Interval = tuple[float, float]
+Classes = Annotated[np.ndarray, Array("int32", (int,), 0, 2**31 - 1, "a list of classes")]
+Durations = Annotated[
+    np.ndarray, Array("float64", (int, float), math.ulp(0.0), 1e15, "a list of numbers above 0")
+]
+Flags = Annotated[np.ndarray, Array("bool", (bool,), 0, 1, "a list of true and false")]
 
 
 @dataclass(frozen=True, kw_only=True)

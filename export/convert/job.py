@@ -146,10 +146,10 @@ class CustomJob:
             )
         try:
             record = read_model_record(self.artifacts)
+            recorded = record.request and request_from_json(record.request)
         except ArtifactError:
             return None
-        known = record.request is not None and request_from_json(record.request) == self.request
-        return record if known and record.sha256 == sha256 else None
+        return record if recorded == self.request and record.sha256 == sha256 else None
 
     def conversion_inputs(self, inputs: Specs, outputs: Specs, folder: Path) -> ConversionInputs:
         """Returns the parts of the calibration data; random examples to verify on without any."""

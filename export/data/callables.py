@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from export.data.checks import check_counts, shape_input
-from export.data.npy import NpyWriter, check_dtype, open_npy
 from export.data.wanted import (
     Role,
     Wanted,
@@ -26,6 +25,7 @@ from export.data.wanted import (
 from export.model.user_code import current_folder_first
 from train.common.errors import DataError
 from train.common.native_output import captured_native_output
+from train.common.npy import NpyWriter, check_dtype, open_npy
 from train.common.samples import Samples
 
 BATCH = "an array, a dict of arrays by the inputs' names, or a tuple (inputs, targets) of these"

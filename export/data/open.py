@@ -13,12 +13,13 @@ import numpy as np
 from export.data.archive import open_archive
 from export.data.callables import open_callable
 from export.data.checks import check_samples
-from export.data.npy import open_npy, read_slice
 from export.data.pictures import read_pictures
-from export.data.wanted import Wanted
+from export.data.wanted import Wanted, error_prefix
 from train.common.errors import DataError
+from train.common.files import is_there
+from train.common.npy import open_npy
 from train.common.samples import Samples
-from train.data.fashion_mnist import SLICE_IMAGES
+from train.data.fashion_mnist import SLICE_IMAGES, SLICE_LABELS
 
 ACCEPTED = (
     f"an .npy or .npz file, a folder of pictures or with {SLICE_IMAGES}, or package.module:callable"
@@ -58,6 +59,17 @@ def open_samples(source: str, wanted: Wanted, folder: Path) -> Samples:
         raise DataError(" ".join(f"{wanted.option} {source}: {said}".splitlines())) from error
 
 
+def _read_slice(folder: Path) -> tuple[np.ndarray, np.ndarray | None]:
+    """Returns what `fashion_mnist.save_slice` wrote: images and, if they are there, labels."""
+    labels = None
+    with error_prefix(SLICE_IMAGES):
+        images = open_npy(folder / SLICE_IMAGES)
+    if is_there(folder / SLICE_LABELS):
+        with error_prefix(SLICE_LABELS):
+            labels = open_npy(folder / SLICE_LABELS)
+    return images, labels
+
+
 def _read(source: str, wanted: Wanted, folder: Path) -> Samples:
     """Returns what is in the source, its names known and its values not yet looked at."""
     path = Path(source)
@@ -80,7 +92,7 @@ def _read(source: str, wanted: Wanted, folder: Path) -> Samples:
     if suffix == ".npy":
         values = open_npy(path)
     elif is_slice:
-        values, labels = read_slice(path)
+        values, labels = _read_slice(path)
     else:
         values, labels, classes = read_pictures(path, one, output, wanted.image_size, folder)
     return Samples(

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from export.data.checks import classes_of
-from export.data.npy import NpyWriter, open_npy
 from export.data.wanted import error_prefix, quoted
 from train.common.errors import DataError
+from train.common.npy import NpyWriter, open_npy
 from train.common.tensors import TensorSpec
 
 # Pillow's own list is longer, and has formats that start other programs (EPS: Ghostscript).

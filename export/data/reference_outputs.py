@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     job: dict[str, Any] = json.loads(Path(path).read_bytes())
     record = read_model_record(Path(job["artifacts"]))
     with captured_native_output():
-        model = load_model(request_from_json(record.model_request))
+        model = load_model(request_from_json(job["request"]))
     raw = {name: np.load(file, mmap_mode="r") for name, file in job["inputs"].items()}
     outputs = outputs_on(model, raw, record.preprocessing, Path(job["outputs"]).parent)
     reference = ReferenceOutputs(

@@ -4,16 +4,19 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from export.data.open import open_samples
 from export.data.wanted import Wanted
+from export.model.recorded import recorded_request
+from export.model.request import NO_TRUST, Trust
 from train.common.artifact import write_npz
-from train.common.environment import DATA_FOLDER, ROOT, in_bundle
+from train.common.environment import BUNDLE_FILE, DATA_FOLDER, ROOT, in_bundle
 from train.common.errors import ArtifactError, ToolkitError
+from train.common.files import is_there
 from train.common.record import (
     OUTPUTS_FILE,
     RECORD_FILE,
@@ -72,7 +75,11 @@ def are_pictures(values: np.ndarray) -> bool:
 
 
 def open_evaluation(
-    artifacts: Path, data: Path | None, image_size: tuple[int, int] | None, folder: Path
+    artifacts: Path,
+    data: Path | None,
+    image_size: tuple[int, int] | None,
+    folder: Path,
+    trust: Trust = NO_TRUST,
 ) -> Evaluation:
     """Returns the test data and the Keras model's outputs on it.
 
@@ -85,25 +92,26 @@ def open_evaluation(
             look for that, or for what a bundle carries.
         image_size: height and width that pictures are brought to; None for the model's own.
         folder: a temporary folder, for data that has to be unpacked.
+        trust: what the command line allows of code that loading a custom model runs.
 
     Raises:
         ArtifactError: there are no outputs, or they belong to other data.
         DataError: the data cannot be had.
         ToolkitError: a custom model has no data, or other classes than the data.
     """
-    known = (artifacts / RECORD_FILE).is_file()  # not in a bundle
+    known = is_there(artifacts / RECORD_FILE)  # not in a bundle
     record = read_model_record(artifacts) if known else None
     if record is None or record.request is None:
-        carried = ROOT / DATA_FOLDER / DATA_FILE
-        custom = in_bundle() and carried.is_file()
+        carried = _carried_data(artifacts)
+        custom = carried is not None and is_there(carried / DATA_FILE)
         reference = load_outputs(artifacts, folder)
-        if custom:
+        if carried is not None and custom:
             wanted = Wanted(
                 inputs=reference.inputs, outputs=reference.output_specs, image_size=image_size
             )
-            test = open_samples(str(data or carried), wanted, folder)
+            test = open_samples(str(data or carried / DATA_FILE), wanted, folder)
         else:
-            test = dataset.load_evaluation(data)
+            test = dataset.load_evaluation(data or carried)
         check_reference(reference, test)
     else:
         custom = True
@@ -121,7 +129,7 @@ def open_evaluation(
                 f"{', '.join(record.labels)}, those of the calibration data; give folders of these "
                 "names"
             )
-        reference = _outputs_on(test, record, folder)
+        reference = _outputs_on(test, record, folder, trust)
     return Evaluation(
         samples=test,
         reference=reference,
@@ -129,6 +137,12 @@ def open_evaluation(
         same_distribution=not custom,
         save=save_samples if custom else dataset.save_slice,
     )
+
+
+def _carried_data(artifacts: Path) -> Path | None:
+    """Returns the data folder of the bundle that runs this or holds the exports, if one does."""
+    root = ROOT if in_bundle() else artifacts.resolve().parent
+    return root / DATA_FOLDER if is_there(root / BUNDLE_FILE) else None
 
 
 def save_samples(test: Samples, folder: Path) -> None:
@@ -150,7 +164,7 @@ def unpacked(test: Samples, folder: Path) -> dict[str, Path]:
     return found
 
 
-def _outputs_on(test: Samples, record: ModelRecord, folder: Path) -> ReferenceOutputs:
+def _outputs_on(test: Samples, record: ModelRecord, folder: Path, trust: Trust) -> ReferenceOutputs:
     """Returns a custom Keras model's outputs on test data; runs it, in another process, for new.
 
     Raises:
@@ -168,6 +182,7 @@ def _outputs_on(test: Samples, record: ModelRecord, folder: Path) -> ReferenceOu
             return stored
     job, outputs = folder / "reference.json", folder / OUTPUTS_FILE
     content = {
+        "request": asdict(recorded_request(record, trust)),
         "artifacts": str(artifacts.resolve()),
         "inputs": {name: str(path.resolve()) for name, path in unpacked(test, folder).items()},
         "labels": list(record.labels or test.class_names),

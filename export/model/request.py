@@ -8,12 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from train.common.cli import AddArgument
+from train.common.decode import Between, Decoder
 from train.common.errors import ArtifactError, ToolkitError
+from train.common.files import is_regular, is_there
 
 Kind = Literal["keras", "h5", "saved-model", "callable"]
-Shape = tuple[int | None, ...]
+Shape = tuple[Annotated[int, Between(1, 2**31)] | None, ...]
 
 CALLABLE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 SUFFIXES: dict[str, Kind] = {".keras": "keras", ".h5": "h5", ".hdf5": "h5"}
@@ -45,24 +48,64 @@ class ModelRequest:
             ArtifactError: nothing is there, or it is of no kind that is known.
         """
         path = Path(self.path)
-        if path.is_dir():
-            return _folder_kind(path)
-        if not path.exists():
+        if not is_there(path):
             if CALLABLE.fullmatch(self.path):
                 return "callable"
             raise ArtifactError(f"{path} is not there; {EXPECTED}")
+        if path.is_dir():
+            return _folder_kind(path)
         kind = SUFFIXES.get(path.suffix.lower())
         if kind is None:
             raise ArtifactError(f"got {path}, {EXPECTED}")
+        if not is_regular(path):
+            raise ArtifactError(f"{path} is a pipe or a device; {EXPECTED}")
         if path.stat().st_size == 0:
             raise ArtifactError(f"{path} is empty; save the model again")
         return kind
 
 
+@dataclass(frozen=True, kw_only=True)
+class Trust:
+    """What the command line of a run allows; nothing in a file adds to it.
+
+    Attributes:
+        model: where the model is that exports were made from; None for where `model.json` says,
+            unless that is a function.
+        custom_objects, unsafe: as in `ModelRequest`.
+    """
+
+    model: str | None = None
+    custom_objects: str | None = None
+    unsafe: bool = False
+
+
+NO_TRUST = Trust()
+
+
+def add_trust_options(add: AddArgument) -> None:
+    """Adds the options that `trust_of` reads, `--custom-objects` and `--unsafe`."""
+    add("--custom-objects", metavar="MODULE", help="whose layers and functions the model uses")
+    add(
+        "--unsafe",
+        action="store_true",
+        help="run code that is inside the model's file, as of Lambda layers",
+    )
+
+
+def trust_of(options: argparse.Namespace) -> Trust:
+    """Returns what a command line allows."""
+    return Trust(model=options.model, custom_objects=options.custom_objects, unsafe=options.unsafe)
+
+
 def request_from_json(fields: Mapping[str, Any]) -> ModelRequest:
-    """Returns the request that a model's record holds."""
-    shapes = {name: tuple(shape) for name, shape in fields.get("shapes", {}).items()}
-    return ModelRequest(**{**fields, "shapes": shapes})
+    """Returns the request that a model's record holds.
+
+    Raises:
+        ArtifactError: a field is not what a request holds.
+    """
+    return Decoder(remedy="export the model again").decode(
+        ModelRequest, fields, "model.json: request"
+    )
 
 
 def parse_shape(text: str) -> tuple[str, Shape]:

@@ -7,10 +7,9 @@ from typing import Self
 
 import numpy as np
 
-from export.model.request import request_from_json
+from export.model.recorded import read_request
 from export.runtimes.runner import Runner, Values, pack, unpack
 from train.common.native_output import captured_native_output
-from train.common.record import read_model_record
 
 TRIAL_CALLS = 20
 PREDICT_BATCH = 256
@@ -19,7 +18,7 @@ PREDICT_BATCH = 256
 class KerasRunner(Runner):
     """A model, called the faster of two ways: eagerly or as a compiled function.
 
-    The path is that of the model's record, `model.json`.
+    The path is that of a file with the request to load it, which `write_request` wrote.
 
     Attributes:
         call: which way that is.
@@ -35,8 +34,7 @@ class KerasRunner(Runner):
 
             tf.config.threading.set_intra_op_parallelism_threads(self._threads)
             tf.config.threading.set_inter_op_parallelism_threads(1)
-            record = read_model_record(self._path.parent)
-            self._model = load_model(request_from_json(record.model_request))
+            self._model = load_model(read_request(self._path))
         self.inputs, self.outputs = self._model.inputs, self._model.outputs
         value = pack(
             [

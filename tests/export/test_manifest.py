@@ -105,7 +105,7 @@ def test_a_manifest_of_before_operators_were_counted_is_read(tmp_path: Path) -> 
 def test_garbled_fields_are_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
     path = write_manifest(tmp_path).path
     write_json(path, sealed(json.loads(path.read_text()) | changes))
-    with pytest.raises(ArtifactError, match=r"lacks or garbles .*--format tflite-int8` again"):
+    with pytest.raises(ArtifactError, match=r"(got|has no) .*--format tflite-int8` again"):
         read_manifest(path)
 
 
@@ -115,7 +115,7 @@ def test_a_scale_must_be_positive(tmp_path: Path, scale: float) -> None:
     content = json.loads(path.read_text())
     content["inputs"][0]["scale"] = scale
     write_json(path, sealed(content))
-    with pytest.raises(ArtifactError, match="garbles the scale of image"):
+    with pytest.raises(ArtifactError, match=r"inputs 1: got scale .*expected a number in"):
         read_manifest(path)
 
 

@@ -33,9 +33,26 @@ def test_a_run_that_stopped_early_is_repeated_with_the_limit_that_it_had(tmp_pat
     assert (found["repeated"].data_sha256, found["repeated"].weights_sha256) == ("d", "w")
 
 
-@pytest.mark.parametrize("changes", [{"recipe": {"units": 1}}, {"epochs": 9}, {"seed": None}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"recipe": {"units": 1}},
+        {"epochs": 9},
+        {"seed": None},
+        {"hyperparameters": {"units": -5, "learning_rate": 3e-4}},
+        {"hyperparameters": {"units": 96, "learning_rate": float("nan")}},
+        {"hyperparameters": {"units": True, "learning_rate": 3e-4}},
+        {"epochs": {"limit": 0}},
+        {"epochs": {"limit": 10**400}},
+        {"seed": 2**32},
+        {"recipe": {**RECORD["recipe"], "optimizer": "mine"}},
+        {"recipe": {**RECORD["recipe"], "batch_size": 0}},
+        {"recipe": {**RECORD["recipe"], "dropout": 1}},
+        {"recipe": {**RECORD["recipe"], "learning_rates": [0]}},
+    ],
+)
 def test_what_is_no_record_of_a_run_is_refused(changes: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "model.json"
     path.write_text(json.dumps({**RECORD, **changes}))
-    with pytest.raises(ArtifactError, match="is not a record of a training run"):
+    with pytest.raises(ArtifactError, match=r"; give the model\.json that `python -m train` wrote"):
         recorded_options(path)

@@ -6,17 +6,18 @@ import os
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy_format
 
 from train.common.errors import ArtifactError, reason_and_remedy
+from train.common.files import MAX_JSON_BYTES, open_regular, parse_json, read_bounded
 
 
 def file_sha256(path: Path) -> str:
     """Returns the SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -90,10 +91,6 @@ def is_sealed(content: Mapping[str, Any]) -> bool:
     return bool(content.get("seal") == sealed(content)["seal"])
 
 
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not a JSON number")
-
-
 def _rendered(value: Any, line: str) -> Iterator[str]:
     """Yields the text piece by piece; `line` ends a line and indents the next."""
     nested = (Mapping, list, tuple, np.ndarray)
@@ -117,19 +114,19 @@ def read_json(path: Path, *, schema_version: int, remedy: str) -> dict[str, Any]
     """Reads a JSON object that carries `schema_version`.
 
     Raises:
-        ArtifactError: the file is missing, unreadable, not a JSON object, or of another
-            version; the message ends with `remedy`.
+        ArtifactError: the file is missing, unreadable, not a regular one, not a JSON object as
+            `parse_json` takes it, or of another version; the message ends with `remedy`.
     """
     try:
-        content = json.loads(path.read_bytes(), parse_constant=_refuse)
+        content = parse_json(read_bounded(path, MAX_JSON_BYTES))
     except OSError as error:
         reason, remedy = reason_and_remedy(error, remedy)
         raise ArtifactError(f"{path}: {reason}; {remedy}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ArtifactError(f"{path} is not JSON ({error}); {remedy}") from error
     found = content.get("schema_version") if isinstance(content, dict) else None
-    if found != schema_version:
+    if found != schema_version or type(found) is not int:
         raise ArtifactError(
-            f"{path} has schema_version {found!r}, expected {schema_version}; {remedy}"
+            f"{path} has schema_version {str(found)[:20]}, expected {schema_version}; {remedy}"
         )
     return dict(content)

@@ -5,7 +5,7 @@ numpy is imported where it is needed, because the command line parses preprocess
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from train.common.tensors import TensorSpec
 
@@ -33,15 +33,6 @@ class Preprocessing:
         found: np.ndarray = raw.astype(np.float32) * scale + offset
         return found
 
-    @classmethod
-    def from_json(cls, fields: Mapping[str, Any]) -> "Preprocessing":
-        """Returns what `dataclasses.asdict` and JSON made an object of.
-
-        Raises:
-            KeyError, TypeError, ValueError: it is something else.
-        """
-        return cls(scale=_factor(fields["scale"]), offset=_factor(fields["offset"]))
-
 
 RAW = Preprocessing(scale=1.0, offset=0.0)
 # By the name of the input; one that is not there takes raw values as they are.
@@ -65,12 +56,3 @@ def preprocess(
         name: how[name].apply(values) if name in how else np.asarray(values, dtypes.get(name))
         for name, values in raw.items()
     }
-
-
-def preprocessing_from_json(fields: Mapping[str, Any]) -> dict[str, Preprocessing]:
-    """Returns the preprocessing of each input, of a JSON object; raises as `from_json`."""
-    return {name: Preprocessing.from_json(item) for name, item in fields.items()}
-
-
-def _factor(value: Any) -> Factor:
-    return tuple(map(float, value)) if isinstance(value, list | tuple) else float(value)

@@ -5,25 +5,27 @@ are keyed by the hashes of the model and of the data.
 """
 
 import json
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from train.common.artifact import file_sha256, read_json, write_npz
-from train.common.errors import ArtifactError, damaged
-from train.common.preprocessing import Preprocessing, preprocessing_from_json
+from train.common.decode import Between, Decoder
+from train.common.errors import ArtifactError, DataError, damaged
+from train.common.files import parse_json
+from train.common.npz import check_disk_space, open_npz
+from train.common.preprocessing import Preprocessing
 from train.common.samples import Samples
-from train.common.tensors import TensorSpec, spec_from_json
+from train.common.tensors import TensorSpec
 
 MODEL_FILE = "model.keras"
 RECORD_FILE = "model.json"
 OUTPUTS_FILE = "model.outputs.npz"
 SCHEMA_VERSION = 1
+CHECKED_VALUES = 1 << 22  # at a time, of arrays that may be larger than memory
 REMEDY = "run `python -m train`"
 
 
@@ -52,11 +54,6 @@ class ModelRecord:
     outputs: tuple[TensorSpec, ...]
     request: Mapping[str, Any] | None = None
 
-    @property
-    def model_request(self) -> Mapping[str, Any]:
-        """How the model is loaded, whoever made it, as a JSON object."""
-        return self.request or {"path": str(self.folder / self.file)}
-
     def as_json(self) -> dict[str, Any]:
         """Returns the content of a `model.json` that `export` writes of a custom model."""
         return as_model_json(
@@ -70,6 +67,43 @@ class ModelRecord:
                 "request": self.request,
             }
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Model:
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Accuracy:
+    test: Annotated[float, Between(0, 1)] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Record:
+    """What is read of `model.json`."""
+
+    model: _Model
+    accuracy: _Accuracy
+    labels: tuple[str, ...]
+    preprocessing: Mapping[str, Preprocessing]
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    request: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _About:
+    """What reference outputs came from, as it is written beside them."""
+
+    outputs: tuple[str, ...]
+    model_sha256: str
+    data_sha256: str
+    inputs_sha256: str
+    preprocessing: Mapping[str, Preprocessing]
+    labels: tuple[str, ...]
+    inputs: tuple[TensorSpec, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,38 +147,36 @@ def read_model_record(artifacts: Path) -> ModelRecord:
         ArtifactError: no model there yet, or the record and the model do not belong together.
     """
     record_path, model_path = artifacts / RECORD_FILE, artifacts / MODEL_FILE
-    if not record_path.is_file() and not model_path.is_file():
+    if not record_path.exists() and not model_path.exists():
         raise ArtifactError(
             f"no model in {artifacts} yet: {RECORD_FILE} is not there; {REMEDY}, or give your own "
             "model to `python -m export --model`"
         )
     content = read_json(record_path, schema_version=SCHEMA_VERSION, remedy=REMEDY)
-    try:
-        accuracy = content["accuracy"]["test"]
-        record = ModelRecord(
-            folder=artifacts,
-            file=str(content["model"]["file"]),
-            sha256=str(content["model"]["sha256"]),
-            test_accuracy=None if accuracy is None else float(accuracy),
-            labels=tuple(content["labels"]),
-            preprocessing=preprocessing_from_json(content["preprocessing"]),
-            inputs=tuple(map(spec_from_json, content["inputs"])),
-            outputs=tuple(map(spec_from_json, content["outputs"])),
-            request=content.get("request"),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ArtifactError(
-            f"{record_path} is not the record of a model ({error!r}); {REMEDY}"
-        ) from error
+    found = Decoder(remedy=REMEDY).decode(_Record, content, str(record_path))
+    record = ModelRecord(
+        folder=artifacts,
+        file=found.model.file,
+        sha256=found.model.sha256,
+        test_accuracy=found.accuracy.test,
+        labels=found.labels,
+        preprocessing=found.preprocessing,
+        inputs=found.inputs,
+        outputs=found.outputs,
+        request=found.request,
+    )
     if record.request is None:
         _check_model(model_path, record)
     return record
 
 
 def _check_model(path: Path, record: ModelRecord) -> None:
-    if not path.is_file():
-        raise ArtifactError(f"no trained model yet: {path} is not there; {REMEDY}")
-    found = file_sha256(path)
+    try:
+        found = file_sha256(path)
+    except FileNotFoundError as error:
+        raise ArtifactError(f"no trained model yet: {path} is not there; {REMEDY}") from error
+    except OSError as error:
+        raise ArtifactError(f"{path}: {error.strerror}; {REMEDY}") from error
     if found != record.sha256:
         raise ArtifactError(
             f"{path} is not the model that {RECORD_FILE} describes: got SHA-256 "
@@ -181,36 +213,51 @@ def load_outputs(artifacts: Path, unpacked: Path | None = None) -> ReferenceOutp
     """
     path = artifacts / OUTPUTS_FILE
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            about = json.loads(str(archive["about"]))
-            return ReferenceOutputs(
-                outputs={
-                    str(name): _array(archive, f"output{n}", unpacked)
-                    for n, name in enumerate(about["outputs"])
-                },
-                model_sha256=str(about["model_sha256"]),
-                data_sha256=str(about["data_sha256"]),
-                inputs_sha256=str(about["inputs_sha256"]),
-                preprocessing=preprocessing_from_json(about["preprocessing"]),
-                labels=tuple(map(str, about["labels"])),
-                inputs=tuple(map(spec_from_json, about["inputs"])),
-            )
+        with open_npz(path) as archive:
+            content = parse_json(str(archive.text("about")))
+            about = Decoder(remedy=f"{REMEDY} again").decode(_About, content, str(path))
+            keys = {name: f"output{number}" for number, name in enumerate(about.outputs)}
+            if unpacked is not None:
+                unpacked.mkdir(parents=True, exist_ok=True)
+                check_disk_space(map(archive.header, keys.values()), unpacked)
+            outputs = {
+                name: archive.read(key)
+                if unpacked is None
+                else archive.unpack(key, unpacked / f"{key}.npy")
+                for name, key in keys.items()
+            }
     except FileNotFoundError as error:
         raise ArtifactError(f"{path}, the Keras model's outputs, is not there; {REMEDY}") from error
-    except (
-        *(OSError, ValueError, TypeError, LookupError, EOFError, AttributeError),
-        *(zipfile.BadZipFile, zlib.error),
-    ) as error:
+    except (OSError, DataError) as error:
         raise damaged(path, error, f"{REMEDY} again") from error
+    _check_outputs(path, outputs, about)
+    return ReferenceOutputs(
+        outputs=outputs,
+        model_sha256=about.model_sha256,
+        data_sha256=about.data_sha256,
+        inputs_sha256=about.inputs_sha256,
+        preprocessing=about.preprocessing,
+        labels=about.labels,
+        inputs=about.inputs,
+    )
 
 
-def _array(archive: Any, key: str, unpacked: Path | None) -> np.ndarray:
-    if unpacked is None:
-        found: np.ndarray = archive[key]
-        return found
-    archive.zip.extract(f"{key}.npy", unpacked)
-    mapped: np.ndarray = np.load(unpacked / f"{key}.npy", mmap_mode="r", allow_pickle=False)
-    return mapped
+def _check_outputs(path: Path, outputs: Mapping[str, np.ndarray], about: _About) -> None:
+    counts = {len(values) for values in outputs.values()}
+    if len(counts) != 1 or len(outputs) != len(about.outputs) or not about.inputs:
+        raise ArtifactError(
+            f"{path}: got {len(outputs)} outputs, {len(about.inputs)} inputs, and "
+            f"{', '.join(map(str, sorted(counts))) or 'no'} examples, expected at least one of "
+            f"each and as many examples of every output; {REMEDY} again"
+        )
+    for name, values in outputs.items():
+        step = max(1, CHECKED_VALUES // max(1, values[0].size))
+        parts = (values[start : start + step] for start in range(0, len(values), step))
+        if values.dtype != np.float32 or not all(np.isfinite(part).all() for part in parts):
+            raise ArtifactError(
+                f"{path}: got {values.dtype} of {name!r}, expected finite float32 numbers; "
+                f"{REMEDY} again"
+            )
 
 
 def belongs(reference: ReferenceOutputs, test: Samples) -> bool:

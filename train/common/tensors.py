@@ -1,9 +1,11 @@
 """Name, shape, dtype and quantization of a model's input or output."""
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
+
+from train.common.decode import MAX_WHOLE, Between
+
+MIN_SCALE, MAX_SCALE = 1e-45, 3.5e38  # what float32 can hold
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,10 +17,10 @@ class TensorSpec:
     """
 
     name: str
-    shape: tuple[int | None, ...]
+    shape: tuple[Annotated[int, Between(1, MAX_WHOLE)] | None, ...]
     dtype: str
-    scale: float | None = None
-    zero_point: int | None = None
+    scale: Annotated[float, Between(MIN_SCALE, MAX_SCALE)] | None = None
+    zero_point: Annotated[int, Between(-(2**31), 2**31)] | None = None
 
     def __str__(self) -> str:
         quantization = "" if self.scale is None else f" scale {self.scale:g} zero {self.zero_point}"
@@ -28,18 +30,6 @@ class TensorSpec:
     def is_float(self) -> bool:
         """Whether it holds real numbers, as they are."""
         return self.dtype.startswith("float")
-
-
-def spec_from_json(fields: Mapping[str, Any]) -> TensorSpec:
-    """Returns the spec that `dataclasses.asdict` and JSON made an object of.
-
-    Raises:
-        KeyError, TypeError, ValueError: it is something else, or its scale is not positive.
-    """
-    spec = TensorSpec(**{**fields, "shape": tuple(fields["shape"])})
-    if spec.scale is not None and not (math.isfinite(spec.scale) and spec.scale > 0):
-        raise ValueError(f"the scale of {spec.name}")
-    return spec
 
 
 def shape_text(shape: tuple[int | None, ...]) -> str:

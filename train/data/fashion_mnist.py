@@ -14,6 +14,8 @@ import numpy as np
 from train.common.artifact import array_sha256
 from train.common.environment import DATA_FOLDER, ROOT, in_bundle
 from train.common.errors import DataError
+from train.common.files import is_there
+from train.common.npy import open_npy
 from train.common.preprocessing import Preprocessing
 from train.common.samples import Samples
 from train.common.tensors import TensorSpec
@@ -97,7 +99,7 @@ def load_evaluation(data: Path | None) -> Samples:
     """
     if data is None and in_bundle():
         data = ROOT / DATA_FOLDER
-    if data is not None and (data / SLICE_IMAGES).is_file():
+    if data is not None and is_there(data / SLICE_IMAGES):
         return _load_slice(data)
     labelled = data is None or sources.has_file(data, sources.TEST_LABELS)
     names = (sources.TEST_IMAGES, *((sources.TEST_LABELS,) if labelled else ()))
@@ -180,7 +182,7 @@ def _load(images_name: str, labels_name: str, data: Path | None) -> LabelledImag
 
 def _load_slice(folder: Path) -> Samples:
     images = _read_bytes_array(folder / SLICE_IMAGES)
-    labelled = (folder / SLICE_LABELS).is_file()
+    labelled = is_there(folder / SLICE_LABELS)
     labels = _read_bytes_array(folder / SLICE_LABELS) if labelled else None
     if images.shape[1:] != IMAGE_SHAPE or not len(images):
         raise DataError(
@@ -197,8 +199,8 @@ def _load_slice(folder: Path) -> Samples:
 
 def _read_bytes_array(path: Path) -> np.ndarray:
     try:
-        found: np.ndarray = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        found = open_npy(path)
+    except (OSError, DataError) as error:
         raise DataError(f"{path} cannot be read ({error}); make the bundle again") from error
     if found.dtype != np.uint8:
         raise DataError(f"{path}: got {found.dtype}, expected uint8; make the bundle again")

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from train.common.errors import DataError
+from train.common.files import is_there, open_regular
 from train.common.terminal import printable
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
@@ -31,6 +32,7 @@ CONTENT_SHA256 = {
     TEST_LABELS: "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 }
 
+MAX_BYTES = 50_000_000  # more than the largest of them has
 SYSTEM_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 DEBIAN_PACKAGE = "dataset-fashion-mnist"
 # Where keras.datasets.fashion_mnist.load_data() downloads from.
@@ -177,19 +179,19 @@ def _fill(folder: Path, fetch: Callable[[Path], None]) -> Path:
 
 def has_file(folder: Path, name: str) -> bool:
     """Returns whether a folder holds one of the four files, gzipped or not."""
-    return any(path.is_file() for path in (folder / f"{name}.gz", folder / name))
+    return any(is_there(path) for path in (folder / f"{name}.gz", folder / name))
 
 
 def _read_verified(folder: Path, name: str) -> bytes:
     for path in (folder / f"{name}.gz", folder / name):
-        if path.is_file():
+        if is_there(path):
             break
     else:
         raise DataError(f"no {name}.gz" if folder.is_dir() else "no such folder")
     try:
-        content = path.read_bytes()
-        if path.suffix == ".gz":
-            content = gzip.decompress(content)
+        with open_regular(path) as file:
+            plain = gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file
+            content = plain.read(MAX_BYTES)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path.name} cannot be read ({error})") from error
     found = hashlib.sha256(content).hexdigest()

@@ -1,6 +1,7 @@
 """The state of a fit, kept on disk so that one that was cut off can go on."""
 
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import keras
 import numpy as np
 
 from train.common.errors import damaged
+from train.common.files import open_regular
 
 
 @dataclass(kw_only=True)
@@ -61,7 +63,7 @@ def restore(backup: Path, model: keras.Model) -> Progression:
     """
     state = _state(model)
     try:
-        with backup.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        with open_regular(backup) as file, np.load(file, allow_pickle=False) as archive:
             values = [archive[f"state{n}"] for n in range(len(state))]
             losses = archive["losses"]
             best = [archive[f"best{n}"] for n in range(len(model.weights))]
@@ -72,7 +74,10 @@ def restore(backup: Path, model: keras.Model) -> Progression:
             }
         for variable, value in zip(state, values, strict=True):
             variable.assign(value)
-    except (OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile) as error:
+    except (
+        *(OSError, ValueError, LookupError, EOFError, RuntimeError),
+        *(zipfile.BadZipFile, zlib.error),
+    ) as error:
         what = f"{backup}, the state of the fit that was cut off,"
         remedy = "delete it, or leave --resume out to fit from the start"
         raise damaged(what, error, remedy) from error

@@ -5,12 +5,11 @@ one that was cut off can go on and one that is finished is not repeated.
 """
 
 import io
-import json
 import shutil
 from contextlib import ExitStack, redirect_stdout
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import grpc
 import keras
@@ -18,15 +17,19 @@ import keras_tuner
 import tensorflow as tf
 
 from train.common.artifact import content_sha256, write_json
+from train.common.decode import Between, Decoder
 from train.common.errors import ArtifactError, ToolkitError
+from train.common.files import MAX_JSON_BYTES, is_there, parse_json, read_bounded
 from train.common.progress import Progress
 from train.config import (
     DEFAULT_TRIALS,
     LOGS_FOLDER,
     MAX_SEED,
+    MAX_UNITS,
     TUNERS,
     TUNING_FOLDER,
     Hyperparameters,
+    LearningRate,
     TrainConfig,
 )
 from train.data.fit_data import FitData, load_training_data
@@ -72,7 +75,7 @@ def search(config: TrainConfig, data: FitData, report: Progress, *, data_sha256:
     folder = config.artifacts / TUNING_FOLDER / name
     logs = config.artifacts / LOGS_FOLDER / name
     finished = folder / FINISHED_FILE
-    if finished.is_file() and not config.overwrite:
+    if is_there(finished) and not config.overwrite:
         return _read(finished, config)
     if config.resume:
         _check_resumes(folder)
@@ -100,16 +103,33 @@ def search(config: TrainConfig, data: FitData, report: Progress, *, data_sha256:
     return Search(best=best, trials=trials, reused=False)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Best:
+    units: Annotated[int, Between(1, MAX_UNITS)]
+    learning_rate: LearningRate
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Finished:
+    """What `_finish` writes."""
+
+    best: _Best
+    trials: tuple[dict[str, Any], ...]
+
+
 def _read(finished: Path, config: TrainConfig) -> Search:
     try:
-        content = json.loads(finished.read_bytes())
-        best = Hyperparameters(**content["best"], recipe=config.recipe)
-        return Search(best=best, trials=content["trials"], reused=True)
-    except (ValueError, LookupError, TypeError) as error:
+        content = parse_json(read_bounded(finished, MAX_JSON_BYTES))
+        found = Decoder(remedy="").decode(_Finished, content, str(finished))
+    except (OSError, ValueError, ArtifactError) as error:
         raise ArtifactError(
-            f"{finished}, what an earlier search found, is corrupt ({error!r}); search again with "
+            f"{finished}, what an earlier search found, is corrupt ({error}); search again with "
             "--overwrite"
         ) from error
+    best = Hyperparameters(
+        units=found.best.units, learning_rate=found.best.learning_rate, recipe=config.recipe
+    )
+    return Search(best=best, trials=list(found.trials), reused=True)
 
 
 def _check_resumes(folder: Path) -> None:

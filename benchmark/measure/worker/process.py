@@ -16,9 +16,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from train.common.decode import Decoder
 from train.common.errors import ArtifactError
-from train.common.preprocessing import Preprocessing, preprocessing_from_json
-from train.common.tensors import TensorSpec, spec_from_json
+from train.common.preprocessing import Preprocessing
+from train.common.tensors import TensorSpec
 
 COMMAND = (sys.executable, "-m", "benchmark.measure.worker")
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -67,14 +68,7 @@ class Job:
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> "Job":
         """Returns the job that `as_json` wrote."""
-        specs = {
-            side: None if fields[side] is None else tuple(map(spec_from_json, fields[side]))
-            for side in ("inputs", "outputs")
-        }
-        raw = {name: Path(path) for name, path in fields["raw"].items()}
-        how = preprocessing_from_json(fields["preprocessing"])
-        file = Path(fields["file"])
-        return cls(**{**fields, **specs, "file": file, "preprocessing": how, "raw": raw})
+        return Decoder(remedy="run it again").decode(cls, fields, "a worker's job")
 
 
 class ForkServer:

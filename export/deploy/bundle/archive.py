@@ -2,19 +2,22 @@
 
 import gzip
 import io
-import shutil
 import tarfile
 import zlib
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from train.common.errors import ArtifactError
+from train.common.files import is_regular, open_regular
 
 MAX_FILES = 2_000
 MAX_BYTES = 512_000_000
 # Weights that pruning set to zero compress well, a file of zeros a thousandfold.
 MAX_RATIO = 100
+CHUNK_BYTES = 1 << 20
 ALWAYS_ALLOWED_BYTES = 16_000_000
+# A sparse file of a few bytes unpacks to any size.
+PLAIN = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE)
 REMEDY = "make it with `python -m export --bundle`"
 
 
@@ -38,10 +41,11 @@ def unpack(archive: Path, into: Path) -> Path:
     """
     into.mkdir(parents=True, exist_ok=True)
     try:
-        size_bytes = archive.stat().st_size
+        size_bytes = archive.stat().st_size if is_regular(archive) else 0
         limit_bytes = min(MAX_BYTES, max(ALWAYS_ALLOWED_BYTES, MAX_RATIO * size_bytes))
         with (
-            gzip.open(archive) as content,
+            open_regular(archive) as file,
+            gzip.GzipFile(fileobj=file) as content,
             tarfile.open(fileobj=_Limited(content, archive, limit_bytes), mode="r|") as tar,
         ):
             for count, member in enumerate(tar, 1):
@@ -55,8 +59,8 @@ def unpack(archive: Path, into: Path) -> Path:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 source = tar.extractfile(member)
                 if source is not None:
-                    with target.open("xb") as file:
-                        shutil.copyfileobj(source, file)
+                    with target.open("xb") as unpacked:
+                        limit_bytes -= _copy(source, unpacked, limit_bytes, archive)
     except (OSError, EOFError, zlib.error, tarfile.TarError, ValueError) as error:
         raise ArtifactError(
             f"{archive} cannot be unpacked ({error}), expected a bundle's .tar.gz; {REMEDY}"
@@ -76,11 +80,29 @@ def _check(member: tarfile.TarInfo, archive: Path) -> None:
             f"{archive}: got the path {member.name!r}, expected one inside the archive's folder; "
             f"nothing of it was kept; {REMEDY}"
         )
-    if not member.isreg() and not member.isdir():
+    if member.type not in PLAIN or member.issparse():
         raise ArtifactError(
-            f"{archive}: {member.name!r} is a link or a device, expected plain files; nothing of "
-            f"it was kept; {REMEDY}"
+            f"{archive}: {member.name!r} is a link, a device or sparse, expected plain files; "
+            f"nothing of it was kept; {REMEDY}"
         )
+
+
+def _copy(source: IO[bytes], target: IO[bytes], limit_bytes: int, archive: Path) -> int:
+    """Copies a file, counting what is written, whatever the archive said; returns the count."""
+    written = 0
+    while part := source.read(CHUNK_BYTES):
+        written += len(part)
+        if written > limit_bytes:
+            raise _too_large(archive, limit_bytes)
+        target.write(part)
+    return written
+
+
+def _too_large(archive: Path, limit_bytes: int) -> ArtifactError:
+    return ArtifactError(
+        f"{archive}: it unpacks to more than {limit_bytes:,} bytes, expected a bundle; nothing of "
+        f"it was kept; {REMEDY}"
+    )
 
 
 def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
@@ -102,8 +124,5 @@ class _Limited(io.RawIOBase):
         found = self._stream.read(min(size, self._left_bytes + 1) if size >= 0 else size)
         self._left_bytes -= len(found)
         if self._left_bytes < 0:
-            raise ArtifactError(
-                f"{self._archive}: it unpacks to more than {self._limit_bytes:,} bytes, expected a "
-                f"bundle; nothing of it was kept; {REMEDY}"
-            )
+            raise _too_large(self._archive, self._limit_bytes)
         return found

@@ -12,10 +12,12 @@ A bundle is a folder, or the same folder in a `.tar.gz`:
     bundle.json       every file with its size and SHA-256
 """
 
+import json
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from export.data.test_data import Evaluation, open_evaluation
@@ -25,6 +27,7 @@ from export.deploy.bundle.launcher import SCHEMA_VERSION, seal_of
 from export.deploy.bundle.target import ARCHIVE_SUFFIX, check_target
 from export.formats import FORMATS, Format
 from export.manifest import Manifest, check_file, read_manifest
+from export.model.request import NO_TRUST, Trust
 from train.common.artifact import file_sha256, write_json
 from train.common.environment import BUNDLE_FILE, DATA_FOLDER, REQUIREMENTS_FILE, ROOT, in_bundle
 from train.common.errors import ArtifactError, ToolkitError
@@ -59,6 +62,7 @@ class BundleConfig:
         images: how many test examples go in at most, the first ones; None for all.
         image_size: height and width that pictures are brought to; None for that of the model's
             input.
+        trust: what may be run of code that comes with the Keras model.
     """
 
     target: Path
@@ -67,6 +71,7 @@ class BundleConfig:
     formats: tuple[Format, ...] | None
     images: int | None
     image_size: tuple[int, int] | None = None
+    trust: Trust = NO_TRUST
 
 
 def write_bundle(config: BundleConfig) -> str:
@@ -87,7 +92,9 @@ def write_bundle(config: BundleConfig) -> str:
     name = target.name.removesuffix(ARCHIVE_SUFFIX)
     finish_publishing(config.artifacts)
     with tempfile.TemporaryDirectory(prefix="edge-bundle-") as unpacked:
-        found = open_evaluation(config.artifacts, config.data, config.image_size, Path(unpacked))
+        found = open_evaluation(
+            config.artifacts, config.data, config.image_size, Path(unpacked), config.trust
+        )
         manifests = find_exports(config.artifacts, config.formats, found.reference)
         total = len(found.samples)
         part = first_examples(found, config.images or total)
@@ -163,15 +170,7 @@ def write_files(folder: Path, manifests: list[Manifest], part: Evaluation, total
             shutil.copyfile(path, artifacts / path.name)
     save_outputs(artifacts / OUTPUTS_FILE, reference)
     part.save(test, data)
-    here = Path(__file__).parent
-    for name, source in {
-        **code_files(ROOT),
-        "benchmark/__main__.py": here / "launcher.py",
-        "predict.py": here / "predict.py",
-        REQUIREMENTS_FILE: ROOT / LOCK_FILE,
-    }.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, folder / name)
+    write_code(folder)
     if reference.labels:
         text = "\n".join(reference.labels) + "\n"
         (folder / "labels.txt").write_text(text, encoding="utf-8")
@@ -190,6 +189,50 @@ def write_files(folder: Path, manifests: list[Manifest], part: Evaluation, total
     write_json(folder / BUNDLE_FILE, index_of(folder, manifests, part, total))
 
 
+def write_code(folder: Path) -> None:
+    """Writes this toolkit's own part of a bundle, and what it needs."""
+    here = Path(__file__).parent
+    for name, source in {
+        **code_files(ROOT),
+        "benchmark/__main__.py": here / "launcher.py",
+        "predict.py": here / "predict.py",
+        REQUIREMENTS_FILE: ROOT / LOCK_FILE,
+    }.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, folder / name)
+
+
+def copy_bundle(given: Path, folder: Path) -> None:
+    """Copies the exports and the data of a whole bundle; the code is this toolkit's own.
+
+    What is in a bundle from elsewhere is not run, and an older one is measured as a new one is.
+    """
+    content = json.loads((given / BUNDLE_FILE).read_bytes())
+    for name in content["files"]:
+        path = PurePosixPath(name)
+        if path.parts[0] in (ARTIFACTS_FOLDER, DATA_FOLDER) and len(path.parts) == 2:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(given / name, folder / name)
+    write_code(folder)
+    write_json(folder / BUNDLE_FILE, with_files(content, folder))
+
+
+def with_files(content: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Returns the content of `bundle.json` with the list of a folder's files, sealed."""
+    listed = {
+        **{name: value for name, value in content.items() if name not in ("files", "seal")},
+        "files": {
+            path.relative_to(folder).as_posix(): {
+                "sha256": file_sha256(path),
+                "size_bytes": path.stat().st_size,
+            }
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        },
+    }
+    return {**listed, "seal": seal_of(listed)}
+
+
 def index_of(
     folder: Path, manifests: list[Manifest], part: Evaluation, total: int
 ) -> dict[str, Any]:
@@ -203,13 +246,5 @@ def index_of(
         "images": len(part.samples),
         "images_total": total,
         "raw": {name: values.dtype.name for name, values in part.samples.inputs.items()},
-        "files": {
-            path.relative_to(folder).as_posix(): {
-                "sha256": file_sha256(path),
-                "size_bytes": path.stat().st_size,
-            }
-            for path in sorted(folder.rglob("*"))
-            if path.is_file()
-        },
     }
-    return {**content, "seal": seal_of(content)}
+    return with_files(content, folder)

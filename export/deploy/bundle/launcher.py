@@ -14,6 +14,7 @@ import sys
 from pathlib import Path, PurePosixPath
 
 SCHEMA_VERSION = 1
+MAX_LIST_BYTES = 10_000_000
 MIN_PYTHON = (3, 11)
 AGAIN = "make the bundle again: python -m export --bundle"
 
@@ -26,30 +27,37 @@ def problem_with(folder: Path) -> str | None:
     """
     path = folder / "bundle.json"
     try:
-        content = json.loads(path.read_bytes())
+        if path.exists() and not path.is_file():
+            return f"{path} is a pipe or a folder, expected a bundle's list of files; {AGAIN}"
+        with path.open("rb") as listing:
+            content = json.loads(listing.read(MAX_LIST_BYTES))
         version, files, seal = content["schema_version"], content["files"], content.pop("seal")
         listed = {str(name): (str(f["sha256"]), int(f["size_bytes"])) for name, f in files.items()}
+        expected_seal = seal_of(content)
     except OSError as error:
         return f"{path}: {error.strerror}, expected a bundle's list of files; {AGAIN}"
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except (
+        *(ValueError, LookupError, TypeError, AttributeError),
+        *(RecursionError, ArithmeticError),
+    ) as error:
         return f"{path} lacks or garbles {error}; {AGAIN}"
     if version != SCHEMA_VERSION:
         return f"{path}: got schema_version {version!r}, expected {SCHEMA_VERSION}; {AGAIN}"
-    if seal != seal_of(content):
+    if seal != expected_seal:
         return f"{path} was changed: its seal does not match its content; {AGAIN}"
     for name, (sha256, size_bytes) in listed.items():
         file = folder / name
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             return f"{path}: got the path {name!r}, expected one inside the bundle; {AGAIN}"
-        if not file.is_file():
-            return f"{file}, a part of the bundle, is not there; {AGAIN}"
-        found = file.stat().st_size
-        if found != size_bytes:
-            return f"{file} was changed: got {found} bytes, expected {size_bytes}; {AGAIN}"
         try:
+            if not file.is_file():
+                return f"{file}, a part of the bundle, is not there; {AGAIN}"
+            found = file.stat().st_size
+            if found != size_bytes:
+                return f"{file} was changed: got {found} bytes, expected {size_bytes}; {AGAIN}"
             digest = hashlib.sha256(file.read_bytes()).hexdigest()
         except OSError as error:
-            return f"{file} cannot be read ({error.strerror}); {AGAIN}"
+            return f"{str(file)[:200]} cannot be read ({error.strerror}); {AGAIN}"
         if digest != sha256:
             return (
                 f"{file} was changed: got SHA-256 {digest[:12]}…, expected {sha256[:12]}…; {AGAIN}"

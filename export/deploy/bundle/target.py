@@ -8,6 +8,7 @@ from pathlib import Path
 from export.deploy.bundle.launcher import problem_with
 from train.common.environment import BUNDLE_FILE
 from train.common.errors import ArtifactError
+from train.common.files import open_regular
 
 ARCHIVE_SUFFIX = ".tar.gz"
 CACHE = "__pycache__"
@@ -53,7 +54,7 @@ def check_target(target: Path) -> None:
 def _is_archive(path: Path) -> bool:
     """Returns whether a file is an archive with a bundle's list in it."""
     try:
-        with tarfile.open(path, "r:gz") as tar:
+        with open_regular(path) as file, tarfile.open(fileobj=file, mode="r:gz") as tar:
             return any(member.name.endswith(f"/{BUNDLE_FILE}") for member in tar)
     except (OSError, EOFError, zlib.error, tarfile.TarError):
         return False

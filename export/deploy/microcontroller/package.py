@@ -1,5 +1,6 @@
 """A verified `tflite-int8` file → C source, arena, boards, all in `artifacts/tflm/`."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
@@ -33,7 +34,7 @@ from train.common.artifact import (
     write_json,
 )
 from train.common.errors import ArtifactError, ToolkitError
-from train.common.preprocessing import RAW, preprocessing_from_json
+from train.common.preprocessing import RAW, InputPreprocessing
 from train.common.record import ModelRecord
 from train.common.staging import publish, staging
 
@@ -57,14 +58,19 @@ def is_current(settings: Settings, inputs: ConversionInputs) -> bool:
             and content["source"]["sha256"] == record.sha256
             and content["options"] == inputs.options(settings)
             and tuple(content["labels"]) == record.labels
-            and preprocessing_from_json(content["preprocessing"]) == inputs.preprocessing
+            and content["preprocessing"] == _as_recorded(inputs.preprocessing)
             and representative is not None
             and content["calibration_sha256"] == representative.sha256
             and content["versions"] == _versions()
             and all(file_sha256(folder / f["file"]) == f["sha256"] for f in content["files"])
         )
-    except (ToolkitError, OSError, LookupError, TypeError):
+    except (ToolkitError, OSError, LookupError, TypeError, AttributeError):
         return False
+
+
+def _as_recorded(preprocessing: InputPreprocessing) -> Any:
+    """Returns preprocessing as it is read again."""
+    return json.loads(json.dumps({name: asdict(how) for name, how in preprocessing.items()}))
 
 
 def make_package(

@@ -18,6 +18,8 @@ from benchmark.measure.variants import (
 )
 from export.formats import FORMATS
 from export.manifest import Calibration, Manifest
+from export.model.recorded import write_request
+from export.model.request import ModelRequest
 from tests.examples import MANIFEST, OUTPUT, REFERENCE
 from train.common.artifact import file_sha256, write_json
 from train.common.errors import ArtifactError
@@ -42,10 +44,9 @@ CALIBRATED = Calibration(
 SETTINGS = MeasureSettings(samples=1_000, rounds=5, launches=1, max_seconds=1)
 
 
-def variants(folder: Path, **changes: Any) -> list[Variant]:
-    return find_variants(
-        folder, find_manifests(folder, None), replace(SETTINGS, **changes), REFERENCE, TEST
-    )
+def variants(folder: Path, keras: Path | None = None, **changes: Any) -> list[Variant]:
+    manifests = find_manifests(folder, None)
+    return find_variants(manifests, replace(SETTINGS, **changes), REFERENCE, TEST, keras)
 
 
 def write_export(folder: Path, name: str, runtime: str) -> Manifest:
@@ -95,12 +96,13 @@ def test_a_row_for_each_number_of_threads_and_each_mode_that_the_runtime_knows(
     assert [s.mode for s in variants(tmp_path)] == [*("xnnpack", "all")]
 
 
-def test_the_keras_model_comes_first_if_it_is_there(tmp_path: Path) -> None:
+def test_the_keras_model_comes_first_if_it_is_asked_for(tmp_path: Path) -> None:
     write_export(tmp_path, "tflite-int8", "litert")
-    with pytest.raises(ArtifactError, match=r"--include-keras: .*model\.json is not there"):
-        variants(tmp_path, include_keras=True)
-    (tmp_path / "model.json").write_bytes(b"")
-    assert [s.format for s in variants(tmp_path, include_keras=True)] == ["keras", "tflite-int8"]
+    (tmp_path / "model.keras").write_bytes(b"weights")
+    write_request(tmp_path / "keras", ModelRequest(path=str(tmp_path / "model.keras")))
+    keras, export = variants(tmp_path, keras=tmp_path / "keras")
+    assert (keras.format, export.format) == ("keras", "tflite-int8")
+    assert keras.size_bytes == len(b"weights")
 
 
 def test_a_broken_manifest_is_a_row_with_a_problem(tmp_path: Path) -> None:

@@ -33,10 +33,10 @@ def with_size(text: str) -> str:
         ('{"schema_version": 1}', "has no created"),
         (with_size("NaN"), "NaN is not a JSON number"),
         (with_size("-Infinity"), "-Infinity is not a JSON number"),
-        (with_size("1e999"), "results 1: got size_bytes Infinity"),
+        (with_size("1e999"), "1e999 is not a finite number"),
         (
             json.dumps(content()).replace('"p50": 20.0', '"p50": 1e999'),
-            "got p50 Infinity, expected",
+            "1e999 is not a finite number",
         ),
         (with_size("9" * 5_000), "is not JSON"),
         (

@@ -16,7 +16,7 @@ from export.data.test_data import (
     unpacked,
 )
 from tests.examples import REFERENCE
-from train.common.artifact import write_json
+from train.common.artifact import file_sha256, write_json
 from train.common.errors import ArtifactError, ToolkitError
 from train.common.record import (
     OUTPUTS_FILE,
@@ -42,7 +42,7 @@ def evaluation(**inputs: np.ndarray) -> Evaluation:
 def test_outputs_are_mapped_where_a_folder_is_given(tmp_path: Path) -> None:
     outputs: dict[str, np.ndarray] = {
         "a": np.arange(6, dtype=np.float32).reshape(3, 2),
-        "b/c": np.ones((3, 2, 2)),
+        "b/c": np.ones((3, 2, 2), np.float32),
     }
     save_outputs(tmp_path / OUTPUTS_FILE, replace(REFERENCE, outputs=outputs))
     folder = tmp_path / "unpacked"
@@ -104,22 +104,24 @@ def test_raw_values_are_in_a_file_each_and_a_whole_one_is_taken_as_it_is(tmp_pat
 def test_stored_outputs_are_taken_only_of_this_model_on_these_inputs(
     changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    model = tmp_path / "mine.keras"
+    model.write_bytes(b"weights")
     record = ModelRecord(
         folder=tmp_path,
-        file="mine.keras",
-        sha256=REFERENCE.model_sha256,
+        file=model.name,
+        sha256=file_sha256(model),
         test_accuracy=None,
         labels=(),
         preprocessing=REFERENCE.preprocessing,
         inputs=REFERENCE.inputs,
         outputs=(TensorSpec(name="probabilities", shape=(None, 3), dtype="float32"),),
-        request={"path": "mine.keras"},
+        request={"path": str(model)},
     )
     write_json(tmp_path / RECORD_FILE, record.as_json())
     images = np.arange(24, dtype=np.uint8).reshape(6, 2, 2)
     np.save(tmp_path / "test.npy", images)
     test = Samples(inputs={"image": images})
-    reference = replace(REFERENCE, inputs_sha256=test.inputs_sha256())
+    reference = replace(REFERENCE, model_sha256=record.sha256, inputs_sha256=test.inputs_sha256())
     computed = subprocess.CompletedProcess([], 2, "", "error: it was run\n")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: computed)
 

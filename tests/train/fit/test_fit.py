@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -124,7 +124,7 @@ class Judged(keras.callbacks.Callback):
     ],
 )
 def test_the_last_of_the_best_epochs_is_kept(
-    schedule: str,
+    schedule: Literal["cosine", "constant"],
     accuracies: list[float],
     best: int,
     data: FitData,

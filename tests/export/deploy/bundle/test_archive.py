@@ -52,14 +52,29 @@ def test_paths_that_lead_out(tmp_path: Path, name: str) -> None:
 )
 def test_links_and_devices(tmp_path: Path, kind: bytes) -> None:
     said = refused(tmp_path, member("edge/x", kind, "/etc/passwd"))
-    assert "'edge/x' is a link or a device" in said
+    assert "'edge/x' is a link, a device or sparse" in said
+
+
+def test_a_sparse_file_of_a_few_bytes_that_unpacks_to_gigabytes(tmp_path: Path) -> None:
+    sparse = member("edge/x")
+    sparse.pax_headers = {"GNU.sparse.map": "0,0", "GNU.sparse.size": "3200000000"}
+    said = refused(tmp_path, sparse)
+    assert "'edge/x' is a link, a device or sparse" in said
+    assert not (tmp_path / "deep" / "into" / "edge" / "x").exists()
+
+
+def test_what_is_written_is_counted_whatever_the_header_says(tmp_path: Path) -> None:
+    written = io.BytesIO()
+    with pytest.raises(ArtifactError, match="unpacks to more than 10 bytes"):
+        module._copy(io.BytesIO(bytes(11)), written, 10, tmp_path)
+    assert written.getvalue() == b""
 
 
 def test_a_file_through_a_link(tmp_path: Path) -> None:
     said = refused(
         tmp_path, member("edge/out", tarfile.SYMTYPE, "../.."), member("edge/out/x", size=3)
     )
-    assert "is a link or a device" in said
+    assert "is a link, a device or sparse" in said
 
 
 def test_a_bomb(tmp_path: Path) -> None:

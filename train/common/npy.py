@@ -6,6 +6,7 @@ costs memory.
 
 import io
 import math
+import os
 import tokenize
 import warnings
 from dataclasses import dataclass
@@ -15,9 +16,8 @@ from typing import IO, Any, Self
 import numpy as np
 from numpy.lib import format as npy_format
 
-from export.data.wanted import error_prefix
 from train.common.errors import DataError
-from train.data.fashion_mnist import SLICE_IMAGES, SLICE_LABELS
+from train.common.files import open_regular
 
 # numpy refuses a header above 10,000 characters, but not before it has read all of it.
 MAX_HEADER_BYTES = 1 << 17
@@ -71,7 +71,7 @@ def read_header(file: IO[bytes], size_bytes: int, kinds: str = NUMBERS) -> Heade
             f"is not a complete .npy file ({size_bytes:,} bytes); write it with numpy.save"
         ) from error
     check_dtype(dtype, kinds)
-    if not shape or min(shape) < 1:
+    if (not shape and kinds != TEXT) or min(shape, default=1) < 1:
         raise DataError(
             f"got shape {shape}, expected examples in the first dimension, at least one, and no "
             "empty dimension"
@@ -104,25 +104,11 @@ def open_npy(path: Path, kinds: str = NUMBERS) -> np.ndarray:
 
     Raises:
         DataError: as in `read_header`.
+        OSError: it cannot be read, or is not a regular file.
     """
-    with path.open("rb") as file:
-        read_header(file, path.stat().st_size, kinds)
+    with open_regular(path) as file:
+        read_header(file, os.fstat(file.fileno()).st_size, kinds)
     return npy_format.open_memmap(path, mode="r")
-
-
-def read_slice(folder: Path) -> tuple[np.ndarray, np.ndarray | None]:
-    """Returns what `fashion_mnist.save_slice` wrote: images and, if they are there, labels.
-
-    Raises:
-        DataError: as in `read_header`.
-    """
-    labels = None
-    with error_prefix(SLICE_IMAGES):
-        images = open_npy(folder / SLICE_IMAGES)
-    if (folder / SLICE_LABELS).is_file():
-        with error_prefix(SLICE_LABELS):
-            labels = open_npy(folder / SLICE_LABELS)
-    return images, labels
 
 
 class NpyWriter:
