@@ -16,7 +16,7 @@ from train.common.environment import REQUIREMENTS_FILE, in_bundle
 DEVICE_MODULES = ("numpy", "rich", "jinja2", "PIL", "ai_edge_litert", "onnxruntime")
 
 # What the system has to say that no content of a file is to blame for, and what helps.
-FREE_SPACE = "free some space there, or give another folder"
+FREE_SPACE = "free some space on that disk, or give another folder"
 OTHER_FOLDER = "change the permissions, or give another folder"
 SYSTEM_REMEDIES = {
     errno.ENOSPC: FREE_SPACE,

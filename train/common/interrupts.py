@@ -74,11 +74,12 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
 
 
 def _interrupt_again(unraisable: "sys.UnraisableHookArgs") -> None:
-    """Sees to it that an interrupt which Python dropped comes once more."""
+    """Sees to it that an interrupt which Python dropped comes once more.
+
+    Other errors that it drops, such as of files that HDF5 cannot finish on a full disk, are noise.
+    """
     if issubclass(unraisable.exc_type, KeyboardInterrupt):
         signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
-    else:
-        sys.__unraisablehook__(unraisable)
 
 
 @contextmanager

@@ -220,7 +220,8 @@ def _prepare(
 def _run(tuner: Any, arguments: dict[str, Any]) -> None:
     try:
         tuner.search(**arguments)
-    except RuntimeError as error:  # too many trials failed; the last line says of what
+    except (RuntimeError, OSError, tf.errors.OpError) as error:
+        # too many trials failed, and the last line says of what; or its state cannot be written
         reason = str(error).strip().splitlines()[-1]
         raise ToolkitError(
             f"the search stopped because its trials failed ({reason}); fix that, or give "

@@ -1,5 +1,6 @@
 """Keras-tuner's tuners, and how they build and fit a trial."""
 
+import os
 import time
 from dataclasses import replace
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import keras
 import keras_tuner
 import numpy as np
+import tensorflow as tf
+from keras_tuner.errors import FatalRuntimeError
 
 from train.common.progress import Progress
 from train.config import UNITS_CHOICES, Hyperparameters, TrainConfig
@@ -73,6 +76,12 @@ class RecipeModel(keras_tuner.HyperModel):
         return {name: values[best] for name, values in history.items()}
 
 
+def reason_of(error: OSError | tf.errors.OpError) -> str:
+    """Returns in a few words what the system has refused."""
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if number else str(error).strip().splitlines()[-1]
+
+
 class ReportTrials(keras.callbacks.Callback):
     """Says which trial runs and how it does."""
 
@@ -102,13 +111,18 @@ class Reporting(keras_tuner.Tuner):
     """A tuner that remembers its running trial and how long each trial took."""
 
     running: Any
+    refused: Exception | None = None
     seconds: dict[str, float]
 
     def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
-        """Runs a trial as the tuner does."""
+        """Runs a trial as the tuner does; what the system refuses ends the search at once."""
         self.running = trial
         started = time.perf_counter()
-        result = super().run_trial(trial, *args, **kwargs)
+        try:
+            result = super().run_trial(trial, *args, **kwargs)
+        except (OSError, tf.errors.OpError) as error:  # a full disk, which other trials meet too
+            Reporting.refused = error  # kept, with the files of HDF5 that complain when they end
+            raise FatalRuntimeError(reason_of(error)) from error
         self.seconds[trial.trial_id] = round(time.perf_counter() - started, 2)
         return result
 

@@ -1,5 +1,6 @@
 """Search and fit on synthetic data: that what the user fixed stays fixed, and what is recorded."""
 
+import errno
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -228,3 +229,25 @@ def test_another_search_is_another_search(changes: dict[str, Any], tmp_path: Pat
     assert search_name(quick(tmp_path / "elsewhere", epochs=7, plots=True), "d") == plain
     assert search_name(quick(tmp_path, **changes), "d") != plain
     assert search_name(quick(tmp_path), "other") != plain
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "Unable to create file (\nerrno = 28, total = 96)"),
+        tf.errors.ResourceExhaustedError(None, None, "tuner0.json; No space left on device"),
+    ],
+)
+def test_a_full_disk_ends_a_search_at_its_first_trial_in_one_line(
+    error: Exception, data: FitData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    def fit(*arguments: object, **options: object) -> None:
+        tried.append(True)
+        raise error
+
+    monkeypatch.setattr("train.search.tuners.fit", fit)
+    with pytest.raises(ToolkitError, match=r"trials failed \(.*No space left on device\); fix"):
+        search(quick(tmp_path), data, Heard(), data_sha256="")
+    assert tried == [True]
