@@ -134,3 +134,29 @@ def test_stored_outputs_are_taken_only_of_this_model_on_these_inputs(
     save_outputs(tmp_path / OUTPUTS_FILE, replace(reference, **changes))
     with pytest.raises(ToolkitError, match="it was run"):
         outputs()
+
+
+def test_outputs_of_a_model_that_was_replaced_are_computed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a run leaves them that dies between two renames."""
+    model = tmp_path / "model.keras"
+    model.write_bytes(b"weights")
+    record = ModelRecord(
+        folder=tmp_path,
+        file=model.name,
+        sha256=file_sha256(model),
+        test_accuracy=None,
+        labels=(),
+        preprocessing=REFERENCE.preprocessing,
+        inputs=REFERENCE.inputs,
+        outputs=REFERENCE.output_specs,
+    )
+    write_json(tmp_path / RECORD_FILE, record.as_json())
+    save_outputs(tmp_path / OUTPUTS_FILE, replace(REFERENCE, model_sha256="the older one"))
+    test = Samples(inputs={"image": np.zeros((6, 2, 2), np.uint8)})
+    monkeypatch.setattr("export.data.test_data.dataset.load_evaluation", lambda *_: test)
+    computed = subprocess.CompletedProcess([], 2, "", "error: it was run\n")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: computed)
+    with pytest.raises(ToolkitError, match="it was run"):
+        open_evaluation(tmp_path, None, None, tmp_path)
