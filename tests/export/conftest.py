@@ -1,6 +1,5 @@
 """A tiny real Keras model that classifies synthetic images, and what it is verified against."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,14 +73,6 @@ def shared_options(name: str) -> ExportOptions:
 
 def settings_of(entry: Format, options: ExportOptions | None = None) -> Settings:
     return resolve([entry], options or ExportOptions())[entry.name]
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Runs all tests of the tiny model in one worker, which makes each export once."""
-    for item in items:
-        if "tiny" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("tiny"))
 
 
 def fitted_model() -> keras.Model:

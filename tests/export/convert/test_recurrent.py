@@ -14,8 +14,6 @@ from export.verify.graph import RECURRENT, read_graph
 from tests.export.conftest import load_source
 from tests.export.convert.repeated import LAYERS, converted, save_recurrent
 
-pytestmark = pytest.mark.xdist_group("recurrent")
-
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[keras.Model, SourceModel]]:
