@@ -1,9 +1,10 @@
 """Conversions that have to give the same bytes in every process.
 
-As a module it makes them: `python -m tests.export.convert.repeated MODELS FOLDER`.
+As a module it makes them: `python -m tests.export.convert.repeated MODELS FOLDER NAME…`.
 """
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import keras
@@ -44,14 +45,14 @@ def converted(source: SourceModel, name: str, method: str | None, folder: Path) 
     return path
 
 
-def convert_all(models: Path, folder: Path) -> None:
-    for model, conversions in CONVERSIONS.items():
+def convert_all(models: Path, folder: Path, names: Iterable[str]) -> None:
+    for model in names:
         made = folder / model
         made.mkdir(parents=True)
         source = load_source(models / f"{model}.keras", made)
-        for name, method in conversions:
+        for name, method in CONVERSIONS[model]:
             converted(source, name, method, made)
 
 
 if __name__ == "__main__":
-    convert_all(Path(sys.argv[1]), Path(sys.argv[2]))
+    convert_all(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])
