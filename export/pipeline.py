@@ -219,8 +219,9 @@ def summary(manifest: Manifest) -> str:
         told.append(f"agrees with Keras on {of('agreement'):.2%} of held-out examples")
     if "accuracy_drop" in values:
         told.append(f"accuracy drop {of('accuracy_drop') * 100:+.2f} points")
-    else:
-        told.append(f"outputs' noise is {of('variation_db'):.1f} dB below their variation")
+    elif "variation_db" in values:
+        told.append(f"centred SNR {of('variation_db'):.1f} dB against Keras's outputs")
+    told += [str(value) for name, value in values.items() if name.split(":")[0] == "constant"]
     line += ", ".join(told)
     if "sparsity" in values:
         line += f", {of('sparsity'):.0%} of the weights zero"

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmark.judge.evidence import OutputEvidence, Verdict
 from benchmark.judge.limits import Limits
 from benchmark.judge.scoring.classification import compare
 from benchmark.judge.scoring.scores import Accuracy, Scores
@@ -16,9 +17,12 @@ from benchmark.judge.symptoms import (
     value_symptoms,
 )
 from benchmark.judge.task import Task
-from benchmark.judge.verdict import OutputEvidence, Verdict, judge_output, verdict_of
+from benchmark.judge.verdict import judge_output, verdict_of
+from export.formats import FORMATS
 from export.manifest import Manifest
-from export.verify.distance import Distance
+from export.verify.channels import in_words, lost_channels
+from export.verify.distance import Distance, are_classes
+from export.verify.floors import least_agreement, sampling_error
 
 VERIFIED = ("agreement", "snr_db")
 
@@ -85,6 +89,8 @@ def result_of_output(
         is_main: whether it is the one that the table is of.
     """
     scores, scalars = task.score(outputs), export.scalars
+    entry = FORMATS.get(export.manifest.format) if export.manifest is not None else None
+    lost = lost_channels(outputs, task.reference)
     of_inputs = []
     if is_main:
         of_inputs = input_symptoms(scalars["clipped_share"], scalars["input_range_use"])
@@ -97,6 +103,9 @@ def result_of_output(
         symptoms=tuple(of_inputs) if export.same_distribution else (),
         examples=export.examples,
         same_distribution=export.same_distribution,
+        limits=entry.limits if entry is not None else None,
+        least_agreement=_least_agreement(task),
+        lost=in_words(task.name, task.reference.shape, lost) if lost else "",
     )
     reasons = list(judge_output(evidence, limits))
     verdict = verdict_of(reasons)
@@ -115,6 +124,13 @@ def result_of_output(
         verdict=verdict,
         reasons=(*found, *(reason for _, reason in reasons)),
     )
+
+
+def _least_agreement(task: Task) -> float | None:
+    if task.metric != "accuracy" or not are_classes(task.reference.shape):
+        return None
+    least = least_agreement(task.reference)
+    return least - sampling_error(least, len(task.reference))
 
 
 def _verified(task: Task, manifest: Manifest | None) -> dict[str, float]:

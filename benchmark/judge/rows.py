@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from benchmark.judge.evidence import Verdict
 from benchmark.judge.limits import Limits
 from benchmark.judge.output import ExportFacts, OutputResult, result_of_output
 from benchmark.judge.scoring.scores import Accuracy, Scores
 from benchmark.judge.task import Task
-from benchmark.judge.verdict import Verdict, judge_file, verdict_of
+from benchmark.judge.verdict import judge_file, verdict_of
 from benchmark.measure.latency import Latency
 from benchmark.measure.measured import LOADING, MeasuredVariant, Unmeasured
 from benchmark.measure.variants import Variant

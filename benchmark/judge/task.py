@@ -9,13 +9,12 @@ from benchmark.judge.metrics import Measure, Metric, Shape, TaskKind, check_metr
 from benchmark.judge.scoring.classification import as_classes, predicted_classes, score_classes
 from benchmark.judge.scoring.regression import is_finite, score_values
 from benchmark.judge.scoring.scores import Scores
-from export.verify.distance import Distance, are_classes, distance
+from export.verify.distance import Distance, are_classes, are_probabilities, distance
 from train.common.errors import ArtifactError, ToolkitError
 from train.common.record import ReferenceOutputs
 from train.common.samples import Samples
 
 THRESHOLD = 0.5
-PROBABILITIES_SLACK = 0.01  # of their sum, in one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,7 +193,7 @@ def _task(
     count = outputs.shape[1] if are_classes(shape) else 2
     named = may_be_classes and len(reference.labels) == count and kind != "values"
     has_classes = kind in ("classes", "binary") or (
-        kind == "outputs" and (named or _are_probabilities(outputs))
+        kind == "outputs" and (named or are_probabilities(outputs))
     )
     wanted = metric if is_main or metric in metrics_of(kind, shape) else None
     return Task(
@@ -208,10 +207,3 @@ def _task(
         has_classes=has_classes,
         class_names=reference.labels if named else (),
     )
-
-
-def _are_probabilities(outputs: np.ndarray) -> bool:
-    """Returns whether each row of (N, C) is as a softmax makes it."""
-    if not are_classes(outputs.shape) or outputs.min() < 0:
-        return False
-    return bool((np.abs(outputs.sum(axis=1) - 1) <= PROBABILITIES_SLACK).all())

@@ -5,63 +5,24 @@ interval keeps it, broken when the whole interval breaks it, and otherwise open:
 hand cannot tell.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Iterator
 
 from benchmark.judge.drop import Side, drop_side, share_side
+from benchmark.judge.evidence import OutputEvidence, Reason, Verdict
 from benchmark.judge.limits import Limits
 from benchmark.judge.metrics import NOTATIONS
-from benchmark.judge.scoring.scores import Accuracy, Scores
+from benchmark.judge.scoring.scores import Accuracy
 from benchmark.judge.statistics import (
     CONFIDENCE,
-    ROUNDING,
     paired_drop_interval,
     wilson_interval,
 )
-from export.verify.distance import MAX_SNR_DB, Distance
+from benchmark.judge.verified import as_verified, more_than_chance
+from export.verify.channels import LOST_REMEDY
 
-Verdict = Literal["pass", "fail", "inconclusive", "error"]
-Reason = tuple[Verdict, str]
-# How much worse an export may do on the test data than when it was verified: the share of other
-# predictions by half and half a point, the signal-to-noise ratio by 3 dB. Honest exports stay well
-# within; another model's weights or another preprocessing don't.
-RECORDED_FLIPS_FACTOR = 1.5
-RECORDED_FLIPS_SLACK = 0.005
-RECORDED_SNR_SLACK_DB = 3.0
-# Test data that is not drawn as the data was that verified an export may hold an example whose
-# outputs lie beyond all that calibrated it. So a ratio has to be much less than then, and small.
-OTHER_DATA_SNR_SLACK_DB = 10.0
-# Outputs nearer than this differ by the rounding of float32, which is another on other data.
-ROUNDING_SNR_DB = 100.0
 # The ratio of what varies from example to example may be so much less than that of the whole: it
 # falls to 0 dB for a constant answer, however near that is.
 CENTRED_SLACK_DB = 6.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class OutputEvidence:
-    """What the verdict on an output rests on.
-
-    Attributes:
-        scores: by targets beside the Keras model; without targets, against its outputs.
-        distance: from the Keras model's outputs.
-        verified: `agreement` (0…1) and `snr_db` when the file was verified, where recorded.
-        baseline: accuracy to compare with, 0…1; None not to.
-        class_names: the names of the classes.
-        symptoms: what looks wrong in inputs or outputs, each enough to fail.
-        examples: what the test data is made of, `images` or `examples`.
-        same_distribution: as of the test data's `Evaluation`.
-    """
-
-    scores: Scores
-    distance: Distance
-    verified: Mapping[str, float] = field(default_factory=dict)
-    baseline: float | None = None
-    class_names: tuple[str, ...] = ()
-    symptoms: tuple[str, ...] = ()
-    examples: str = "images"
-    same_distribution: bool = True
 
 
 def verdict_of(reasons: list[Reason]) -> Verdict:
@@ -104,11 +65,14 @@ def judge_output(found: OutputEvidence, limits: Limits) -> Iterator[Reason]:
         yield "fail", f"outputs hold NaN or infinity: {share:.1%} of all values"
     for symptom in found.symptoms:
         yield "fail", symptom
-    if found.scores.kind == "outputs":
-        yield from _against_outputs(found, limits)
-    else:
-        yield from _against_targets(found, limits)
-    yield from _as_verified(found, limits)
+    by_outputs = found.scores.kind == "outputs"
+    against = list((_against_outputs if by_outputs else _against_targets)(found, limits))
+    since = list(as_verified(found, limits))
+    yield from (*against, *since)
+    if not since and not (by_outputs and against):  # they speak of the same ratio
+        yield from more_than_chance(found)
+    if found.lost:
+        yield "fail", f"{found.lost}; {LOST_REMEDY}"
 
 
 def _against_outputs(found: OutputEvidence, limits: Limits) -> Iterator[Reason]:
@@ -122,7 +86,7 @@ def _against_outputs(found: OutputEvidence, limits: Limits) -> Iterator[Reason]:
             f"signal-to-noise ratio against the Keras model's outputs is {snr_db:.1f} dB, "
             f"below {least:g} dB {how}",
         )
-    elif -MAX_SNR_DB < centred_snr_db < least - CENTRED_SLACK_DB:  # none where nothing varies
+    elif not found.distance.is_constant and centred_snr_db < least - CENTRED_SLACK_DB:
         yield (
             "fail",
             "centred signal-to-noise ratio, of what varies from example to example, is "
@@ -213,29 +177,3 @@ def _sided(side: Side, what: str, limit: str, examples: str, *, beyond: str) -> 
         if side.examples is not None:
             more = f"about {side.examples:,} {examples} would decide it"
         yield "inconclusive", f"{what}, limit {limit}: {more}"
-
-
-def _as_verified(found: OutputEvidence, limits: Limits) -> Iterator[Reason]:
-    """The outputs must be about as near to the Keras model's as when the file was verified."""
-    now, then = found.distance, found.verified
-    if "agreement" in then and now.agreement is not None and found.same_distribution:
-        flips = (1 - then["agreement"]) * RECORDED_FLIPS_FACTOR + RECORDED_FLIPS_SLACK
-        if 1 - now.agreement > flips + ROUNDING:
-            yield (
-                "fail",
-                f"agrees with the Keras model on {now.agreement:.2%} of the {found.examples}, on "
-                f"{then['agreement']:.2%} when it was verified: other weights, labels, "
-                "preprocessing or input quantization than then",
-            )
-    if "snr_db" not in then:
-        return
-    least = min(then["snr_db"], ROUNDING_SNR_DB) - RECORDED_SNR_SLACK_DB
-    if not found.same_distribution:
-        least = min(then["snr_db"] - OTHER_DATA_SNR_SLACK_DB, limits.min_snr_db)
-    if now.snr_db < least:
-        yield (
-            "fail",
-            f"outputs differ from the Keras model's by {now.snr_db:.1f} dB of signal to noise, by "
-            f"{then['snr_db']:.1f} dB when it was verified: other weights, preprocessing or input "
-            "quantization than then",
-        )

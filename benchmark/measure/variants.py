@@ -11,6 +11,7 @@ from export.manifest import Manifest, check_file, read_manifest
 from export.model.recorded import read_request, size_bytes
 from export.model.request import file_sha256_of
 from export.runtimes.open import MODES
+from export.verify.promise import check_kept
 from train.common.errors import ArtifactError
 from train.common.record import RECORD_FILE, ReferenceOutputs
 from train.common.samples import Samples
@@ -167,6 +168,7 @@ def _rows(
         check_file(manifest)
         check_source(manifest, reference)
         check_overlap(manifest, hashes)
+        check_kept(manifest)
     except ArtifactError as error:
         problem = str(error)
     runtime = manifest.runtime if manifest else None

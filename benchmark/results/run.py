@@ -10,9 +10,9 @@ from typing import Annotated
 
 import numpy as np
 
+from benchmark.judge.evidence import Verdict
 from benchmark.judge.limits import Limits
 from benchmark.judge.metrics import Measure, Metric, TaskKind
-from benchmark.judge.verdict import Verdict
 from benchmark.measure.conditions import Conditions
 from benchmark.measure.latency import Latency
 from train.common.decode import Array

@@ -7,6 +7,8 @@ import numpy as np
 
 MAX_SNR_DB = 999.0  # stands for equal outputs, whose ratio has no number
 CHUNK_EXAMPLES = 256  # of outputs that may be larger than memory
+FLOAT32_STEPS = 4  # by which numbers of float32 may differ that are meant to be the same
+PROBABILITIES_SLACK = 0.01  # of their sum, in one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,14 +17,16 @@ class Distance:
 
     Attributes:
         finite: share of outputs that are finite numbers, 0…1.
-        agreement: share of examples with the same class; None where the outputs are no classes.
+        agreement: share of examples with the same class; None where the outputs are no classes:
+            there are no labels, and they are not probabilities.
         accuracy_drop: the reference's accuracy less the other's; None without labels.
         accuracy: the other's accuracy, 0…1; None without labels.
         max_abs_error: the largest difference of two outputs.
         span: the reference's largest output less its least.
         snr_db: power of the reference over power of the difference, in decibels.
         centred_snr_db: the same once the mean over the examples is taken off the reference: by
-            how much an answer that never changes falls short, which `snr_db` hides.
+            how much an answer that never changes falls short, which `snr_db` hides. -999 where
+            the reference itself is the same for all examples, and the other outputs are not equal.
         cosine: mean over examples of the cosine similarity; where an output is a single number,
             whose cosine is its sign, that of all examples' numbers.
     """
@@ -37,6 +41,11 @@ class Distance:
     centred_snr_db: float
     cosine: float
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether the reference is the same for all examples, so that nothing can be centred."""
+        return self.centred_snr_db == -MAX_SNR_DB
+
     def as_json(self) -> dict[str, Any]:
         """Returns the fields as a JSON object."""
         fields = asdict(self)
@@ -48,6 +57,19 @@ def are_classes(shape: tuple[int | None, ...]) -> bool:
     return len(shape) == 2 and (shape[1] or 0) > 1
 
 
+def are_probabilities(outputs: np.ndarray) -> bool:
+    """Returns whether each row of (N, C) is as a softmax makes it."""
+    if not are_classes(outputs.shape) or outputs.min() < 0:
+        return False
+    return bool((np.abs(outputs.sum(axis=1) - 1) <= PROBABILITIES_SLACK).all())
+
+
+def float32_noise(mean: np.ndarray) -> np.ndarray:
+    """Returns the power of differences that float32 cannot tell from none, for each number."""
+    noise: np.ndarray = (FLOAT32_STEPS * float(np.finfo(np.float32).eps) * mean) ** 2
+    return noise
+
+
 def distance(outputs: np.ndarray, reference: np.ndarray, labels: np.ndarray | None) -> Distance:
     """Compares outputs with reference outputs.
 
@@ -57,14 +79,14 @@ def distance(outputs: np.ndarray, reference: np.ndarray, labels: np.ndarray | No
         labels: (N,) integer classes, if there are any, of outputs (N, classes).
     """
     agreement = accuracy = drop = None
-    if are_classes(outputs.shape):
+    if labels is not None or are_probabilities(reference):
         predicted, expected = outputs.argmax(axis=1), reference.argmax(axis=1)
         agreement = float(np.mean(predicted == expected))
         if labels is not None:
             accuracy = float(np.mean(predicted == labels))
             drop = float(np.mean(expected == labels)) - accuracy
     count, size = len(reference), reference[0].size
-    mean = np.mean(reference.reshape(count, size), axis=0, dtype=np.float64)
+    mean = np.asarray(np.mean(reference.reshape(count, size), axis=0, dtype=np.float64))
     finite = noise = signal = power = product = variation = cosines = largest = 0.0
     for start in range(0, count, CHUNK_EXAMPLES):
         part = outputs[start : start + CHUNK_EXAMPLES].reshape(-1, size)
@@ -83,6 +105,8 @@ def distance(outputs: np.ndarray, reference: np.ndarray, labels: np.ndarray | No
         products = np.sum(found * wanted, axis=1)
         similar = np.divide(products, norms, out=np.zeros_like(norms), where=norms > 0)
         cosines += float(np.where(np.any(difference, axis=1), similar, 1).sum())
+    if variation <= count * float(float32_noise(mean).sum()):
+        variation = 0.0
     return Distance(
         finite=finite / (count * size),
         agreement=agreement,

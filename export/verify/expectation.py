@@ -62,6 +62,6 @@ class Expectation:
         The mean accuracy, 0…1, where labels are known; else the mean centred SNR against the Keras
         model's outputs, in decibels.
         """
-        found = self.distances(outputs).values()
+        found = [item for item in self.distances(outputs).values() if not item.is_constant]
         accuracies = [item.accuracy for item in found if item.accuracy is not None]
-        return float(np.mean(accuracies or [item.centred_snr_db for item in found]))
+        return float(np.mean(accuracies or [item.centred_snr_db for item in found] or [0.0]))

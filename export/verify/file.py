@@ -18,14 +18,17 @@ from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
 from export.settings import Settings
 from export.verify.expectation import Expectation
-from export.verify.graph import SHAPE_ARITHMETIC, Graph, read_graph
+from export.verify.floors import depth_noise
+from export.verify.graph.contents import SHAPE_ARITHMETIC, Graph
+from export.verify.graph.read import read_graph
 from export.verify.outputs import (
     MISSING_OPERATOR,
     TFLM,
+    check_channels,
     check_distance,
     check_runtimes,
-    depth_noise,
 )
+from export.verify.promise import check_promise
 from train.common.errors import ArtifactError
 from train.common.tensors import TensorSpec
 
@@ -90,13 +93,16 @@ def verify(
             *_check_tensors("input", given, expected.input_specs, settings),
             *_check_tensors("output", wanted, expected.output_specs, settings),
             _check_size(path.stat().st_size, expected.weights, graph, entry),
-            *_check_graph(graph, entry, settings),
+            *check_promise(entry, graph),
+            *_check_graph(graph, settings),
         ]
         findings: list[Check | Observation] = [_format_checker(path), *checks]
         if all(check.passed for check in checks):
-            noise = depth_noise(graph.products)
-            for name, found in expected.distances(predict(runner, expected.inputs)).items():
+            noise = depth_noise(graph.depth)
+            outputs = predict(runner, expected.inputs)
+            for name, found in expected.distances(outputs).items():
                 findings += check_distance(name, found, entry, expected, noise)
+                findings.append(check_channels(name, outputs[name], expected))
             allowed = 1.0 if strict else noise
             findings += check_runtimes(entry, settings, path, runner, expected, allowed)
     return Verification(
@@ -161,13 +167,11 @@ def _check_size(size_bytes: int, weights: int, graph: Graph, entry: Format) -> C
     )
 
 
-def _check_graph(graph: Graph, entry: Format, settings: Settings) -> list[Check]:
+def _check_graph(graph: Graph, settings: Settings) -> list[Check]:
     def none_of(name: str, found: list[str]) -> Check:
         return Check(name=name, value=", ".join(found) or "none", limit="none", passed=not found)
 
     checks = [none_of("foreign_operators", list(graph.foreign_operators))]
-    if entry.calibrated:
-        checks.append(none_of("float_operators", list(graph.float_operators)))
     if settings.batch is not None:
         shape = [name for name in graph.operators if name in SHAPE_ARITHMETIC]
         checks.append(none_of("shape_operators", shape))

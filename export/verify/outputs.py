@@ -15,8 +15,15 @@ from export.runtimes.predict import decode, encode_all
 from export.runtimes.runner import Runner, Values, unpack
 from export.runtimes.tflm import TFLMRunner, is_published_here
 from export.settings import Settings
-from export.verify.distance import Distance, are_classes
+from export.verify.channels import (
+    LOST_REMEDY,
+    MIN_CHANNEL_SNR_DB,
+    in_words,
+    lost_channels,
+)
+from export.verify.distance import MAX_SNR_DB, Distance, are_classes
 from export.verify.expectation import Expectation
+from export.verify.floors import MIN_CENTRED_SNR_DB, MIN_COSINE, least_agreement, sampling_error
 from train.common.errors import ArtifactError, MissingOperatorError
 from train.common.tensors import TensorSpec
 
@@ -30,35 +37,16 @@ MAX_FLIPS = {"float32": 0.002, "float16": 0.004, "dynamic": 0.004, "int16": 0.00
 MAX_DIFFERENCE = {"float32": 1e-4, "float16": 0.01, "dynamic": 0.1, "int16": 0.01, "int8": 0.2}
 # The centred SNR may be so much lower: the mean, which the plain one counts as signal, is gone.
 CENTRED_SLACK_DB = 6.0
-LIMITS_PRODUCTS = 3  # layers of the networks that the formats' limits were set on
-STANDARD_ERRORS = 1.96  # 95 %
+MOST_FLIPS = 0.15
+MOST_DIFFERENCE = 0.6  # of the outputs' span
+# Without labels, flips count where Keras's first class is ahead by this share of the span.
+DECISIVE_SHARE, MIN_DECISIVE = 0.1, 20
 # Nobody puts more weights into a microcontroller.
 TFLM_MAX_BYTES = 4 << 20
 TFLM = "tflm"
+CONSTANT = "constant"  # an observation
+SOFTMAX_OF_ONE = ": a softmax over one value is always 1, a sigmoid is meant"
 MISSING_OPERATOR = "_missing_operator"  # after the name of the runtime or kernels
-
-
-def sampling_error(share: float, count: int) -> float:
-    """Returns how far a share of some examples may be from its limit by chance, 95 %.
-
-    Of a few dozen examples one that changes its class is no evidence against a file. The normal
-    approximation, of a share in 0…1 of `count` examples.
-    """
-    return STANDARD_ERRORS * math.sqrt(max(share * (1 - share), 1 / count) / count)
-
-
-def depth_noise(products: int) -> float:
-    """Returns how much more noise a network may have than those that limits were set on, ≥ 1.
-
-    Each layer rounds its weights and its outputs; such errors are independent, and their powers
-    add up. Set after measuring: of networks with random weights, 53 layers deep, int8 files lie
-    4 to 8 decibels within these limits, wrong ones (another scale of the input, channels swapped)
-    at 0 decibels or below.
-
-    Args:
-        products: how many operators of the file multiply by weights.
-    """
-    return max(1.0, products / LIMITS_PRODUCTS)
 
 
 def check_distance(
@@ -67,7 +55,7 @@ def check_distance(
     """Returns what is to be said of an output's distance to the Keras model's.
 
     Without labels, agreement is only observed: the classes of a model that cannot tell its
-    examples apart say little.
+    examples apart say little. An output that is the same for all examples is held to its values.
 
     Args:
         name: the output's.
@@ -77,13 +65,24 @@ def check_distance(
         noise: how much more of it the file may have by its depth.
     """
     limits, suffix, count = entry.limits, expected.suffix(name), expected.count
+    reference = expected.outputs[name]
     amplitude, decibels = math.sqrt(noise), 10 * math.log10(noise)
-    snr_db = limits.snr_db - decibels
+    snr_db = max(limits.snr_db - decibels, MIN_CENTRED_SNR_DB)
     findings: list[Check | Observation] = [
         Check.at_least(f"finite_outputs{suffix}", found.finite, 1)
     ]
+    largest = min(limits.max_abs_error * amplitude, 1.0) * max(1, found.span)
+    most_abs = Check.at_most(f"max_abs_error{suffix}", found.max_abs_error, largest)
+    if found.is_constant:
+        is_one = reference.shape[-1] == 1 and np.allclose(reference, 1, atol=1e-6)
+        value = f"output {name!r} is the same for all examples{SOFTMAX_OF_ONE * is_one}"
+        findings.append(Observation(name=f"{CONSTANT}{suffix}", value=value))
+        if found.snr_db > -MAX_SNR_DB:
+            findings.append(Check.at_least(f"snr_db{suffix}", found.snr_db, snr_db))
+        return [*findings, most_abs]
     if found.accuracy_drop is not None and found.agreement is not None:
         share = 1 - (1 - limits.agreement) * amplitude
+        share = max(share, least_agreement(reference))
         least = share - sampling_error(share, count)
         most = limits.accuracy_drop + sampling_error(found.agreement, count)
         findings += [
@@ -92,15 +91,27 @@ def check_distance(
         ]
     elif found.agreement is not None:
         findings.append(Observation(name=f"agreement{suffix}", value=found.agreement))
-    largest = limits.max_abs_error * amplitude * max(1, found.span)
-    centred_db = snr_db - CENTRED_SLACK_DB
+    centred_db = max(snr_db - CENTRED_SLACK_DB, MIN_CENTRED_SNR_DB)
+    cosine = max(1 - (1 - limits.cosine) * noise, MIN_COSINE)
     return [
         *findings,
-        Check.at_most(f"max_abs_error{suffix}", found.max_abs_error, largest),
+        most_abs,
         Check.at_least(f"snr_db{suffix}", found.snr_db, snr_db),
         Check.at_least(f"variation_db{suffix}", found.centred_snr_db, centred_db),
-        Check.at_least(f"cosine{suffix}", found.cosine, 1 - (1 - limits.cosine) * noise),
+        Check.at_least(f"cosine{suffix}", found.cosine, cosine),
     ]
+
+
+def check_channels(name: str, outputs: np.ndarray, expected: Expectation) -> Check:
+    """Returns the check that an output keeps each of its channels."""
+    reference = expected.outputs[name]
+    lost = lost_channels(outputs, reference)
+    return Check(
+        name=f"channels{expected.suffix(name)}",
+        value=in_words(name, reference.shape, lost) if lost else "none lost",
+        limit=f"{MIN_CHANNEL_SNR_DB:g} dB or more; {LOST_REMEDY}" if lost else "none lost",
+        passed=not lost,
+    )
 
 
 def check_runtimes(
@@ -185,24 +196,35 @@ class _OwnOutputs:
         for spec, mine, their in zip(self.specs, self.outputs, theirs, strict=True):
             suffix, mine = self.expected.suffix(spec.name), mine[: len(their)]
             if are_classes(mine.shape):
-                flips = float(np.mean(their.argmax(axis=1) != mine.argmax(axis=1)))
+                counted = np.ones(len(mine), bool)
+                if spec.name not in self.expected.labels:
+                    counted = decisive(self.expected.outputs[spec.name][: len(mine)])
+                is_flip = their.argmax(axis=1) != mine.argmax(axis=1)
+                flips = float(np.mean(is_flip[counted] if counted.any() else is_flip))
                 title = f"{name}_flips{suffix}"
-                if spec.name in self.expected.labels:
-                    most = MAX_FLIPS[self.activations] * amplitude
-                    most += sampling_error(most, len(mine))
+                if spec.name in self.expected.labels or counted.sum() >= MIN_DECISIVE:
+                    most = min(MAX_FLIPS[self.activations] * amplitude, MOST_FLIPS)
+                    most += sampling_error(most, int(counted.sum()))
                     findings.append(Check.at_most(title, flips, most))
                 else:
                     findings.append(Observation(name=title, value=flips))
             difference = float(np.abs(decode(their, spec) - decode(mine, spec)).max())
             reference = self.expected.outputs[spec.name]
             span = max(1.0, float(reference.max() - reference.min()))
-            limit = MAX_DIFFERENCE[self.activations] * amplitude * span
+            limit = min(MAX_DIFFERENCE[self.activations] * amplitude, MOST_DIFFERENCE) * span
             unit = spec.scale or 1.0
             kind = "max_abs" if spec.scale is None else "max_lsb"
             findings.append(
                 Check.at_most(f"{name}_{kind}{suffix}", difference / unit, limit / unit)
             )
         return findings
+
+
+def decisive(reference: np.ndarray) -> np.ndarray:
+    """Returns which of (N, C) outputs have a first class that noise does not change, (N,) bool."""
+    second, first = np.partition(reference, -2, axis=1)[:, -2:].T
+    found: np.ndarray = first - second >= DECISIVE_SHARE * max(float(np.ptp(reference)), 1e-30)
+    return found
 
 
 def _invoke_some(runner: Runner, stored: Values, clock_s: Callable[[], float]) -> Values:

@@ -98,6 +98,18 @@ def last_layer(change: Change) -> MakeFile:
     return make
 
 
+def without_softmax(like: str, folders: Folders) -> bytes:
+    """The classes stay the same; the outputs are no probabilities."""
+    model = folders.model()
+    model.layers[-1].activation = keras.activations.linear
+    return folders.convert(like, model)
+
+
+def bytes_of(other: str) -> MakeFile:
+    """Takes the file of another format."""
+    return lambda like, folders: folders.file(other)
+
+
 def in_front(layer: Any) -> MakeFile:
     """Puts a layer between the input and the model."""
 
@@ -185,6 +197,28 @@ FAULTS = {
     "edited-accuracy": Fault((INT8,), "edited", edit=update("source", accuracy=1), sealed=False),
     "overlap": Fault((INT8,), "overlaps .*: 3 of its 500", edit=some_test_images),
 }
+# Planted under the format's own name, which promises types of weights, activations and input.
+BROKEN_PROMISES = {
+    "tflite-float32": "tflite-int8",
+    "tflite-float16": "tflite-float32",
+    "tflite-dynamic": "tflite-float32",
+    "tflite-int8": "tflite-float32",
+    "tflite-int16x8": "tflite-int8",
+    "tflite-int8-pruned": "tflite-dynamic",
+    "tflite-int8-qat": "tflite-int16x8",
+    "tflite-int4": "tflite-float16",
+    "onnx-float32": "onnx-float16",
+    "onnx-float16": "onnx-float32",
+    "onnx-dynamic": "onnx-float32",
+    "onnx-int8": "onnx-dynamic",
+}
+UNRECORDED = update(checks=[], observations=[])
+# Planted under the format's own name, with a manifest that recorded no check.
+UNCHECKED = (
+    {FLOAT: without_softmax, INT8: without_softmax, ONNX: without_softmax, INT16: NOISE},
+    {FLOAT: SWAPPED, INT8: SCALE_OFF, ONNX: TRANSPOSED, INT16: ONLY_BIAS},
+    {FLOAT: other_weights, INT8: ONLY_BIAS, ONNX: ONLY_BIAS, INT16: SWAPPED},
+)
 CONTROLS = {
     "converted": Fault((FLOAT, INT8, ONNX), "", last_layer(np.array)),
     "packed": Fault((INT8,), "", input_quantization()),

@@ -19,15 +19,21 @@ from export.model.load import load_model
 from export.pipeline import ExportConfig, export_formats
 from export.settings import ExportOptions, resolve
 from tests.benchmark.faults import (
+    BROKEN_PROMISES,
     CONTROLS,
     FAULTS,
     FLOAT,
     INT8,
     ONNX,
     PRUNED,
+    UNCHECKED,
+    UNRECORDED,
+    Fault,
     Folders,
+    bytes_of,
     plant,
     rows_of,
+    update,
 )
 from tests.commands import GATE, run_in_process
 from train.common.progress import progress
@@ -85,6 +91,34 @@ def test_a_fault_is_caught_and_named(row: str, results: dict[str, Any]) -> None:
     reasons = "\n".join(results[row]["reasons"])
     assert results[row]["verdict"] in ("fail", "error"), reasons
     assert re.search(fault.symptom, reasons), reasons
+
+
+def test_a_file_of_another_type_than_its_name_promises_is_an_error(
+    folders: Folders, tmp_path: Path
+) -> None:
+    for model in folders.honest.glob("model.*"):
+        shutil.copy(model, tmp_path)
+    for like, other in BROKEN_PROMISES.items():
+        edit = update(options={"io_dtype": "float32"}) if like == INT8 else UNRECORDED
+        plant(like, like, Fault((like,), "", bytes_of(other), edit), folders, tmp_path)
+    code, found = benchmark(tmp_path)
+    assert (code, set(found)) == (1, set(BROKEN_PROMISES))
+    for like, row in found.items():
+        assert row["verdict"] == "error", like
+        assert f"is not what {like} promises" in row["reasons"][0]
+
+
+@pytest.mark.parametrize("number", range(len(UNCHECKED)))
+def test_without_recorded_checks_a_format_has_limits_of_its_own(
+    number: int, folders: Folders, tmp_path: Path
+) -> None:
+    for model in folders.honest.glob("model.*"):
+        shutil.copy(model, tmp_path)
+    for like, file in UNCHECKED[number].items():
+        plant(like, like, Fault((like,), "", file, UNRECORDED), folders, tmp_path)
+    _, found = benchmark(tmp_path)
+    assert found.keys() == UNCHECKED[number].keys()
+    assert {like: row["verdict"] for like, row in found.items()} == dict.fromkeys(found, "fail")
 
 
 @pytest.mark.parametrize("name", ["other-weights", "swapped", "saturated", "calibrated-on-noise"])

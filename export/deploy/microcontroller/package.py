@@ -24,7 +24,7 @@ from export.formats import FORMATS, TFLM, TFLM_MODEL
 from export.manifest import SCHEMA_VERSION, Manifest
 from export.runtimes.predict import encode
 from export.settings import Settings
-from export.verify.graph import read_graph
+from export.verify.graph.read import read_graph
 from train.common.artifact import (
     file_sha256,
     is_sealed,

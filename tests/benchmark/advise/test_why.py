@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from export.verify.graph import read_graph
+from export.verify.graph.read import read_graph
 from tests.commands import GATE, Completed, assert_one_line_error, run_in_process
 
 pytestmark = pytest.mark.slow

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.advise.candidates import Quality
+from benchmark.judge.evidence import Verdict
 from benchmark.judge.rows import Result
 from benchmark.judge.scoring.classification import compare, score_classes
-from benchmark.judge.verdict import Verdict
 from benchmark.measure.latency import Round, summarize
 from benchmark.measure.variants import Variant
 from benchmark.measure.worker.timing import WarmUp

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.judge.verdict import Verdict
+from benchmark.judge.evidence import Verdict
 from tests.benchmark.measure.raw import LIMITS, Outputs, concluded, tasks
 
 RANDOM = np.random.default_rng(3)
@@ -116,14 +116,13 @@ def test_a_constant_answer_is_named(tmp_path: Path) -> None:
 
 def test_by_top_5_the_wrong_order_of_the_first_five_is_no_loss(tmp_path: Path) -> None:
     """The two largest outputs of every example change places: all are lost by accuracy."""
-    swapped, order = SCORES.copy(), SCORES.argsort(axis=1)
-    rows = np.arange(COUNT)
-    swapped[rows, order[:, -1]], swapped[rows, order[:, -2]] = (
-        SCORES[rows, order[:, -2]],
-        SCORES[rows, order[:, -1]],
-    )
+    scores, rows = SCORES.copy(), np.arange(COUNT)
+    second, first = SCORES.argsort(axis=1)[:, -2:].T
+    scores[rows, first] = scores[rows, second] + 0.5
+    swapped = scores.copy()
+    swapped[rows, first], swapped[rows, second] = scores[rows, second], scores[rows, first]
     by_accuracy, by_top_5 = (
-        concluded(tmp_path, tasks({"c": SCORES}, {"c": LABELS}, metric=metric), {"c": swapped})
+        concluded(tmp_path, tasks({"c": scores}, {"c": LABELS}, metric=metric), {"c": swapped})
         for metric in (None, "top-5")
     )
     assert by_accuracy.verdict == "fail"

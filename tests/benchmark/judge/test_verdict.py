@@ -3,9 +3,10 @@ from dataclasses import replace
 import pytest
 
 from benchmark.judge.drop import paired_drop
+from benchmark.judge.evidence import OutputEvidence, Verdict
 from benchmark.judge.limits import Limits
 from benchmark.judge.scoring.scores import Accuracy, Paired, Scores
-from benchmark.judge.verdict import OutputEvidence, Verdict, judge_file, judge_output, verdict_of
+from benchmark.judge.verdict import judge_file, judge_output, verdict_of
 from export.verify.distance import Distance
 
 LIMITS = Limits(baseline=0.886, tolerance=0.01)

@@ -12,10 +12,10 @@ from benchmark.advise.candidates import quality_of
 from benchmark.advise.explain import Explanation
 from benchmark.advise.recommend import recommend
 from benchmark.config import BenchmarkConfig
+from benchmark.judge.evidence import Verdict
 from benchmark.judge.limits import Limits
 from benchmark.judge.rows import Result
 from benchmark.judge.scoring.classification import compare
-from benchmark.judge.verdict import Verdict
 from benchmark.measure.conditions import Conditions
 from benchmark.measure.latency import Round, summarize
 from benchmark.measure.settings import MeasureSettings

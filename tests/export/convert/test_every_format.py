@@ -14,7 +14,7 @@ from export.formats import BITS_PER_WEIGHT, FORMATS, Format
 from export.runtimes.open import open_runner
 from export.runtimes.predict import decode, encode, predict
 from export.settings import ExportOptions, Settings
-from export.verify.graph import read_graph
+from export.verify.graph.read import read_graph
 from tests.export.conftest import Tiny, settings_of, shared_options
 from train.common.errors import ToolkitError
 

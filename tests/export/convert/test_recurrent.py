@@ -10,7 +10,8 @@ from export.convert.source import SourceModel
 from export.formats import FORMATS
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
-from export.verify.graph import RECURRENT, read_graph
+from export.verify.graph.contents import RECURRENT
+from export.verify.graph.read import read_graph
 from tests.export.conftest import load_source
 from tests.export.convert.repeated import LAYERS, converted, save_recurrent
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tf_keras
 
-from export.verify.graph import SHAPE_ARITHMETIC, read_graph
+from export.verify.graph.contents import SHAPE_ARITHMETIC
+from export.verify.graph.read import read_graph
 from tests.export.model.conftest import (
     HIDDEN,
     assert_converts,

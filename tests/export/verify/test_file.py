@@ -21,7 +21,8 @@ from export.runtimes.tflm import TFLMRunner
 from export.settings import ExportOptions
 from export.verify.distance import MAX_SNR_DB, distance
 from export.verify.file import _check_graph, _format_checker, verify
-from export.verify.graph import Graph, read_graph
+from export.verify.graph.contents import Graph
+from export.verify.graph.read import read_graph
 from export.verify.outputs import _invoke_some
 from tests.export.conftest import Tiny, load_tiny, settings_of, with_operator
 from train.common.errors import ArtifactError, CheckError, ToolkitError
@@ -54,7 +55,9 @@ def test_unfrozen_variables_are_caught_by_size(tiny: Tiny, tmp_path: Path) -> No
 
 def test_a_float_model_in_place_of_an_integer_one_is_caught(tiny: Tiny, tmp_path: Path) -> None:
     path = tiny.made("tflite-dynamic").path
-    assert failed(INT8, path.read_bytes(), tiny, tmp_path) == ["input", "output", "float_operators"]
+    assert failed(INT8, path.read_bytes(), tiny, tmp_path) == [
+        *("input", "output", "activation_types", "float_operators")
+    ]
     # its products are of real inputs and integer weights
     assert read_graph(path).float_operators == ("FULLY_CONNECTED", "FULLY_CONNECTED", "SOFTMAX")
 
@@ -96,9 +99,9 @@ def test_a_layer_that_was_not_clustered_is_caught() -> None:
     few, many = (np.arange(count, dtype=np.int8) for count in (16, 17))
     for kernels, passed in (((few, few), True), ((few, many), False), ((many, few), False)):
         graph = Graph(
-            operators=(), float_operators=(), foreign_operators=(), products=2, kernels=kernels
+            operators=(), float_operators=(), foreign_operators=(), depth=2, kernels=kernels
         )
-        (check,) = (c for c in _check_graph(graph, entry, settings_of(entry)) if c.limit != "none")
+        (check,) = (c for c in _check_graph(graph, settings_of(entry)) if c.limit != "none")
         assert (check.name, check.passed) == ("distinct_weights", passed)
 
 
@@ -136,16 +139,20 @@ def test_a_file_that_the_reference_kernels_cannot_run_is_compared_on_others(
     assert float(checks["builtin_kernels_max_abs"].value) < 1e-4
 
 
-def test_without_labels_the_classes_are_only_observed(tiny: Tiny, tmp_path: Path) -> None:
+def test_without_labels_classes_are_compared_where_they_are_decided(
+    tiny: Tiny, tmp_path: Path
+) -> None:
     """A model that cannot tell its examples apart gives one class or the other by chance."""
     path = tiny.made(INT8.name).path
     unlabelled = replace(tiny.expected, labels={})
     found = verify(INT8, settings_of(INT8), path, unlabelled)
     checks = {check.name for check in found.checks}
+    assert {"reference_kernels_flips", "tflm_flips"} <= checks
+    assert not {"agreement", "accuracy_drop"} & checks
+    undecided = {name: np.full_like(v, 0.1) for name, v in tiny.expected.outputs.items()}
+    found = verify(INT8, settings_of(INT8), path, replace(unlabelled, outputs=undecided))
     seen = {observation.name for observation in found.observations}
-    of_classes = {"agreement", "reference_kernels_flips", "tflm_flips"}
-    assert of_classes <= seen
-    assert not (of_classes | {"accuracy_drop"}) & checks
+    assert {"constant", "reference_kernels_flips", "tflm_flips"} <= seen
 
 
 def test_an_operator_that_tflm_lacks_is_named_and_fails_nothing(tiny: Tiny, tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """The limits that outputs are held to."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from export.formats import FORMATS
-from export.manifest import Check
-from export.verify.distance import Distance
+from export.formats import FORMATS, Format
+from export.manifest import Check, Observation
+from export.verify.distance import Distance, distance
 from export.verify.expectation import Expectation
 from export.verify.outputs import check_distance
 from train.common.tensors import TensorSpec
@@ -51,3 +53,35 @@ def test_every_distance_alone_can_fail_a_file(
     found = Distance(**{**GOOD, measure: value}, accuracy=0.9, span=1.0)
     checks = check_distance("scores", found, INT8, EXPECTED, noise=1.0)
     assert [c.name for c in checks if isinstance(c, Check) and not c.passed] == failed
+
+
+@pytest.mark.parametrize("entry", FORMATS.values(), ids=FORMATS)
+@pytest.mark.parametrize("noise", [1.0, 20.0, 1e6])
+def test_the_mean_output_is_refused_however_deep_the_network(entry: Format, noise: float) -> None:
+    found = Distance(**{**GOOD, "centred_snr_db": 0.0}, accuracy=0.9, span=1.0)
+    checks = check_distance("scores", found, entry, EXPECTED, noise)
+    limits = {c.name: str(c.limit) for c in checks if isinstance(c, Check)}
+    assert float(limits["variation_db"].split()[1]) > 6
+    assert float(limits["snr_db"].split()[1]) > 6
+
+
+def test_the_commonest_class_for_all_is_refused_however_deep_the_network() -> None:
+    outputs = np.eye(3)[np.arange(COUNT) % 3]
+    expected = replace(EXPECTED, outputs={"scores": outputs})
+    found = Distance(**{**GOOD, "agreement": 0.34}, accuracy=0.34, span=1.0)
+    checks = check_distance("scores", found, INT8, expected, noise=1e6)
+    assert [c.name for c in checks if isinstance(c, Check) and not c.passed] == ["agreement"]
+
+
+def test_an_output_that_never_changes_is_judged_by_its_values_and_said_in_words() -> None:
+    ones = np.ones((COUNT, 1), np.float32)
+    expected = replace(EXPECTED, outputs={"scores": ones - np.float32(6e-8)}, labels={})
+    found = distance(ones, expected.outputs["scores"], None)
+    assert found.is_constant
+    near = check_distance("scores", found, FORMATS["tflite-float32"], expected, noise=1.0)
+    assert all(c.passed for c in near if isinstance(c, Check))
+    (seen,) = (found.value for found in near if isinstance(found, Observation))
+    assert "is the same for all examples: a softmax over one value" in str(seen)
+    far = distance(ones / 2, expected.outputs["scores"], None)
+    wrong = check_distance("scores", far, INT8, expected, noise=1.0)
+    assert [c.name for c in wrong if isinstance(c, Check) and not c.passed] == ["snr_db"]

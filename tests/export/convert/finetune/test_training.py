@@ -19,7 +19,7 @@ from export.model.loaded import SIGNATURE
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
 from export.settings import ExportOptions
-from export.verify.graph import read_graph
+from export.verify.graph.read import read_graph
 from tests.export.conftest import settings_of
 from tests.export.convert.finetune.finetune_models import (
     chain,

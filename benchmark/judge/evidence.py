@@ -1,0 +1,43 @@
+"""What a verdict rests on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from benchmark.judge.scoring.scores import Scores
+from export.formats import Limits as FormatLimits
+from export.verify.distance import Distance
+
+Verdict = Literal["pass", "fail", "inconclusive", "error"]
+Reason = tuple[Verdict, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputEvidence:
+    """What the verdict on an output rests on.
+
+    Attributes:
+        scores: by targets beside the Keras model; without targets, against its outputs.
+        distance: from the Keras model's outputs.
+        verified: `agreement` (0…1) and `snr_db` when the file was verified, where recorded.
+        baseline: accuracy to compare with, 0…1; None not to.
+        class_names: the names of the classes.
+        symptoms: what looks wrong in inputs or outputs, each enough to fail.
+        examples: what the test data is made of, `images` or `examples`.
+        same_distribution: as of the test data's `Evaluation`.
+        limits: what verification demands of the format; None where its name is in no table.
+        least_agreement: more than which chance would do, 0…1; None where that says nothing.
+        lost: which channels the export has lost, in words; none where it is empty.
+    """
+
+    scores: Scores
+    distance: Distance
+    verified: Mapping[str, float] = field(default_factory=dict)
+    baseline: float | None = None
+    class_names: tuple[str, ...] = ()
+    symptoms: tuple[str, ...] = ()
+    examples: str = "images"
+    same_distribution: bool = True
+    limits: FormatLimits | None = None
+    least_agreement: float | None = None
+    lost: str = ""

@@ -1,0 +1,87 @@
+"""Does an export do as when it was verified, and more than an answer that never changes?"""
+
+import math
+from collections.abc import Iterator
+
+from benchmark.judge.evidence import OutputEvidence, Reason
+from benchmark.judge.limits import Limits
+from benchmark.judge.statistics import ROUNDING
+from export.verify.floors import MIN_CENTRED_SNR_DB
+
+# How much worse an export may do on the test data than when it was verified: the share of other
+# predictions by half and half a point, the signal-to-noise ratio by 3 dB. Honest exports stay well
+# within; another model's weights or another preprocessing don't.
+RECORDED_FLIPS_FACTOR = 1.5
+RECORDED_FLIPS_SLACK = 0.005
+RECORDED_SNR_SLACK_DB = 3.0
+# Test data that is not drawn as the data was that verified an export may hold an example whose
+# outputs lie beyond all that calibrated it. So a ratio has to be much less than then, and small.
+OTHER_DATA_SNR_SLACK_DB = 10.0
+# Outputs nearer than this differ by the rounding of float32, which is another on other data.
+ROUNDING_SNR_DB = 100.0
+# Of the deepest networks that verification knows, against those that the formats' limits are for.
+DEEPEST_NOISE = 16.0
+# On other data than calibrated it, one example may lie so far out that it is most of the noise.
+OTHER_DATA_CENTRED_SNR_DB = 3.0
+
+
+def as_verified(found: OutputEvidence, limits: Limits) -> Iterator[Reason]:
+    """Yields how the outputs are further from the Keras model's than when the file was verified.
+
+    What was not recorded, or is worse than what any file of the format is written with, is taken
+    to be as bad as that.
+    """
+    now, then = found.distance, found.verified
+    agreement, snr_db = then.get("agreement"), then.get("snr_db")
+    if found.limits is not None:
+        least_db = found.limits.snr_db - 10 * math.log10(DEEPEST_NOISE)
+        snr_db = least_db if snr_db is None else max(snr_db, least_db)
+        if found.scores.accuracy is not None:
+            least = 1 - (1 - found.limits.agreement) * math.sqrt(DEEPEST_NOISE)
+            agreement = max(least, agreement or 0)
+    if not found.same_distribution:
+        agreement = None
+    preprocessing = "preprocessing or input quantization than then"
+    if agreement is not None and now.agreement is not None:
+        flips = (1 - agreement) * RECORDED_FLIPS_FACTOR + RECORDED_FLIPS_SLACK
+        if 1 - now.agreement > flips + ROUNDING:
+            yield (
+                "fail",
+                f"agrees with the Keras model on {now.agreement:.2%} of the {found.examples}, on "
+                f"{agreement:.2%} {_when(agreement, then.get('agreement'))}: other weights, "
+                f"labels, {preprocessing}",
+            )
+    if snr_db is None:
+        return
+    least_db = min(snr_db, ROUNDING_SNR_DB) - RECORDED_SNR_SLACK_DB
+    if not found.same_distribution:
+        least_db = min(snr_db - OTHER_DATA_SNR_SLACK_DB, limits.min_snr_db)
+    if now.snr_db < least_db:
+        yield (
+            "fail",
+            f"outputs differ from the Keras model's by {now.snr_db:.1f} dB of signal to noise, by "
+            f"{snr_db:.1f} dB {_when(snr_db, then.get('snr_db'))}: other weights, {preprocessing}",
+        )
+
+
+def more_than_chance(found: OutputEvidence) -> Iterator[Reason]:
+    """Yields that an answer is no better than one that never changes, whatever was recorded."""
+    now, agreement = found.distance, found.distance.agreement
+    least = MIN_CENTRED_SNR_DB if found.same_distribution else OTHER_DATA_CENTRED_SNR_DB
+    if not now.is_constant and now.centred_snr_db < least:
+        yield (
+            "fail",
+            "centred signal-to-noise ratio against the Keras model's outputs is "
+            f"{now.centred_snr_db:.1f} dB, below {least:g} dB; an answer that never changes has 0",
+        )
+    chance = found.least_agreement
+    if chance is not None and agreement is not None and agreement < chance:
+        yield (
+            "fail",
+            f"agrees with the Keras model on {agreement:.2%} of the {found.examples}, expected "
+            f"more than chance, {chance:.2%}",
+        )
+
+
+def _when(value: float, recorded: float | None) -> str:
+    return "when it was verified" if value == recorded else "by what its format demands"

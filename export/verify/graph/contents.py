@@ -1,0 +1,36 @@
+"""What is inside an exported file: operators, which of them compute in float, stored weights."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+# The operator that only exists because a dimension is not fixed, with STRIDED_SLICE and PACK after
+# it; without it those two are the model's own.
+SHAPE_ARITHMETIC = ("SHAPE",)
+# ONNX's operators that hold a recurrent layer or a loop; integer formats have no such thing.
+RECURRENT = ("LSTM", "GRU", "RNN", "Loop", "Scan")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Graph:
+    """A model's graph in the order of execution.
+
+    Attributes:
+        operators: their names.
+        float_operators: those that compute in float where an integer model should not.
+        foreign_operators: those that the plain runtime lacks (Select-TF, custom).
+        depth: how many distinct layers with weights are in series.
+        kernels: the stored weights of matrix products, of the dtype they are stored in.
+        weights, activations: as `products.precisions` has them.
+        channels: how many channels of a `.tflite` file have a scale, a zero point and a bias.
+    """
+
+    operators: tuple[str, ...]
+    float_operators: tuple[str, ...]
+    foreign_operators: tuple[str, ...]
+    depth: int
+    kernels: tuple[np.ndarray, ...]
+    weights: Mapping[str, int] = field(default_factory=dict)
+    activations: Mapping[str, int] = field(default_factory=dict)
+    channels: int = 0

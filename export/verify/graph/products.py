@@ -1,0 +1,59 @@
+"""The operators that multiply by stored weights, and what the weights say of a graph."""
+
+from collections import Counter
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+
+# Operators of either family that multiply by weights, or values by each other, and which of their
+# inputs are the weights. Each layer's roundings add to the last one's.
+PRODUCTS: dict[str, tuple[int, ...]] = {
+    **dict.fromkeys(("CONV_2D", "DEPTHWISE_CONV_2D", "CONV_3D", "FULLY_CONNECTED"), (1,)),
+    **dict.fromkeys(("TRANSPOSE_CONV", "Conv", "ConvTranspose", "ConvInteger"), (1,)),
+    **dict.fromkeys(("BATCH_MATMUL", "Gemm", "MatMul", "MatMulInteger", "Einsum"), (0, 1)),
+    **dict.fromkeys(("LSTM", "GRU", "RNN", "DynamicQuantizeLSTM"), (1, 2)),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": (2, 6),  # of the forget gate, which every LSTM has
+}
+# Those whose weights every format quantizes, if they are large enough for the runtime's kernels.
+DENSE = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "Conv", "Gemm", "MatMul")
+INTEGER = ("ConvInteger", "MatMulInteger")  # ONNX's, of ranges found at run time
+MIN_QUANTIZED = 1024  # numbers; TFLite's dynamic range leaves smaller weights in float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """Stored weights that an operator multiplies by.
+
+    Attributes:
+        key: the same for the same weights, wherever they are stored.
+        size: how many numbers they are.
+        dtype: as they are stored.
+        operator: its name.
+        activations: the dtype of what they are multiplied with; `dynamic` where that is float, and
+            turned to integers for the product.
+    """
+
+    key: Hashable
+    size: int
+    dtype: str
+    operator: str
+    activations: str
+
+
+def precisions(found: Iterable[Weights]) -> tuple[Counter[str], Counter[str]]:
+    """Returns how many weights of dense layers are stored in each dtype, and what they multiply.
+
+    Small ones, and those that several operators read, as of recurrent layers written out, are left
+    out: runtimes have no integer kernels for some of them.
+
+    Returns:
+        The numbers by the dtype they are stored in, and the layers by that of their inputs.
+    """
+    dense = [weights for weights in found if weights.operator in (*DENSE, *INTEGER)]
+    readers = Counter(weights.key for weights in dense)
+    numbers: Counter[str] = Counter()
+    layers: Counter[str] = Counter()
+    for weights in dense:
+        if readers[weights.key] == 1 and weights.size >= MIN_QUANTIZED:
+            numbers[weights.dtype] += weights.size
+            layers[weights.activations] += 1
+    return numbers, layers

@@ -1,0 +1,175 @@
+"""Reads the graph of a `.tflite` file; the schema is that of `ai_edge_litert`."""
+
+import struct
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from export.verify.graph.contents import Graph
+from export.verify.graph.depth import Layers, Step, longest_path
+from export.verify.graph.products import PRODUCTS, Weights, precisions
+from train.common.errors import ArtifactError
+
+# Operators that convert between real and quantized values are float on one side by nature.
+CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
+# What reading a file raises whose numbers point nowhere.
+DAMAGED = (
+    *(AttributeError, IndexError, KeyError, TypeError, ValueError),
+    *(StopIteration, RecursionError, struct.error),
+)
+
+
+def read_tflite(path: Path) -> Graph:
+    """Returns the graph in a `.tflite` file.
+
+    Raises:
+        ArtifactError: it is not one.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    content = path.read_bytes()
+    if len(content) < 8 or not schema.Model.ModelBufferHasIdentifier(content, 0):
+        raise ArtifactError(f"{path} does not carry TFLite's file identifier")
+    try:
+        model = schema.ModelT.InitFromPackedBuf(content)
+        # loops and conditions have subgraphs of their own
+        names = _Names(operators=_named(schema.BuiltinOperator), dtypes=_named(schema.TensorType))
+        parts = [_Subgraph(model, part, names) for part in model.subgraphs]
+        return Graph(
+            operators=tuple(name for part in parts for name, _ in part.operators),
+            float_operators=tuple(name for part in parts for name in part.floats),
+            foreign_operators=tuple(name for part in parts for name in part.foreign),
+            depth=longest_path(_steps(parts, 0)),
+            kernels=tuple(kernel for part in parts for kernel in part.kernels),
+            channels=sum(_channels(tensor) for tensor in model.subgraphs[0].tensors),
+            **dict(
+                zip(
+                    ("weights", "activations"),
+                    precisions(weights for part in parts for weights in part.weights),
+                    strict=True,
+                )
+            ),
+        )
+    except DAMAGED as error:
+        raise ArtifactError(f"{path} is a damaged TFLite file: {error}") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Names:
+    """The schema's names of operators and of dtypes, by their numbers."""
+
+    operators: Mapping[int, str]
+    dtypes: Mapping[int, str]
+
+
+def _named(numbers: type) -> dict[int, str]:
+    return {number: name for name, number in vars(numbers).items() if name.isupper()}
+
+
+class _Subgraph:
+    """What is to be known of a subgraph.
+
+    Attributes:
+        operators: their names, and the operators.
+        floats, foreign, kernels: as of the whole `Graph`.
+        weights: what they multiply by.
+        layers: the keys of the weights of each operator, by its place.
+        stored: the stored tensor that each tensor is made of, if that is all.
+    """
+
+    def __init__(self, model: Any, graph: Any, names: _Names) -> None:
+        self._names = names
+        self.operators: list[tuple[str, Any]] = []
+        self.floats: list[str] = []
+        self.foreign: list[str] = []
+        self.kernels: list[np.ndarray] = []
+        self.weights: list[Weights] = []
+        self.layers: dict[int, Layers] = {}
+        self.stored = stored = {
+            index: tensor
+            for index, tensor in enumerate(graph.tensors)
+            if (data := model.buffers[tensor.buffer].data) is not None and len(data)
+        }
+        for place, operator in enumerate(graph.operators):
+            code = model.operatorCodes[operator.opcodeIndex]
+            name = names.operators[max(code.builtinCode, code.deprecatedBuiltinCode)]
+            self.operators.append((name, operator))
+            if name == "CUSTOM":
+                self.foreign.append(code.customCode.decode())
+            inputs = [i for i in operator.inputs if i >= 0]
+            used = [graph.tensors[i] for i in (*inputs, *operator.outputs) if i >= 0]
+            is_float = any(self._dtype(tensor) == "float32" for tensor in used)
+            if name not in CONVERSIONS and is_float:
+                self.floats.append(name)
+            if name in ("FULLY_CONNECTED", "CONV_2D"):
+                self._add_kernel(model, graph.tensors[operator.inputs[1]])
+            if inputs and all(i in stored for i in inputs):
+                # float16 weights pass through an operator of their own
+                stored |= dict.fromkeys(operator.outputs, stored[inputs[0]])
+            elif name in PRODUCTS:
+                tensors = [stored.get(i) for i in operator.inputs]
+                read = next(graph.tensors[i] for i in inputs if i not in stored)
+                self._add_weights(model, name, tensors, self._dtype(read), place)
+
+    def _dtype(self, tensor: Any) -> str:
+        return self._names.dtypes[tensor.type].lower()
+
+    def _add_kernel(self, model: Any, tensor: Any) -> None:
+        data = model.buffers[tensor.buffer].data
+        if data is not None:
+            dtype = np.float32 if self._dtype(tensor) == "float32" else np.int8
+            self.kernels.append(np.asarray(data, np.uint8).view(dtype))
+
+    def _add_weights(
+        self, model: Any, name: str, tensors: list[Any], reads: str, place: int
+    ) -> None:
+        keys: list[Hashable] = []
+        for tensor in (tensors[i] for i in PRODUCTS[name] if i < len(tensors)):
+            if tensor is None:
+                continue
+            content = np.asarray(model.buffers[tensor.buffer].data, np.uint8).tobytes()
+            keys.append(hash((tuple(tensor.shape), content)))
+            dtype = self._dtype(tensor)
+            self.weights.append(
+                Weights(
+                    key=keys[-1],
+                    size=int(np.prod(tensor.shape)),
+                    dtype=dtype,
+                    operator=name,
+                    activations="dynamic" if reads == "float32" and "int" in dtype else reads,
+                )
+            )
+        self.layers[place] = frozenset(keys or [(id(self), place)])
+
+
+def _steps(parts: list[_Subgraph], number: int) -> list[Step]:
+    return [
+        (
+            [i for i in operator.inputs if i >= 0 and i not in parts[number].stored],
+            list(operator.outputs),
+            parts[number].layers.get(place, frozenset()) | _within(parts, operator, {number}),
+        )
+        for place, (_, operator) in enumerate(parts[number].operators)
+    ]
+
+
+def _within(parts: list[_Subgraph], operator: Any, seen: set[int]) -> Layers:
+    """Returns all layers of the subgraphs that an operator runs, such as a loop's body."""
+    options = vars(operator.builtinOptions) if operator.builtinOptions is not None else {}
+    found: Layers = frozenset()
+    for name, number in options.items():
+        if name.lower().endswith("subgraphindex") and number not in seen:
+            seen.add(number)
+            found = found.union(*parts[number].layers.values())
+            for _, inner in parts[number].operators:
+                found |= _within(parts, inner, seen)
+    return found
+
+
+def _channels(tensor: Any) -> int:
+    """Returns how many scales a tensor has, 0 for one or none."""
+    found = tensor.quantization and tensor.quantization.scale
+    return 0 if found is None or len(found) < 2 else len(found)

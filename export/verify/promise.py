@@ -1,0 +1,100 @@
+"""What a format's name promises, read from the file itself: types of weights, activations, input.
+
+A manifest says what a file was when it was written. Whoever changes the file can change that too,
+so the benchmark reads the file again.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from export.formats import FORMATS, Format
+from export.manifest import Check, Manifest
+from export.verify.graph.contents import Graph
+from export.verify.graph.read import read_graph
+from train.common.errors import ArtifactError
+from train.common.tensors import TensorSpec
+
+# A format may leave part of a model as it was, for lack of kernels, but not most of it.
+MIN_KEPT_SHARE = 0.5
+# int4 formats keep convolutions and the last layer in int8.
+STORED = {"float32": ("float32",), "float16": ("float16",), "int8": ("int8",)}
+STORED_INT4 = ("int4", "int8")
+FLOATS = ("float16", "float32", "float64")
+
+
+def check_promise(entry: Format, graph: Graph) -> list[Check]:
+    """Returns the checks that a file's weights and activations are of its format's types.
+
+    Args:
+        entry: the format.
+        graph: what is in the file. One without large layers that are read once can keep nothing.
+    """
+    stored = STORED.get(entry.weights, STORED_INT4)
+    read = [str(entry.activations)]
+    if entry.activations == "dynamic":
+        read.append("float32")  # weights of 8 bits, turned back into numbers of float
+    checks = [
+        _mostly("weight_types", graph.weights, stored),
+        _mostly("activation_types", graph.activations, read),
+    ]
+    if entry.calibrated:
+        found = ", ".join(graph.float_operators) or "none"
+        checks.append(
+            Check(name="float_operators", value=found, limit="none", passed=found == "none")
+        )
+    return checks
+
+
+def check_kept(manifest: Manifest) -> None:
+    """Checks that an export's file is what the name of its format promises.
+
+    A name that is in no table promises nothing.
+
+    Raises:
+        ArtifactError: it is of another type, or no file of the format's family.
+    """
+    entry = FORMATS.get(manifest.format)
+    if entry is None:
+        return
+    again = f"run `python -m export --format {manifest.format}` again"
+    path = manifest.artifact_path
+    for what, got, expected in (
+        ("runtime", manifest.runtime, entry.runtime),
+        ("suffix", path.suffix, entry.suffix),
+    ):
+        if got != expected:
+            raise ArtifactError(
+                f"{path} is not what {manifest.format} promises: {what}: got {got}, expected "
+                f"{expected}; {again}"
+            )
+    checks = [*check_promise(entry, read_graph(path)), _input_types(entry, manifest)]
+    for check in checks:
+        if not check.passed:
+            raise ArtifactError(
+                f"{path} is not what {manifest.format} promises: {check.name.replace('_', ' ')}: "
+                f"got {check.value}, expected {check.limit}; {again}"
+            )
+
+
+def _input_types(entry: Format, manifest: Manifest) -> Check:
+    """Integer formats take integers, unless `--io` asked for another type that they can have."""
+    dtype = str(manifest.options.get("io_dtype", entry.io_dtypes[0]))
+    inputs: Sequence[TensorSpec] = manifest.inputs
+    wrong = [str(spec) for spec in inputs if spec.dtype in FLOATS and spec.dtype != dtype]
+    return Check(
+        name="input_types",
+        value=", ".join(wrong) or dtype,
+        limit=dtype if wrong else " or ".join(entry.io_dtypes),
+        passed=not wrong and dtype in entry.io_dtypes,
+    )
+
+
+def _mostly(name: str, found: Mapping[str, int], wanted: Sequence[str]) -> Check:
+    total = sum(found.values())
+    shares = {dtype: count / total for dtype, count in sorted(found.items()) if count}
+    kept = sum(share for dtype, share in shares.items() if dtype in wanted)
+    return Check(
+        name=name,
+        value=", ".join(f"{share:.0%} {dtype}" for dtype, share in shares.items()) or "none",
+        limit=f"at least {MIN_KEPT_SHARE:.0%} {' or '.join(wanted)}",
+        passed=kept >= MIN_KEPT_SHARE or not shares,
+    )
