@@ -7,7 +7,7 @@ import pytest
 
 from export.convert.make import convert
 from export.formats import FORMATS
-from export.verify.graph import read_graph
+from export.verify.graph.read import read_graph
 from tests.export.conftest import load_source, settings_of
 
 
