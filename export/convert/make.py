@@ -7,8 +7,6 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
-import tensorflow as tf
-from tensorflow.lite.python.convert_phase import ConverterError
 
 from export.convert import calibration, onnx
 from export.convert.source import SourceModel
@@ -16,27 +14,21 @@ from export.convert.tflite import converter as tflite
 from export.formats import Family, Format
 from export.manifest import Calibration, FineTuning
 from export.model.reason import reason_of
-from export.runtimes.onnxruntime import load_errors
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
 from export.settings import Settings, untuned
 from export.verify.expectation import Expectation
 from export.verify.file import Verification, verify
 from train.common.errors import CheckError, ToolkitError
-from train.common.native_output import captured_native_output
+from train.common.native_output import NativeOutput, captured_native_output
 
 CONVERTERS: dict[Family, ModuleType] = {"tflite": tflite, "onnx": onnx}
-# What converters raise for a model or an option that they cannot convert.
-CONVERSION_ERRORS = (
-    *(ConverterError, tf.errors.OpError, ValueError, TypeError, RuntimeError),
-    *load_errors(),
-)
-RUN_ERRORS: tuple[type[Exception], ...] = (RuntimeError, *load_errors())
 # Both converters start from one protobuf with all float32 weights, whatever the format.
 # https://protobuf.dev/programming-guides/proto-limits/
 MAX_BYTES = 2**31 - 1
 FLOAT_BYTES = 4
 SIGNIFICANT = 2  # standard errors
+CANNOT_RUN = "its runtime cannot run the file"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +133,7 @@ def _make(
             content = convert(entry, settings, method, source)
             if len(methods) > 1 and method is not None:
                 path.write_bytes(content)
-                with _running(entry):
+                with refused(entry, CANNOT_RUN):
                     candidates[method] = held_out_score(entry, path, expected)
         except ToolkitError as error:  # another method may be made by another converter
             refusals.append(error)
@@ -150,13 +142,14 @@ def _make(
     for best in sorted(contents, key=lambda method: -candidates.get(method, 0)):
         path.write_bytes(contents[best])
         try:
-            with _running(entry):
+            with refused(entry, CANNOT_RUN):
                 verification = verify(entry, settings, path, expected, strict=strict)
         except ToolkitError as error:
             refusals.append(error)
             continue
         if not verification.failed:
-            audited = audit(entry, path, best, candidates, source, expected) if best else None
+            with refused(entry, "the ranges of its calibration cannot be looked at"):
+                audited = audit(entry, path, best, candidates, source, expected) if best else None
             return Made(path=path, verification=verification, calibration=audited)
         reasons = "; ".join(
             f"check {check.name}: got {check.value}, expected {check.limit}"
@@ -168,18 +161,21 @@ def _make(
 
 
 @contextmanager
-def _running(entry: Format) -> Iterator[None]:
-    """Turns what a runtime raises while it runs a file into a refusal.
+def refused(entry: Format, what: str) -> Iterator[None]:
+    """Turns whatever a converter, a runtime or Keras raises into a refusal in one line.
 
-    Some of LiteRT's kernels find only then that they have not the dtype, such as a
-    SQUARED_DIFFERENCE of int16.
+    Any exception: ONNX Runtime's quantizer raises AttributeError, KeyError and IndexError for
+    graphs that it does not expect, and LiteRT's kernels find only when they run that they lack a
+    dtype. Errors of files are left to the caller, who says what to do about a full disk.
     """
+    log = NativeOutput()
     try:
-        yield
-    except RUN_ERRORS as error:
-        raise ToolkitError(
-            f"{entry.name}: its runtime cannot run the file: {reason_of(error)}"
-        ) from error
+        with captured_native_output() as log:
+            yield
+    except (ToolkitError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        raise ToolkitError(f"{entry.name}: {what}: {reason_of(error, log.text)}") from error
 
 
 def convert(entry: Format, settings: Settings, method: str | None, source: SourceModel) -> bytes:
@@ -195,13 +191,8 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
             f"{MAX_BYTES / 1e9:.1f}, as much as the files hold that TFLite and ONNX converters "
             "work on; split the model"
         )
-    try:
-        with captured_native_output():
-            content: bytes = CONVERTERS[entry.family].convert(entry, settings, method, source)
-    except CONVERSION_ERRORS as error:
-        raise ToolkitError(
-            f"{entry.name}: the converter refused the model: {reason_of(error)}"
-        ) from error
+    with refused(entry, "the converter refused the model"):
+        content: bytes = CONVERTERS[entry.family].convert(entry, settings, method, source)
     return content
 
 
@@ -231,9 +222,8 @@ def audit(
     if entry.family == "onnx":
         clipped = calibration.onnx_clipped_share(path, held_out)
     elif not entry.recipes:
-        with captured_native_output():
-            twin = tflite.float_twin(source, 1, method)
-            clipped = calibration.tflite_clipped_share(twin, path, held_out)
+        twin = tflite.float_twin(source, 1, method)
+        clipped = calibration.tflite_clipped_share(twin, path, held_out)
     return Calibration(
         count=len(source.representative),
         sha256=source.representative.sha256,

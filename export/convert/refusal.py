@@ -22,6 +22,10 @@ def with_advice(error: ToolkitError, entry: Format, makes: Callable[[str], bool]
     """
     said = str(error) if str(error).startswith(entry.name) else f"{entry.name}: {error}"
     for name in SIMPLER[entry.family]:
+        # a family that cannot hold the model in float32 cannot hold it in less
+        plain = f"{name.partition('-')[0]}-float32"
+        if plain == entry.name or (plain != name and not makes(plain)):
+            continue
         if name != entry.name and makes(name):
             return type(error)(f"{said}; {name} can be made of this model")
     return type(error)(f"{said}; no simpler format can be made of this model either")

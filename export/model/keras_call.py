@@ -20,7 +20,15 @@ from export.model.keras_inputs import HALF, Inputs, inputs_of, is_a
 from export.model.loaded import LoadedModel, Tensors, traced
 from export.model.reason import reason_of
 from export.model.request import ModelRequest
-from export.model.signature import ONE_OUTPUT, Path, fill, flatten, path_name, unique
+from export.model.signature import (
+    ONE_OUTPUT,
+    Path,
+    fill,
+    flatten,
+    open_dimensions,
+    path_name,
+    unique,
+)
 from train.common.errors import ToolkitError
 from train.common.tensors import TensorSpec
 
@@ -159,10 +167,10 @@ def _traced(
     if isinstance(errors[0], ToolkitError):
         raise errors[0]
     given = "; ".join(map(str, call.inputs.specs))
-    raise ToolkitError(
-        f"{path} fails on inputs {given}: {reason_of(errors[0])}; give the inputs it takes with "
-        "--shape name=1,…"
-    ) from errors[0]
+    message = f"{path} fails on inputs {given}: {reason_of(errors[0])}"
+    if not call.inputs.symbolic or open_dimensions(call.inputs.specs):
+        message += "; give the inputs it takes with --shape name=1,…"
+    raise ToolkitError(message) from errors[0]
 
 
 def _of_dtype(call: KerasCall, dtype: str) -> KerasCall:

@@ -18,12 +18,31 @@ CUSTOM = re.compile(
 # Keras nests its messages, the cause last, and appends the whole configuration to each.
 INNER = "Exception encountered: "
 NOISE = re.compile(r"\s*(?:\.? ?Full object config: .*|using config=\{.*)$")
+ARGUMENTS = re.compile(r"\s*^\s*(?:Call arguments|Arguments) received by .*", re.M | re.S)
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+# What comes before a reason in its line: MLIR's locations, Python's or TensorFlow's kind of error,
+# nodes. LiteRT's files of C++ stay: they tell the kernel.
+PREFIX = re.compile(
+    r"^(?:loc\(.*\): (?:error: )?|\S+:\d+(?::\d+)?: error: |(?:error|ERROR): |"
+    r"[\w.]+(?:Error|Exception): |\(\d+\)\s+|[A-Z_]{6,}:\s+|\{\{[^}]*\}\}\s*)"
+)
+# Lines that say that there is a reason, and where, but not which.
+WRAPPER = re.compile(
+    r"Exception encountered when calling|Graph execution error|in user code:|Detected at node|"
+    r"\d+ root error|\[\[\{\{node|.*: note: |Traceback \(most recent|failed while converting"
+)
+SOURCE_LINE = re.compile(r"(\s*)File \".*\", line \d+")
 
 
-def reason_of(error: BaseException) -> str:
+def reason_of(error: BaseException, log: str = "") -> str:
     """Returns the reason in an error of Keras, TensorFlow, a converter or a runtime.
 
-    With what to do where that is known; else the first line of its message, shortened.
+    With what to do where that is known; else the line of its message that says the cause,
+    shortened.
+
+    Args:
+        error: the error.
+        log: what native code wrote meanwhile, for an error that says nothing by itself.
     """
     text = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
     custom = CUSTOM.search(text)
@@ -38,6 +57,31 @@ def reason_of(error: BaseException) -> str:
     no_range = NO_RANGE.search(text)
     if no_range:
         return f"it takes no integers as they are, such as {no_range[1]}"
-    text = text.rpartition(INNER)[2].strip()
-    line = (NOISE.sub("", text.splitlines()[0]) if text else "") or type(error).__name__
+    line = _cause(text) or _last_error(log) or type(error).__name__
     return line if len(line) <= MAX_REASON else line[: MAX_REASON - 1] + "…"
+
+
+def _cause(text: str) -> str:
+    """Returns the first line that is no wrapper, no place in the source and no code of it."""
+    text = ARGUMENTS.sub("", COLOUR.sub("", text)).rpartition(INNER)[2]
+    code_indent: int | None = None
+    for line in text.splitlines():
+        place = SOURCE_LINE.match(line)
+        if place:
+            code_indent = len(place[1])
+            continue
+        indent, cause = len(line) - len(line.lstrip()), line.strip()
+        if code_indent is not None and cause and indent > code_indent:
+            continue
+        while PREFIX.match(cause):
+            cause = PREFIX.sub("", cause)
+        cause = NOISE.sub("", cause)
+        if cause and not WRAPPER.match(cause):
+            return cause
+    return ""
+
+
+def _last_error(log: str) -> str:
+    """Returns the cause in the last line of a log that speaks of an error."""
+    lines = [line for line in log.splitlines() if re.search(r"error|fail", line, re.I)]
+    return _cause(lines[-1]) if lines else ""

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import pytest
 
+from export.convert.calibration import onnx_clipped_share
 from export.convert.make import CONVERTERS, convert
 from export.convert.refusal import with_advice
 from export.formats import FORMATS
@@ -52,13 +53,25 @@ def test_the_first_simpler_format_that_can_be_made_is_named() -> None:
 
     def makes(name: str) -> bool:
         tried.append(name)
-        return name == "tflite-float16"
+        return name in ("tflite-float32", "tflite-float16")
 
     error = CheckError("tflite-int8 was not written: check agreement")
     found = with_advice(error, FORMATS["tflite-int8"], makes)
     assert type(found) is CheckError
     assert str(found).endswith("check agreement; tflite-float16 can be made of this model")
-    assert tried == ["tflite-dynamic", "tflite-float16"]
+    assert [n for n in tried if n != "tflite-float32"] == ["tflite-dynamic", "tflite-float16"]
+
+
+def test_of_a_family_that_cannot_hold_the_model_in_float32_nothing_else_is_tried() -> None:
+    tried: list[str] = []
+
+    def makes(name: str) -> bool:
+        tried.append(name)
+        return name == "onnx-float32"
+
+    found = with_advice(ToolkitError("no"), FORMATS["tflite-int8"], makes)
+    assert str(found).endswith("onnx-float32 can be made of this model")
+    assert set(tried) == {"tflite-float32", "onnx-float32"}
 
 
 def test_no_format_is_promised_that_cannot_be_made() -> None:
@@ -83,6 +96,51 @@ def test_a_reason_without_an_operator_is_the_first_line_and_not_a_page() -> None
     assert reason_of(ValueError("it is broken\nhere\nand there")) == "it is broken"
     assert len(reason_of(ValueError("x" * 5_000))) == 200
     assert reason_of(ValueError()) == "ValueError"
+    assert reason_of(ValueError(), "I0 greeting\nERROR: no such kernel\n") == "no such kernel"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Exception encountered when calling X.call().\n\n\x1b[1mthe cause\x1b[0m\n\n"
+        "Arguments received by X.call():\n  • x=1",
+        "Graph execution error:\n\nDetected at node m/MatMul defined at (most recent call last):\n"
+        '  File "a.py", line 3, in f\n\nthe cause\n\t [[{{node m/MatMul}}]] [Op:__inference_1]',
+        'in user code:\n\n    File "x.py", line 3, in call  *\n        raise e\n\n'
+        '    ValueError: Exception encountered when calling layer "l" (type L).\n    \n'
+        '    in user code:\n    \n        File "z.py", line 9, in call  *\n            a(b)\n    \n'
+        '        ValueError: the cause\n    \n    \n    Call arguments received by layer "l":\n',
+        '<unknown>:0: error: loc(callsite("a"("b") at "c")): the cause\n<unknown>:0: note: loc(x)',
+        "2 root error(s) found.\n  (0) INVALID_ARGUMENT:  {{function_node x}} the cause\n",
+    ],
+)
+def test_the_cause_is_found_whatever_wraps_it(text: str) -> None:
+    assert reason_of(ValueError(text)) == "the cause"
+
+
+@pytest.mark.parametrize("raised", [AttributeError, KeyError, IndexError, AssertionError])
+def test_whatever_a_converter_raises_is_a_refusal(
+    raised: type[Exception], tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> bytes:
+        raise raised("edge")
+
+    monkeypatch.setattr(CONVERTERS["onnx"], "convert", fail)
+    with pytest.raises(ToolkitError, match=r"^onnx-int8: the converter refused the model: .*edge"):
+        tiny.make(FORMATS["onnx-int8"], tmp_path)
+
+
+def test_a_single_layer_with_a_bias_becomes_an_integer_onnx_file(tmp_path: Path) -> None:
+    image = keras.Input((28, 28), name="image")
+    flat = keras.layers.Flatten()(image)
+    layer = keras.layers.Dense(10, bias_initializer="ones", activation="softmax", name="p")
+    keras.Model(image, layer(flat)).save(tmp_path / "model.keras")
+    source = load_source(tmp_path / "model.keras", tmp_path)
+    entry, settings = FORMATS["onnx-int8"], settings_of(FORMATS["onnx-int8"])
+    path = tmp_path / "model.onnx"
+    path.write_bytes(convert(entry, settings, "min-max", source))
+    share = onnx_clipped_share(path, source.representative.inputs)
+    assert 0 <= (share or 0) < 0.01
 
 
 @pytest.mark.parametrize("name", ["onnx-float32", "onnx-int8", "tflite-float16", "tflite-int8-qat"])
