@@ -15,6 +15,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -51,9 +52,13 @@ def fork_workers(work: Callable[[socket.socket], int]) -> int:
         os.dup2(nothing.fileno(), 0)
     resident, server, alive = resident_files(), os.getpid(), set[int]()
     limit_bytes = memory_limit_bytes(read_environment().memory_bytes)
-    control.sendall(b"ready\n")
+    with suppress(ConnectionError):  # its end, found below
+        control.sendall(b"ready\n")
     while True:
-        request, files, _, _ = socket.recv_fds(control, MAX_REQUEST_BYTES, 2)
+        try:
+            request, files, _, _ = socket.recv_fds(control, MAX_REQUEST_BYTES, 2)
+        except ConnectionError:
+            request, files = b"", []
         if not request:
             for worker in alive:
                 os.kill(worker, signal.SIGKILL)

@@ -97,7 +97,7 @@ class ForkServer:
         starting.start()
         try:
             self._receive()
-        except ArtifactError:
+        except (ArtifactError, KeyboardInterrupt):
             self._close()
             raise
         finally:
