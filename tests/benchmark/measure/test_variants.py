@@ -44,6 +44,12 @@ CALIBRATED = Calibration(
 SETTINGS = MeasureSettings(samples=1_000, rounds=5, launches=1, max_seconds=1)
 
 
+@pytest.fixture(autouse=True)
+def no_model_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files here hold no model."""
+    monkeypatch.setattr("benchmark.measure.variants.check_kept", lambda manifest: None)
+
+
 def variants(folder: Path, keras: Path | None = None, **changes: Any) -> list[Variant]:
     manifests = find_manifests(folder, None)
     return find_variants(manifests, replace(SETTINGS, **changes), REFERENCE, TEST, keras)

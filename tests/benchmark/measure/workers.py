@@ -64,6 +64,7 @@ def fake_machine(monkeypatch: pytest.MonkeyPatch, outputs: Mapping[str, np.ndarr
     """
     probes: list[int] = []
     TIMED.clear()
+    monkeypatch.setattr("benchmark.measure.variants.check_kept", lambda manifest: None)
     monkeypatch.setattr(FakeWorker, "outputs", outputs)
     for module in (session, overhead):
         monkeypatch.setattr(module, "ForkServer", FakeServer)
