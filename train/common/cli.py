@@ -18,6 +18,7 @@ from train.common.interrupts import (
     ignore_interrupts,
     interrupts_that_no_destructor_drops,
 )
+from train.common.staging import remove_open_staging
 from train.common.terminal import complain, protect_output
 
 DEFAULT_ARTIFACTS = Path("artifacts")
@@ -183,7 +184,7 @@ def run_command(
     removed: an exception that passes through TensorFlow while it trains can crash it.
     """
     output = protect_output()
-    with handled_interrupts(leave_at_once=leave_at_once):
+    with handled_interrupts(leave_after=remove_open_staging if leave_at_once else None):
         code = _exit_code(command, arguments)
     problem = None if output is None else output.problem
     if problem is not None and problem.errno not in READER_GONE:

@@ -4,8 +4,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from types import FrameType
 from typing import NoReturn
 
@@ -21,14 +22,14 @@ _interrupted_s = -DEAF_S
 
 
 @contextmanager
-def handled_interrupts(*, leave_at_once: bool) -> Iterator[None]:
-    """Makes the signals raise KeyboardInterrupt, or with `leave_at_once` end the process.
+def handled_interrupts(*, leave_after: Callable[[], None] | None) -> Iterator[None]:
+    """Makes the signals raise KeyboardInterrupt, or end the process after `leave_after`.
 
     A hang-up that whoever started the command has asked to ignore, by nohup, stays ignored.
     """
     global _interrupted_s
     _interrupted_s = -DEAF_S
-    handler = _leave if leave_at_once else _interrupt
+    handler = _interrupt if leave_after is None else partial(_leave, leave_after)
     previous = {
         number: signal.signal(number, handler)
         for number in SIGNALS
@@ -47,10 +48,8 @@ def ignore_interrupts() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _leave(signum: int, frame: object) -> NoReturn:
-    from train.common.staging import remove_open_staging
-
-    remove_open_staging()
+def _leave(clean_up: Callable[[], None], signum: int, frame: object) -> NoReturn:
+    clean_up()
     with suppress(OSError):  # of a terminal that is gone
         if os.isatty(1):
             os.write(1, b"\x1b[?25h\n")  # the progress bar has hidden the cursor

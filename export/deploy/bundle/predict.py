@@ -1,7 +1,6 @@
-"""Runs an exported model on raw values, with numpy and the model's own runtime.
+"""`python predict.py artifacts/tflite-int8.tflite FILE`: prints class and probability, or values.
 
-`python predict.py artifacts/tflite-int8.tflite FILE`: an .npy of one example or of N, or a picture,
-light on dark if grey; for several inputs an .npz by name. Prints class and probability, or values.
+FILE is an .npy of one example or of N, a picture (light on dark if grey), or an .npz by input name.
 """
 
 import json
@@ -29,28 +28,26 @@ def load(path: Path, name: str, shape: tuple[int | None, ...], raw: str) -> np.n
     found = np.load(path, allow_pickle=False)
     values = np.array(found[name] if path.suffix == ".npz" else found, ndmin=len(shape) + 1)
     if not fits(values.shape[1:], shape) or not np.can_cast(values.dtype, raw, "same_kind"):
-        expected = f"{raw} {shape_text((None, *shape))}"
-        raise ValueError(f"{path}: got {values.dtype} {values.shape}, expected {expected}")
+        wanted = shape_text((None, *shape))
+        raise ValueError(f"{path}: got {values.dtype} {values.shape}, expected {raw} {wanted}")
     return values
 
 
 def said(name: str, output: np.ndarray, labels: tuple[str, ...]) -> str:  # noqa: D103
-    named, best = len(labels) == output.size, int(output.argmax())
-    if named or (output.ndim == 1 < output.size and abs(output.sum() - 1) < 0.01):
-        return f"{labels[best] if named else best} {output.max():.3f}"
+    classes = labels if len(labels) == output.size else range(output.size)
+    if classes is labels or (output.ndim == 1 < output.size and abs(output.sum() - 1) < 0.01):
+        return f"{classes[output.argmax()]} {output.max():.3f}"
     return f"{name} {' '.join(f'{value:.6g}' for value in output.ravel())}"
 
 
 def main(model_path: Path, path: Path) -> None:  # noqa: D103
-    manifest = read_manifest(model_path.with_suffix(".json"))
-    check_file(manifest)
+    check_file(manifest := read_manifest(model_path.with_suffix(".json")))
     raw = json.loads(Path(__file__).with_name("bundle.json").read_text(encoding="utf-8"))["raw"]
     given = {s.name: load(path, s.name, s.shape[1:], raw[s.name]) for s in manifest.inputs}
     with open_runner(manifest.runtime, model_path, threads=1) as runner:
         outputs = predict(runner, preprocess(given, manifest.preprocessing))
     for row in zip(*outputs.values(), strict=True):
-        parts = (said(n, v, manifest.labels) for n, v in zip(outputs, row, strict=True))
-        print(printable("; ".join(parts)))
+        print(printable("; ".join(map(said, outputs, row, [manifest.labels] * len(row)))))
 
 
 if __name__ == "__main__":
