@@ -81,7 +81,7 @@ def test_a_broken_artifact_is_an_error_row_and_the_others_are_measured(artifacts
         "onnx-float16": "is not there",
         "onnx-float32": "is not JSON",
         "tflite-float16": "was made from another model",
-        "onnx-int8": "ONNX Runtime cannot load",
+        "onnx-int8": "is not an ONNX file",
     }
     done = run_in_process(
         *("benchmark", "--artifacts", artifacts, "--quick", *GATE),

@@ -135,7 +135,7 @@ def test_a_record_is_repeated_and_only_on_its_data(trained_artifacts: Path, tmp_
     del content["recipe"]
     (tmp_path / "other.json").write_text(json.dumps(content))
     garbled = run_in_process("train", *arguments)
-    assert_one_line_error(garbled, "other.json is not a record of a training run", "recipe")
+    assert_one_line_error(garbled, "other.json has no recipe", "give the model.json that")
 
 
 @pytest.mark.parametrize(
