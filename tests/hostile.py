@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -175,9 +176,9 @@ ARCHIVES: dict[str, bytes] = {
 def said_of_manifest(place: Path) -> str | None:
     """Returns the problem of the row of a manifest that was changed."""
     found = open_evaluation(place / "artifacts", place / "images", None, _scratch(place))
-    variants = find_variants(
-        find_manifests(place / "artifacts", None), SETTINGS, found.reference, found.samples
-    )
+    manifests = find_manifests(place / "artifacts", None)
+    with patch("benchmark.measure.variants.check_kept"):  # the files here hold no model
+        variants = find_variants(manifests, SETTINGS, found.reference, found.samples)
     return next(v.problem for v in variants if v.format == "tflite-int8")
 
 
