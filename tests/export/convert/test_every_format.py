@@ -18,6 +18,8 @@ from export.verify.graph.read import read_graph
 from tests.export.conftest import Tiny, settings_of, shared_options
 from train.common.errors import ToolkitError
 
+pytestmark = pytest.mark.slow  # it trains or converts with TensorFlow
+
 ENTRIES = pytest.mark.parametrize("entry", FORMATS.values(), ids=list(FORMATS))
 
 

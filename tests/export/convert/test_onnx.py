@@ -16,6 +16,8 @@ from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
 from tests.export.conftest import Tiny, load_source, settings_of
 
+pytestmark = pytest.mark.slow  # it trains or converts with TensorFlow
+
 FLOAT = FORMATS["onnx-float32"]
 
 

@@ -15,6 +15,8 @@ from export.verify.graph.read import read_graph
 from tests.export.conftest import load_source
 from tests.export.convert.repeated import LAYERS, converted, save_recurrent
 
+pytestmark = pytest.mark.slow  # it trains or converts with TensorFlow
+
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[keras.Model, SourceModel]]:

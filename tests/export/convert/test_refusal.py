@@ -16,6 +16,8 @@ from export.runtimes.litert import LiteRTRunner
 from tests.export.conftest import Tiny, load_source, settings_of
 from train.common.errors import CheckError, ToolkitError
 
+pytestmark = pytest.mark.slow  # it trains or converts with TensorFlow
+
 
 def converted(name: str, operator: Callable[[Any], Any], folder: Path) -> bytes:
     """Converts a small model that applies `operator` between its layers."""

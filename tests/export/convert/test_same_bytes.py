@@ -10,6 +10,8 @@ from tests.commands import REPOSITORY
 from tests.export.conftest import Tiny
 from tests.export.convert.repeated import CONVERSIONS, LAYERS, convert_all, save_recurrent
 
+pytestmark = pytest.mark.slow  # it trains or converts with TensorFlow
+
 
 @pytest.mark.slow
 def test_other_processes_give_the_same_bytes(tiny: Tiny, tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ from tests.export.model.conftest import (
 )
 from train.common.errors import ToolkitError
 
+pytestmark = pytest.mark.slow  # it trains or converts with TensorFlow
+
 WEIGHTS_BYTES = 4 * (6 * 6 * 3 * HIDDEN)
 
 

@@ -12,6 +12,8 @@ from export.model.signature import open_dimensions
 from tests.export.model.conftest import assert_converts, load, random_inputs, shapes_of
 from train.common.errors import ToolkitError
 
+pytestmark = pytest.mark.slow  # it trains or converts with TensorFlow
+
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,8 @@ from train.common.artifact import write_json
 from train.common.errors import ArtifactError, ToolkitError
 from train.common.record import ModelRecord
 
+pytestmark = pytest.mark.slow  # it trains or converts with TensorFlow
+
 CODE = "from pathlib import Path\n\nPath(__file__).with_name('ran').touch()\n\n\ndef model(): ..."
 
 

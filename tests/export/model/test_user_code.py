@@ -14,6 +14,8 @@ from export.model.request import Shape
 from tests.export.model.conftest import CUSTOM, assert_converts, load, random_inputs, shapes_of
 from train.common.errors import ArtifactError, ToolkitError
 
+pytestmark = pytest.mark.slow  # it trains or converts with TensorFlow
+
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,8 @@ from train.fit import forward
 from train.fit.fit import ReportEpochs, fit, learning_rates
 from train.fit.model import build_model, deployed, outputs_of
 
+pytestmark = pytest.mark.slow  # it trains or converts with TensorFlow
+
 RECIPE = replace(RECIPES["default"], batch_size=50)
 SMALL = Hyperparameters(units=24, learning_rate=3e-3, recipe=RECIPE)
 

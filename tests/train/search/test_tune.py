@@ -24,6 +24,8 @@ from train.data.fashion_mnist import LabelledImages
 from train.data.fit_data import FitData
 from train.search.tune import search, search_name
 
+pytestmark = pytest.mark.slow  # it trains or converts with TensorFlow
+
 PLAIN = replace(RECIPES["notebook"], schedule="cosine")
 
 

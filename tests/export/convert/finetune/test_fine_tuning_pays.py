@@ -20,6 +20,8 @@ from train.common.errors import CheckError
 from train.common.tensors import TensorSpec
 from train.data.fashion_mnist import INPUT_NAME, OUTPUT_NAME
 
+pytestmark = pytest.mark.slow  # it trains or converts with TensorFlow
+
 QAT, PLAIN = FORMATS["tflite-int8-qat"], FORMATS["tflite-int8"]
 
 

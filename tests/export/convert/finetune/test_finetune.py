@@ -15,6 +15,8 @@ from export.model.request import ModelRequest
 from tests.export.convert.finetune.finetune_models import ALL, inputs_of, loaded, residual
 from train.common.errors import ToolkitError
 
+pytestmark = pytest.mark.slow  # it trains or converts with TensorFlow
+
 
 def rebuilt(model: Any) -> Any:
     opened = loaded(model)

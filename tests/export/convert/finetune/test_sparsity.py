@@ -20,6 +20,8 @@ from export.verify.file import Verification
 from tests.export.conftest import Tiny, settings_of
 from train.common.errors import CheckError
 
+pytestmark = pytest.mark.slow  # it trains or converts with TensorFlow
+
 
 def test_the_sparsest_that_passes_verification_is_made(
     tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -30,6 +30,8 @@ from tests.export.convert.finetune.finetune_models import (
 )
 from train.common.errors import ToolkitError
 
+pytestmark = pytest.mark.slow  # it trains or converts with TensorFlow
+
 QAT, PRUNED, CLUSTERED = "tflite-int8-qat", "tflite-int8-pruned", "tflite-int8-clustered"
 BOTH = "tflite-int8-pruned-clustered"
 

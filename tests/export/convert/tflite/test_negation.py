@@ -10,6 +10,8 @@ from export.formats import FORMATS
 from export.verify.graph.read import read_graph
 from tests.export.conftest import load_source, settings_of
 
+pytestmark = pytest.mark.slow  # it trains or converts with TensorFlow
+
 
 @pytest.mark.parametrize("negation", [True, False])
 def test_one_in_a_gelu_stays_and_any_other_becomes_a_product(

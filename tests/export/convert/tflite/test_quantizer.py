@@ -11,6 +11,8 @@ from export.formats import FORMATS
 from export.runtimes.open import open_runner
 from tests.export.conftest import Tiny, settings_of
 
+pytestmark = pytest.mark.slow  # it trains or converts with TensorFlow
+
 
 def test_the_inputs_range_is_that_of_all_examples_and_no_moving_average(
     tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
