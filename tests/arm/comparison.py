@@ -117,7 +117,7 @@ def compare_rows(here: Path, there: Path) -> Iterator[Row]:
         if name not in ours or name not in theirs:
             raise ArtifactError(
                 f"{name} was not measured on both machines: {'; '.join(reasons[name])}; "
-                "mend or delete that export"
+                "fix or delete that export"
             )
         (output,) = read_manifest(here / f"{row['format']}.json").outputs
         limit = limit_of(FORMATS[row["format"]], output)
