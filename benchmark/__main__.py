@@ -15,9 +15,9 @@ from benchmark.options import (
     XNNPACK,
     parser,
 )
-from train.common.cli import DEFAULT_BUNDLE_IMAGES, run_program
+from train.common.command.cli import DEFAULT_BUNDLE_IMAGES, run_program
+from train.common.command.terminal import printable
 from train.common.errors import ToolkitError
-from train.common.terminal import printable
 
 if TYPE_CHECKING:
     from export.formats import Format
@@ -69,11 +69,11 @@ def _measure_here(options: Namespace) -> int:
     from benchmark.measure.settings import MeasureSettings
     from benchmark.measure.variants import RESULTS_FILE
     from benchmark.pipeline import run_benchmark
-    from benchmark.report.terminal import render
+    from benchmark.report.terminal.summary import render
     from benchmark.report.write import PAGE_FILE
     from benchmark.results.read import read_run
     from export.model.request import trust_of
-    from train.common.progress import progress
+    from train.common.command.progress import progress
 
     config = BenchmarkConfig(
         artifacts=options.artifacts,
@@ -162,7 +162,7 @@ def _compare(old: Path, new: Path) -> int:
     """Prints what changed between two results files; returns 1 if something got worse, else 0."""
     from rich.console import Console
 
-    from benchmark.report.comparison import render_changes
+    from benchmark.report.terminal.comparison import render_changes
     from benchmark.results.compare import find_changes
     from benchmark.results.read import read_run
 
@@ -175,7 +175,7 @@ def _merge(paths: Sequence[Path]) -> int:
     """Prints the results of several machines side by side."""
     from rich.console import Console
 
-    from benchmark.report.machines import render_machines
+    from benchmark.report.terminal.machines import render_machines
     from benchmark.results.merge import read_machines
 
     render_machines(read_machines(paths), Console())

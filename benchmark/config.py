@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmark.advise.candidates import Objective
 from benchmark.judge.limits import Limits
-from benchmark.judge.metrics import Metric
+from benchmark.judge.scoring.metrics import Metric
 from benchmark.judge.task import THRESHOLD
 from benchmark.measure.settings import MeasureSettings
 from export.formats import Format

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from export.model.request import add_trust_options
-from train.common.cli import (
+from train.common.command.cli import (
     Parser,
     add_bundle_images,
     integer_between,

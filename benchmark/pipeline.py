@@ -19,12 +19,12 @@ from benchmark.results.file import OUTPUTS_FILE, Benchmark
 from benchmark.results.read import read_run
 from export.data.test_data import open_evaluation
 from export.model.recorded import recorded_request, write_request
-from train.common.artifact import write_json, write_npz
 from train.common.environment import read_environment
 from train.common.errors import ArtifactError
-from train.common.files import is_there
+from train.common.files.artifact import write_json, write_npz
+from train.common.files.open import is_there
+from train.common.files.staging import check_places, finish_publishing, publish, staging
 from train.common.record import RECORD_FILE, read_model_record
-from train.common.staging import check_places, finish_publishing, publish, staging
 
 INTERRUPTED = "what was measured is kept; `python -m benchmark --resume` goes on from there"
 

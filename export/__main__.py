@@ -16,9 +16,9 @@ from export.formats import (
 from export.model.request import trust_of
 from export.options import custom_model_options, export_options, job_of, parser
 from export.settings import ExportOptions, methods_of, resolve
-from train.common.cli import DEFAULT_BUNDLE_IMAGES, run_program
+from train.common.command.cli import DEFAULT_BUNDLE_IMAGES, run_program
+from train.common.command.terminal import complain, printable
 from train.common.errors import ToolkitError
-from train.common.terminal import complain, printable
 
 # What a custom model's outputs on the test data may need, and no conversion is told by.
 OF_A_BUNDLE = {"--image-size", "--model", "--custom-objects", "--unsafe"}
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
     job = job_of(options)
 
     from export.pipeline import ExportConfig, export_formats
-    from train.common.progress import progress
+    from train.common.command.progress import progress
 
     config = ExportConfig(
         job=job, formats=formats, settings=settings, tflm=tflm, force=options.force

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from train.common.artifact import is_sealed, read_json, sealed
-from train.common.decode import Between, Decoder
 from train.common.errors import ArtifactError
-from train.common.files import open_regular
+from train.common.files.artifact import is_sealed, read_json, sealed
+from train.common.files.decode import Between, Decoder
+from train.common.files.open import open_regular
 from train.common.preprocessing import Preprocessing
 from train.common.tensors import TensorSpec
 

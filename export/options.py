@@ -8,7 +8,7 @@ from export.argument_types import parse_preprocess, parse_scale, parse_size
 from export.formats import ALL, TFLM
 from export.model.request import ModelRequest, add_trust_options, parse_shape
 from export.settings import CALIBRATION_METHODS, ExportOptions
-from train.common.cli import Parser, add_bundle_images, integer_between, number_between
+from train.common.command.cli import Parser, add_bundle_images, integer_between, number_between
 from train.common.errors import ToolkitError
 from train.common.preprocessing import Preprocessing
 

@@ -19,13 +19,13 @@ from export.deploy.microcontroller.package import is_current, make_package
 from export.formats import FORMATS, TFLM, TFLM_MODEL, Format
 from export.manifest import Manifest, Source
 from export.settings import Settings
-from train.common.artifact import file_sha256, write_json
+from train.common.command.native_output import importing_large_library
+from train.common.command.progress import Progress
 from train.common.errors import ToolkitError
-from train.common.native_output import importing_large_library
+from train.common.files.artifact import file_sha256, write_json
+from train.common.files.staging import check_places, finish_publishing, publish, staging
 from train.common.preprocessing import preprocess
-from train.common.progress import Progress
 from train.common.record import RECORD_FILE
-from train.common.staging import check_places, finish_publishing, publish, staging
 
 if TYPE_CHECKING:
     from export.convert.loaded import LoadedJob

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.ratios import REPOSITORY
-from train.common.cli import Parser, run_program
+from train.common.command.cli import Parser, run_program
 from train.common.errors import ToolkitError
 
 FOLDER = "accuracies"

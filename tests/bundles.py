@@ -10,7 +10,7 @@ from export.formats import FORMATS
 from export.manifest import Manifest
 from tests.conftest import synthetic
 from tests.examples import MANIFEST, OUTPUT, REFERENCE
-from train.common.artifact import file_sha256, write_json
+from train.common.files.artifact import file_sha256, write_json
 from train.common.record import OUTPUTS_FILE, save_outputs
 from train.common.tensors import TensorSpec
 from train.data.fashion_mnist import as_samples, save_slice

@@ -11,8 +11,8 @@ from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
-from train.common.artifact import file_sha256
-from train.common.cli import run_command
+from train.common.command.cli import run_command
+from train.common.files.artifact import file_sha256
 
 SMALL_FIT = ("--recipe", "notebook", "--units", "32", "--epochs", "3")
 # One epoch and half the weights: the small model has less to spare than the reference.

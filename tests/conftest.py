@@ -16,7 +16,7 @@ from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
 from tests.commands import EXPORT_ALL, GATE, REPOSITORY, SMALL_FIT, run_module
-from train.common.progress import EVERY_STEP_VARIABLE
+from train.common.command.progress import EVERY_STEP_VARIABLE
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 

@@ -28,8 +28,8 @@ from export.deploy.bundle.archive import unpack
 from export.deploy.bundle.launcher import problem_with, seal_of
 from export.model.request import ModelRequest
 from tests.bundles import write_inputs
-from train.common.artifact import sealed
 from train.common.errors import ToolkitError
+from train.common.files.artifact import sealed
 from train.common.record import OUTPUTS_FILE, load_outputs, read_model_record
 from train.repeat import recorded_options
 

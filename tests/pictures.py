@@ -10,13 +10,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmark.report.page import plot_svg
-from benchmark.report.terminal import results_table
+from benchmark.report.page.html import plot_svg
+from benchmark.report.terminal.summary import results_table
 from benchmark.report.text import facts
 from benchmark.results.read import read_run
 from benchmark.results.run import Run
-from train.common.cli import run_program
-from train.common.staging import publish, staging
+from train.common.command.cli import run_program
+from train.common.files.staging import publish, staging
 
 SOURCE, TARGET = Path("artifacts/benchmark.json"), Path("benchmark/report/pictures")
 SHOWN = ("Keras model", "limits", "machine")

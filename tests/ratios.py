@@ -29,9 +29,9 @@ from export.formats import FORMATS
 from export.manifest import read_manifest
 from export.runtimes.open import open_runner
 from export.runtimes.predict import encode
-from train.common.artifact import file_sha256, write_json
-from train.common.cli import Parser, run_program
-from train.common.native_output import captured_native_output
+from train.common.command.cli import Parser, run_program
+from train.common.command.native_output import captured_native_output
+from train.common.files.artifact import file_sha256, write_json
 from train.common.record import read_model_record
 from train.data import fashion_mnist as dataset
 

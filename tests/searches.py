@@ -13,7 +13,7 @@ import keras
 import keras_tuner
 import numpy as np
 
-from train.common.progress import progress
+from train.common.command.progress import progress
 from train.config import LEARNING_RATE_CHOICES, RECIPES, UNITS_CHOICES, TrainConfig
 from train.data import fashion_mnist as dataset
 from train.data.fit_data import FitData

@@ -21,7 +21,7 @@ from tests.commands import (
     run_in_process,
     run_module,
 )
-from train.common.artifact import file_sha256, sealed, write_json
+from train.common.files.artifact import file_sha256, sealed, write_json
 
 
 @pytest.mark.slow

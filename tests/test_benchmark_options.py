@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.report.page import page_html
+from benchmark.report.page.html import page_html
 from benchmark.results.read import read_run
 from tests.commands import GATE, assert_one_line_error, run_in_process
 from train.data import fashion_mnist as dataset

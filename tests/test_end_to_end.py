@@ -16,7 +16,7 @@ from ai_edge_litert.interpreter import Interpreter
 from export.formats import FORMATS
 from export.manifest import read_manifest
 from tests.commands import GATE, REPOSITORY, run_in_process, run_module
-from train.common.artifact import file_sha256
+from train.common.files.artifact import file_sha256
 from train.common.record import load_outputs
 from train.data import fashion_mnist as dataset
 

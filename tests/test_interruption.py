@@ -20,7 +20,7 @@ from tests.commands import (
     start,
     wait_for,
 )
-from train.common.artifact import file_sha256
+from train.common.files.artifact import file_sha256
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.common.keys import Keys
 
-from benchmark.report.page import plot_svg
+from benchmark.report.page.html import plot_svg
 from benchmark.report.write import PAGE_FILE, write_reports
 from tests.benchmark.report.contents import EXTREMES, IMAGES, VARIED, read
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands import GATE, REPOSITORY, Completed, assert_one_line_error, run_in_process
-from train.common.progress import EVERY_STEP_VARIABLE
+from train.common.command.progress import EVERY_STEP_VARIABLE
 
 pytestmark = pytest.mark.slow
 SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
@@ -253,7 +253,7 @@ def test_a_bundle_that_is_not_whole_does_not_leave(
     server: Server, artifacts: Path, bundle: Path, tmp_path: Path
 ) -> None:
     damaged = Path(shutil.copytree(bundle, tmp_path / "damaged"))
-    (damaged / "train" / "common" / "cli.py").write_text("import os")
+    (damaged / "train" / "common" / "command" / "cli.py").write_text("import os")
     (tmp_path / "garbled.tar.gz").write_text("nonsense")
     for path, expected in (
         (damaged, "cli.py was changed"),

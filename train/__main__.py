@@ -4,8 +4,8 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from train.common.cli import run_program
-from train.common.terminal import printable
+from train.common.command.cli import run_program
+from train.common.command.terminal import printable
 from train.config import NOTEBOOK_ACCURACY, TrainConfig
 from train.options import parse
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str]) -> int:
     """Parses, trains, prints the result; returns the exit code."""
     config = parse(arguments)
-    from train.common.native_output import importing_large_library
-    from train.common.progress import progress
+    from train.common.command.native_output import importing_large_library
+    from train.common.command.progress import progress
 
     # By itself TensorFlow takes oneDNN's matrix products only where a processor has VNNI; an epoch
     # takes half the time with them elsewhere too.

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-from train.common.decode import Between
+from train.common.files.decode import Between
 
 # Filters in multiples of 8: the kernels compute 8 at a time, so that 20 take longer than 24.
 UNITS_CHOICES = {"mlp": tuple(range(32, 513, 32)), "cnn": tuple(range(8, 49, 8))}

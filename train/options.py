@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from train.common.cli import Parser, integer_between, number_between
+from train.common.command.cli import Parser, integer_between, number_between
 from train.common.errors import ToolkitError
 from train.config import (
     ARCHITECTURES,

@@ -9,9 +9,10 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from train.common.artifact import array_sha256, file_sha256, write_json
+from train.common.command.progress import Progress
 from train.common.errors import DataError
-from train.common.progress import Progress
+from train.common.files.artifact import array_sha256, file_sha256, write_json
+from train.common.files.staging import check_places, publish, staging
 from train.common.record import (
     MODEL_FILE,
     OUTPUTS_FILE,
@@ -19,7 +20,6 @@ from train.common.record import (
     ReferenceOutputs,
     save_outputs,
 )
-from train.common.staging import check_places, publish, staging
 from train.config import Hyperparameters, TrainConfig
 from train.data import fashion_mnist as dataset
 from train.data.fit_data import TrainingData, load_training_data

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from train.common.artifact import read_json
-from train.common.decode import Between, Decoder
+from train.common.files.artifact import read_json
+from train.common.files.decode import Between, Decoder
 from train.common.record import SCHEMA_VERSION
 from train.config import MAX_EPOCHS, MAX_SEED, MAX_UNITS, LearningRate, Recipe, Repeated
 

@@ -5,8 +5,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from train.common.artifact import package_versions
 from train.common.environment import read_environment
+from train.common.files.artifact import package_versions
 from train.common.record import MODEL_FILE, as_model_json
 from train.config import Hyperparameters, TrainConfig
 from train.data import fashion_mnist as dataset

@@ -8,8 +8,8 @@ from typing import Literal, get_args
 import numpy as np
 
 from benchmark.advise.latency_ratio import intervals_overlap, latency_ratio
-from benchmark.judge.metrics import NOTATIONS, Metric
 from benchmark.judge.rows import Result
+from benchmark.judge.scoring.metrics import NOTATIONS, Metric
 from benchmark.judge.statistics import paired_drop_interval
 from benchmark.judge.task import Task
 

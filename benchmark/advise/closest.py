@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmark.judge.limits import OPTIONS, Limits
-from benchmark.judge.metrics import NOTATIONS
 from benchmark.judge.rows import Result
+from benchmark.judge.scoring.metrics import NOTATIONS
 from benchmark.judge.scoring.scores import Accuracy
 from benchmark.judge.statistics import ROUNDING, paired_drop_interval, wilson_interval
 

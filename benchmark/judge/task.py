@@ -5,8 +5,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from benchmark.judge.metrics import Measure, Metric, Shape, TaskKind, check_metric, metrics_of
 from benchmark.judge.scoring.classification import as_classes, predicted_classes, score_classes
+from benchmark.judge.scoring.metrics import (
+    Measure,
+    Metric,
+    Shape,
+    TaskKind,
+    check_metric,
+    metrics_of,
+)
 from benchmark.judge.scoring.regression import is_finite, score_values
 from benchmark.judge.scoring.scores import Scores
 from export.verify.distance import Distance, are_classes, are_probabilities, distance

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from benchmark.judge.drop import Side, drop_side, share_side
 from benchmark.judge.evidence import OutputEvidence, Reason, Verdict
 from benchmark.judge.limits import Limits
-from benchmark.judge.metrics import NOTATIONS
+from benchmark.judge.scoring.metrics import NOTATIONS
 from benchmark.judge.scoring.scores import Accuracy
 from benchmark.judge.statistics import (
     CONFIDENCE,

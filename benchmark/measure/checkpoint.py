@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from benchmark.measure.variants import Variant
-from train.common.artifact import read_json, write_json
 from train.common.environment import Environment
 from train.common.errors import ArtifactError, DataError, damaged
-from train.common.files import MAX_JSON_BYTES, parse_json, read_bounded
-from train.common.npy import open_npy
+from train.common.files.artifact import read_json, write_json
+from train.common.files.npy import open_npy
+from train.common.files.open import MAX_JSON_BYTES, parse_json, read_bounded
 from train.common.record import ReferenceOutputs
 
 FOLDER = "benchmark.partial"

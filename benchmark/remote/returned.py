@@ -19,7 +19,7 @@ import numpy as np
 from benchmark.report.write import write_reports
 from benchmark.results.read import read_run
 from train.common.errors import ArtifactError
-from train.common.staging import publish, staging
+from train.common.files.staging import publish, staging
 
 FOLDER = "hosts"
 RESULT = "benchmark.json"

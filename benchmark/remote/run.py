@@ -19,10 +19,10 @@ from export.deploy.bundle.build import ARTIFACTS_FOLDER, BundleConfig, copy_bund
 from export.deploy.bundle.launcher import problem_with
 from export.formats import FORMATS, RUNTIMES, Format
 from export.model.request import NO_TRUST, Trust, add_trust_options
-from train.common.cli import Parser, add_bundle_images
+from train.common.command.cli import Parser, add_bundle_images
+from train.common.command.interrupts import EXIT_INTERRUPTED
+from train.common.command.terminal import printable
 from train.common.errors import DEVICE_MODULES, ArtifactError, ToolkitError
-from train.common.interrupts import EXIT_INTERRUPTED
-from train.common.terminal import printable
 
 MIN_PYTHON = (3, 11)
 RUNTIME_MODULES = {"litert": "ai_edge_litert", "onnxruntime": "onnxruntime"}

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from benchmark.judge.metrics import MISSING
+from benchmark.judge.scoring.metrics import MISSING
 from benchmark.results.run import Interval
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from benchmark.judge.metrics import MISSING, NOTATIONS
+from benchmark.judge.scoring.metrics import MISSING, NOTATIONS
 from benchmark.report.figures import interval
 from benchmark.report.text import EMULATED, cells, columns, facts
 from benchmark.results.run import Recommended, Row, Run, Scores

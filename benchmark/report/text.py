@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from benchmark.judge.metrics import MISSING, Measure
+from benchmark.judge.scoring.metrics import MISSING, Measure
 from benchmark.measure.latency import MIN_ROUNDS
 from benchmark.measure.variants import KERAS
 from benchmark.report.figures import estimate, microseconds, number

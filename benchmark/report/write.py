@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.report.page import page_html
+from benchmark.report.page.html import page_html
 from benchmark.report.tables import csv_text, markdown_text
 from benchmark.results.run import Run
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from benchmark.results.run import Row, Run
-from train.common.decode import shown
 from train.common.environment import Environment
+from train.common.files.decode import shown
 
 # What a kernel keeps of the memory differs from version to version; a memory module is more.
 MAX_MEMORY_CHANGE = 0.02

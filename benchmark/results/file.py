@@ -13,8 +13,8 @@ from benchmark.judge.task import Task
 from benchmark.measure.conditions import Conditions
 from benchmark.measure.variants import KERAS
 from benchmark.results.run import SCHEMA_VERSION
-from train.common.artifact import package_versions
 from train.common.environment import Environment
+from train.common.files.artifact import package_versions
 from train.common.record import ReferenceOutputs
 
 # The main output of every row on every example, float32 by the row's name.

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.results.run import SCHEMA_VERSION, Run
-from train.common.artifact import read_json
-from train.common.decode import Decoder
+from train.common.command.terminal import printable
 from train.common.errors import ArtifactError
-from train.common.terminal import printable
+from train.common.files.artifact import read_json
+from train.common.files.decode import Decoder
 
 REMEDY = "give a file that `python -m benchmark` wrote, or run `python -m benchmark` again"
 DECODER = Decoder(remedy=REMEDY, clean=printable)

@@ -12,11 +12,11 @@ import numpy as np
 
 from benchmark.judge.evidence import Verdict
 from benchmark.judge.limits import Limits
-from benchmark.judge.metrics import Measure, Metric, TaskKind
+from benchmark.judge.scoring.metrics import Measure, Metric, TaskKind
 from benchmark.measure.conditions import Conditions
 from benchmark.measure.latency import Latency
-from train.common.decode import Array
 from train.common.environment import Environment
+from train.common.files.decode import Array
 
 SCHEMA_VERSION = 1
 Interval = tuple[float, float]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from train.common.artifact import array_sha256
+from train.common.files.artifact import array_sha256
 from train.common.preprocessing import InputPreprocessing, preprocess
 from train.common.samples import Samples
 from train.common.tensors import TensorSpec

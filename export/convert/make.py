@@ -19,8 +19,8 @@ from export.runtimes.predict import predict
 from export.settings import Settings, untuned
 from export.verify.expectation import Expectation
 from export.verify.file import Verification, verify
+from train.common.command.native_output import NativeOutput, captured_native_output
 from train.common.errors import CheckError, ToolkitError
-from train.common.native_output import NativeOutput, captured_native_output
 
 CONVERTERS: dict[Family, ModuleType] = {"tflite": tflite, "onnx": onnx}
 # Both converters start from one protobuf with all float32 weights, whatever the format.

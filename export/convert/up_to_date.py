@@ -10,8 +10,8 @@ from export.convert.inputs import ConversionInputs
 from export.formats import Format
 from export.manifest import Manifest, check_file, read_manifest
 from export.settings import Settings
-from train.common.artifact import package_versions
 from train.common.errors import ArtifactError
+from train.common.files.artifact import package_versions
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = {

@@ -15,7 +15,7 @@ from export.data.wanted import (
     samples_of,
 )
 from train.common.errors import DataError
-from train.common.npz import Npz, check_disk_space, open_npz
+from train.common.files.npz import Npz, check_disk_space, open_npz
 from train.common.samples import Samples
 
 CLASS_NAMES = "class_names"

@@ -23,9 +23,9 @@ from export.data.wanted import (
     target_roles,
 )
 from export.model.user_code import current_folder_first
+from train.common.command.native_output import captured_native_output
 from train.common.errors import DataError
-from train.common.native_output import captured_native_output
-from train.common.npy import NpyWriter, check_dtype, open_npy
+from train.common.files.npy import NpyWriter, check_dtype, open_npy
 from train.common.samples import Samples
 
 BATCH = "an array, a dict of arrays by the inputs' names, or a tuple (inputs, targets) of these"

@@ -16,8 +16,8 @@ from export.data.checks import check_samples
 from export.data.pictures import read_pictures
 from export.data.wanted import Wanted, error_prefix
 from train.common.errors import DataError
-from train.common.files import is_there
-from train.common.npy import open_npy
+from train.common.files.npy import open_npy
+from train.common.files.open import is_there
 from train.common.samples import Samples
 from train.data.fashion_mnist import SLICE_IMAGES, SLICE_LABELS
 

@@ -11,7 +11,7 @@ import numpy as np
 from export.data.checks import classes_of
 from export.data.wanted import error_prefix, quoted
 from train.common.errors import DataError
-from train.common.npy import NpyWriter, open_npy
+from train.common.files.npy import NpyWriter, open_npy
 from train.common.tensors import TensorSpec
 
 # Pillow's own list is longer, and has formats that start other programs (EPS: Ghostscript).

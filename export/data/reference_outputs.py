@@ -14,10 +14,10 @@ import numpy as np
 from export.model.load import load_model
 from export.model.loaded import LoadedModel, batch_size
 from export.model.request import request_from_json
-from train.common.artifact import new_array
-from train.common.cli import run_program
+from train.common.command.cli import run_program
+from train.common.command.native_output import captured_native_output
 from train.common.errors import ArtifactError
-from train.common.native_output import captured_native_output
+from train.common.files.artifact import new_array
 from train.common.preprocessing import InputPreprocessing, preprocess
 from train.common.record import ReferenceOutputs, read_model_record, save_outputs
 

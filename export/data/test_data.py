@@ -13,10 +13,11 @@ from export.data.open import open_samples
 from export.data.wanted import Wanted
 from export.model.recorded import recorded_request
 from export.model.request import NO_TRUST, Trust
-from train.common.artifact import write_npz
 from train.common.environment import BUNDLE_FILE, DATA_FOLDER, ROOT, in_bundle
 from train.common.errors import ArtifactError, ToolkitError
-from train.common.files import is_there
+from train.common.files.artifact import write_npz
+from train.common.files.open import is_there
+from train.common.files.staging import publish
 from train.common.record import (
     OUTPUTS_FILE,
     RECORD_FILE,
@@ -28,7 +29,6 @@ from train.common.record import (
     read_model_record,
 )
 from train.common.samples import Samples
-from train.common.staging import publish
 from train.data import fashion_mnist as dataset
 
 DATA_FILE = "data.npz"  # of a bundle, unless its data is Fashion-MNIST

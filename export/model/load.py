@@ -20,8 +20,8 @@ from export.model.request import ModelRequest
 from export.model.safety import TRUST, check_config, check_legacy_config, check_operators
 from export.model.saved_model import open_saved_model
 from export.model.user_code import call_function, custom_objects
+from train.common.command.native_output import captured_native_output
 from train.common.errors import ArtifactError, MissingPackageError, ToolkitError
-from train.common.native_output import captured_native_output
 
 CONFIG, METADATA = "config.json", "metadata.json"
 MAX_CONFIG_BYTES = 1 << 28  # a larger configuration is not a model's

@@ -14,8 +14,8 @@ import numpy as np
 import tensorflow as tf
 
 from export.model.reason import reason_of
+from train.common.command.native_output import captured_native_output
 from train.common.errors import ToolkitError
-from train.common.native_output import captured_native_output
 from train.common.tensors import TensorSpec
 
 SIGNATURE = "serving_default"

@@ -8,9 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from export.model.request import CALLABLE, ModelRequest, Trust, file_sha256_of, request_from_json
-from train.common.artifact import read_json, write_json
 from train.common.errors import ArtifactError, ToolkitError
-from train.common.files import is_there
+from train.common.files.artifact import read_json, write_json
+from train.common.files.open import is_there
 from train.common.record import MODEL_FILE, RECORD_FILE, SCHEMA_VERSION, ModelRecord
 
 

@@ -10,10 +10,10 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from train.common.cli import AddArgument
-from train.common.decode import Between, Decoder
+from train.common.command.cli import AddArgument
 from train.common.errors import ArtifactError, ToolkitError
-from train.common.files import is_regular, is_there
+from train.common.files.decode import Between, Decoder
+from train.common.files.open import is_regular, is_there
 
 Kind = Literal["keras", "h5", "saved-model", "callable"]
 Shape = tuple[Annotated[int, Between(1, 2**31)] | None, ...]
@@ -141,7 +141,7 @@ def file_sha256_of(request: ModelRequest) -> str:
         ArtifactError: the model does not exist.
         ToolkitError: the callable's module is not found.
     """
-    from train.common.artifact import (
+    from train.common.files.artifact import (
         file_sha256,  # imports numpy, which the command line does without
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from export.model.recorded import read_request
 from export.runtimes.runner import Runner, Values, pack, unpack
-from train.common.native_output import captured_native_output
+from train.common.command.native_output import captured_native_output
 
 TRIAL_CALLS = 20
 PREDICT_BATCH = 256

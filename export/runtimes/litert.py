@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 
 from export.runtimes.runner import Runner, Values, load_error, pack, unpack
-from train.common.native_output import captured_native_output
+from train.common.command.native_output import captured_native_output
 from train.common.tensors import TensorSpec
 
 # The delegate that LiteRT applies by default, its own optimized kernels, its plain ones.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from export.runtimes.runner import Runner, Values, load_error, pack, unpack
-from train.common.native_output import captured_native_output
+from train.common.command.native_output import captured_native_output
 
 
 def is_published_here() -> bool:

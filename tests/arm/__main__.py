@@ -15,7 +15,7 @@ from tests.arm.comparison import MIN_IMAGES, Json, compare_rows, read_results, t
 from tests.arm.machine import CORES, CPU, Ran, check_qemu, run_emulated
 from tests.arm.packages import PYTHON_VERSION
 from tests.arm.root import boot_files, cache_folder
-from train.common.cli import Parser, add_bundle_images, run_program
+from train.common.command.cli import Parser, add_bundle_images, run_program
 from train.common.environment import REQUIREMENTS_FILE
 from train.common.errors import ToolkitError
 

@@ -12,8 +12,8 @@ from benchmark.results.file import OUTPUTS_FILE
 from benchmark.results.run import SCHEMA_VERSION
 from export.formats import FORMATS, Format
 from export.manifest import read_manifest
-from train.common.artifact import read_json
 from train.common.errors import ArtifactError
+from train.common.files.artifact import read_json
 from train.common.tensors import TensorSpec
 
 Json = Mapping[str, Any]

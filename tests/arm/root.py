@@ -26,7 +26,7 @@ from tests.arm.packages import (
     run,
 )
 from train.common.errors import ToolkitError
-from train.common.staging import staging
+from train.common.files.staging import staging
 
 INIT = Path(__file__).with_name("init.sh")
 SITE_PACKAGES = f"usr/local/lib/python{PYTHON_VERSION}/dist-packages"

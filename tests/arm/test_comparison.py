@@ -8,8 +8,8 @@ from benchmark.results.file import OUTPUTS_FILE
 from export.formats import FORMATS
 from tests.arm.comparison import Limit, Row, compare, compare_rows, limit_of, table
 from tests.examples import MANIFEST, OUTPUT
-from train.common.artifact import write_json, write_npz
 from train.common.errors import ArtifactError
+from train.common.files.artifact import write_json, write_npz
 from train.common.tensors import TensorSpec
 
 COUNT = 1_000

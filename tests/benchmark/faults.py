@@ -21,7 +21,7 @@ from export.formats import FORMATS
 from export.model.loaded import LoadedModel
 from export.runtimes.open import open_runner
 from export.settings import ExportOptions, resolve
-from train.common.artifact import file_sha256, sealed, write_json
+from train.common.files.artifact import file_sha256, sealed, write_json
 from train.common.record import MODEL_FILE
 from train.data import fashion_mnist as dataset
 from train.data.fashion_mnist import INPUT_NAME, OUTPUT_NAME

@@ -36,7 +36,7 @@ from tests.benchmark.faults import (
     update,
 )
 from tests.commands import GATE, run_in_process
-from train.common.progress import progress
+from train.common.command.progress import progress
 from train.data import fashion_mnist as dataset
 
 pytestmark = pytest.mark.slow

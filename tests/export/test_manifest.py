@@ -15,8 +15,8 @@ from export.manifest import (
     check_file,
     read_manifest,
 )
-from train.common.artifact import file_sha256, sealed, write_json
 from train.common.errors import ArtifactError
+from train.common.files.artifact import file_sha256, sealed, write_json
 from train.common.preprocessing import Preprocessing
 from train.common.tensors import TensorSpec
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.zoo.entries import ENTRIES
 from tests.zoo.run import POST_TRAINING, make_row
 from tests.zoo.table import table, too_large
-from train.common.cli import Parser, run_program
+from train.common.command.cli import Parser, run_program
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -11,8 +11,8 @@ from tests.examples import MANIFEST
 from tests.zoo.__main__ import main
 from tests.zoo.run import Ran, cells
 from tests.zoo.table import Cell, Row, cell_of_failure, cell_of_manifest, table, times, too_large
-from train.common.artifact import write_json
 from train.common.errors import ToolkitError
+from train.common.files.artifact import write_json
 
 OWN = 3_000_000_000
 NAMES = ("tflite-float32", "onnx-int8")

@@ -12,11 +12,11 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from train.common.artifact import file_sha256, read_json, write_npz
-from train.common.decode import Between, Decoder
 from train.common.errors import ArtifactError, DataError, damaged
-from train.common.files import parse_json
-from train.common.npz import check_disk_space, open_npz
+from train.common.files.artifact import file_sha256, read_json, write_npz
+from train.common.files.decode import Between, Decoder
+from train.common.files.npz import check_disk_space, open_npz
+from train.common.files.open import parse_json
 from train.common.preprocessing import Preprocessing
 from train.common.samples import Samples
 from train.common.tensors import TensorSpec

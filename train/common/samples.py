@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from train.common.artifact import array_sha256
+from train.common.files.artifact import array_sha256
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from train.common.decode import MAX_WHOLE, Between
+from train.common.files.decode import MAX_WHOLE, Between
 
 MIN_SCALE, MAX_SCALE = 1e-45, 3.5e38  # what float32 can hold
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from train.common.artifact import array_sha256
 from train.common.environment import DATA_FOLDER, ROOT, in_bundle
 from train.common.errors import DataError
-from train.common.files import is_there
-from train.common.npy import open_npy
+from train.common.files.artifact import array_sha256
+from train.common.files.npy import open_npy
+from train.common.files.open import is_there
 from train.common.preprocessing import Preprocessing
 from train.common.samples import Samples
 from train.common.tensors import TensorSpec

@@ -16,9 +16,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from train.common.command.terminal import printable
 from train.common.errors import DataError
-from train.common.files import is_there, open_regular
-from train.common.terminal import printable
+from train.common.files.open import is_there, open_regular
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
 TRAIN_LABELS = "train-labels-idx1-ubyte"

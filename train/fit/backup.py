@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from train.common.errors import damaged
-from train.common.files import open_regular
+from train.common.files.open import open_regular
 
 
 @dataclass(kw_only=True)

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from sklearn.model_selection import StratifiedKFold
 
-from train.common.progress import Progress
+from train.common.command.progress import Progress
 from train.config import Hyperparameters
 from train.data.fashion_mnist import LabelledImages
 from train.data.fit_data import FitData

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import keras
 
-from train.common.artifact import content_sha256
-from train.common.progress import Progress
+from train.common.command.progress import Progress
+from train.common.files.artifact import content_sha256
 from train.config import TUNING_FOLDER, Hyperparameters, TrainConfig
 from train.data.fit_data import FitData
 from train.fit.fit import ReportEpochs, fit

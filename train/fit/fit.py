@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from train.common.progress import Progress
+from train.common.command.progress import Progress
 from train.config import Hyperparameters, Recipe
 from train.data.fit_data import FitData
 from train.fit.backup import Progression, restore, save

@@ -24,10 +24,10 @@ import grpc
 from keras_tuner.src import protos
 from keras_tuner.src.distribute import oracle_chief
 
+from train.common.command.native_output import captured_native_output
+from train.common.command.progress import EVERY_STEP_VARIABLE, Progress
 from train.common.environment import available_cores
 from train.common.errors import ToolkitError
-from train.common.native_output import captured_native_output
-from train.common.progress import EVERY_STEP_VARIABLE, Progress
 from train.config import TrainConfig
 
 ID, ADDRESS, PORT = "KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT"

@@ -16,11 +16,11 @@ import keras
 import keras_tuner
 import tensorflow as tf
 
-from train.common.artifact import content_sha256, write_json
-from train.common.decode import Between, Decoder
+from train.common.command.progress import Progress
 from train.common.errors import ArtifactError, ToolkitError
-from train.common.files import MAX_JSON_BYTES, is_there, parse_json, read_bounded
-from train.common.progress import Progress
+from train.common.files.artifact import content_sha256, write_json
+from train.common.files.decode import Between, Decoder
+from train.common.files.open import MAX_JSON_BYTES, is_there, parse_json, read_bounded
 from train.config import (
     DEFAULT_TRIALS,
     LOGS_FOLDER,

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from keras_tuner.errors import FatalRuntimeError
 
-from train.common.progress import Progress
+from train.common.command.progress import Progress
 from train.config import UNITS_CHOICES, Hyperparameters, TrainConfig
 from train.data.fit_data import FitData
 from train.fit.fit import fit

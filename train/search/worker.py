@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from train.common.cli import run_program
+from train.common.command.cli import run_program
 from train.config import TrainConfig
 
 
@@ -17,8 +17,8 @@ def main(arguments: Sequence[str]) -> int:
     """Runs trials until the chief has no more; returns 0."""
     config: TrainConfig = pickle.load(sys.stdin.buffer)  # noqa: S301 - from its own chief
     threading.Thread(target=_end_with_chief, daemon=True).start()
-    from train.common.native_output import importing_large_library
-    from train.common.progress import progress
+    from train.common.command.native_output import importing_large_library
+    from train.common.command.progress import progress
 
     with importing_large_library():
         from train.search.tune import run_trials

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from benchmark.judge.drop import Drop, paired_drop
-from benchmark.judge.metrics import TOP, Metric, TaskKind
 from benchmark.judge.scoring.auc import compare_areas
+from benchmark.judge.scoring.metrics import TOP, Metric, TaskKind
 from benchmark.judge.scoring.scores import Accuracy, Paired, Scores, beside
 from export.verify.distance import are_classes
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from benchmark.judge.drop import Drop, mean_drop
-from benchmark.judge.metrics import Metric, TaskKind
+from benchmark.judge.scoring.metrics import Metric, TaskKind
 from benchmark.judge.scoring.scores import Scores, beside
 
 PART_VALUES = 2**20  # 8 MB as float64

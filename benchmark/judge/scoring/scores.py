@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from benchmark.judge.drop import Drop
-from benchmark.judge.metrics import Metric, TaskKind
+from benchmark.judge.scoring.metrics import Metric, TaskKind
 from benchmark.judge.statistics import mcnemar_p, paired_drop_interval, wilson_interval
 
 Figures = dict[str, float | None]

@@ -14,9 +14,9 @@ from benchmark.measure.worker.profilers import operators, profile
 from benchmark.measure.worker.timing import Clock, time_calls, warm_up
 from export.runtimes.predict import clipped, encode_all, predict, range_use
 from export.runtimes.runner import Runner, Values, pack, unpack
-from train.common.artifact import new_array
 from train.common.environment import pin
 from train.common.errors import ArtifactError
+from train.common.files.artifact import new_array
 from train.common.preprocessing import preprocess
 
 CHUNK_EXAMPLES = 1_000  # at a time, fewer where they are large

@@ -16,8 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from train.common.decode import Decoder
 from train.common.errors import ArtifactError
+from train.common.files.decode import Decoder
 from train.common.preprocessing import Preprocessing
 from train.common.tensors import TensorSpec
 

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO
 
 from train.common.errors import ArtifactError
-from train.common.files import is_regular, open_regular
+from train.common.files.open import is_regular, open_regular
 
 MAX_FILES = 2_000
 MAX_BYTES = 512_000_000

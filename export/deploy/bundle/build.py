@@ -28,11 +28,11 @@ from export.deploy.bundle.target import ARCHIVE_SUFFIX, check_target
 from export.formats import FORMATS, Format
 from export.manifest import Manifest, check_file, read_manifest
 from export.model.request import NO_TRUST, Trust
-from train.common.artifact import file_sha256, write_json
 from train.common.environment import BUNDLE_FILE, DATA_FOLDER, REQUIREMENTS_FILE, ROOT, in_bundle
 from train.common.errors import ArtifactError, ToolkitError
+from train.common.files.artifact import file_sha256, write_json
+from train.common.files.staging import finish_publishing, publish, staging
 from train.common.record import OUTPUTS_FILE, ReferenceOutputs, save_outputs
-from train.common.staging import finish_publishing, publish, staging
 
 ARTIFACTS_FOLDER = "artifacts"
 LOCK_FILE = "requirements-device.txt"

@@ -12,10 +12,10 @@ import numpy as np
 from export.manifest import check_file, read_manifest
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
+from train.common.command.terminal import complain, printable, protect_output
 from train.common.errors import ToolkitError
 from train.common.preprocessing import preprocess
 from train.common.tensors import fits, shape_text
-from train.common.terminal import complain, printable, protect_output
 
 
 def load(path: Path, name: str, shape: tuple[int | None, ...], raw: str) -> np.ndarray:  # noqa: D103

@@ -8,7 +8,7 @@ from pathlib import Path
 from export.deploy.bundle.launcher import problem_with
 from train.common.environment import BUNDLE_FILE
 from train.common.errors import ArtifactError
-from train.common.files import open_regular
+from train.common.files.open import open_regular
 
 ARCHIVE_SUFFIX = ".tar.gz"
 CACHE = "__pycache__"

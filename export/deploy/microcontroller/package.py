@@ -25,7 +25,8 @@ from export.manifest import SCHEMA_VERSION, Manifest
 from export.runtimes.predict import encode
 from export.settings import Settings
 from export.verify.graph.read import read_graph
-from train.common.artifact import (
+from train.common.errors import ArtifactError, ToolkitError
+from train.common.files.artifact import (
     file_sha256,
     is_sealed,
     package_versions,
@@ -33,10 +34,9 @@ from train.common.artifact import (
     sealed,
     write_json,
 )
-from train.common.errors import ArtifactError, ToolkitError
+from train.common.files.staging import publish, staging
 from train.common.preprocessing import RAW, InputPreprocessing
 from train.common.record import ModelRecord
-from train.common.staging import publish, staging
 
 FOLDER = "tflm"  # of its own: the manifests beside the exports are the benchmark's rows
 HEADER_FILE = "model_data.h"

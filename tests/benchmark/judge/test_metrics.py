@@ -1,6 +1,6 @@
 import pytest
 
-from benchmark.judge.metrics import METRICS, Metric, Shape, TaskKind, check_metric
+from benchmark.judge.scoring.metrics import METRICS, Metric, Shape, TaskKind, check_metric
 from benchmark.options import METRICS as OFFERED
 from train.common.errors import ToolkitError
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from benchmark.judge.metrics import Shape, TaskKind
+from benchmark.judge.scoring.metrics import Shape, TaskKind
 from benchmark.judge.task import kind_of, tasks_of
 from tests.benchmark.measure.raw import reference_of, tasks
 from train.common.errors import ArtifactError, ToolkitError

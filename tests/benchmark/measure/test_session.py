@@ -13,7 +13,7 @@ from benchmark.measure.variants import Variant
 from tests.benchmark.measure.raw import tasks
 from tests.benchmark.measure.workers import TIMED, fake_machine
 from tests.examples import MANIFEST, REFERENCE
-from train.common.artifact import file_sha256
+from train.common.files.artifact import file_sha256
 
 GB = 1 << 30
 SETTINGS = MeasureSettings(samples=100, rounds=12, launches=2, max_seconds=6)

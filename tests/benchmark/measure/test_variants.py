@@ -21,8 +21,8 @@ from export.manifest import Calibration, Manifest
 from export.model.recorded import write_request
 from export.model.request import ModelRequest
 from tests.examples import MANIFEST, OUTPUT, REFERENCE
-from train.common.artifact import file_sha256, write_json
 from train.common.errors import ArtifactError
+from train.common.files.artifact import file_sha256, write_json
 from train.common.preprocessing import RAW
 from train.common.record import check_reference
 from train.common.samples import Samples

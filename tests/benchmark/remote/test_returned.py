@@ -11,8 +11,8 @@ from benchmark.remote import returned as module
 from benchmark.remote.returned import Returned, Shown
 from tests.benchmark.recorded import content
 from tests.benchmark.report.contents import HOSTILE, content_of, measured
-from train.common.artifact import write_json
 from train.common.errors import ArtifactError
+from train.common.files.artifact import write_json
 
 SHOWN = Shown(data_sha256="", pictures=None)
 

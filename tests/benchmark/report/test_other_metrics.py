@@ -18,12 +18,12 @@ from benchmark.config import BenchmarkConfig
 from benchmark.judge.rows import Result
 from benchmark.judge.task import Task
 from benchmark.measure.settings import MeasureSettings
-from benchmark.report.charts.plot import FRAME, accuracy_plot
-from benchmark.report.comparison import render_changes
-from benchmark.report.machines import render_machines
-from benchmark.report.page import page_html
+from benchmark.report.page.charts.plot import FRAME, accuracy_plot
+from benchmark.report.page.html import page_html
 from benchmark.report.tables import csv_text, markdown_text
-from benchmark.report.terminal import render
+from benchmark.report.terminal.comparison import render_changes
+from benchmark.report.terminal.machines import render_machines
+from benchmark.report.terminal.summary import render
 from benchmark.results.compare import find_changes
 from benchmark.results.file import Benchmark
 from benchmark.results.merge import read_machines

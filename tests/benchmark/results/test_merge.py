@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from benchmark.report.machines import render_machines
+from benchmark.report.terminal.machines import render_machines
 from benchmark.results.merge import read_machines
 from tests.benchmark import recorded
 from tests.commands import assert_one_line_error, run_in_process

@@ -167,7 +167,7 @@ def test_to_compare_two_files_nothing_is_loaded_that_measures_or_draws(tmp_path:
 import sys
 from benchmark.__main__ import main
 assert main(["--compare", {path!r}, {path!r}]) == 0
-loaded = ["jinja2", "PIL", "benchmark.pipeline", "benchmark.report.page"]
+loaded = ["jinja2", "PIL", "benchmark.pipeline", "benchmark.report.page.html"]
 loaded += ["benchmark.measure.session", "benchmark.measure.worker.process"]
 print([name for name in loaded if name in sys.modules])
 """

@@ -13,7 +13,7 @@ from export.formats import FORMATS
 from export.manifest import Calibration, Manifest
 from export.settings import ExportOptions, Settings, resolve
 from tests.examples import MANIFEST
-from train.common.artifact import file_sha256, write_json
+from train.common.files.artifact import file_sha256, write_json
 from train.common.preprocessing import RAW
 from train.common.record import ModelRecord
 from train.common.samples import Samples

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from export.data.split import calibration_split
-from train.common.artifact import array_sha256
 from train.common.errors import DataError
+from train.common.files.artifact import array_sha256
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from export.data.test_data import (
     unpacked,
 )
 from tests.examples import REFERENCE
-from train.common.artifact import file_sha256, write_json
 from train.common.errors import ArtifactError, ToolkitError
+from train.common.files.artifact import file_sha256, write_json
 from train.common.record import (
     OUTPUTS_FILE,
     RECORD_FILE,

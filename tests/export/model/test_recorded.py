@@ -10,8 +10,8 @@ from export.model.recorded import recorded_request
 from export.model.request import NO_TRUST, ModelRequest, Trust, file_sha256_of
 from tests.commands import assert_one_line_error, run_in_process
 from tests.examples import OUTPUT, REFERENCE
-from train.common.artifact import write_json
 from train.common.errors import ArtifactError, ToolkitError
+from train.common.files.artifact import write_json
 from train.common.record import ModelRecord
 
 pytestmark = pytest.mark.slow  # it trains or converts with TensorFlow

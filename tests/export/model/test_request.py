@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from export.model.request import ModelRequest, file_sha256_of, module_file, parse_shape
-from train.common.artifact import file_sha256
 from train.common.errors import ArtifactError, ToolkitError
+from train.common.files.artifact import file_sha256
 
 
 @pytest.mark.parametrize(

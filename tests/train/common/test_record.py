@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from train.common.artifact import file_sha256
 from train.common.errors import ArtifactError
+from train.common.files.artifact import file_sha256
 from train.common.preprocessing import Preprocessing
 from train.common.record import ReferenceOutputs, load_outputs, read_model_record, save_outputs
 from train.common.tensors import TensorSpec

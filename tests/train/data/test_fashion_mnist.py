@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from train.common.artifact import array_sha256
 from train.common.errors import DataError
+from train.common.files.artifact import array_sha256
 from train.data import fashion_mnist as dataset
 
 

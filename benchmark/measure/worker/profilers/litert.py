@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from benchmark.measure.worker.profilers.operator_time import OperatorTime
+from train.common.command.native_output import captured_native_output
 from train.common.errors import ArtifactError
-from train.common.native_output import captured_native_output
 
 HANDLE, POINTER, INDEX = c_void_p, c_void_p, c_size_t
 FUNCTIONS: dict[str, tuple[type, ...]] = {

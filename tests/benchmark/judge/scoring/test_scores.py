@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from benchmark.judge.drop import Side
-from benchmark.judge.metrics import Metric, TaskKind
 from benchmark.judge.scoring.auc import compare_areas
 from benchmark.judge.scoring.classification import compare
+from benchmark.judge.scoring.metrics import Metric, TaskKind
 from benchmark.judge.scoring.scores import Scores
 from benchmark.judge.task import Task
 

@@ -18,8 +18,8 @@ from export.manifest import read_manifest
 from tests.bundles import COUNT, NAMES, write_inputs
 from tests.commands import REPOSITORY, assert_one_line_error, run_module
 from tests.test_light_imports import BLOCKER, RUNTIMES, TENSORFLOW
-from train.common.artifact import write_json
 from train.common.errors import ArtifactError
+from train.common.files.artifact import write_json
 from train.common.record import check_reference, load_outputs
 from train.data.fashion_mnist import load_evaluation
 
@@ -123,7 +123,10 @@ def test_the_command_verifies_the_bundle_first(bundle: Path) -> None:
         )
 
     assert run("--help").returncode == 0
-    for name, change in (("train/common/cli.py", "garbled ("), ("benchmark/pipeline.py", None)):
+    for name, change in (
+        ("train/common/command/cli.py", "garbled ("),
+        ("benchmark/pipeline.py", None),
+    ):
         before = (bundle / name).read_text()
         if change is None:
             (bundle / name).unlink()

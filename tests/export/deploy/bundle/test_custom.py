@@ -16,8 +16,8 @@ from export.data.wanted import Wanted
 from export.deploy.bundle import predict
 from export.deploy.bundle.build import BundleConfig, write_bundle
 from tests.bundles import write_export
-from train.common.artifact import write_json
 from train.common.errors import DataError, ToolkitError
+from train.common.files.artifact import write_json
 from train.common.preprocessing import Preprocessing
 from train.common.record import (
     OUTPUTS_FILE,

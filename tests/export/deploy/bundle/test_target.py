@@ -8,7 +8,7 @@ import pytest
 from export.deploy.bundle.build import BundleConfig, write_bundle
 from export.deploy.bundle.launcher import problem_with
 from train.common.errors import ArtifactError
-from train.common.staging import publish
+from train.common.files.staging import publish
 
 
 def test_an_older_bundle_is_replaced_as_a_whole(config: BundleConfig, bundle: Path) -> None:

@@ -14,7 +14,7 @@ from export.manifest import Manifest
 from export.pipeline import manifest_of
 from export.runtimes.predict import encode
 from tests.export.conftest import Tiny, settings_of
-from train.common.artifact import file_sha256
+from train.common.files.artifact import file_sha256
 from train.common.record import ModelRecord
 from train.common.samples import Samples
 from train.data.fashion_mnist import INPUT, INPUT_NAME, OUTPUT, PREPROCESSING

@@ -17,7 +17,7 @@ from export.deploy.microcontroller.package import FOLDER
 from tests.commands import REPOSITORY, assert_one_line_error, run_in_process, start, wait_for
 from tests.conftest import made_once
 from tests.test_bad_input import replace_model
-from train.common.artifact import file_sha256
+from train.common.files.artifact import file_sha256
 
 pytestmark = pytest.mark.slow
 

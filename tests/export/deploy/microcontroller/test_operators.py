@@ -11,8 +11,8 @@ from export.deploy.microcontroller.operators import add_methods
 from export.manifest import Manifest
 from tests.export.conftest import Tiny, with_operator
 from tests.export.deploy.microcontroller.conftest import package, stored_inputs
-from train.common.artifact import file_sha256
 from train.common.errors import ArtifactError
+from train.common.files.artifact import file_sha256
 from train.common.record import ModelRecord
 
 

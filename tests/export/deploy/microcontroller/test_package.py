@@ -19,8 +19,8 @@ from tests.export.deploy.microcontroller.conftest import (
     inputs_of,
     package,
 )
-from train.common.artifact import file_sha256, is_sealed
 from train.common.errors import ArtifactError
+from train.common.files.artifact import file_sha256, is_sealed
 from train.common.record import ModelRecord
 
 

@@ -1,0 +1,126 @@
+"""Renders a run in the terminal: the table, what matters of it, and on request the rest."""
+
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from benchmark.report.tables import OTHER_COLUMNS, OTHER_LEGEND, other_rows
+from benchmark.report.terminal.console import plain_table, say
+from benchmark.report.terminal.details import details_legend, details_table, profiles, throughputs
+from benchmark.report.text import EMULATED, cells, columns, facts
+from benchmark.results.run import Run
+
+STYLES = {"pass": "green", "fail": "red", "inconclusive": "yellow", "error": "red"}
+SHORT = {"inconclusive": "inconcl"}  # so that the table has 80 columns
+
+
+def render(run: Run, console: Console, *, explain: bool = False, details: bool = False) -> None:
+    """Prints the table, what was compared, what is recommended, and why rows do not pass.
+
+    Args:
+        run: what was found.
+        console: where to.
+        explain: whether to say why rows are slow or large, and how it was measured.
+        details: whether to print a second table, of start-up, memory, tails and classes.
+    """
+    console.print(results_table(run))
+    if others := other_rows(run.results):
+        say(console, f"The table is of output {run.measure.output}; the others:")
+        console.print(_others_table(others))
+        say(console, OTHER_LEGEND)
+    if details:
+        console.print(details_table(run.results))
+        say(console, details_legend(run.results))
+    for row in run.results:
+        for reason in row.reasons:
+            say(console, f"{row.name}: {row.verdict}: {reason}")
+    for line in (*throughputs(run), *profiles(run), *_summary(run)):
+        say(console, line)
+    for line in _explanations(run) if explain else _hints(run):
+        say(console, line)
+
+
+def results_table(run: Run) -> Table:
+    """Returns the table of the rows; the recommended one and the Pareto set are marked."""
+    found, measure = run.recommendation, run.measure
+    table = plain_table("format", columns(measure))
+    table.add_column("verdict", no_wrap=True)
+    for row in run.results:
+        marks = ""
+        if found is not None:
+            marks = "*" * (row.name == found.name) + "†" * (row.name in found.pareto)
+        verdict = Text(SHORT.get(row.verdict, row.verdict), STYLES[row.verdict])
+        table.add_row(Text(row.name), *cells(row, measure), verdict.append(marks, "default"))
+    return table
+
+
+def _others_table(rows: list[tuple[str, ...]]) -> Table:
+    table = plain_table(OTHER_COLUMNS[0], ())
+    for name in OTHER_COLUMNS[1:]:
+        figure = name in OTHER_COLUMNS[3:6]
+        table.add_column(
+            name, justify="right" if figure else "left", no_wrap=figure, overflow="fold"
+        )
+    for row in rows:
+        verdict = Text(SHORT.get(row[-1], row[-1]), STYLES[row[-1]])
+        table.add_row(*map(Text, row[:-1]), verdict)
+    return table
+
+
+def _summary(run: Run) -> Iterator[str]:
+    """Yields what was compared, and which export to take."""
+    yield _compared(run)
+    if run.environment.emulated:
+        yield f"{EMULATED}. So there is no recommendation."
+    elif run.recommendation is None:
+        yield "recommended for this machine: none, no export passes"
+    else:
+        yield f"* Take {run.recommendation.name}, {run.recommendation.reason}."
+
+
+def _compared(run: Run) -> str:
+    measure, settings, notation = run.measure, run.settings, run.measure.notation
+    compared = f"{run.total:,} test {measure.examples}"
+    if not measure.labelled:
+        return f"{compared}; no labels: judged by outputs."
+    by_accuracy = measure.metric == "accuracy"
+    keras = f"{'' if by_accuracy else f'{notation.name} '}{notation.said(measure.source_value)}"
+    limits = [f"drop {settings.allowed_drop * 100:.2f} {notation.unit}"]
+    if settings.baseline is not None and by_accuracy:
+        limits.append(f"accuracy {settings.baseline - settings.tolerance:.2%}")
+    return f"{compared}; Keras {keras}; limit{'s' * (len(limits) > 1)}: {', '.join(limits)}."
+
+
+def _hints(run: Run) -> Iterator[str]:
+    """Yields how to read the table, and what there is to know that is not in it."""
+    measure, notation = run.measure, run.measure.notation
+    drop = f"points of {notation.name} lost"
+    if notation.error:
+        drop = f"% by which the {notation.name} is larger"
+    pareto = "; † Pareto set" if run.recommendation else ""
+    yield f"drop: {drop}, + is worse; p50, p99: µs per {measure.examples[:-1]}{pareto}."
+    timed = [row.latency_us for row in run.results if row.latency_us]
+    if unstable := [found.spread or 0 for found in timed if found.unstable]:
+        yield f"~ rounds differ, by up to {max(unstable):.0%}: the machine was not at rest."
+    if explained := sum(bool(row.explanations) for row in run.results):
+        yield (
+            f"{explained} row{'s are' if explained > 1 else ' is'} slower or larger than one would "
+            "expect: --explain says why."
+        )
+
+
+def _explanations(run: Run) -> Iterator[str]:
+    if found := run.recommendation:
+        if found.runner_up:
+            yield f"{found.runner_up}."
+        yield (
+            f"† Pareto set: {', '.join(found.pareto)}: no other export that passes is as fast, as "
+            "small and as accurate."
+        )
+    if run.explanations:
+        yield "Slower or larger than one would expect:"
+    yield from (f"  {sentence}" for sentence in run.explanations)
+    yield from (f"{name}: {meaning}" for name, meaning in columns(run.measure).items())
+    yield from (f"{title}: {text}" for title, text in facts(run).items())

@@ -1,0 +1,1 @@
+"""What the three commands share at the edge: options, exit codes, interrupts, what is printed."""

@@ -1,0 +1,1 @@
+"""Reading files that may be anything, and writing those of the artifacts folder."""
