@@ -4,7 +4,7 @@ import gzip
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from export.deploy.microcontroller.operators import unsupported
 from export.deploy.microcontroller.package import is_current, make_package
 from export.formats import FORMATS, TFLM, TFLM_MODEL, Format
 from export.manifest import Manifest, Source
-from export.settings import Settings
+from export.settings import ExportOptions, Settings, resolve
 from train.common.command.native_output import importing_large_library
 from train.common.command.progress import Progress
 from train.common.errors import ToolkitError
@@ -103,7 +103,9 @@ def export_formats(
                 made = load().make(entry, settings, staged)
             except ToolkitError as error:
                 report.step(f"{entry.name}: failed, looking for a format that can be made")
-                failures[entry.name] = with_advice(error, entry, load().can_make)
+                outcomes = load().outcomes
+                attempt = partial(_outcome, load(), inputs)
+                failures[entry.name] = with_advice(error, entry, outcomes, attempt)
                 report.milestone(f"{entry.name:<28} FAILED")
                 continue
             manifest = manifest_of(made, entry, settings, inputs, now())
@@ -119,6 +121,15 @@ def export_formats(
                 failures[TFLM] = error
                 report.milestone(f"{TFLM:<28} FAILED")
     return failures
+
+
+def _outcome(loaded: "LoadedJob", inputs: ConversionInputs, name: str) -> ToolkitError | None:
+    """Returns why a format cannot be made; an up-to-date file shows that it can."""
+    if name not in loaded.outcomes:
+        entry = FORMATS[name]
+        if current_manifest(entry, resolve([entry], ExportOptions())[name], inputs):
+            loaded.outcomes[name] = None
+    return loaded.outcome(name)
 
 
 def _outdated(

@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from export.convert.inputs import ConversionInputs
 from export.convert.job import Job
 from export.convert.make import Made, make
 from export.convert.onnx import release_memory
+from export.convert.refusal import NoFormatHelpsError
 from export.convert.source import SourceModel
 from export.formats import FORMATS, Format
 from export.model.load import load_model
@@ -29,6 +31,7 @@ class LoadedJob:
 
     Attributes:
         inputs: what it is converted with.
+        outcomes: why each format that was tried could not be made, by name; None where it was.
     """
 
     def __init__(self, job: Job, inputs: ConversionInputs | None, folder: Path) -> None:
@@ -60,37 +63,37 @@ class LoadedJob:
             folder=folder,
         )
         self._expected = expectation(self._source, inputs)
-        self._can_make: dict[str, bool] = {}  # at default options, as far as it is known
+        self.outcomes: dict[str, ToolkitError | None] = {}
 
     def make(self, entry: Format, settings: Settings, folder: Path) -> Made:
         """Converts one format to a file in a folder and verifies it; raises as `make.make`."""
         release_memory()
         gc.freeze()  # what is left stays; converters collect often and need not look through it
-        known = {}
-        if settings == resolve([entry], ExportOptions())[entry.name]:
-            known = self._can_make
-        known[entry.name] = False
+        try:
+            made = self._make(entry, settings, folder)
+        except ToolkitError as error:
+            self.outcomes.setdefault(entry.name, error)
+            raise
+        self.outcomes[entry.name] = None
+        return made
+
+    def outcome(self, name: str) -> ToolkitError | None:
+        """Returns why a format cannot be made; where that is unknown, at its default options."""
+        if name not in self.outcomes:
+            entry = FORMATS[name]
+            with suppress(ToolkitError):
+                self.make(entry, resolve([entry], ExportOptions())[name], self._source.folder)
+        return self.outcomes[name]
+
+    def _make(self, entry: Format, settings: Settings, folder: Path) -> Made:
         if self.inputs.representative is None and (entry.calibrated or entry.recipes):
             shapes = ", ".join(str(spec) for spec in self._source.inputs)
-            raise ToolkitError(
+            raise NoFormatHelpsError(
                 f"{entry.name} needs calibration data and got none; give with --calibration an "
                 f".npz with arrays by input name ({shapes}; a few hundred examples), a folder of "
                 "images by class, or module:callable"
             )
-        made = make(entry, settings, self._source, self._expected, folder)
-        known[entry.name] = True
-        return made
-
-    def can_make(self, name: str) -> bool:
-        """Returns whether a format, at its default options, can be made and passes its checks."""
-        if name not in self._can_make:
-            entry = FORMATS[name]
-            settings = resolve([entry], ExportOptions())[name]
-            try:
-                self.make(entry, settings, self._source.folder)
-            except ToolkitError:
-                return False
-        return self._can_make[name]
+        return make(entry, settings, self._source, self._expected, folder)
 
 
 def expectation(source: SourceModel, inputs: ConversionInputs) -> Expectation:

@@ -9,6 +9,7 @@ from types import ModuleType
 import numpy as np
 
 from export.convert import calibration, onnx
+from export.convert.refusal import NoFormatHelpsError
 from export.convert.source import SourceModel
 from export.convert.tflite import converter as tflite
 from export.formats import Family, Format
@@ -186,7 +187,7 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
     """
     needed = source.weight_count() * FLOAT_BYTES
     if needed > MAX_BYTES:
-        raise ToolkitError(
+        raise NoFormatHelpsError(
             f"{entry.name}: got {needed / 1e9:.1f} GB of float32 weights, expected at most "
             f"{MAX_BYTES / 1e9:.1f}, as much as the files hold that TFLite and ONNX converters "
             "work on; split the model"

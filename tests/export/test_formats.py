@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 
 from export.__main__ import format_list, main
@@ -66,3 +68,17 @@ def test_an_entry_names_itself_consistently(entry: Format) -> None:
     assert [recipe for recipe in ("pruned", "clustered", "qat") if recipe in scheme] == list(
         entry.recipes
     )
+
+
+def test_no_format_is_held_to_more_than_a_coarser_one_of_the_same_weights() -> None:
+    bits = {"float32": 32, "float16": 16, "int16": 16, "dynamic": 8, "int8": 8}
+    plain = [entry for entry in FORMATS.values() if not entry.recipes]
+    assert any(entry.activations == "int16" for entry in plain)
+    for fine, coarse in itertools.product(plain, plain):
+        same_weights = fine.weights == coarse.weights
+        if same_weights and bits[fine.activations] >= bits[coarse.activations]:
+            kept, asked = coarse.limits, fine.limits
+            assert asked.snr_db <= kept.snr_db and asked.cosine <= kept.cosine, fine.name
+            assert asked.agreement <= kept.agreement, fine.name
+            assert asked.accuracy_drop >= kept.accuracy_drop, fine.name
+            assert asked.max_abs_error >= kept.max_abs_error, fine.name

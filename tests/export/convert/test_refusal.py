@@ -1,6 +1,6 @@
 """Models with operators that a scheme cannot quantize, through the real converters."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +9,12 @@ import pytest
 
 from export.convert.calibration import onnx_clipped_share
 from export.convert.make import CONVERTERS, convert
-from export.convert.refusal import with_advice
+from export.convert.refusal import NoFormatHelpsError, with_advice
 from export.formats import FORMATS
 from export.model.reason import reason_of
 from export.runtimes.litert import LiteRTRunner
 from tests.export.conftest import Tiny, load_source, settings_of
-from train.common.errors import CheckError, ToolkitError
+from train.common.errors import CheckError, MissingOperatorError, ToolkitError
 
 pytestmark = pytest.mark.slow  # it trains or converts with TensorFlow
 
@@ -50,42 +50,93 @@ def test_the_operator_is_named(
         converted(name, operator, tmp_path)
 
 
-def test_the_first_simpler_format_that_can_be_made_is_named() -> None:
+def advice(
+    name: str, made: Sequence[str], known: Sequence[str] = (), error: ToolkitError | None = None
+) -> tuple[str, list[str]]:
+    """Returns what is said where some formats can be made, and which were tried for it.
+
+    Those named `x!` convert, but fail a check.
+    """
     tried: list[str] = []
+    outcomes: dict[str, ToolkitError | None] = dict.fromkeys(known)
 
-    def makes(name: str) -> bool:
-        tried.append(name)
-        return name in ("tflite-float32", "tflite-float16")
+    def attempt(name: str) -> ToolkitError | None:
+        if name not in outcomes:
+            tried.append(name)
+            failing = CheckError(f"{name} was not written: check snr_db")
+            refused = failing if f"{name}!" in made else ToolkitError("refused")
+            outcomes[name] = None if name in made else refused
+        return outcomes[name]
 
-    error = CheckError("tflite-int8 was not written: check agreement")
-    found = with_advice(error, FORMATS["tflite-int8"], makes)
-    assert type(found) is CheckError
-    assert str(found).endswith("check agreement; tflite-float16 can be made of this model")
-    assert [n for n in tried if n != "tflite-float32"] == ["tflite-dynamic", "tflite-float16"]
-
-
-def test_of_a_family_that_cannot_hold_the_model_in_float32_nothing_else_is_tried() -> None:
-    tried: list[str] = []
-
-    def makes(name: str) -> bool:
-        tried.append(name)
-        return name == "onnx-float32"
-
-    found = with_advice(ToolkitError("no"), FORMATS["tflite-int8"], makes)
-    assert str(found).endswith("onnx-float32 can be made of this model")
-    assert set(tried) == {"tflite-float32", "onnx-float32"}
+    found = with_advice(error or ToolkitError("no"), FORMATS[name], outcomes, attempt)
+    return str(found).removeprefix(f"{name}: no"), tried
 
 
-def test_no_format_is_promised_that_cannot_be_made() -> None:
-    tried: list[str] = []
+@pytest.mark.parametrize(
+    ("name", "made", "known", "said", "tried"),
+    [
+        (
+            *("tflite-int8", ["tflite-float32", "tflite-dynamic"], []),
+            "; tflite-dynamic can be made of this model",
+            ["tflite-float32", "tflite-dynamic"],
+        ),
+        (
+            *("tflite-int8", ["tflite-float32", "tflite-float16"], []),
+            "; tflite-float32 can be made of this model",
+            ["tflite-float32", "tflite-dynamic"],
+        ),
+        (
+            *("tflite-int8", [], ["tflite-float32", "tflite-float16", "tflite-dynamic"]),
+            "; tflite-dynamic can be made of this model",
+            [],
+        ),
+        (  # of a family that cannot hold the model in float32 nothing else is tried
+            *("tflite-int8", ["onnx-float32", "tflite-dynamic"], []),
+            "; onnx-float32 can be made of this model",
+            ["tflite-float32", "onnx-float32"],
+        ),
+        (
+            *("onnx-float32", [], []),
+            "; no simpler format can be made of this model either",
+            ["tflite-float32"],
+        ),
+        (  # what failed a check was converted
+            *("tflite-int8", ["tflite-float32!", "tflite-float16"], []),
+            "; tflite-float32 was not written: check snr_db",
+            ["tflite-float32", "onnx-float32"],
+        ),
+        (
+            *("tflite-int8", ["tflite-float32!"], ["tflite-dynamic"]),
+            "; tflite-dynamic can be made of this model",
+            ["tflite-float32"],
+        ),
+    ],
+)
+def test_the_first_simpler_format_that_can_be_made_is_named(
+    name: str, made: list[str], known: list[str], said: str, tried: list[str]
+) -> None:
+    assert advice(name, made, known) == (said, tried)
 
-    def makes(name: str) -> bool:
-        tried.append(name)
-        return False
 
-    found = with_advice(ToolkitError("no"), FORMATS["onnx-float32"], makes)
-    assert str(found) == "onnx-float32: no; no simpler format can be made of this model either"
-    assert "onnx-float32" not in tried
+def test_float32_that_fails_a_check_is_not_called_impossible() -> None:
+    error = CheckError("tflite-float32 was not written: check cosine")
+    said, tried = advice("tflite-float32", [], [], error)
+    assert (said, tried) == (str(error), ["onnx-float32"])
+    said, _ = advice("tflite-float32", [], ["tflite-dynamic"], error)
+    assert said == f"{error}; tflite-dynamic can be made of this model"
+    said, _ = advice("tflite-float32", ["onnx-float32"], ["tflite-dynamic"], error)
+    assert said == f"{error}; onnx-float32 can be made of this model"
+
+
+def test_a_refusal_says_nothing_of_formats_that_would_not_help() -> None:
+    said, tried = advice("onnx-int8", [], ["tflite-float32"], NoFormatHelpsError("3 GB"))
+    assert (said, tried) == ("onnx-int8: 3 GB", [])
+
+
+def test_any_error_can_be_given_advice() -> None:
+    error = MissingOperatorError("no", operator="FOO")
+    said, _ = advice("tflite-int8", [], ["tflite-dynamic"], error)
+    assert said == "; tflite-dynamic can be made of this model"
 
 
 def test_an_integer_input_is_named_where_it_cannot_be() -> None:
