@@ -108,4 +108,4 @@ def needs(entry: Format) -> str:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    run_program(main, leave_at_once=True)

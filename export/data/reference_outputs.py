@@ -83,4 +83,4 @@ def outputs_on(
 
 
 if __name__ == "__main__":
-    run_program(main)
+    run_program(main, leave_at_once=True)

@@ -10,7 +10,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from pathlib import Path
 from train.common.command.terminal import printable
 from train.common.errors import DataError
 from train.common.files.open import is_there, open_regular
+from train.common.files.staging import temporary_folder
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
 TRAIN_LABELS = "train-labels-idx1-ubyte"
@@ -166,8 +166,7 @@ def unpack_debian_package(folder: Path) -> Path:
 def _fill(folder: Path, fetch: Callable[[Path], None]) -> Path:
     """Lets `fetch` fill a temporary folder, verifies all four files, moves them to `folder`."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder.parent) as temporary:
-        staged = Path(temporary)
+    with temporary_folder(".fetch-", folder.parent) as staged:
         fetch(staged)
         for name in CONTENT_SHA256:
             _read_verified(staged, name)

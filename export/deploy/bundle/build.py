@@ -14,7 +14,6 @@ A bundle is a folder, or the same folder in a `.tar.gz`:
 
 import json
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -31,7 +30,7 @@ from export.model.request import NO_TRUST, Trust
 from train.common.environment import BUNDLE_FILE, DATA_FOLDER, REQUIREMENTS_FILE, ROOT, in_bundle
 from train.common.errors import ArtifactError, ToolkitError
 from train.common.files.artifact import file_sha256, write_json
-from train.common.files.staging import finish_publishing, publish, staging
+from train.common.files.staging import finish_publishing, publish, staging, temporary_folder
 from train.common.record import OUTPUTS_FILE, ReferenceOutputs, save_outputs
 
 ARTIFACTS_FOLDER = "artifacts"
@@ -91,9 +90,9 @@ def write_bundle(config: BundleConfig) -> str:
     check_target(target)
     name = target.name.removesuffix(ARCHIVE_SUFFIX)
     finish_publishing(config.artifacts)
-    with tempfile.TemporaryDirectory(prefix="edge-bundle-") as unpacked:
+    with temporary_folder("edge-bundle-") as unpacked:
         found = open_evaluation(
-            config.artifacts, config.data, config.image_size, Path(unpacked), config.trust
+            config.artifacts, config.data, config.image_size, unpacked, config.trust
         )
         manifests = find_exports(config.artifacts, config.formats, found.reference)
         total = len(found.samples)

@@ -19,7 +19,7 @@ from train.common.command.interrupts import (
 )
 from train.common.command.terminal import complain, protect_output
 from train.common.errors import MissingPackageError, ToolkitError, reason_and_remedy
-from train.common.files.staging import remove_open_staging
+from train.common.files.staging import remove_open_folders
 
 DEFAULT_ARTIFACTS = Path("artifacts")
 DEFAULT_BUNDLE_IMAGES = 1_000
@@ -181,10 +181,11 @@ def run_command(
     output that leaves (`… | head`) changes nothing but what is printed.
 
     With `leave_at_once` an interrupt ends the process where it stands, its staging folder
-    removed: an exception that passes through TensorFlow while it trains can crash it.
+    removed: an exception that passes through TensorFlow can crash it, or is lost there, and what
+    it has left half done makes everything after it fail.
     """
     output = protect_output()
-    with handled_interrupts(leave_after=remove_open_staging if leave_at_once else None):
+    with handled_interrupts(leave_after=remove_open_folders if leave_at_once else None):
         code = _exit_code(command, arguments)
     problem = None if output is None else output.problem
     if problem is not None and problem.errno not in READER_GONE:
@@ -222,7 +223,7 @@ def run_program(
 ) -> NoReturn:
     """Runs a command with the arguments of this process, and ends the process.
 
-    With `leave_at_once` nothing is taken down: on a full disk HDF5 crashes when it is.
+    With `leave_at_once` nothing is taken down: that takes time, and on a full disk HDF5 crashes.
     """
     code = run_command(command, sys.argv[1:], leave_at_once=leave_at_once)
     ignore_interrupts()

@@ -29,7 +29,9 @@ def handled_interrupts(*, leave_after: Callable[[], None] | None) -> Iterator[No
     """
     global _interrupted_s
     _interrupted_s = -DEAF_S
-    handler = _interrupt if leave_after is None else partial(_leave, leave_after)
+    # the terminal's, which stand for something else while native output is captured
+    output, errors = os.dup(1), os.dup(2)
+    handler = _interrupt if leave_after is None else partial(_leave, leave_after, output, errors)
     previous = {
         number: signal.signal(number, handler)
         for number in SIGNALS
@@ -40,6 +42,8 @@ def handled_interrupts(*, leave_after: Callable[[], None] | None) -> Iterator[No
     finally:
         for number, before in previous.items():
             signal.signal(number, before)
+        os.close(output)
+        os.close(errors)
 
 
 def ignore_interrupts() -> None:
@@ -48,12 +52,14 @@ def ignore_interrupts() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _leave(clean_up: Callable[[], None], signum: int, frame: object) -> NoReturn:
+def _leave(
+    clean_up: Callable[[], None], output: int, errors: int, signum: int, frame: object
+) -> NoReturn:
     clean_up()
     with suppress(OSError):  # of a terminal that is gone
-        if os.isatty(1):
-            os.write(1, b"\x1b[?25h\n")  # the progress bar has hidden the cursor
-        os.write(2, b"interrupted: nothing half-written, earlier artifacts untouched\n")
+        if os.isatty(output):
+            os.write(output, b"\x1b[?25h\n")  # the progress bar has hidden the cursor
+        os.write(errors, b"interrupted: nothing half-written, earlier artifacts untouched\n")
     os._exit(EXIT_INTERRUPTED)
 
 

@@ -26,7 +26,7 @@ LOCK_FILE = ".edge-export.lock"
 ABANDONED_S = 7 * 86_400
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 
-_open_staging: list[str] = []
+_open_folders: list[Path] = []
 # The descriptor of each folder that this process has locked; None where there are no locks.
 _locks: dict[Path, int | None] = {}
 
@@ -44,31 +44,44 @@ def staging(artifacts: Path, option: str = "--artifacts") -> Iterator[Path]:
     """
     key, locked_here = artifacts.resolve(), False
     try:
-        artifacts.mkdir(parents=True, exist_ok=True)
-        if key not in _locks:
-            _locks[key], locked_here = _lock(key, option), True
-            _clear_up(key, only_abandoned=_locks[key] is None)
-        folder = tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=artifacts)
-    except OSError as error:
+        try:
+            artifacts.mkdir(parents=True, exist_ok=True)
+            if key not in _locks:
+                _locks[key], locked_here = _lock(key, option), True
+                _clear_up(key, only_abandoned=_locks[key] is None)
+            folder = Path(tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=artifacts))
+        except OSError as error:
+            reason, remedy = reason_and_remedy(error, "give a writable one")
+            raise ArtifactError(
+                f"cannot write to the folder {artifacts}: {reason}; {remedy} with {option}"
+            ) from error
+        with _removed_afterwards(folder):
+            yield folder
+    finally:
         if locked_here:
             _unlock(key)
-        reason, remedy = reason_and_remedy(error, "give a writable one")
-        raise ArtifactError(
-            f"cannot write to the folder {artifacts}: {reason}; {remedy} with {option}"
-        ) from error
-    _open_staging.append(folder)
+
+
+@contextmanager
+def temporary_folder(prefix: str, parent: Path | None = None) -> Iterator[Path]:
+    """Yields an empty folder, the system's or in `parent`, removed however the command ends."""
+    with _removed_afterwards(Path(tempfile.mkdtemp(prefix=prefix, dir=parent))) as folder:
+        yield folder
+
+
+@contextmanager
+def _removed_afterwards(folder: Path) -> Iterator[Path]:
+    _open_folders.append(folder)
     try:
-        yield Path(folder)
+        yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        _open_staging.remove(folder)
-        if locked_here:
-            _unlock(key)
+        _open_folders.remove(folder)
 
 
-def remove_open_staging() -> None:
-    """Removes what `staging` has open, for a process that is about to end abruptly."""
-    for folder in _open_staging:
+def remove_open_folders() -> None:
+    """Removes the folders that are open here, for a process that is about to end abruptly."""
+    for folder in _open_folders:
         shutil.rmtree(folder, ignore_errors=True)
     for key in list(_locks):
         _unlock(key)
@@ -138,7 +151,7 @@ def _clear_up(artifacts: Path, *, only_abandoned: bool) -> None:
     """Puts right what dead processes left; only what is old where there may be living ones."""
     for prefix in (STAGING_PREFIX, PUBLISHING_PREFIX):
         for leftover in artifacts.glob(f"{prefix}*"):
-            if str(leftover) in _open_staging:
+            if leftover in _open_folders:
                 continue
             with suppress(FileNotFoundError):
                 age_s = time.time() - leftover.stat().st_mtime

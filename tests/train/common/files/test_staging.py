@@ -17,7 +17,7 @@ from train.common.files.staging import (
     check_places,
     finish_publishing,
     publish,
-    remove_open_staging,
+    remove_open_folders,
     staging,
 )
 
@@ -63,7 +63,7 @@ def test_staging_clears_up_after_the_dead_and_keeps_what_is_its_own(tmp_path: Pa
 def test_a_process_that_leaves_at_once_leaves_nothing_behind(tmp_path: Path) -> None:
     def leave() -> None:
         with staging(tmp_path):
-            remove_open_staging()
+            remove_open_folders()
             os._exit(7)
 
     assert forked(leave) == 7
@@ -78,7 +78,7 @@ def test_a_second_writer_is_told_and_the_first_keeps_its_files(tmp_path: Path) -
         from train.common.files import staging as module
 
         module._locks.clear()  # as in a process that is no child of this one
-        module._open_staging.clear()
+        module._open_folders.clear()
         try:
             with staging(tmp_path, "--reports"):
                 pass
