@@ -1,12 +1,16 @@
 import errno
 import os
 import signal
+import subprocess
+import sys
 import time
 import weakref
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 
+from tests.commands import REPOSITORY
 from train.common.command.cli import Parser, integer_between, number_between, run_command
 from train.common.errors import CheckError, DataError, ToolkitError
 from train.options import parse
@@ -130,6 +134,32 @@ def test_an_interrupt_inside_a_destructor_is_not_dropped(
 
     assert run_command(command, []) == 130
     assert capsys.readouterr().err.startswith("interrupted: ")
+
+
+def test_an_interrupt_is_told_while_native_output_is_captured(tmp_path: Path) -> None:
+    """A converter of TensorFlow's may take minutes, and its exceptions are lost in there."""
+    program = f"""if True:
+        import os, signal
+        from train.common.command.cli import run_program
+        from train.common.command.native_output import captured_native_output
+        from train.common.files.staging import temporary_folder
+
+        def command(arguments):
+            with temporary_folder("made-", {str(tmp_path)!r}), captured_native_output():
+                try:
+                    os.kill(os.getpid(), signal.SIGINT)
+                except BaseException:
+                    pass
+            return 0
+
+        run_program(command, leave_at_once=True)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 130
+    assert done.stderr == "interrupted: nothing half-written, earlier artifacts untouched\n"
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("text", ["0", "11", "-1", "1.5", "", "x", "１"])
