@@ -1,7 +1,5 @@
 """One format: source model → convert → verify, to a staged file."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -14,13 +12,12 @@ from export.convert.source import SourceModel
 from export.convert.tflite import converter as tflite
 from export.formats import Family, Format
 from export.manifest import Calibration, FineTuning
-from export.model.reason import reason_of
+from export.model.reason import refused
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
 from export.settings import Settings, untuned
 from export.verify.expectation import Expectation
 from export.verify.file import Verification, verify
-from train.common.command.native_output import NativeOutput, captured_native_output
 from train.common.errors import CheckError, ToolkitError
 
 CONVERTERS: dict[Family, ModuleType] = {"tflite": tflite, "onnx": onnx}
@@ -30,6 +27,7 @@ MAX_BYTES = 2**31 - 1
 FLOAT_BYTES = 4
 SIGNIFICANT = 2  # standard errors
 CANNOT_RUN = "its runtime cannot run the file"
+CANNOT_AUDIT = "the ranges of its calibration cannot be looked at"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +132,7 @@ def _make(
             content = convert(entry, settings, method, source)
             if len(methods) > 1 and method is not None:
                 path.write_bytes(content)
-                with refused(entry, CANNOT_RUN):
+                with refused(f"{entry.name}: {CANNOT_RUN}"):
                     candidates[method] = held_out_score(entry, path, expected)
         except ToolkitError as error:  # another method may be made by another converter
             refusals.append(error)
@@ -143,13 +141,13 @@ def _make(
     for best in sorted(contents, key=lambda method: -candidates.get(method, 0)):
         path.write_bytes(contents[best])
         try:
-            with refused(entry, CANNOT_RUN):
+            with refused(f"{entry.name}: {CANNOT_RUN}"):
                 verification = verify(entry, settings, path, expected, strict=strict)
         except ToolkitError as error:
             refusals.append(error)
             continue
         if not verification.failed:
-            with refused(entry, "the ranges of its calibration cannot be looked at"):
+            with refused(f"{entry.name}: {CANNOT_AUDIT}"):
                 audited = audit(entry, path, best, candidates, source, expected) if best else None
             return Made(path=path, verification=verification, calibration=audited)
         reasons = "; ".join(
@@ -159,24 +157,6 @@ def _make(
         refusals.append(CheckError(f"{entry.name} was not written: {reasons}"))
     failed = [error for error in refusals if isinstance(error, CheckError)]
     raise (failed or refusals)[0]
-
-
-@contextmanager
-def refused(entry: Format, what: str) -> Iterator[None]:
-    """Turns whatever a converter, a runtime or Keras raises into a refusal in one line.
-
-    Any exception: ONNX Runtime's quantizer raises AttributeError, KeyError and IndexError for
-    graphs that it does not expect, and LiteRT's kernels find only when they run that they lack a
-    dtype. Errors of files are left to the caller, who says what to do about a full disk.
-    """
-    log = NativeOutput()
-    try:
-        with captured_native_output() as log:
-            yield
-    except (ToolkitError, OSError, MemoryError):
-        raise
-    except Exception as error:
-        raise ToolkitError(f"{entry.name}: {what}: {reason_of(error, log.text)}") from error
 
 
 def convert(entry: Format, settings: Settings, method: str | None, source: SourceModel) -> bytes:
@@ -192,7 +172,7 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
             f"{MAX_BYTES / 1e9:.1f}, as much as the files hold that TFLite and ONNX converters "
             "work on; split the model"
         )
-    with refused(entry, "the converter refused the model"):
+    with refused(f"{entry.name}: the converter refused the model"):
         content: bytes = CONVERTERS[entry.family].convert(entry, settings, method, source)
     return content
 

@@ -1,6 +1,11 @@
 """Why a library could not load, convert or run a model, in one line."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from train.common.command.native_output import NativeOutput, captured_native_output
+from train.common.errors import ToolkitError
 
 MAX_REASON = 200
 # How converters name the operator that they stumble over.
@@ -32,6 +37,27 @@ WRAPPER = re.compile(
     r"\d+ root error|\[\[\{\{node|.*: note: |Traceback \(most recent|failed while converting"
 )
 SOURCE_LINE = re.compile(r"(\s*)File \".*\", line \d+")
+
+
+@contextmanager
+def refused(what: str) -> Iterator[None]:
+    """Turns whatever a converter, a runtime, Keras or a user's layer raises into one line.
+
+    Any exception: ONNX Runtime's quantizer raises AttributeError, KeyError and IndexError for
+    graphs that it does not expect, and LiteRT's kernels find only when they run that they lack a
+    dtype. Errors of files are left to the caller, who says what to do about a full disk.
+
+    Args:
+        what: what failed, in words that the reason can follow.
+    """
+    log = NativeOutput()
+    try:
+        with captured_native_output() as log:
+            yield
+    except (ToolkitError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        raise ToolkitError(f"{what}: {reason_of(error, log.text)}") from error
 
 
 def reason_of(error: BaseException, log: str = "") -> str:

@@ -13,13 +13,15 @@ from typing import Annotated, Any, Literal
 from train.common.command.cli import AddArgument
 from train.common.errors import ArtifactError, ToolkitError
 from train.common.files.decode import Between, Decoder
-from train.common.files.open import is_regular, is_there
+from train.common.files.open import is_regular, is_there, open_regular
 
 Kind = Literal["keras", "h5", "saved-model", "callable"]
 Shape = tuple[Annotated[int, Between(1, 2**31)] | None, ...]
 
 CALLABLE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 SUFFIXES: dict[str, Kind] = {".keras": "keras", ".h5": "h5", ".hdf5": "h5"}
+# What a file is, whatever its name: up to 2.12, `model.save("model.keras")` wrote HDF5.
+FIRST_BYTES: dict[bytes, Kind] = {b"\x89HDF": "h5", b"PK\x03\x04": "keras"}
 EXPECTED = "expected a .keras, .h5 or .hdf5 file, a SavedModel folder or package.module:callable"
 
 
@@ -54,11 +56,11 @@ class ModelRequest:
             raise ArtifactError(f"{path} is not there; {EXPECTED}")
         if path.is_dir():
             return _folder_kind(path)
-        kind = SUFFIXES.get(path.suffix.lower())
-        if kind is None:
-            raise ArtifactError(f"got {path}, {EXPECTED}")
         if not is_regular(path):
             raise ArtifactError(f"{path} is a pipe or a device; {EXPECTED}")
+        kind = _kind_by_content(path) or SUFFIXES.get(path.suffix.lower())
+        if kind is None:
+            raise ArtifactError(f"got {path}, {EXPECTED}")
         if path.stat().st_size == 0:
             raise ArtifactError(f"{path} is empty; save the model again")
         return kind
@@ -178,6 +180,14 @@ def module_file(name: str) -> Path:
             "run the command where it can be imported"
         )
     return Path(spec.origin)
+
+
+def _kind_by_content(path: Path) -> Kind | None:
+    try:
+        with open_regular(path) as file:
+            return FIRST_BYTES.get(file.read(4))
+    except OSError:
+        return None  # whoever reads it says why it cannot be read
 
 
 def _folder_kind(path: Path) -> Kind:

@@ -13,7 +13,7 @@ import tf_keras
 from export.convert.finetune.folding import fold, weights_of
 from export.convert.finetune.graph import Call, Graph, Tensor, fill_in, graph_of
 from export.convert.finetune.layers import copy_layer, refusal
-from export.model.keras_inputs import HALF
+from export.model.keras.inputs import HALF
 from export.model.loaded import LoadedModel
 from export.model.reason import reason_of
 from export.model.signature import unique

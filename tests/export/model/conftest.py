@@ -89,6 +89,14 @@ def make_error():
     raise KeyError("first\\nsecond")
 
 
+def make_odd():
+    class Odd(keras.Model):
+        def get_build_config(self):
+            raise KeyError("shape")
+
+    return Odd()
+
+
 def make_exit():
     raise SystemExit("usage")
 

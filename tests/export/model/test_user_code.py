@@ -146,6 +146,7 @@ def test_callables_return_models(custom: Any) -> None:
         ("users_networks:gone", "has no function gone"),
         ("users_networks:make_nothing", "returns int, expected a Keras model"),
         ("users_networks:make_error", "fails with KeyError: "),
+        ("users_networks:make_odd", "make_odd cannot be loaded: it lacks 'shape'"),
         ("users_networks:make_exit", "fails with SystemExit: usage"),
         ("no_such_package.module:make", "no_such_package.* fails with ModuleNotFoundError"),
     ],

@@ -11,7 +11,7 @@ from keras import layers
 from export.convert.calibration import representative_dataset
 from export.convert.inputs import Training
 from export.convert.source import SourceModel
-from export.model.keras_call import open_keras
+from export.model.keras.call import open_keras
 from export.model.loaded import LoadedModel
 from export.model.request import ModelRequest
 from train.common.samples import Samples

@@ -16,7 +16,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from export.model.keras_inputs import HALF, Inputs, inputs_of, is_a
+from export.model.keras.inputs import HALF, Inputs, inputs_of, is_a
 from export.model.loaded import LoadedModel, Tensors, traced
 from export.model.reason import reason_of
 from export.model.request import ModelRequest
