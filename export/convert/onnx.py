@@ -28,6 +28,9 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from onnxruntime.transformers.float16 import convert_float_to_float16
 from onnxruntime.transformers.onnx_model import OnnxModel
 from tf2onnx import optimizer
+
+# imported here, not when first used: a module of it takes a number of its counter of names
+from tf2onnx.convert import from_function
 from tf2onnx.graph import Node
 
 from export.convert.source import SourceModel
@@ -151,7 +154,7 @@ def _from_function(
             mock.patch.dict(optimizers, {n: after_release(made) for n, made in optimizers.items()}),
         ):
             model: onnx.ModelProto
-            model, _ = tf2onnx.convert.from_function(
+            model, _ = from_function(
                 serve,
                 input_signature=signature,
                 opset=opset,
