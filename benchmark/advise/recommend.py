@@ -112,10 +112,12 @@ def _why(
         what = "the only one" if count == 1 else f"{BEST[objective]} of {count}"
         return f"{what} within the limits: {', '.join(own[by] for by in OBJECTIVES)}"
     first = _best(candidates.pareto, objective)
+    better = f"{BETTER[decided_by]}, {own[decided_by]} instead of {first.figures[decided_by]}"
+    if own[decided_by] == first.figures[decided_by]:
+        better = f"a little {BETTER[decided_by]}"
     return (
         f"{LEVEL[objective]} {first.name} ({own[objective]} and {first.figures[objective]}, too "
-        f"close to tell) and {BETTER[decided_by]}, {own[decided_by]} instead of "
-        f"{first.figures[decided_by]}; {count} are within the limits"
+        f"close to tell) and {better}; {count} are within the limits"
     )
 
 

@@ -137,7 +137,7 @@ def _drop(found: OutputEvidence, limits: Limits) -> Iterator[Reason]:
     how = "no interval: too few examples"
     if ends is not None:
         how = f"95 % interval {ends[0] * 100:.2f} to {ends[1] * 100:.2f}"
-    what = f"{notation.name} drops by {value:.2f} {unit} ({how}) against the Keras model"
+    what = f"{notation.name} {_moved(drop.value, unit, how)} against the Keras model"
     if notation.error:
         what = f"{notation.name} is {value:.2f} % larger ({how}) than the Keras model's"
     limit = f"{most * 100:.2f}" + " %" * notation.error
@@ -159,14 +159,21 @@ def _worst_classes(accuracy: Accuracy, limit: float, found: OutputEvidence) -> I
             side = Side(within=False, beyond=False)
         low, high = paired_drop_interval(*counts) or (-1, 1)
         name = names[label] if label < len(names) else str(label)
+        counted = metric if metric == NOTATIONS["top-5"].name else "accuracy"
+        how = f"95 % interval {low * 100:.2f} to {high * 100:.2f}"
         yield from _sided(
             side,
-            f"class {name}: {metric if metric == NOTATIONS['top-5'].name else 'accuracy'} drops by "
-            f"{paired.drop * 100:.2f} points (95 % interval {low * 100:.2f} to {high * 100:.2f})",
+            f"class {name}: {counted} {_moved(paired.drop, 'points', how)}",
             f"{limit * 100:.2f}",
             found.examples,
             beyond="more than",
         )
+
+
+def _moved(drop: float, unit: str, how: str) -> str:
+    if drop < 0:
+        return f"rises by {-drop * 100:.2f} {unit} (of the drop: {how})"
+    return f"drops by {drop * 100:.2f} {unit} ({how})"
 
 
 def _sided(side: Side, what: str, limit: str, examples: str, *, beyond: str) -> Iterator[Reason]:

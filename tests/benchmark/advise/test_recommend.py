@@ -55,6 +55,13 @@ def test_latencies_that_cannot_be_told_apart_leave_it_to_the_size() -> None:
     )
 
 
+def test_a_difference_that_rounding_hides_is_a_little_one() -> None:
+    larger, smaller = row("tflite-int8", 2.0, 5_540), row("tflite-int4", 2.05, 5_460)
+    found = recommend((larger, smaller), BY_ACCURACY, "latency", {})
+    assert found is not None
+    assert "too close to tell) and a little smaller; 2 are within the limits" in found.reason
+
+
 def test_sizes_that_are_about_the_same_leave_it_to_the_latency() -> None:
     right = row("tflite-int4", 4.0, 100_000)
     for wrong in (range(0), range(260)):

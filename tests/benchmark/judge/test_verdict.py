@@ -84,6 +84,11 @@ def evidence(
         (paired(8_840), "pass", []),
         (paired(8_800), "inconclusive", ["accuracy 88.00% (95 % interval 87.35% to 88.62%)"]),
         (paired(8_680), "fail", ["accuracy 86.80%"]),
+        (
+            paired(394, 10, 16, 400),
+            "inconclusive",
+            ["accuracy rises by 1.50 points (of the drop: "],
+        ),
         (paired(1_000, 8_000, 0), "fail", ["accuracy 10.00%", "accuracy drops by 80.00"]),
         (paired(8_800, 300, 0), "fail", ["accuracy 88.00%", "accuracy drops by 3.00"]),
     ],
