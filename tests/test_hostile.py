@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.bundles import write_inputs
-from tests.hostile import PLACES, Place, cases, said_of_manifest
+from tests.hostile.cases import cases
+from tests.hostile.places import PLACES, Place, said_of_manifest
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)

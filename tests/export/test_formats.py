@@ -78,7 +78,8 @@ def test_no_format_is_held_to_more_than_a_coarser_one_of_the_same_weights() -> N
         same_weights = fine.weights == coarse.weights
         if same_weights and bits[fine.activations] >= bits[coarse.activations]:
             kept, asked = coarse.limits, fine.limits
-            assert asked.snr_db <= kept.snr_db and asked.cosine <= kept.cosine, fine.name
+            assert asked.snr_db <= kept.snr_db, fine.name
+            assert asked.cosine <= kept.cosine, fine.name
             assert asked.agreement <= kept.agreement, fine.name
             assert asked.accuracy_drop >= kept.accuracy_drop, fine.name
             assert asked.max_abs_error >= kept.max_abs_error, fine.name
