@@ -15,7 +15,7 @@ from export.data.callables import open_callable
 from export.data.checks import check_samples
 from export.data.pictures import read_pictures
 from export.data.wanted import Wanted, error_prefix
-from train.common.errors import DataError
+from train.common.errors import DataError, reason_and_remedy
 from train.common.files.npy import open_npy
 from train.common.files.open import is_there
 from train.common.samples import Samples
@@ -54,8 +54,9 @@ def open_samples(source: str, wanted: Wanted, folder: Path) -> Samples:
         return check_samples(found, wanted)
     except (DataError, OSError) as error:
         said = str(error)
-        if isinstance(error, OSError) and error.strerror:
-            said = f"{error.strerror}{f' ({error.filename})' if error.filename else ''}"
+        if isinstance(error, OSError) and error.errno is not None:
+            reason, remedy = reason_and_remedy(error, "look at it")
+            said = f"{reason}{f' ({error.filename})' if error.filename else ''}; {remedy}"
         raise DataError(" ".join(f"{wanted.option} {source}: {said}".splitlines())) from error
 
 

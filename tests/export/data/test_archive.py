@@ -226,7 +226,7 @@ def test_what_the_disk_cannot_hold_is_not_unpacked(
     usage = namedtuple("usage", ("total", "used", "free"))
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(99, 90, 40))
     np.savez(tmp_path / "d.npz", x=X)
-    with refused("got arrays of 48 bytes, expected no more than the 40 that are free on the disk"):
+    with refused("arrays of 48 bytes do not fit into the 40 that are free; free some space"):
         opened(tmp_path / "d.npz", wanted(), tmp_path)
     assert not list((tmp_path / "staging").rglob("*.npy"))
 

@@ -1,5 +1,7 @@
 import json
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -111,6 +113,15 @@ def test_bad_outputs_are_refused_and_nothing_is_executed(tmp_path: Path, damage:
         np.savez(path, outputs=np.zeros(3))
     with pytest.raises(ArtifactError, match=r"model\.outputs\.npz is corrupt .* again"):
         load_outputs(tmp_path)
+
+
+def test_outputs_that_the_disk_cannot_hold_are_not_called_corrupt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_outputs(tmp_path / "model.outputs.npz", reference())
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=40))
+    with pytest.raises(ArtifactError, match=r"cannot be read: arrays of .* bytes do not fit into"):
+        load_outputs(tmp_path, tmp_path)
 
 
 def test_missing_outputs_say_what_to_do(tmp_path: Path) -> None:

@@ -214,7 +214,8 @@ def _exit_code(command: Callable[[Sequence[str]], int], arguments: Sequence[str]
         return EXIT_INTERRUPTED
     except OSError as error:
         reason, remedy = reason_and_remedy(error, "free the disk or change --artifacts")
-        where = f" ({error.filename})" if error.filename else ""
+        place = error.filename2 or error.filename  # of two, the second is written
+        where = f" ({place})" if place else ""
         return _fail(f"{reason}{where}; {remedy}", 2)
 
 

@@ -3,6 +3,7 @@
 The archive's own names never become names of files.
 """
 
+import errno
 import shutil
 import struct
 import zipfile
@@ -94,13 +95,12 @@ def open_npz(path: Path) -> Iterator[Npz]:
 
 
 def check_disk_space(headers: Iterable[Header], folder: Path) -> None:
-    """Raises DataError unless arrays fit on the disk of a folder."""
+    """Raises OSError, as a full disk does, unless arrays fit on the disk of a folder."""
     needed = sum(header.size_bytes for header in headers)
     free = shutil.disk_usage(folder).free
     if needed > free:
-        raise DataError(
-            f"got arrays of {needed:,} bytes, expected no more than the {free:,} that are free on "
-            "the disk; free some or give fewer examples"
+        raise OSError(
+            errno.ENOSPC, f"arrays of {needed:,} bytes do not fit into the {free:,} that are free"
         )
 
 

@@ -191,7 +191,8 @@ def _lock(artifacts: Path, option: str) -> int | None:
             return None
         if is_current:
             os.ftruncate(lock, 0)
-            os.write(lock, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+            with suppress(OSError):  # of a full disk: who holds it is said, not needed
+                os.write(lock, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
             return lock
         os.close(lock)  # whoever had it has removed the file
 

@@ -59,6 +59,14 @@ def test_a_full_disk_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     )
 
 
+def test_of_a_copy_the_place_that_was_full_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    def command(arguments: Sequence[str]) -> int:
+        raise OSError(errno.ENOSPC, "full", "benchmark/config.py", None, "edge/config.py")
+
+    assert run_command(command, []) == 2
+    assert capsys.readouterr().err.startswith("error: full (edge/config.py); ")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupts_end_with_130(number: int, capsys: pytest.CaptureFixture[str]) -> None:
     def command(arguments: Sequence[str]) -> int:
