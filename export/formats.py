@@ -12,7 +12,6 @@ from typing import Literal
 from train.common.errors import ToolkitError
 
 Family = Literal["tflite", "onnx"]
-Converter = Literal["tflite", "ai-edge-quantizer", "onnx"]
 Runtime = Literal["litert", "onnxruntime"]
 Weights = Literal["float32", "float16", "int8", "int4"]
 Activations = Literal["float32", "float16", "dynamic", "int8", "int16"]
@@ -59,7 +58,6 @@ class Format:
 
     Attributes:
         name: the format's name everywhere.
-        converter: what makes the file.
         weights: precision of the stored weights.
         activations: precision of the values between operators; `dynamic` is int8 with ranges
             found at run time, input by input.
@@ -69,7 +67,6 @@ class Format:
     """
 
     name: str
-    converter: Converter
     weights: Weights
     activations: Activations
     recipes: tuple[Recipe, ...] = ()
@@ -99,8 +96,6 @@ class Format:
     @property
     def io_dtypes(self) -> tuple[Dtype, ...]:
         """The dtypes that input and output can have, the default first."""
-        if self.converter == "ai-edge-quantizer":
-            return ("int8",)
         if self.family == "tflite" and self.activations == "int8":
             return ("int8", "uint8", "float32")
         if self.family == "tflite" and self.activations == "int16":
@@ -113,7 +108,6 @@ FORMATS: dict[str, Format] = {
     for entry in (
         Format(
             name="tflite-float32",
-            converter="tflite",
             weights="float32",
             activations="float32",
             limits=LOSSLESS,
@@ -121,7 +115,6 @@ FORMATS: dict[str, Format] = {
         ),
         Format(
             name="tflite-float16",
-            converter="tflite",
             weights="float16",
             activations="float32",
             limits=HALF,
@@ -129,7 +122,6 @@ FORMATS: dict[str, Format] = {
         ),
         Format(
             name="tflite-dynamic",
-            converter="tflite",
             weights="int8",
             activations="dynamic",
             limits=BYTE,
@@ -137,7 +129,6 @@ FORMATS: dict[str, Format] = {
         ),
         Format(
             name="tflite-int8",
-            converter="tflite",
             weights="int8",
             activations="int8",
             limits=BYTE,
@@ -145,7 +136,6 @@ FORMATS: dict[str, Format] = {
         ),
         Format(
             name="tflite-int16x8",
-            converter="tflite",
             weights="int8",
             activations="int16",
             limits=BYTE,
@@ -153,7 +143,6 @@ FORMATS: dict[str, Format] = {
         ),
         Format(
             name="tflite-int8-qat",
-            converter="tflite",
             weights="int8",
             activations="int8",
             recipes=("qat",),
@@ -162,7 +151,6 @@ FORMATS: dict[str, Format] = {
         ),
         Format(
             name="tflite-int8-pruned",
-            converter="tflite",
             weights="int8",
             activations="int8",
             recipes=("pruned",),
@@ -171,7 +159,6 @@ FORMATS: dict[str, Format] = {
         ),
         Format(
             name="tflite-int8-clustered",
-            converter="tflite",
             weights="int8",
             activations="int8",
             recipes=("clustered",),
@@ -180,7 +167,6 @@ FORMATS: dict[str, Format] = {
         ),
         Format(
             name="tflite-int8-pruned-clustered",
-            converter="tflite",
             weights="int8",
             activations="int8",
             recipes=("pruned", "clustered"),
@@ -189,15 +175,14 @@ FORMATS: dict[str, Format] = {
         ),
         Format(
             name="tflite-int4",
-            converter="ai-edge-quantizer",
             weights="int4",
             activations="int8",
             limits=NIBBLE,
-            suits="CPUs and microcontrollers with kernels for int4 weights; an eighth of the flash",
+            suits="as tflite-int8, with dense and convolution kernels in 4 bits but for small ones "
+            "and the last; about an eighth of the flash",
         ),
         Format(
             name="onnx-float32",
-            converter="onnx",
             weights="float32",
             activations="float32",
             limits=LOSSLESS,
@@ -205,7 +190,6 @@ FORMATS: dict[str, Format] = {
         ),
         Format(
             name="onnx-float16",
-            converter="onnx",
             weights="float16",
             activations="float16",
             limits=HALF,
@@ -213,7 +197,6 @@ FORMATS: dict[str, Format] = {
         ),
         Format(
             name="onnx-dynamic",
-            converter="onnx",
             weights="int8",
             activations="dynamic",
             limits=BYTE,
@@ -221,7 +204,6 @@ FORMATS: dict[str, Format] = {
         ),
         Format(
             name="onnx-int8",
-            converter="onnx",
             weights="int8",
             activations="int8",
             limits=BYTE,

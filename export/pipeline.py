@@ -19,6 +19,7 @@ from export.deploy.microcontroller.package import is_current, make_package
 from export.formats import FORMATS, TFLM, TFLM_MODEL, Format
 from export.manifest import Manifest, Source
 from export.settings import ExportOptions, Settings, resolve
+from export.verify.promise import INT4_SHARE
 from train.common.command.native_output import importing_large_library
 from train.common.command.progress import Progress
 from train.common.errors import ToolkitError
@@ -236,6 +237,8 @@ def summary(manifest: Manifest) -> str:
     line += ", ".join(told)
     if "sparsity" in values:
         line += f", {of('sparsity'):.0%} of the weights zero"
+    if INT4_SHARE in values:
+        line += f", {of(INT4_SHARE):.0%} of the weights in 4 bits"
     found = manifest.calibration
     if found is not None and len(found.candidates) > 1:
         line += f", calibrated by {found.method}"

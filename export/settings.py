@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from export.formats import FORMATS, UNTUNED, Format
+from export.formats import FORMATS, UNTUNED, Family, Format
 from train.common.errors import ToolkitError
 
 CALIBRATION_METHODS = ("auto", "min-max", "moving-average", "percentile", "entropy")
-METHODS_OF_CONVERTER = {
-    "tflite": ("min-max", "moving-average"),
-    "ai-edge-quantizer": ("moving-average",),
+METHODS_OF_FAMILY: dict[Family, tuple[str, ...]] = {
+    "tflite": ("min-max", "percentile"),
     "onnx": ("min-max", "moving-average", "percentile", "entropy"),
 }
 DEFAULT_CALIBRATION_SAMPLES = 500
@@ -20,6 +19,9 @@ DEFAULT_SPARSITIES = (0.6, 0.4, 0.2)
 # numbers in 16 bits, and large weights overflow; with 7 bits none does.
 # https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html#when-and-why-do-i-need-to-try-u8u8
 WEIGHT_BITS = (8, 7)
+# Of TFLite int4 files: how many of the weights keep 8 bits, the smallest kernels first, until the
+# file passes verification.
+INT8_SHARES = (1 / 16, 1 / 4, 1 / 2)
 DEFAULT_CLUSTERS = 16
 DEFAULT_OPSET = 18
 DEFAULT_EPOCHS = {"qat": 3, "pruned": 6, "clustered": 2}
@@ -54,14 +56,15 @@ class ExportOptions:
 class Settings:
     """The options that matter to one format, resolved; None where one does not matter.
 
-    `batch` is None where any batch size fits. `sparsities` and `weight_bits` are tried in order
-    until one passes verification.
+    `batch` is None where any batch size fits. `sparsities`, `weight_bits` and `int8_shares` are
+    tried in order until one passes verification.
     """
 
     batch: int | None
     io_dtype: str
     sparsities: tuple[float, ...]
     weight_bits: tuple[int, ...]
+    int8_shares: tuple[float, ...]
     clusters: int | None
     calibration_samples: int | None
     calibration_methods: tuple[str, ...]
@@ -72,7 +75,7 @@ class Settings:
         """Returns the settings that matter as a JSON object, for the manifest."""
         values = {key: value for key, value in asdict(self).items() if value not in (None, ())}
         values["batch"] = "dynamic" if self.batch is None else self.batch
-        for name in ("calibration_methods", "sparsities", "weight_bits"):
+        for name in ("calibration_methods", "sparsities", "weight_bits", "int8_shares"):
             if name in values:
                 values[name] = list(values[name])
         return values
@@ -111,8 +114,7 @@ def untuned(settings: Settings) -> tuple[Format, Settings]:
 def _takes(entry: Format, option: str, value: object) -> bool:
     """Returns whether an option's value matters to a format."""
     if option == "batch":
-        # ai-edge-quantizer leaves the shape arithmetic of an open batch in float
-        return value == "1" or entry.converter != "ai-edge-quantizer"
+        return True
     if option == "io":
         return len(entry.io_dtypes) > 1 and value in entry.io_dtypes
     if option == "sparsity":
@@ -134,7 +136,7 @@ def methods_of(entry: Format) -> tuple[str, ...]:
         return ()
     if entry.recipes or entry.activations == "int16":
         return ("min-max",)
-    return METHODS_OF_CONVERTER[entry.converter]
+    return METHODS_OF_FAMILY[entry.family]
 
 
 def _settings(entry: Format, options: ExportOptions) -> Settings:
@@ -146,20 +148,13 @@ def _settings(entry: Format, options: ExportOptions) -> Settings:
     io_dtype = chosen("io", entry.io_dtypes[0])
     method = chosen("calibration_method", "auto")
     methods = methods_of(entry) if method == "auto" else (method,)
-    if entry.converter == "tflite" and (io_dtype != "int8" or batch == "dynamic"):
-        # by ai-edge-quantizer, which makes int8 input and output with a fixed batch only
-        if method == "moving-average":
-            raise ToolkitError(
-                f"{entry.name}: --calibration-method moving-average contradicts --io {io_dtype} "
-                f"--batch {batch}, expected int8 and 1; leave one of them out"
-            )
-        methods = tuple(name for name in methods if name != "moving-average")
     sparsities = DEFAULT_SPARSITIES if options.sparsity is None else (options.sparsity,)
     return Settings(
         batch=None if batch == "dynamic" else int(batch),
         io_dtype=io_dtype,
         sparsities=sparsities if "pruned" in entry.recipes else (),
         weight_bits=WEIGHT_BITS if entry.family == "onnx" and entry.weights == "int8" else (),
+        int8_shares=INT8_SHARES if entry.weights == "int4" else (),
         clusters=chosen("clusters", DEFAULT_CLUSTERS) if "clustered" in entry.recipes else None,
         calibration_samples=chosen("calibration_samples", DEFAULT_CALIBRATION_SAMPLES)
         if entry.calibrated

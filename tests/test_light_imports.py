@@ -8,11 +8,12 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 HEAVY = {
-    "export.convert.tflite.flatbuffer",
-    "export.convert.tflite.negation",
     "export.convert.onnx",
-    "export.convert.tflite.quantizer",
     "export.convert.tflite.converter",
+    "export.convert.tflite.flatbuffer",
+    "export.convert.tflite.four_bits",
+    "export.convert.tflite.ranges",
+    "export.convert.tflite.rewrites",
     "export.convert.finetune",
     "export.convert.finetune.folding",
     "export.convert.finetune.graph",

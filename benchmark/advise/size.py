@@ -31,6 +31,10 @@ def larger_than_its_bits(row: Result, base: Result, entry: Format) -> Iterator[F
         (_kb(row.size_bytes), f"{row.size_bytes / base.size_bytes:.0%}"),
     )
     why = Clause("no cause found in the file")
+    if entry.weights == "int4":
+        why = Clause(
+            "small layers, the last one, and those that LiteRT has no 4-bit kernels for keep 8 bits"
+        )
     if before and operators.total() > before.total():
         why = Clause(
             "the file has {} operators, that of {} {}; more of {}",

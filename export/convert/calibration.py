@@ -149,10 +149,13 @@ def tflite_values(
 ) -> Iterator[dict[str, np.ndarray]]:
     """Yields the values of the activations of a float32 `.tflite` model, example by example.
 
+    Those are its inputs and what its operators make, if they are float32.
+
     Args:
         model: the file's bytes, of a batch of one.
         inputs: (N, …) by name.
     """
+    from ai_edge_litert import schema_py_generated as schema
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     interpreter = Interpreter(
@@ -162,10 +165,13 @@ def tflite_values(
     )
     interpreter.allocate_tensors()
     given = {details["name"]: details["index"] for details in interpreter.get_input_details()}
+    graph = schema.Model.GetRootAs(model, 0).Subgraphs(0)
+    operators = (graph.Operators(index) for index in range(graph.OperatorsLength()))
+    made = {int(index) for operator in operators for index in operator.OutputsAsNumpy()}
     tensors = {
         details["name"]: details["index"]
         for details in interpreter.get_tensor_details()
-        if details["dtype"] == np.float32 and list(details["shape"][:1]) == [1]
+        if details["dtype"] == np.float32 and details["index"] in made | {*given.values()}
     }
     for example in one_by_one(inputs):
         for name, value in example.items():

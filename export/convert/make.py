@@ -57,10 +57,12 @@ def make(
     """
     sparsities: list[tuple[float, ...]] = [(value,) for value in settings.sparsities] or [()]
     precisions: list[tuple[int, ...]] = [(bits,) for bits in settings.weight_bits] or [()]
+    shares: list[tuple[float, ...]] = [(share,) for share in settings.int8_shares] or [()]
     attempts = [
-        replace(settings, sparsities=sparsity, weight_bits=bits)
+        replace(settings, sparsities=sparsity, weight_bits=bits, int8_shares=share)
         for sparsity in sparsities
         for bits in precisions
+        for share in shares
     ]
     for attempt in attempts[:-1]:
         strict = attempt.weight_bits != attempts[-1].weight_bits
@@ -203,7 +205,7 @@ def audit(
     if entry.family == "onnx":
         clipped = calibration.onnx_clipped_share(path, held_out)
     elif not entry.recipes:
-        twin = tflite.float_twin(source, 1, method)
+        twin = tflite.float_twin(source, 1)
         clipped = calibration.tflite_clipped_share(twin, path, held_out)
     return Calibration(
         count=len(source.representative),

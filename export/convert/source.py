@@ -11,7 +11,7 @@ from keras.src.models.functional import Functional
 
 from export.convert.calibration import RepresentativeDataset, halves_difference
 from export.convert.inputs import Training
-from export.convert.tflite.negation import without_negations
+from export.convert.tflite.rewrites import without_negations
 from export.model.loaded import SMALL_BATCH, LoadedModel, batch_size
 from train.common.errors import ArtifactError, ToolkitError
 from train.common.preprocessing import preprocess
@@ -26,7 +26,8 @@ class SourceModel:
         model: the model.
         inputs, outputs: its inputs and outputs.
         folder: a temporary folder for converters' intermediate files.
-        float_twins: float32 TFLite files by SavedModel, which other formats are derived from.
+        float_twins: calibrated float32 TFLite files by SavedModel, which integer ones are made of.
+        extremes: the lowest and highest values of their activations, example by example.
         onnx_files: float32 ONNX files by batch, opset and whether loops are unrolled, likewise.
         pruned_weights: of fine-tuned copies, by sparsity and epochs; some are then clustered.
     """
@@ -44,12 +45,13 @@ class SourceModel:
         self.inputs, self.outputs = model.inputs, model.outputs
         self.folder = folder
         self.float_twins: dict[Path, bytes] = {}
+        self.extremes: dict[Path, dict[str, tuple[np.ndarray, np.ndarray]]] = {}
         self.onnx_files: dict[tuple[int | None, int | None, bool], Path] = {}
         self.pruned_weights: dict[tuple[float, int], list[np.ndarray]] = {}
         self._representative = representative
         self._training = training
         self._teacher: tuple[dict[str, np.ndarray], dict[str, np.ndarray]] | None = None
-        self._saved_models: dict[tuple[int | None, bool, bool], Path] = {}
+        self._saved_models: dict[tuple[int | None, bool], Path] = {}
         self._halves_difference: float | None = None
 
     @property
@@ -122,28 +124,25 @@ class SourceModel:
         """Returns the truth of the training examples by the output's name, where it is known."""
         return {} if self._training is None else self._training.samples.targets
 
-    def saved_model(
-        self, batch: int | None, *, for_integers: bool, gates_apart: bool = False
-    ) -> Path:
+    def saved_model(self, batch: int | None, *, for_integers: bool) -> Path:
         """Returns the model's SavedModel with a fixed or open batch, written when first asked for.
 
         Integer formats get recurrent layers written out step by step: a loop is a graph of its
-        own, in which TFLite's converter finds no ranges. Its own quantizer gets `gates_apart`: of
-        gates computed together the first step does not use all, and their SPLIT it leaves in float
-        in one process and not in the next.
+        own, in which TFLite's converter finds no ranges. They compute each gate by itself: of gates
+        computed together the first step does not use all, and their SPLIT the quantizer leaves in
+        float in one process and not in the next.
 
         TFLite's converter reads it rather than a concrete function, whose variables it leaves
         unfrozen for a Keras 3 model: that succeeds, and the 3 kB file knows nothing. A fixed
         batch keeps SHAPE, STRIDED_SLICE and PACK out of the graph.
         """
         unroll = for_integers and bool(self.model.recurrent)
-        apart = unroll and gates_apart
-        if (batch, unroll, apart) not in self._saved_models:
+        if (batch, unroll) not in self._saved_models:
             folder = self.folder / f"saved_model-{len(self._saved_models)}"
-            self.model.save(folder, batch, unroll=unroll, gates_apart=apart)
+            self.model.save(folder, batch, unroll=unroll, gates_apart=unroll)
             without_negations(folder)
-            self._saved_models[batch, unroll, apart] = folder
-        return self._saved_models[batch, unroll, apart]
+            self._saved_models[batch, unroll] = folder
+        return self._saved_models[batch, unroll]
 
 
 def _layer_outputs(

@@ -15,7 +15,7 @@ from train.common.files.artifact import package_versions
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = {
-    "tflite": ("tensorflow", "keras", "ai-edge-litert", "ai-edge-quantizer", "numpy"),
+    "tflite": ("tensorflow", "keras", "ai-edge-litert", "numpy"),
     "onnx": ("tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "numpy"),
 }
 FINE_TUNING_PACKAGES = ("tf-keras", "tensorflow-model-optimization")

@@ -28,7 +28,7 @@ from export.verify.outputs import (
     check_distance,
     check_runtimes,
 )
-from export.verify.promise import check_promise
+from export.verify.promise import check_promise, four_bit_share
 from train.common.errors import ArtifactError
 from train.common.tensors import TensorSpec
 
@@ -97,6 +97,8 @@ def verify(
             *_check_graph(graph, settings),
         ]
         findings: list[Check | Observation] = [_format_checker(path), *checks]
+        if entry.weights == "int4":
+            findings.append(four_bit_share(graph, expected.weights))
         if all(check.passed for check in checks):
             noise = depth_noise(graph.depth)
             outputs = predict(runner, expected.inputs)
@@ -153,7 +155,7 @@ def _check_tensors(
 
 def _check_size(size_bytes: int, weights: int, graph: Graph, entry: Format) -> Check:
     exact = weights * BITS_PER_WEIGHT[entry.weights] // 8
-    # int4 formats keep convolutions and the last layer in int8
+    # int4 formats keep small kernels and the last layer in int8
     most = exact * 2 if entry.weights == "int4" else exact
     overhead = SIZE_OVERHEAD_BYTES + SIZE_OVERHEAD_BYTES_PER_OPERATOR * len(graph.operators)
     overhead += SIZE_OVERHEAD_BYTES_PER_CHANNEL * graph.channels

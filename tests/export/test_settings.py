@@ -16,6 +16,8 @@ def test_defaults() -> None:
     assert (onnx.batch, onnx.io_dtype, onnx.opset) == (None, "float32", 18)
     assert onnx.calibration_samples is None
     assert settings("tflite-int16x8").io_dtype == "int16"
+    for name in ("tflite-int8", "tflite-int4"):
+        assert settings(name).calibration_methods == ("min-max", "percentile")
     both = settings("tflite-int8-pruned-clustered")
     assert (both.sparsities, both.clusters) == ((0.6, 0.4, 0.2), 16)
 
@@ -25,7 +27,7 @@ def test_options_apply_where_they_matter() -> None:
     found = resolve(list(FORMATS.values()), options)
     assert {name for name, s in found.items() if s.io_dtype == "uint8"} == {
         *("tflite-int8", "tflite-int8-qat", "tflite-int8-pruned"),
-        *("tflite-int8-clustered", "tflite-int8-pruned-clustered"),
+        *("tflite-int8-clustered", "tflite-int8-pruned-clustered", "tflite-int4"),
     }
     assert {name for name, s in found.items() if s.sparsities == (0.5,)} == {
         *("tflite-int8-pruned", "tflite-int8-pruned-clustered"),
@@ -33,7 +35,7 @@ def test_options_apply_where_they_matter() -> None:
     assert {name for name, s in found.items() if s.opset == 15} == {
         name for name in FORMATS if name.startswith("onnx")
     }
-    assert {name for name, s in found.items() if s.batch == 1} == {"tflite-int4"}
+    assert {s.batch for s in found.values()} == {None}
     assert {name for name, s in found.items() if s.epochs} == {
         name for name, entry in FORMATS.items() if entry.recipes
     }
@@ -44,10 +46,9 @@ def test_options_apply_where_they_matter() -> None:
     [
         ("tflite-float32", "--io", ExportOptions(io="int8")),
         ("tflite-int16x8", "--io", ExportOptions(io="int8")),
-        ("tflite-int4", "--io", ExportOptions(io="float32")),
         ("onnx-int8", "--io", ExportOptions(io="uint8")),
         ("tflite-int8", "--sparsity", ExportOptions(sparsity=0.5)),
-        ("tflite-int4", "--batch", ExportOptions(batch="dynamic")),
+        ("tflite-int8", "--calibration-method", ExportOptions(calibration_method="moving-average")),
         ("tflite-int8-pruned", "--clusters", ExportOptions(clusters=8)),
         ("onnx-dynamic", "--calibration-samples", ExportOptions(calibration_samples=100)),
         ("tflite-int8", "--calibration-method", ExportOptions(calibration_method="entropy")),
@@ -61,16 +62,6 @@ def test_an_option_that_matters_to_nothing_asked_for_is_refused(
 ) -> None:
     with pytest.raises(ToolkitError, match=f"{option} .* matters to none of {name};"):
         settings(name, options)
-
-
-def test_another_input_dtype_leaves_only_what_can_make_it() -> None:
-    assert settings("tflite-int8").calibration_methods == ("min-max", "moving-average")
-    assert settings("tflite-int8", ExportOptions(io="uint8")).calibration_methods == ("min-max",)
-    assert settings("tflite-int8", ExportOptions(batch="dynamic")).calibration_methods == (
-        "min-max",
-    )
-    with pytest.raises(ToolkitError, match="contradicts --io uint8"):
-        settings("tflite-int8", ExportOptions(io="uint8", calibration_method="moving-average"))
 
 
 def test_the_record_holds_what_matters() -> None:

@@ -1,19 +1,22 @@
-"""TFLite's converter and ai-edge-quantizer: float and quantized `.tflite` files.
+"""TFLite's converter and quantizer: float and quantized `.tflite` files.
 
 Schemes: https://ai.google.dev/edge/litert/models/post_training_quantization
 """
 
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
+from tensorflow.lite.python.convert import mlir_quantize
 
 from export.convert.source import SourceModel
 from export.convert.tflite.flatbuffer import finish, has_loops
-from export.formats import FORMATS, Format
-from export.settings import ExportOptions, Settings, resolve
+from export.convert.tflite.four_bits import narrow
+from export.convert.tflite.ranges import example_extremes, with_percentiles
+from export.convert.tflite.rewrites import may_have_loops
+from export.formats import Format
+from export.settings import Settings
 
-FLOAT = FORMATS["tflite-float32"]
-BUILT_IN_METHOD = "min-max"  # of the converter's quantizer
 OPERATORS = {
     "int8": tf.lite.OpsSet.TFLITE_BUILTINS_INT8,
     "int16": tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,
@@ -35,61 +38,85 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
     if entry.recipes:
         from export.convert.finetune import fine_tune
 
-        return _convert(entry, settings, source, fine_tune(source, entry.recipes, settings))
-    if entry.calibrated and has_loops(float_twin(source, settings.batch, method)):
-        # its calibrator crashes on the loop's graph, and the process with it
-        raise ValueError("it has a loop or a condition, which integer formats cannot hold")
-    if method == "moving-average":
-        from export.convert.tflite.quantizer import quantize_static
-
-        exact = float_twin(source, settings.batch, method)
-        return quantize_static(exact, entry.weights, source)
-    saved_model = source.saved_model(
-        settings.batch, for_integers=entry.calibrated, gates_apart=method == BUILT_IN_METHOD
-    )
-    return _convert(entry, settings, source, saved_model)
+        content = _convert(entry, settings, source, fine_tune(source, entry.recipes, settings))
+    elif method is None:
+        saved_model = source.saved_model(settings.batch, for_integers=False)
+        content = _convert(entry, settings, source, saved_model)
+    else:
+        content = _calibrated(entry, settings, method, source)
+    if entry.weights == "int4":
+        content = narrow(content, settings.int8_shares[0])
+    return _finished(content, source)
 
 
-def float_twin(source: SourceModel, batch: int | None, method: str | None) -> bytes:
-    """Returns the float32 file, whose tensors bear the names of the integer file's tensors.
+def float_twin(source: SourceModel, batch: int | None) -> bytes:
+    """Returns the float32 file that integer files are quantized from, with the same tensors.
+
+    Its activations' ranges are their extremes over the representative dataset.
 
     Args:
         source: the model.
         batch: the fixed batch size, or None for an open one.
-        method: how the integer file's ranges come from the representative dataset.
+
+    Raises:
+        ValueError: it has a loop; the calibrator would crash on it, and the process with it.
     """
-    saved_model = source.saved_model(
-        batch, for_integers=True, gates_apart=method == BUILT_IN_METHOD
-    )
+    saved_model = source.saved_model(batch, for_integers=True)
     if saved_model not in source.float_twins:
-        options = ExportOptions(batch="dynamic" if batch is None else str(batch))
-        settings = resolve([FLOAT], options)[FLOAT.name]
-        twin = _convert(FLOAT, settings, source, saved_model, flatten=True)
+        if may_have_loops(saved_model) and has_loops(_converter(saved_model).convert()):
+            raise ValueError("it has a loop or a condition, which integer formats cannot hold")
+        converter = _integer_converter(saved_model, source, "int8")
+        converter._experimental_calibrate_only = True
+        twin = _finished(converter.convert(), source, flatten=True)
         source.float_twins[saved_model] = twin
     return source.float_twins[saved_model]
 
 
-def _convert(
-    entry: Format,
-    settings: Settings,
-    source: SourceModel,
-    saved_model: Path,
-    *,
-    flatten: bool = False,
-) -> bytes:
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model))
-    if entry.weights != "float32":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if entry.weights == "float16":
-        converter.target_spec.supported_types = [tf.float16]
+def _calibrated(entry: Format, settings: Settings, method: str, source: SourceModel) -> bytes:
+    """Returns the model quantized to integers, with ranges by a method."""
+    twin = float_twin(source, settings.batch)
+    saved_model = source.saved_model(settings.batch, for_integers=True)
+    if entry.activations == "int16":  # by an older quantizer, which calibrates by itself
+        return _convert(entry, settings, source, saved_model)
+    if method == "percentile":
+        inputs = source.representative.inputs
+        if saved_model not in source.extremes:
+            source.extremes[saved_model] = example_extremes(twin, inputs)
+        twin = with_percentiles(twin, source.extremes[saved_model], inputs)
+    dtype = tf.as_dtype(settings.io_dtype)
+    quantized: bytes = mlir_quantize(twin, input_data_type=dtype, output_data_type=dtype)
+    return quantized
+
+
+def _convert(entry: Format, settings: Settings, source: SourceModel, saved_model: Path) -> bytes:
     if entry.activations in OPERATORS:
-        converter.representative_dataset = source.representative.each
-        converter.target_spec.supported_ops = [OPERATORS[entry.activations]]
+        converter = _integer_converter(saved_model, source, entry.activations)
         converter.inference_input_type = tf.as_dtype(settings.io_dtype)
         converter.inference_output_type = tf.as_dtype(settings.io_dtype)
-    if "clustered" in entry.recipes:
-        converter._experimental_disable_per_channel = True
-    content = converter.convert()
+    else:
+        converter = _converter(saved_model)
+        if entry.weights != "float32":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if entry.weights == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+    converter._experimental_disable_per_channel = "clustered" in entry.recipes
+    content: bytes = converter.convert()
+    return content
+
+
+def _converter(saved_model: Path) -> Any:
+    return tf.lite.TFLiteConverter.from_saved_model(str(saved_model))
+
+
+def _integer_converter(saved_model: Path, source: SourceModel, activations: str) -> Any:
+    converter = _converter(saved_model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = source.representative.each
+    converter.target_spec.supported_ops = [OPERATORS[activations]]
+    return converter
+
+
+def _finished(content: bytes, source: SourceModel, *, flatten: bool = False) -> bytes:
     return finish(
         content,
         inputs=[spec.name for spec in source.inputs],

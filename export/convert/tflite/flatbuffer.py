@@ -53,6 +53,26 @@ class SharingBuilder(flatbuffers.Builder):
         return self._vectors[key]
 
 
+def unpack(model: bytes) -> Any:
+    """Returns a file as the objects of the schema, which can be changed."""
+    return schema.ModelT.InitFromPackedBuf(model)
+
+
+def pack(tree: Any, size_bytes: int) -> bytes:
+    """Returns a model of the schema's objects as a file.
+
+    Args:
+        tree: the model.
+        size_bytes: about how large the file will be.
+    """
+    for buffer in tree.buffers:
+        buffer.__class__ = AlignedBuffer
+    # A builder that is full doubles, and what it hands out is a copy: twice the weights in memory.
+    builder = SharingBuilder(size_bytes + size_bytes // ALIGNMENT_SHARE + ALIGNMENT_MOST)
+    builder.Finish(tree.Pack(builder), file_identifier=FILE_IDENTIFIER)
+    return bytes(memoryview(builder.Bytes)[builder.Head() :])
+
+
 def finish(
     model: bytes, *, inputs: Sequence[str], outputs: Sequence[str], flatten: bool = False
 ) -> bytes:
@@ -65,10 +85,9 @@ def finish(
         model: the file's bytes.
         inputs: the names of the inputs, in order.
         outputs: the names of the outputs.
-        flatten: whether to leave a needless flattening be, for a file that is to be quantized:
-            ai-edge-quantizer reads every tensor, those that no operator writes too.
+        flatten: whether to leave a needless flattening be, for a file that is to be quantized.
     """
-    tree = schema.ModelT.InitFromPackedBuf(model)
+    tree = unpack(model)
     graph = tree.subgraphs[0]
     named = tree.signatureDefs[0] if tree.signatureDefs else None
     for indices, names, entries in (
@@ -89,15 +108,7 @@ def finish(
     _type_unread(graph)
     if not flatten:
         _drop_flattening(tree)
-    for buffer in tree.buffers:
-        if buffer.offset > 1:  # ai-edge-quantizer puts large data behind the flatbuffer
-            buffer.data = np.frombuffer(model, np.uint8, buffer.size, buffer.offset)
-            buffer.offset = buffer.size = 0
-        buffer.__class__ = AlignedBuffer
-    # A builder that is full doubles, and what it hands out is a copy: twice the weights in memory.
-    builder = SharingBuilder(len(model) + len(model) // ALIGNMENT_SHARE + ALIGNMENT_MOST)
-    builder.Finish(tree.Pack(builder), file_identifier=FILE_IDENTIFIER)
-    return bytes(memoryview(builder.Bytes)[builder.Head() :])
+    return pack(tree, len(model))
 
 
 def has_loops(model: bytes) -> bool:

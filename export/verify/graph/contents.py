@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from export.verify.graph.products import Weights
+
 # The operator that only exists because a dimension is not fixed, with STRIDED_SLICE and PACK after
 # it; without it those two are the model's own.
 SHAPE_ARITHMETIC = ("SHAPE",)
@@ -23,6 +25,7 @@ class Graph:
         depth: how many distinct layers with weights are in series.
         kernels: the stored weights of matrix products, of the dtype they are stored in.
         weights, activations: as `products.precisions` has them.
+        products: each weight of a `.tflite` file that something is multiplied by, once.
         channels: how many channels of a `.tflite` file have a scale, a zero point and a bias.
     """
 
@@ -33,4 +36,5 @@ class Graph:
     kernels: tuple[np.ndarray, ...]
     weights: Mapping[str, int] = field(default_factory=dict)
     activations: Mapping[str, int] = field(default_factory=dict)
+    products: tuple[Weights, ...] = ()
     channels: int = 0

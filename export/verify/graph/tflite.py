@@ -38,12 +38,14 @@ def read_tflite(path: Path) -> Graph:
         # loops and conditions have subgraphs of their own
         names = _Names(operators=_named(schema.BuiltinOperator), dtypes=_named(schema.TensorType))
         parts = [_Subgraph(model, part, names) for part in model.subgraphs]
+        products = {weights.key: weights for part in parts for weights in part.weights}
         return Graph(
             operators=tuple(name for part in parts for name, _ in part.operators),
             float_operators=tuple(name for part in parts for name in part.floats),
             foreign_operators=tuple(name for part in parts for name in part.foreign),
             depth=longest_path(_steps(parts, 0)),
             kernels=tuple(kernel for part in parts for kernel in part.kernels),
+            products=tuple(products.values()),
             channels=sum(_channels(tensor) for tensor in model.subgraphs[0].tensors),
             **dict(
                 zip(

@@ -20,7 +20,7 @@ UNITS = 8
 CONVERSIONS = {
     "model": (
         ("tflite-int8", "min-max"),
-        ("tflite-int4", "moving-average"),
+        ("tflite-int4", "percentile"),
         ("tflite-int8-pruned-clustered", "min-max"),
         ("onnx-int8", "min-max"),
     ),

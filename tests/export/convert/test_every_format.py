@@ -30,7 +30,8 @@ def test_the_file_is_what_was_asked_and_does_what_the_model_does(entry: Format, 
     assert made.path.name == f"{entry.name}{entry.suffix}"
     assert found.failed == ()
     names = {check.name for check in found.checks}
-    assert {seen.name for seen in found.observations} == {"format_checker"}
+    seen = {"format_checker", *(["int4_share"] if entry.weights == "int4" else [])}
+    assert {each.name for each in found.observations} == seen
     assert names >= {
         *("input", "output", "size_bytes", "foreign_operators"),
         *("finite_outputs", "agreement", "accuracy_drop", "max_abs_error", "snr_db", "cosine"),
@@ -77,9 +78,12 @@ def test_the_fixed_batch_leaves_no_shape_arithmetic(tiny: Tiny) -> None:
     assert open_.verification.inputs[0].shape == (None, 28, 28)
 
 
-@pytest.mark.parametrize("io", ["uint8", "float32"])
-def test_other_input_and_output_dtypes(io: str, tiny: Tiny) -> None:
-    made = tiny.made("tflite-int8", ExportOptions(io=io))
+@pytest.mark.parametrize(
+    ("name", "io"),
+    [("tflite-int8", "uint8"), ("tflite-int8", "float32"), ("tflite-int4", "float32")],
+)
+def test_other_input_and_output_dtypes(name: str, io: str, tiny: Tiny) -> None:
+    made = tiny.made(name, ExportOptions(io=io))
     assert made.verification.inputs[0].dtype == made.verification.outputs[0].dtype == io
     assert made.verification.failed == ()
     assert "QUANTIZE" in read_graph(made.path).operators
@@ -105,11 +109,11 @@ def test_every_calibration_method_works_and_the_best_is_kept(tiny: Tiny) -> None
     assert (only.method, only.candidates) == ("percentile", {})
 
 
-@pytest.mark.parametrize("scores", [{"min-max": 0.9}, {"moving-average": 0.9}])
+@pytest.mark.parametrize("scores", [{"min-max": 0.9}, {"percentile": 0.9}])
 def test_the_calibration_that_does_best_on_held_out_examples_is_kept(
     scores: dict[str, float], tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    methods = ("min-max", "moving-average")
+    methods = ("min-max", "percentile")
     given = iter([scores.get(method, 0.8) for method in methods])
     monkeypatch.setattr("export.convert.make.held_out_score", lambda *_: next(given))
     made = tiny.make(FORMATS["tflite-int8"], tmp_path)
@@ -136,7 +140,7 @@ def test_where_the_best_method_fails_the_next_one_is_kept(
     monkeypatch.setattr(tflite, "convert", convert)
     made = tiny.make(entry, tmp_path)
     assert made.calibration is not None
-    assert made.calibration.method == "moving-average"
+    assert made.calibration.method == "percentile"
     assert ("min-max" in made.calibration.candidates) == (refused is None)
     only = replace(settings_of(entry), calibration_methods=("min-max",))
     with pytest.raises(ToolkitError, match=r"identifier|was not written: check input"):

@@ -36,8 +36,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[keras.Mo
         ("onnx-int8", "min-max"),
         ("onnx-dynamic", None),
         ("tflite-int8", "min-max"),
-        ("tflite-int8", "moving-average"),
-        ("tflite-int4", "moving-average"),
+        ("tflite-int8", "percentile"),
+        ("tflite-int4", "min-max"),
     ],
 )
 def test_the_weights_of_every_step_are_integers(

@@ -167,7 +167,10 @@ def test_an_operator_that_tflm_lacks_is_named_and_fails_nothing(tiny: Tiny, tmp_
 def test_calibration_on_garbage_is_caught(tiny: Tiny, tmp_path: Path) -> None:
     garbage = {"image": np.full((50, 28, 28), 1e-6, dtype=np.float32)}
     source = impostor(
-        tiny, tmp_path, _representative=replace(tiny.source.representative, inputs=garbage)
+        tiny,
+        tmp_path,
+        _representative=replace(tiny.source.representative, inputs=garbage),
+        float_twins={},
     )
     settings = replace(settings_of(INT8), calibration_methods=("min-max",))
     with pytest.raises(CheckError, match="agreement"):

@@ -12,20 +12,37 @@ import tensorflow as tf
 from tensorflow.core.framework import function_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 
+SAVED_MODEL = "saved_model.pb"
 FLOATS = (tf.float16.as_datatype_enum, tf.float32.as_datatype_enum, tf.float64.as_datatype_enum)
+# Operators that run functions of their own.
+BRANCHING = frozenset({"While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase"})
+
+
+def may_have_loops(folder: Path) -> bool:
+    """Returns whether a SavedModel has a loop or a condition."""
+    return any(
+        node.op in BRANCHING
+        for graph in _read(folder).meta_graphs
+        for function in graph.graph_def.library.function
+        for node in function.node_def
+    )
 
 
 def without_negations(folder: Path) -> None:
     """Rewrites the SavedModel in a folder, in place."""
-    path = folder / "saved_model.pb"
-    content = saved_model_pb2.SavedModel()
-    content.ParseFromString(path.read_bytes())
+    content = _read(folder)
     changed = 0
     for graph in content.meta_graphs:
         for function in graph.graph_def.library.function:
             changed += _rewrite(function)
     if changed:
-        path.write_bytes(content.SerializeToString(deterministic=True))
+        (folder / SAVED_MODEL).write_bytes(content.SerializeToString(deterministic=True))
+
+
+def _read(folder: Path) -> saved_model_pb2.SavedModel:
+    content = saved_model_pb2.SavedModel()
+    content.ParseFromString((folder / SAVED_MODEL).read_bytes())
+    return content
 
 
 def _rewrite(function: function_pb2.FunctionDef) -> int:

@@ -1,0 +1,60 @@
+"""The ranges of a TFLite model's activations, where they are not their extremes.
+
+TensorFlow's quantizer reads the ranges from the float file, where its calibrator left the extremes
+over all examples. Those of single examples tell more: one odd example widens a range for all.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from export.convert.calibration import tflite_values
+from export.convert.tflite.flatbuffer import pack, unpack
+
+CLIPPED_PERCENT = 1.0  # of the examples, on each side
+
+
+def example_extremes(
+    calibrated: bytes, inputs: Mapping[str, np.ndarray]
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Returns the lowest and highest value of each activation, example by example.
+
+    Args:
+        calibrated: a float `.tflite` model of a batch of one.
+        inputs: (N, …) by name.
+
+    Returns:
+        (N,) and (N,) float32 by the tensor's name.
+    """
+    found: dict[str, list[tuple[float, float]]] = {}
+    for values in tflite_values(calibrated, inputs):
+        for name, value in values.items():
+            if value.size:
+                found.setdefault(name, []).append((value.min(), value.max()))
+    both = {name: np.asarray(pairs, np.float32).T for name, pairs in found.items()}
+    return {name: (lows, highs) for name, (lows, highs) in both.items()}
+
+
+def with_percentiles(
+    calibrated: bytes,
+    extremes: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    inputs: Mapping[str, np.ndarray],
+) -> bytes:
+    """Returns a calibrated float model whose ranges leave out the odd examples.
+
+    All but a hundredth of the examples stay within a range, on each side. The inputs keep the
+    extremes over all examples: what a caller gives is not to be clipped.
+
+    Args:
+        calibrated: the model, with the extremes over all examples as its tensors' ranges.
+        extremes: as `example_extremes` returns them.
+        inputs: the model's inputs, by name.
+    """
+    tree = unpack(calibrated)
+    for tensor in tree.subgraphs[0].tensors:
+        name, found = tensor.name.decode(), tensor.quantization
+        if name in extremes and name not in inputs and found is not None and found.min is not None:
+            lows, highs = extremes[name]
+            found.min = np.percentile(lows, [CLIPPED_PERCENT]).astype(np.float32)
+            found.max = np.percentile(highs, [100 - CLIPPED_PERCENT]).astype(np.float32)
+    return pack(tree, len(calibrated))
