@@ -28,6 +28,7 @@ HEAVY = {
     "export.model.keras.file",
     "export.model.keras.inputs",
     "export.model.keras.keras2_weights",
+    "export.model.keras.precision",
     "export.model.load",
     "export.model.loaded",
     "export.model.saved_model",

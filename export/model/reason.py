@@ -34,7 +34,8 @@ PREFIX = re.compile(
 # Lines that say that there is a reason, and where, but not which.
 WRAPPER = re.compile(
     r"Exception encountered when calling|Graph execution error|in user code:|Detected at node|"
-    r"\d+ root error|\[\[\{\{node|.*: note: |Traceback \(most recent|failed while converting"
+    r"A total of \d+ objects could not be loaded|\d+ root error|\[\[\{\{node|.*: note: |"
+    r"Traceback \(most recent|failed while converting"
 )
 SOURCE_LINE = re.compile(r"(\s*)File \".*\", line \d+")
 

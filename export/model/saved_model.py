@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
 from export.model.keras.call import full_precision, output_specs
-from export.model.keras.inputs import HALF
+from export.model.keras.precision import HALF
 from export.model.loaded import SIGNATURE, LoadedModel, Tensors, traced
 from export.model.reason import reason_of
 from export.model.request import ModelRequest

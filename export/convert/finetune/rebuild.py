@@ -13,14 +13,12 @@ import tf_keras
 from export.convert.finetune.folding import fold, weights_of
 from export.convert.finetune.graph import Call, Graph, Tensor, fill_in, graph_of
 from export.convert.finetune.layers import copy_layer, refusal
-from export.model.keras.inputs import HALF
 from export.model.loaded import LoadedModel
 from export.model.reason import reason_of
 from export.model.signature import unique
 
 CHECKED_EXAMPLES = 8
-# Of the largest value: what the order of sums makes of float32, and what half precision does.
-TOLERANCE, HALF_TOLERANCE = 1e-3, 3e-2
+TOLERANCE = 1e-3  # of the largest value: what the order of sums makes of float32
 Chains = Mapping[int, tuple[Any, ...]]
 
 
@@ -41,7 +39,7 @@ def rebuild(model: LoadedModel, inputs: Mapping[str, np.ndarray]) -> Any:
     given = [tf.constant(some[spec.name], spec.dtype) for spec in model.inputs]
     outputs = tf.nest.flatten(copy(given, training=False))
     for spec, output in zip(model.outputs, outputs, strict=True):
-        if not _is_close(expected[spec.name], output.numpy(), _tolerance(graph)):
+        if not _is_close(expected[spec.name], output.numpy()):
             raise refusal(
                 _first_different(graph, chains, given),
                 "computes something else when it is rebuilt for fine-tuning",
@@ -110,7 +108,7 @@ def _first_different(graph: Graph, chains: Chains, inputs: list[tf.Tensor]) -> A
         expected = tf.nest.flatten(result)
         found = _run(chains[id(call.layer)], call, values)
         if not all(
-            _is_close(np.asarray(one), np.asarray(other), _tolerance(graph))
+            _is_close(np.asarray(one), np.asarray(other))
             for one, other in zip(expected, found, strict=True)
         ):
             return call.layer
@@ -118,12 +116,7 @@ def _first_different(graph: Graph, chains: Chains, inputs: list[tf.Tensor]) -> A
     return graph.calls[-1].layer
 
 
-def _is_close(expected: np.ndarray, found: np.ndarray, tolerance: float) -> bool:
+def _is_close(expected: np.ndarray, found: np.ndarray) -> bool:
     return expected.shape == found.shape and bool(
-        np.allclose(found, expected, rtol=0, atol=tolerance * float(np.abs(expected).max()) + 1e-6)
+        np.allclose(found, expected, rtol=0, atol=TOLERANCE * float(np.abs(expected).max()) + 1e-6)
     )
-
-
-def _tolerance(graph: Graph) -> float:
-    halves = (call.layer.compute_dtype in HALF for call in graph.calls)
-    return HALF_TOLERANCE if any(halves) else TOLERANCE

@@ -16,7 +16,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from export.model.keras.inputs import HALF, Inputs, inputs_of, is_a
+from export.model.keras.inputs import Inputs, inputs_of, is_a
+from export.model.keras.precision import HALF, declare, in_float32
 from export.model.loaded import LoadedModel, Tensors, traced
 from export.model.reason import reason_of
 from export.model.request import ModelRequest
@@ -84,6 +85,7 @@ def open_keras(model: Any, request: ModelRequest, check: Check) -> LoadedModel:
         ArtifactError: `check` refuses an operator.
         ToolkitError: the model's inputs are not known, or it fails on such inputs.
     """
+    in_float32(model, request.path)
     inputs = inputs_of(model, request.path, request.shapes)
     layers = list(model._flatten_layers())
     remembering = [layer for layer in layers if _remembers(layer)]
@@ -191,7 +193,7 @@ def _with_integers(
         return call, graph
     for is_integer, tensor in zip(integers, call.inputs.symbolic, strict=False):
         if is_integer:
-            _declare_int32(tensor)
+            declare(tensor, "int32")
     specs = tuple(
         replace(spec, dtype="int32") if is_integer else spec
         for is_integer, spec in zip(integers, call.inputs.specs, strict=True)
@@ -205,13 +207,6 @@ def _is_cast_to_integers(placeholder: tf.Tensor) -> bool:
     casts = [op for op in consumers if op.type == "Cast" and op.outputs[0].dtype.is_integer]
     others = [op for op in consumers if op not in casts and op.type not in ("NotEqual", "Equal")]
     return bool(casts) and not others
-
-
-def _declare_int32(tensor: Any) -> None:
-    if isinstance(tensor, keras.KerasTensor):
-        tensor._dtype = "int32"  # its setter refuses
-    else:
-        tensor._type_spec = tf.TensorSpec(tensor.shape, tf.int32, name=tensor.name)
 
 
 def _takes_training(model: Any) -> bool:

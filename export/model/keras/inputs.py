@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from export.model.keras.precision import HALF
 from export.model.request import Shape
 from export.model.signature import (
     fill,
@@ -25,7 +26,6 @@ from train.common.errors import ToolkitError
 from train.common.tensors import TensorSpec
 
 NOT_INPUTS = {"training", "mask"}
-HALF = ("float16", "bfloat16")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,13 +109,7 @@ def _symbolic_inputs(model: Any, path: str, shapes: Mapping[str, Shape]) -> Inpu
             raise ToolkitError(f"{path}: input {name!r} has no batch dimension, expected one")
         batches.add(shape[0])
         dtype = tf.as_dtype(leaf.dtype).name
-        specs.append(
-            TensorSpec(
-                name=name,
-                shape=(None, *shape.as_list()[1:]),
-                dtype="float32" if dtype in HALF else dtype,
-            )
-        )
+        specs.append(TensorSpec(name=name, shape=(None, *shape.as_list()[1:]), dtype=dtype))
     return Inputs(
         specs=with_shapes(specs, shapes),
         structure=fill(structure, names),
@@ -139,6 +133,7 @@ def _recorded_inputs(model: Any, parameters: list[str]) -> Inputs | None:
     for name, (_, _, leaf) in zip(names, leaves, strict=True):
         sizes = leaf if _is_shape(leaf) else tf.TensorShape(leaf.shape).as_list()
         dtype = "float32" if _is_shape(leaf) else tf.as_dtype(leaf.dtype).name
+        dtype = "float32" if dtype in HALF else dtype
         specs.append(TensorSpec(name=name, shape=(None, *sizes[1:]), dtype=dtype))
     structure = fill(arguments, names, _is_shape)
     by_keyword = len(arguments) > 1

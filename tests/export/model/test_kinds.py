@@ -80,18 +80,6 @@ def test_an_input_that_is_also_a_number_stays_one() -> None:
     assert load("model.keras").inputs[0].dtype == "float32"
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-def test_half_precision_comes_out_as_float32(policy: str) -> None:
-    row = keras.Input((5,), name="row")
-    keras.Model(row, keras.layers.Dense(2, dtype=policy)(row)).save("model.keras")
-    model = load("model.keras")
-    assert [spec.dtype for spec in (*model.inputs, *model.outputs)] == ["float32", "float32"]
-    (found,) = model.predict({"row": np.ones((3, 5))}, batch_size=2).values()
-    assert found.dtype == np.float32
-    model.keras_model.export("half", verbose=False)  # type: ignore[union-attr]
-    assert [spec.dtype for spec in load("half").outputs] == ["float32"]
-
-
 def test_structures_are_named_by_their_keys() -> None:
     inputs = {"b": keras.Input((2,), name="b"), "a": keras.Input((3,), name="a")}
     outputs = {"sum": keras.layers.Dense(2)(inputs["a"]) + inputs["b"], "a": inputs["a"] * 2}
