@@ -13,10 +13,13 @@ TFLM says goes to standard error; the first attempt is the one with the limit.
 import hashlib
 import os
 import resource
+import signal
 import sys
 from pathlib import Path
 
 import numpy as np
+
+ATTEMPT_S = 600  # of CPU
 
 
 def main(model: bytes, inputs: np.ndarray, step_bytes: int, limit_bytes: int) -> int:
@@ -51,6 +54,7 @@ def attempt(
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
+        resource.setrlimit(resource.RLIMIT_CPU, (ATTEMPT_S, ATTEMPT_S))
         try:
             os.write(writing, outputs_hash(model, inputs, arena_bytes, report=report))
         except (RuntimeError, ValueError, MemoryError) as error:
@@ -60,7 +64,9 @@ def attempt(
     os.close(writing)
     with os.fdopen(reading, "rb") as answers:
         answer = answers.read()
-    os.waitpid(child, 0)
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL):
+        print(f"{len(inputs)} inferences take more than {ATTEMPT_S} s", file=sys.stderr, flush=True)
     return answer or None
 
 

@@ -41,6 +41,19 @@ def test_an_arena_with_other_outputs_is_too_small(monkeypatch: pytest.MonkeyPatc
     assert arena_worker.main(b"", np.zeros(1), step_bytes=16, limit_bytes=4096) == 640
 
 
+def test_an_attempt_that_does_not_end_is_ended(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def endless(*_: object, **__: object) -> bytes:
+        while True:
+            pass
+
+    monkeypatch.setattr(arena_worker, "outputs_hash", endless)
+    monkeypatch.setattr(arena_worker, "ATTEMPT_S", 1)
+    assert arena_worker.attempt(b"", np.zeros(1), 64) is None
+    assert capfd.readouterr().err == "1 inferences take more than 1 s\n"
+
+
 def outputs(model: bytes, inputs: np.ndarray, arena_bytes: int) -> np.ndarray:
     from tflite_micro import runtime
 
