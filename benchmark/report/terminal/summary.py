@@ -13,6 +13,7 @@ from benchmark.report.text import EMULATED, cells, columns, facts
 from benchmark.results.run import Run
 
 STYLES = {"pass": "green", "fail": "red", "inconclusive": "yellow", "error": "red"}
+MOST_REASONS = 4  # unless all are asked for
 SHORT = {"inconclusive": "inconcl"}  # so that the table has 80 columns
 
 
@@ -33,13 +34,22 @@ def render(run: Run, console: Console, *, explain: bool = False, details: bool =
     if details:
         console.print(details_table(run.results))
         say(console, details_legend(run.results))
-    for row in run.results:
-        for reason in row.reasons:
-            say(console, f"{row.name}: {row.verdict}: {reason}")
+    reasons = _reasons(run)
+    shown = reasons if explain else reasons[:MOST_REASONS]
+    for line in shown:
+        say(console, line)
+    if left := len(reasons) - len(shown):
+        say(console, f"{left} more reason{'s' * (left > 1)}: --explain, or the page.")
     for line in (*throughputs(run), *profiles(run), *_summary(run)):
         say(console, line)
     for line in _explanations(run) if explain else _hints(run):
         say(console, line)
+
+
+def _reasons(run: Run) -> list[str]:
+    """Returns why rows don't pass, those first that certainly don't."""
+    rows = sorted(run.results, key=lambda row: row.verdict == "inconclusive")
+    return [f"{row.name}: {row.verdict}: {reason}" for row in rows for reason in row.reasons]
 
 
 def results_table(run: Run) -> Table:

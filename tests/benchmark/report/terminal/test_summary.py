@@ -86,6 +86,17 @@ def test_what_does_not_pass_says_why_as_it_is() -> None:
     assert "tflite-float32: fail: too [bad]" in shown(hostile)
 
 
+def test_of_many_reasons_the_first_are_said_and_what_certainly_fails_comes_first() -> None:
+    reasons = tuple(f"reason {number}" for number in range(9))
+    run = with_row(verdict="inconclusive", reasons=reasons)
+    text = flat(shown(run))
+    assert text.index("=HYPERLINK(1): error: ") < text.index("tflite-float32: inconclusive: ")
+    assert "reason 1" in text
+    assert "reason 2" not in text
+    assert "7 more reasons: --explain, or the page." in text
+    assert "reason 8" in flat(shown(run, explain=True))
+
+
 def test_where_nothing_passes_nothing_is_recommended() -> None:
     text = shown(read(content_of(measured("a", verdict="fail", reasons=("no",)))))
     assert "recommended for this machine: none, no export passes" in text
