@@ -116,8 +116,8 @@ def _hints(run: Run) -> Iterator[str]:
         yield f"~ rounds differ, by up to {max(unstable):.0%}: the machine was not at rest."
     if explained := sum(bool(row.explanations) for row in run.results):
         yield (
-            f"{explained} row{'s are' if explained > 1 else ' is'} slower or larger than one would "
-            "expect: --explain says why."
+            f"{explained} row{'s are' if explained > 1 else ' is'} slower, larger or no better than "
+            "expected: --explain says why."
         )
 
 
@@ -130,7 +130,7 @@ def _explanations(run: Run) -> Iterator[str]:
             "small and as accurate."
         )
     if run.explanations:
-        yield "Slower or larger than one would expect:"
+        yield "Slower, larger or no better than expected:"
     yield from (f"  {sentence}" for sentence in run.explanations)
     yield from (f"{name}: {meaning}" for name, meaning in columns(run.measure).items())
     yield from (f"{title}: {text}" for title, text in facts(run).items())

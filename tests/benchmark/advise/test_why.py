@@ -88,7 +88,7 @@ def test_the_smallest_within_the_limits_is_recommended(
     assert found["limits"] == {"max_size_kb": 60, "max_drop": 0.02}
     assert found["objective"] == "size"
     assert f"* Take {found['name']}, " in done.out
-    assert "slower or larger than one would expect: --explain says why." in done.out
+    assert "slower, larger or no better than expected: --explain says why." in done.out
 
 
 def test_limits_that_nothing_meets_lose_no_results(

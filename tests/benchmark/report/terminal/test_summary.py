@@ -115,7 +115,7 @@ def test_why_a_row_is_slow_is_said_when_asked_for() -> None:
     assert "slower or larger" not in shown()
     sentences = ("tflite-float32: 2 × slower: [why]", "tflite-float32: larger")
     run = replace(with_row(explanations=("2 × slower: [why]", "larger")), explanations=sentences)
-    hint = "1 row is slower or larger than one would expect: --explain says why."
+    hint = "1 row is slower, larger or no better than expected: --explain says why."
     assert hint in flat(shown(run))
     assert "[why]" not in shown(run)
     text = flat(shown(run, explain=True))
