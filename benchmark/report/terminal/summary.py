@@ -115,10 +115,8 @@ def _hints(run: Run) -> Iterator[str]:
     if unstable := [found.spread or 0 for found in timed if found.unstable]:
         yield f"~ rounds differ, by up to {max(unstable):.0%}: the machine was not at rest."
     if explained := sum(bool(row.explanations) for row in run.results):
-        yield (
-            f"{explained} row{'s are' if explained > 1 else ' is'} slower, larger or no better than "
-            "expected: --explain says why."
-        )
+        rows = f"{explained} row{'s are' if explained > 1 else ' is'}"
+        yield f"{rows} slower, larger or no better than expected: --explain says why."
 
 
 def _explanations(run: Run) -> Iterator[str]:
