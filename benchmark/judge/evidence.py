@@ -27,6 +27,7 @@ class OutputEvidence:
         same_distribution: as of the test data's `Evaluation`.
         limits: what verification demands of the format; None where its name is in no table.
         least_agreement: more than which chance would do, 0…1; None where that says nothing.
+        own_rounding_db: as of `ReferenceOutputs`; None where it is not known.
         lost: which channels the export has lost, in words; none where it is empty.
     """
 
@@ -40,4 +41,5 @@ class OutputEvidence:
     same_distribution: bool = True
     limits: FormatLimits | None = None
     least_agreement: float | None = None
+    own_rounding_db: float | None = None
     lost: str = ""

@@ -105,6 +105,7 @@ def result_of_output(
         same_distribution=export.same_distribution,
         limits=entry.limits if entry is not None else None,
         least_agreement=_least_agreement(task),
+        own_rounding_db=task.own_rounding_db,
         lost=in_words(task.name, task.reference.shape, lost) if lost else "",
     )
     reasons = list(judge_output(evidence, limits))

@@ -39,6 +39,7 @@ class Task:
         has_classes: whether it tells classes: there are labels, or names of them, or its values
             are probabilities.
         class_names: of its classes; empty where they have none.
+        own_rounding_db: as of `ReferenceOutputs`; None where it is not known.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Task:
     threshold: float
     has_classes: bool
     class_names: tuple[str, ...]
+    own_rounding_db: float | None = None
 
     @property
     def labels(self) -> np.ndarray | None:
@@ -213,4 +215,5 @@ def _task(
         threshold=threshold,
         has_classes=has_classes,
         class_names=reference.labels if named else (),
+        own_rounding_db=reference.own_rounding_db.get(name),
     )

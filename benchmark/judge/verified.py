@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from benchmark.judge.evidence import OutputEvidence, Reason
 from benchmark.judge.limits import Limits
 from benchmark.judge.statistics import ROUNDING
+from export.verify.allowed import ROUNDING_DB
 from export.verify.floors import MIN_CENTRED_SNR_DB
 
 # How much worse an export may do on the test data than when it was verified: the share of other
@@ -35,6 +36,8 @@ def as_verified(found: OutputEvidence, limits: Limits) -> Iterator[Reason]:
     agreement, snr_db = then.get("agreement"), then.get("snr_db")
     if found.limits is not None:
         least_db = found.limits.snr_db - 10 * math.log10(DEEPEST_NOISE)
+        if found.own_rounding_db is not None:  # no file is nearer than the model is to itself
+            least_db = min(least_db, found.own_rounding_db - ROUNDING_DB)
         snr_db = least_db if snr_db is None else max(snr_db, least_db)
         if found.scores.accuracy is not None:
             least = 1 - (1 - found.limits.agreement) * math.sqrt(DEEPEST_NOISE)

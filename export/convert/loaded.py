@@ -4,6 +4,7 @@ import gc
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +101,7 @@ def expectation(source: SourceModel, inputs: ConversionInputs) -> Expectation:
     """Returns what each file is verified against, on examples that calibrate nothing."""
     values = preprocess(inputs.held_out.inputs, inputs.preprocessing, source.inputs)
     targets = inputs.held_out.targets
+    outputs = source.predict(values)
     return Expectation(
         input_specs=source.inputs,
         output_specs=source.outputs,
@@ -112,7 +114,8 @@ def expectation(source: SourceModel, inputs: ConversionInputs) -> Expectation:
             and are_classes(spec.shape)
             and targets[spec.name].dtype.kind in "iub"
         },
-        outputs=source.predict(values),
+        outputs=outputs,
+        rounded_otherwise=partial(source.rounded_otherwise, values, outputs),
     )
 
 

@@ -13,6 +13,7 @@ from export.convert.calibration import RepresentativeDataset, halves_difference
 from export.convert.inputs import Training
 from export.convert.tflite.rewrites import without_negations
 from export.model.loaded import SMALL_BATCH, LoadedModel, batch_size
+from export.model.rounding import rounded_otherwise
 from train.common.errors import ArtifactError, ToolkitError
 from train.common.preprocessing import preprocess
 
@@ -80,6 +81,12 @@ class SourceModel:
     def predict(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Returns the model's outputs, (N, …) by name, of preprocessed inputs."""
         return self.model.predict(inputs, batch_size=batch_size(self.inputs))
+
+    def rounded_otherwise(
+        self, inputs: Mapping[str, np.ndarray], outputs: Mapping[str, np.ndarray]
+    ) -> Iterator[Mapping[str, np.ndarray]]:
+        """Yields outputs that are as right as these, as `model.rounding.rounded_otherwise`."""
+        return rounded_otherwise(self.model, inputs, outputs, batch_size(self.inputs))
 
     def weight_count(self) -> int:
         """Returns how many numbers the model's weights hold."""

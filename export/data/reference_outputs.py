@@ -5,6 +5,7 @@ so that TensorFlow is not in the one that measures.
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 from export.model.load import load_model
 from export.model.loaded import LoadedModel, batch_size
 from export.model.request import request_from_json
+from export.model.rounding import rounded_otherwise
 from train.common.command.cli import run_program
 from train.common.command.native_output import captured_native_output
 from train.common.errors import ArtifactError
@@ -23,6 +25,7 @@ from train.common.record import ReferenceOutputs, read_model_record, save_output
 
 # How many batches are preprocessed at a time, of data that may be larger than memory.
 BATCHES = 8
+ROUNDING_EXAMPLES = 64  # on which it is seen how far float32 tells outputs apart
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -42,9 +45,40 @@ def main(arguments: Sequence[str]) -> int:
         preprocessing=record.preprocessing,
         labels=tuple(job["labels"]),
         inputs=model.inputs,
+        own_rounding_db=own_rounding_db(model, raw, record.preprocessing, outputs),
     )
     save_outputs(Path(job["outputs"]), reference)
     return 0
+
+
+def own_rounding_db(
+    model: LoadedModel,
+    raw: Mapping[str, np.ndarray],
+    how: InputPreprocessing,
+    outputs: Mapping[str, np.ndarray],
+) -> dict[str, float]:
+    """Returns the least ratio, in dB, of outputs to what rounding otherwise changes, by name.
+
+    On the first examples; outputs that rounding does not change are left out.
+
+    Args:
+        model: the model.
+        raw: (N, …) raw values by the input's name.
+        how: what raw values become.
+        outputs: (N, …) the model's, by name.
+    """
+    some = {name: np.asarray(values[:ROUNDING_EXAMPLES]) for name, values in raw.items()}
+    inputs = preprocess(some, how, model.inputs)
+    wanted = {name: np.asarray(values[:ROUNDING_EXAMPLES]) for name, values in outputs.items()}
+    found: dict[str, float] = {}
+    for others in rounded_otherwise(model, inputs, wanted, batch_size(model.inputs)):
+        for name, values in wanted.items():
+            signal = float(np.sum(values.astype(np.float64) ** 2))
+            noise = float(np.sum((others[name].astype(np.float64) - values) ** 2))
+            if 0 < noise < np.inf and signal > 0:
+                ratio_db = 10 * math.log10(signal / noise)
+                found[name] = min(found.get(name, ratio_db), ratio_db)
+    return found
 
 
 def outputs_on(

@@ -46,6 +46,11 @@ class Distance:
         """Whether the reference is the same for all examples, so that nothing can be centred."""
         return self.centred_snr_db == -MAX_SNR_DB
 
+    @property
+    def flips(self) -> float:
+        """Share of examples that get another class, 0…1; 0 where the outputs are no classes."""
+        return 0.0 if self.agreement is None else 1 - self.agreement
+
     def as_json(self) -> dict[str, Any]:
         """Returns the fields as a JSON object."""
         fields = asdict(self)

@@ -1,7 +1,8 @@
 """What an exported file is verified against: the Keras model's outputs on held-out examples."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -20,6 +21,8 @@ class Expectation:
         inputs: (N, …) by name, preprocessed: examples that calibrated nothing.
         labels: (N,) integer classes by the output's name, where they are known.
         outputs: (N, …) by name, the Keras model's outputs on them.
+        rounded_otherwise: returns outputs that are as right as those, as far as float32 can tell,
+            (N, …) by name; None where that is not known.
     """
 
     input_specs: tuple[TensorSpec, ...]
@@ -28,6 +31,7 @@ class Expectation:
     inputs: Mapping[str, np.ndarray]
     labels: Mapping[str, np.ndarray]
     outputs: Mapping[str, np.ndarray]
+    rounded_otherwise: Callable[[], Iterable[Mapping[str, np.ndarray]]] | None = None
 
     @property
     def count(self) -> int:
@@ -44,6 +48,13 @@ class Expectation:
             name: distance(outputs[name], reference, self.labels.get(name))
             for name, reference in self.outputs.items()
         }
+
+    @cached_property
+    def own_rounding(self) -> Mapping[str, tuple[Distance, ...]]:
+        """How far the Keras model's outputs are from the same, rounded otherwise, by name."""
+        others = [] if self.rounded_otherwise is None else list(self.rounded_otherwise())
+        found = [self.distances(outputs) for outputs in others]
+        return {name: tuple(each[name] for each in found) for name in self.outputs}
 
     def share_correct(self, outputs: Mapping[str, np.ndarray]) -> np.ndarray | None:
         """Returns the share of outputs that name the class of each example, (N,).

@@ -15,6 +15,7 @@ from export.runtimes.predict import decode, encode_all
 from export.runtimes.runner import Runner, Values, unpack
 from export.runtimes.tflm import TFLMRunner, is_published_here
 from export.settings import Settings
+from export.verify.allowed import ROUNDING_FACTOR, Allowed, allowed
 from export.verify.channels import (
     LOST_REMEDY,
     MIN_CHANNEL_SNR_DB,
@@ -23,7 +24,7 @@ from export.verify.channels import (
 )
 from export.verify.distance import MAX_SNR_DB, Distance, are_classes
 from export.verify.expectation import Expectation
-from export.verify.floors import MIN_CENTRED_SNR_DB, MIN_COSINE, least_agreement, sampling_error
+from export.verify.floors import least_agreement, sampling_error
 from train.common.errors import ArtifactError, MissingOperatorError
 from train.common.tensors import TensorSpec
 
@@ -35,8 +36,6 @@ CROSS_RUNTIME_SECONDS = 20.0
 # classes may get the other one.
 MAX_FLIPS = {"float32": 0.002, "float16": 0.004, "dynamic": 0.004, "int16": 0.004, "int8": 0.02}
 MAX_DIFFERENCE = {"float32": 1e-4, "float16": 0.01, "dynamic": 0.1, "int16": 0.01, "int8": 0.2}
-# The centred SNR may be so much lower: the mean, which the plain one counts as signal, is gone.
-CENTRED_SLACK_DB = 6.0
 MOST_FLIPS = 0.15
 MOST_DIFFERENCE = 0.6  # of the outputs' span
 # Without labels, flips count where Keras's first class is ahead by this share of the span.
@@ -44,7 +43,7 @@ DECISIVE_SHARE, MIN_DECISIVE = 0.1, 20
 # Nobody puts more weights into a microcontroller.
 TFLM_MAX_BYTES = 4 << 20
 TFLM = "tflm"
-CONSTANT = "constant"  # an observation
+CONSTANT, OWN_ROUNDING = "constant", "own_rounding_db"  # observations
 SOFTMAX_OF_ONE = ": a softmax over one value is always 1, a sigmoid is meant"
 MISSING_OPERATOR = "_missing_operator"  # after the name of the runtime or kernels
 
@@ -56,6 +55,7 @@ def check_distance(
 
     Without labels, agreement is only observed: the classes of a model that cannot tell its
     examples apart say little. An output that is the same for all examples is held to its values.
+    What fails is judged again by how far float32 itself can tell outputs of this model apart.
 
     Args:
         name: the output's.
@@ -64,26 +64,39 @@ def check_distance(
         expected: what the output was compared with.
         noise: how much more of it the file may have by its depth.
     """
-    limits, suffix, count = entry.limits, expected.suffix(name), expected.count
     reference = expected.outputs[name]
-    amplitude, decibels = math.sqrt(noise), 10 * math.log10(noise)
-    snr_db = max(limits.snr_db - decibels, MIN_CENTRED_SNR_DB)
+    chance = least_agreement(reference) if found.accuracy_drop is not None else 0.0
+    limits = allowed(entry.limits, noise, found.span, chance)
+    findings = _judged(name, found, expected, limits)
+    if all(each.passed for each in findings if isinstance(each, Check)):
+        return findings
+    own = expected.own_rounding[name]
+    return [
+        *_judged(name, found, expected, limits.wider(own, chance)),
+        *(
+            Observation(name=f"{OWN_ROUNDING}{expected.suffix(name)}", value=each.snr_db)
+            for each in own[:1]
+        ),
+    ]
+
+
+def _judged(
+    name: str, found: Distance, expected: Expectation, limits: Allowed
+) -> list[Check | Observation]:
+    suffix, count, reference = expected.suffix(name), expected.count, expected.outputs[name]
     findings: list[Check | Observation] = [
         Check.at_least(f"finite_outputs{suffix}", found.finite, 1)
     ]
-    largest = min(limits.max_abs_error * amplitude, 1.0) * max(1, found.span)
-    most_abs = Check.at_most(f"max_abs_error{suffix}", found.max_abs_error, largest)
+    most_abs = Check.at_most(f"max_abs_error{suffix}", found.max_abs_error, limits.max_abs_error)
     if found.is_constant:
         is_one = reference.shape[-1] == 1 and np.allclose(reference, 1, atol=1e-6)
         value = f"output {name!r} is the same for all examples{SOFTMAX_OF_ONE * is_one}"
         findings.append(Observation(name=f"{CONSTANT}{suffix}", value=value))
         if found.snr_db > -MAX_SNR_DB:
-            findings.append(Check.at_least(f"snr_db{suffix}", found.snr_db, snr_db))
+            findings.append(Check.at_least(f"snr_db{suffix}", found.snr_db, limits.snr_db))
         return [*findings, most_abs]
     if found.accuracy_drop is not None and found.agreement is not None:
-        share = 1 - (1 - limits.agreement) * amplitude
-        share = max(share, least_agreement(reference))
-        least = share - sampling_error(share, count)
+        least = limits.agreement - sampling_error(limits.agreement, count)
         most = limits.accuracy_drop + sampling_error(found.agreement, count)
         findings += [
             Check.at_least(f"agreement{suffix}", found.agreement, least),
@@ -91,14 +104,12 @@ def check_distance(
         ]
     elif found.agreement is not None:
         findings.append(Observation(name=f"agreement{suffix}", value=found.agreement))
-    centred_db = max(snr_db - CENTRED_SLACK_DB, MIN_CENTRED_SNR_DB)
-    cosine = max(1 - (1 - limits.cosine) * noise, MIN_COSINE)
     return [
         *findings,
         most_abs,
-        Check.at_least(f"snr_db{suffix}", found.snr_db, snr_db),
-        Check.at_least(f"variation_db{suffix}", found.centred_snr_db, centred_db),
-        Check.at_least(f"cosine{suffix}", found.cosine, cosine),
+        Check.at_least(f"snr_db{suffix}", found.snr_db, limits.snr_db),
+        Check.at_least(f"variation_db{suffix}", found.centred_snr_db, limits.centred_snr_db),
+        Check.at_least(f"cosine{suffix}", found.cosine, limits.cosine),
     ]
 
 
@@ -205,6 +216,8 @@ class _OwnOutputs:
                 if spec.name in self.expected.labels or counted.sum() >= MIN_DECISIVE:
                     most = min(MAX_FLIPS[self.activations] * amplitude, MOST_FLIPS)
                     most += sampling_error(most, int(counted.sum()))
+                    if flips > most:
+                        most = max(most, self._own(spec.name, lambda own: own.flips))
                     findings.append(Check.at_most(title, flips, most))
                 else:
                     findings.append(Observation(name=title, value=flips))
@@ -212,12 +225,19 @@ class _OwnOutputs:
             reference = self.expected.outputs[spec.name]
             span = max(1.0, float(reference.max() - reference.min()))
             limit = min(MAX_DIFFERENCE[self.activations] * amplitude, MOST_DIFFERENCE) * span
+            if difference > limit:
+                limit = max(limit, self._own(spec.name, lambda own: own.max_abs_error))
             unit = spec.scale or 1.0
             kind = "max_abs" if spec.scale is None else "max_lsb"
             findings.append(
                 Check.at_most(f"{name}_{kind}{suffix}", difference / unit, limit / unit)
             )
         return findings
+
+    def _own(self, name: str, measure: Callable[[Distance], float]) -> float:
+        """Returns what kernels may do for the model's own rounding, by a measure of distance."""
+        own = self.expected.own_rounding[name]
+        return ROUNDING_FACTOR * max(map(measure, own), default=0.0)
 
 
 def decisive(reference: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ are keyed by the hashes of the model and of the data.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -104,6 +104,7 @@ class _About:
     preprocessing: Mapping[str, Preprocessing]
     labels: tuple[str, ...]
     inputs: tuple[TensorSpec, ...]
+    own_rounding_db: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +119,8 @@ class ReferenceOutputs:
         preprocessing: what turned raw values into the model's inputs, by the input's name.
         labels: the names of the classes, in the order of the outputs; empty where there are none.
         inputs: of the model, so that test data can be read where the model isn't.
+        own_rounding_db: signal-to-noise ratio of outputs that are as right as these, as far as
+            float32 can tell, by the output's name; empty where it was not looked for.
     """
 
     outputs: Mapping[str, np.ndarray]
@@ -127,6 +130,7 @@ class ReferenceOutputs:
     preprocessing: Mapping[str, Preprocessing]
     labels: tuple[str, ...]
     inputs: tuple[TensorSpec, ...]
+    own_rounding_db: Mapping[str, float] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(next(iter(self.outputs.values())))
@@ -194,6 +198,7 @@ def save_outputs(path: Path, reference: ReferenceOutputs) -> None:
         "preprocessing": {name: asdict(how) for name, how in reference.preprocessing.items()},
         "labels": list(reference.labels),
         "inputs": [asdict(spec) for spec in reference.inputs],
+        "own_rounding_db": dict(reference.own_rounding_db),
     }
     arrays = {f"output{n}": values for n, values in enumerate(reference.outputs.values())}
     arrays["about"] = np.array(json.dumps(about))
@@ -239,6 +244,7 @@ def load_outputs(artifacts: Path, unpacked: Path | None = None) -> ReferenceOutp
         preprocessing=about.preprocessing,
         labels=about.labels,
         inputs=about.inputs,
+        own_rounding_db=about.own_rounding_db,
     )
 
 

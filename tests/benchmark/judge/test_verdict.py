@@ -7,6 +7,7 @@ from benchmark.judge.evidence import OutputEvidence, Verdict
 from benchmark.judge.limits import Limits
 from benchmark.judge.scoring.scores import Accuracy, Paired, Scores
 from benchmark.judge.verdict import judge_file, judge_output, verdict_of
+from export.formats import FORMATS
 from export.verify.distance import Distance
 
 LIMITS = Limits(baseline=0.886, tolerance=0.01)
@@ -190,6 +191,15 @@ def test_an_export_must_do_as_when_it_was_verified(verified: dict[str, float], w
     assert found == ("fail" if words else "pass")
     assert words in " ".join(reasons)
     assert ("other weights" in " ".join(reasons)) == bool(words)
+
+
+def test_float32_is_held_to_no_more_than_the_model_keeps_of_itself() -> None:
+    output, p50_us = evidence(paired(9_000), verified={"snr_db": 35})
+    float32 = replace(output, limits=FORMATS["tflite-float32"].limits)
+    found, (reason,) = judge((float32, p50_us), LIMITS)
+    assert (found, "by 68.0 dB by what its format demands" in reason) == ("fail", True)
+    assert judge((replace(float32, own_rounding_db=57.0), p50_us), LIMITS) == ("pass", ())
+    assert judge((replace(float32, own_rounding_db=59.0), p50_us), LIMITS)[0] == "fail"
 
 
 def test_without_labels_the_outputs_are_judged() -> None:

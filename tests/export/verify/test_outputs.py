@@ -85,3 +85,45 @@ def test_an_output_that_never_changes_is_judged_by_its_values_and_said_in_words(
     far = distance(ones / 2, expected.outputs["scores"], None)
     wrong = check_distance("scores", far, INT8, expected, noise=1.0)
     assert [c.name for c in wrong if isinstance(c, Check) and not c.passed] == ["snr_db"]
+
+
+def rounded(values: np.ndarray, noise: float) -> Expectation:
+    """Returns what files of a model are verified against that rounds by as much as `noise`."""
+    other = values + np.float32(noise) * np.where(np.arange(values.size) % 2, 1, -1)[:, np.newaxis]
+    return replace(
+        EXPECTED,
+        outputs={"scores": values},
+        labels={},
+        rounded_otherwise=lambda: [{"scores": other}],
+    )
+
+
+def test_float32_is_held_to_no_more_than_its_model_keeps_of_itself() -> None:
+    values = np.random.RandomState(0).normal(size=(COUNT, 1)).astype(np.float32)
+    near = distance(values + np.float32(1e-3), values, None)
+
+    def failed(expected: Expectation) -> list[str]:
+        checks = check_distance("scores", near, FORMATS["tflite-float32"], expected, noise=1.0)
+        return [c.name for c in checks if isinstance(c, Check) and not c.passed]
+
+    assert failed(rounded(values, 1e-6)) == ["max_abs_error", "snr_db", "variation_db"]
+    assert failed(rounded(values, 3e-4)) == []
+
+
+def test_the_mean_output_is_refused_of_a_model_that_is_all_rounding() -> None:
+    values = np.random.RandomState(0).normal(size=(COUNT, 1)).astype(np.float32)
+    mean = distance(np.full_like(values, values.mean()), values, None)
+    checks = check_distance(
+        "scores", mean, FORMATS["tflite-float32"], rounded(values, 10.0), noise=1.0
+    )
+    failed = [c.name for c in checks if isinstance(c, Check) and not c.passed]
+    assert failed == ["snr_db", "variation_db", "cosine"]
+
+
+def test_what_passes_does_not_ask_for_the_models_own_rounding() -> None:
+    def never() -> list[dict[str, np.ndarray]]:
+        raise AssertionError
+
+    good = Distance(**GOOD, accuracy=0.9, span=1.0)
+    checks = check_distance("scores", good, INT8, replace(EXPECTED, rounded_otherwise=never), 1.0)
+    assert all(c.passed for c in checks if isinstance(c, Check))

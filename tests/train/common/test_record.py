@@ -76,6 +76,7 @@ def reference() -> ReferenceOutputs:
         preprocessing={"image": Preprocessing(scale=(0.5, 1 / 255), offset=0.5)},
         labels=("a", "b"),
         inputs=(TensorSpec(name="image", shape=(None, 2), dtype="float32"),),
+        own_rounding_db={"target": 57.5},
     )
 
 
@@ -91,6 +92,7 @@ def test_outputs_round_trip(tmp_path: Path) -> None:
     assert (found.model_sha256, found.data_sha256, found.inputs_sha256) == ("m", "d", "i")
     assert found.preprocessing == reference().preprocessing
     assert found.labels == ("a", "b")
+    assert found.own_rounding_db == {"target": 57.5}
 
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "text", "array", "pickle", "lacking"])
