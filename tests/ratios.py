@@ -159,9 +159,8 @@ def add_keras_default(artifacts: Path) -> None:
         model = keras.saving.load_model(artifacts / "model.keras", compile=False)
         model.export(str(path), format="litert", verbose=False)
     # Its tensors have names of their own, at which the benchmark refuses it; the graph stays.
-    names = {"inputs": twin.inputs, "outputs": twin.outputs}
-    named = {kind: [spec.name for spec in specs] for kind, specs in names.items()}
-    path.write_bytes(finish(path.read_bytes(), flatten=True, **named))
+    inputs, outputs = ([spec.name for spec in specs] for specs in (twin.inputs, twin.outputs))
+    path.write_bytes(finish(path.read_bytes(), inputs=inputs, outputs=outputs, flatten=True))
     with open_runner("litert", path, threads=1) as runner:
         manifest = replace(
             twin,

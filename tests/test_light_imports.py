@@ -11,6 +11,7 @@ HEAVY = {
     "export.convert.onnx",
     "export.convert.tflite.converter",
     "export.convert.tflite.flatbuffer",
+    "export.convert.tflite.inputs_outputs",
     "export.convert.tflite.four_bits",
     "export.convert.tflite.ranges",
     "export.convert.tflite.rewrites",

@@ -110,6 +110,8 @@ def _to_onnx(settings: Settings, source: SourceModel, *, unroll: bool) -> onnx.M
         model = _from_function(serve, signature, settings.opset)
         _store_captured(model, function)
     _check_operators(model)
+    _order(model.graph.input, [spec.name for spec in source.inputs])
+    _order(model.graph.output, [spec.name for spec in source.outputs])
     shapes = {spec.name: spec.shape for spec in (*source.inputs, *source.outputs)}
     model.graph.name = "model"  # tf2onnx puts a counter of TensorFlow into it
     model.graph.doc_string = ""
@@ -163,6 +165,13 @@ def _from_function(
     finally:
         gc.unfreeze()
     return model
+
+
+def _order(values: Any, names: list[str]) -> None:
+    """Brings a graph's inputs or outputs, which tf2onnx sorts by name, into an order."""
+    ordered = sorted(values, key=lambda value: names.index(value.name))
+    del values[:]
+    values.extend(ordered)
 
 
 def _store_captured(model: onnx.ModelProto, function: Any) -> None:

@@ -16,6 +16,10 @@ OPERATOR_PATTERNS = (
 )
 # TFLite's, with 16-bit activations, of token ids: its calibrator sees floats only.
 NO_RANGE = re.compile(r"Max and min for dynamic tensors should be recorded.*tensor (\w+)")
+# TFLite's, where it goes by the operators that read an input or write an output, and there is none.
+IDLE = re.compile(
+    r"Unsupported (input|output) type \w+ for (?:input|output) tensor .* of type FLOAT32"
+)
 # Keras's, of a layer or function that is not its own.
 CUSTOM = re.compile(
     r"(?:Could not locate (?:class|function)|Unknown [a-z ]+:) '?([\w>.]+)'?", re.ASCII
@@ -84,6 +88,10 @@ def reason_of(error: BaseException, log: str = "") -> str:
     no_range = NO_RANGE.search(text)
     if no_range:
         return f"it takes no integers as they are, such as {no_range[1]}"
+    idle = IDLE.search(text)
+    if idle:
+        kind = "an input that nothing reads" if idle[1] == "input" else "an output that is constant"
+        return f"it cannot quantize {kind}; leave that out of the model"
     line = _cause(text) or _last_error(log) or type(error).__name__
     return line if len(line) <= MAX_REASON else line[: MAX_REASON - 1] + "…"
 

@@ -4,6 +4,9 @@ A SavedModel is a graph, and loading it runs what initializes its tables: the fi
 its operators are checked before TensorFlow opens it.
 """
 
+import json
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +43,9 @@ def open_saved_model(request: ModelRequest) -> LoadedModel:
             f"{path} is not a SavedModel that can be loaded: {reason_of(error)}"
         ) from error
     signature = _signature(path, loaded.signatures)
-    own = dict(signature.structured_input_signature[1])
+    given = signature.structured_input_signature[1]
+    own = {key: given[key] for key in in_order(given, _input_order(loaded))}
+    output_order = _output_order(Path(path))
     names = dict(zip(own, unique(own), strict=True))
     specs = with_shapes([_spec(request, names[key], own[key]) for key in own], request.shapes)
 
@@ -48,8 +53,9 @@ def open_saved_model(request: ModelRequest) -> LoadedModel:
         raw = signature(
             **{key: tf.cast(tensors[name], own[key].dtype) for key, name in names.items()}
         )
-        outputs = dict(zip(raw, unique(raw, names.values()), strict=True))
-        return {outputs[key]: full_precision(tensor) for key, tensor in raw.items()}
+        keys = in_order(raw, output_order)
+        outputs = unique(keys, names.values())
+        return {name: full_precision(raw[key]) for name, key in zip(outputs, keys, strict=True)}
 
     batches = {spec.shape[0] for spec in own.values() if spec.shape.rank} - {None}
     batch = max(batches, default=None)
@@ -68,6 +74,38 @@ def open_saved_model(request: ModelRequest) -> LoadedModel:
         resources=(loaded,),
         fixed_batch=batch,
     )
+
+
+def in_order(names: Iterable[str], known: Sequence[str]) -> list[str]:
+    """Returns a signature's names, which it holds in none: as known, else by name.
+
+    Numbers in names count as such: Keras calls its outputs output_0, …, output_10.
+    """
+    if set(known) == set(names):
+        return list(known)
+    return sorted(names, key=lambda name: [part.zfill(9) for part in re.split(r"(\d+)", name)])
+
+
+def _input_order(loaded: Any) -> list[str]:
+    """Returns the names of a Keras model's inputs in its order, from its other functions."""
+    for name in ("serve", "__call__"):
+        for function in getattr(getattr(loaded, name, None), "concrete_functions", ()):
+            specs = tf.nest.flatten(function.structured_input_signature)
+            return [spec.name for spec in specs if isinstance(spec, tf.TensorSpec)]
+    return []
+
+
+def _output_order(folder: Path) -> list[str]:
+    """Returns the names of a Keras 2 model's outputs in its order, from what it left beside it."""
+    from tf_keras.protobuf import saved_metadata_pb2
+
+    metadata = saved_metadata_pb2.SavedMetadata()
+    try:
+        metadata.ParseFromString((folder / "keras_metadata.pb").read_bytes())
+        config = json.loads(metadata.nodes[0].metadata)["config"]
+        return [str(layer[0]) for layer in config["output_layers"]]
+    except (OSError, DecodeError, ValueError, LookupError, TypeError):
+        return []
 
 
 def _signature(path: str, signatures: Any) -> Any:

@@ -92,6 +92,8 @@ def verify(
         checks = [
             *_check_tensors("input", given, expected.input_specs, settings),
             *_check_tensors("output", wanted, expected.output_specs, settings),
+            *_check_order("input", given, expected.input_specs),
+            *_check_order("output", wanted, expected.output_specs),
             _check_size(path.stat().st_size, expected.weights, graph, entry),
             *check_promise(entry, graph),
             *_check_graph(graph, settings),
@@ -151,6 +153,16 @@ def _check_tensors(
             )
         )
     return checks
+
+
+def _check_order(
+    side: str, found: tuple[TensorSpec, ...], expected: tuple[TensorSpec, ...]
+) -> list[Check]:
+    """Checks that several inputs or outputs are in the Keras model's order: some go by index."""
+    names, asked = (", ".join(spec.name for spec in specs) for specs in (found, expected))
+    passed = names == asked
+    check = Check(name=f"{side}_order", value=names, limit=asked, passed=passed)
+    return [check] if len(expected) > 1 else []
 
 
 def _check_size(size_bytes: int, weights: int, graph: Graph, entry: Format) -> Check:

@@ -3,15 +3,18 @@
 Schemes: https://ai.google.dev/edge/litert/models/post_training_quantization
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import tensorflow as tf
 from tensorflow.lite.python.convert import mlir_quantize
 
 from export.convert.source import SourceModel
-from export.convert.tflite.flatbuffer import finish, has_loops
+from export.convert.tflite.flatbuffer import finish, has_loops, pack, unpack
 from export.convert.tflite.four_bits import narrow
+from export.convert.tflite.inputs_outputs import INTEGERS, take_out_shared
 from export.convert.tflite.ranges import example_extremes, with_percentiles
 from export.convert.tflite.rewrites import may_have_loops
 from export.formats import Format
@@ -35,6 +38,7 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
         method: how ranges come from the representative dataset; None where none is needed.
         source: the model.
     """
+    shared: Mapping[str, str] = {}
     if entry.recipes:
         from export.convert.finetune import fine_tune
 
@@ -43,10 +47,10 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
         saved_model = source.saved_model(settings.batch, for_integers=False)
         content = _convert(entry, settings, source, saved_model)
     else:
-        content = _calibrated(entry, settings, method, source)
+        content, shared = _calibrated(entry, settings, method, source)
     if entry.weights == "int4":
         content = narrow(content, settings.int8_shares[0])
-    return _finished(content, source)
+    return _finished(content, source, settings.io_dtype, shared)
 
 
 def float_twin(source: SourceModel, batch: int | None) -> bytes:
@@ -72,20 +76,30 @@ def float_twin(source: SourceModel, batch: int | None) -> bytes:
     return source.float_twins[saved_model]
 
 
-def _calibrated(entry: Format, settings: Settings, method: str, source: SourceModel) -> bytes:
-    """Returns the model quantized to integers, with ranges by a method."""
+def _calibrated(
+    entry: Format, settings: Settings, method: str, source: SourceModel
+) -> tuple[bytes, Mapping[str, str]]:
+    """Returns the model quantized to integers, with ranges by a method.
+
+    And the outputs that it lacks, with the inputs or outputs that they are.
+    """
     twin = float_twin(source, settings.batch)
     saved_model = source.saved_model(settings.batch, for_integers=True)
     if entry.activations == "int16":  # by an older quantizer, which calibrates by itself
-        return _convert(entry, settings, source, saved_model)
+        return _convert(entry, settings, source, saved_model), {}
     if method == "percentile":
         inputs = source.representative.inputs
         if saved_model not in source.extremes:
             source.extremes[saved_model] = example_extremes(twin, inputs)
         twin = with_percentiles(twin, source.extremes[saved_model], inputs)
+    tree = unpack(twin)
+    shared = take_out_shared(tree, [spec.name for spec in source.outputs])
+    if len(shared) == len(source.outputs):
+        return twin, {}  # it computes nothing
     dtype = tf.as_dtype(settings.io_dtype)
-    quantized: bytes = mlir_quantize(twin, input_data_type=dtype, output_data_type=dtype)
-    return quantized
+    content: bytes = pack(tree, len(twin)) if shared else twin
+    content = mlir_quantize(content, input_data_type=dtype, output_data_type=dtype)
+    return content, shared
 
 
 def _convert(entry: Format, settings: Settings, source: SourceModel, saved_model: Path) -> bytes:
@@ -116,10 +130,24 @@ def _integer_converter(saved_model: Path, source: SourceModel, activations: str)
     return converter
 
 
-def _finished(content: bytes, source: SourceModel, *, flatten: bool = False) -> bytes:
+def _finished(
+    content: bytes,
+    source: SourceModel,
+    dtype: str = "float32",
+    shared: Mapping[str, str] = MappingProxyType({}),
+    *,
+    flatten: bool = False,
+) -> bytes:
+    ranges = None
+    if dtype in INTEGERS:
+        inputs = source.representative.inputs
+        ranges = {name: (float(v.min()), float(v.max())) for name, v in inputs.items()}
     return finish(
         content,
         inputs=[spec.name for spec in source.inputs],
         outputs=[spec.name for spec in source.outputs],
         flatten=flatten,
+        shared=shared,
+        dtype=dtype,
+        ranges=ranges,
     )

@@ -1,12 +1,15 @@
 """Edits a `.tflite` flatbuffer after conversion: names, alignment, what is needless or twice."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
+
+from export.convert.tflite.inputs_outputs import arrange, quantize_idle, separate
 
 FILE_IDENTIFIER = b"TFL3"
 ALIGNMENT_SHARE, ALIGNMENT_MOST = 16, 1 << 16  # room for it: a share of the file, and some bytes
@@ -55,7 +58,11 @@ class SharingBuilder(flatbuffers.Builder):
 
 def unpack(model: bytes) -> Any:
     """Returns a file as the objects of the schema, which can be changed."""
-    return schema.ModelT.InitFromPackedBuf(model)
+    tree = schema.ModelT.InitFromPackedBuf(model)
+    tree.operatorCodes = tree.operatorCodes or []
+    for part in tree.subgraphs:
+        part.operators = part.operators or []  # None of a model that computes nothing
+    return tree
 
 
 def pack(tree: Any, size_bytes: int) -> bytes:
@@ -74,9 +81,16 @@ def pack(tree: Any, size_bytes: int) -> bytes:
 
 
 def finish(
-    model: bytes, *, inputs: Sequence[str], outputs: Sequence[str], flatten: bool = False
+    model: bytes,
+    *,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    flatten: bool = False,
+    shared: Mapping[str, str] = MappingProxyType({}),
+    dtype: str = "float32",
+    ranges: Mapping[str, tuple[float, float]] | None = None,
 ) -> bytes:
-    """Returns the model with its tensors named as asked, aligned, without what is needless.
+    """Returns the model with its inputs and outputs as asked, aligned, without what is needless.
 
     The converter keeps the names of the signature apart and calls the tensors themselves
     `serving_default_image:0` and `StatefulPartitionedCall_1:0`.
@@ -84,22 +98,20 @@ def finish(
     Args:
         model: the file's bytes.
         inputs: the names of the inputs, in order.
-        outputs: the names of the outputs.
-        flatten: whether to leave a needless flattening be, for a file that is to be quantized.
+        outputs: the names of the outputs, in order.
+        flatten: whether it is to be quantized: a needless flattening stays, and outputs that are
+            inputs, or given twice, get no tensors of their own yet.
+        shared: outputs that were taken out, and the inputs or outputs that they are.
+        dtype: of real inputs and outputs.
+        ranges: lowest and highest value of each input, where that is an integer type.
     """
     tree = unpack(model)
     graph = tree.subgraphs[0]
-    named = tree.signatureDefs[0] if tree.signatureDefs else None
-    for indices, names, entries in (
-        (graph.inputs, inputs, named.inputs if named else ()),
-        (graph.outputs, outputs, named.outputs if named else ()),
-    ):
-        # the signature knows which is which; without one, they are in order
-        places = {entry.name.decode(): entry.tensorIndex for entry in entries}
-        if places.keys() != set(names):
-            places = dict(zip(names, indices, strict=True))
-        for name, index in places.items():
-            graph.tensors[index].name = name
+    arrange(tree, inputs, outputs, shared)
+    if ranges is not None:
+        quantize_idle(tree, dtype, ranges)
+    if not flatten:
+        separate(tree, outputs)
     kept = {*map(int, graph.inputs), *map(int, graph.outputs)}
     for number, part in enumerate(tree.subgraphs):
         for index, tensor in enumerate(part.tensors):

@@ -14,6 +14,7 @@ from export.verify.graph.products import PRODUCTS, Weights, precisions
 from train.common.errors import ArtifactError
 
 # Operators that convert between real and quantized values are float on one side by nature.
+# So is a copy of an input, or of an output, to another output.
 CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
 # What reading a file raises whose numbers point nowhere.
 DAMAGED = (
@@ -95,7 +96,8 @@ class _Subgraph:
             for index, tensor in enumerate(graph.tensors)
             if (data := model.buffers[tensor.buffer].data) is not None and len(data)
         }
-        for place, operator in enumerate(graph.operators):
+        ends = {*map(int, graph.inputs), *map(int, graph.outputs)}
+        for place, operator in enumerate(graph.operators or ()):
             code = model.operatorCodes[operator.opcodeIndex]
             name = names.operators[max(code.builtinCode, code.deprecatedBuiltinCode)]
             self.operators.append((name, operator))
@@ -104,7 +106,8 @@ class _Subgraph:
             inputs = [i for i in operator.inputs if i >= 0]
             used = [graph.tensors[i] for i in (*inputs, *operator.outputs) if i >= 0]
             is_float = any(self._dtype(tensor) == "float32" for tensor in used)
-            if name not in CONVERSIONS and is_float:
+            is_copy = name == "RESHAPE" and ends.issuperset((inputs[0], *operator.outputs))
+            if name not in CONVERSIONS and is_float and not is_copy:
                 self.floats.append(name)
             if name in ("FULLY_CONNECTED", "CONV_2D"):
                 self._add_kernel(model, graph.tensors[operator.inputs[1]])

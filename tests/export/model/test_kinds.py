@@ -121,3 +121,17 @@ def test_open_sizes_are_told_and_fixed() -> None:
         load("model.keras", {"image": (1, 8, 8, 1)})
     model.keras_model.export("open", verbose=False)  # type: ignore[union-attr]
     assert load("open", {"image": (1, 8, 8, 3)}).inputs[0].shape == (None, 8, 8, 3)
+
+
+@pytest.mark.parametrize("library", [keras, tf_keras])
+def test_a_saved_model_keeps_the_order_of_its_model(library: Any) -> None:
+    """Its signature has none: Keras 3 numbers its outputs, 10 before 2."""
+    left, above = library.Input((2,), name="left"), library.Input((3,), name="above")
+    both = library.layers.Concatenate()([left, above])
+    sizes = range(1, 13)
+    outputs = [library.layers.Dense(size, name=f"n{99 - size}")(both) for size in sizes]
+    original = library.Model([left, above], outputs)
+    original.export("model", verbose=False) if library is keras else original.save("model")
+    model = load("model")
+    assert [spec.name for spec in model.inputs] == ["left", "above"]
+    assert [spec.shape[-1] for spec in model.outputs] == [*sizes]

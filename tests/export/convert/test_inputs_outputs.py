@@ -1,0 +1,121 @@
+"""Files have the Keras model's inputs and outputs, in its order, whatever those are."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import onnx
+import pytest
+
+from export.convert.job import CustomJob
+from export.convert.loaded import LoadedJob
+from export.formats import FORMATS
+from export.model.request import ModelRequest
+from export.runtimes.open import open_runner
+from export.runtimes.predict import predict
+from export.settings import ExportOptions
+from export.verify.file import verify
+from tests.export.conftest import settings_of
+from train.common.errors import ToolkitError
+from train.common.files.artifact import write_npz
+
+pytestmark = pytest.mark.slow  # it trains or converts with TensorFlow
+
+# Of the model in `everything`: neither is in the order of the names.
+INPUTS = ["z", "b", "a", "idle"]
+OUTPUTS = ["output_0_wide", "output_1", "output_2", "output_3", "output_4"]
+
+
+def everything() -> keras.Model:
+    """Nested inputs and outputs: an input that is one, one given twice, one that never changes."""
+    z, b, a, idle = (
+        keras.Input((size,), name=name)
+        for name, size in (("z", 4), ("b", 3), ("a", 3), ("idle", 2))
+    )
+    hidden = keras.layers.Dense(16, activation="relu")(keras.layers.Concatenate()([z, b, a]))
+    mid = keras.layers.Dense(4)(hidden)
+    prior = keras.ops.zeros_like(z) + np.asarray([1, 2, 3, 5], np.float32)
+    outputs = [{"wide": keras.layers.Dense(8)(hidden)}, mid, z, mid, prior]
+    return keras.Model([z, (b, a), idle], outputs)
+
+
+def loaded_job(model: keras.Model, folder: Path) -> LoadedJob:
+    random = np.random.RandomState(1)
+    model.save(folder / "model.keras")
+    shapes = {tensor.name: (120, tensor.shape[1]) for tensor in model.inputs}
+    arrays = {name: random.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    write_npz(folder / "data.npz", arrays)
+    (folder / "work").mkdir()
+    job = CustomJob(
+        artifacts=folder,
+        request=ModelRequest(path=str(folder / "model.keras")),
+        calibration=str(folder / "data.npz"),
+    )
+    return LoadedJob(job, None, folder / "work")
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> LoadedJob:
+    keras.utils.set_random_seed(1)
+    return loaded_job(everything(), tmp_path_factory.mktemp("everything"))
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        *((name, ExportOptions()) for name in FORMATS if not FORMATS[name].recipes),
+        *(("tflite-int8", ExportOptions(io=io)) for io in ("uint8", "float32")),
+        ("tflite-dynamic", ExportOptions(batch="dynamic")),
+    ],
+)
+def test_the_order_is_the_models_and_each_output_is_right(
+    name: str, options: ExportOptions, job: LoadedJob, tmp_path: Path
+) -> None:
+    entry = FORMATS[name]
+    if name == "tflite-int16x8":
+        with pytest.raises(ToolkitError, match="cannot quantize an input that nothing reads"):
+            job.make(entry, settings_of(entry, options), tmp_path)
+        return
+    found = job.make(entry, settings_of(entry, options), tmp_path).verification
+    assert [spec.name for spec in found.inputs] == INPUTS
+    assert [spec.name for spec in found.outputs] == OUTPUTS
+    orders = {check.name: check.value for check in found.checks if check.name.endswith("_order")}
+    assert orders == {"input_order": ", ".join(INPUTS), "output_order": ", ".join(OUTPUTS)}
+
+
+def test_fine_tuned_files_keep_the_order(tmp_path: Path) -> None:
+    z, a = keras.Input((24,), name="z"), keras.Input((24,), name="a")
+    hidden = keras.layers.Dense(32, activation="relu")(keras.layers.Concatenate()([z, a]))
+    outputs = [keras.layers.Dense(12, name=name)(hidden) for name in ("wide", "mid", "box")]
+    job = loaded_job(keras.Model([z, a], [*outputs, z]), tmp_path)
+    entry = FORMATS["tflite-int8-clustered"]
+    settings = settings_of(entry, ExportOptions(epochs=1, clusters=32))
+    found = job.make(entry, settings, tmp_path).verification
+    assert [spec.name for spec in found.inputs] == ["z", "a"]
+    assert [spec.name for spec in found.outputs] == ["wide", "mid", "box", "z_1"]
+
+
+def test_a_model_that_only_hands_on_is_made(tmp_path: Path) -> None:
+    row = keras.Input((4,), name="row")
+    job = loaded_job(keras.Model(row, [row, row]), tmp_path)
+    for name in ("tflite-float32", "tflite-int8", "onnx-int8"):
+        entry = FORMATS[name]
+        made = job.make(entry, settings_of(entry), tmp_path)
+        with open_runner(entry.runtime, made.path, threads=1) as runner:
+            values = np.asarray([[1, -1, 0, 0.5]], np.float32)
+            found = predict(runner, {"row": values})
+        assert [spec.name for spec in made.verification.outputs] == ["row_1", "row_2"]
+        assert np.asarray([*found.values()]) == pytest.approx(np.stack([values] * 2), abs=0.05)
+
+
+def test_another_order_is_caught(job: LoadedJob, tmp_path: Path) -> None:
+    entry = FORMATS["onnx-float32"]
+    path = job.make(entry, settings_of(entry), tmp_path).path
+    model = onnx.load(path)
+    for values in (model.graph.input, model.graph.output):
+        backwards = list(values)[::-1]
+        del values[:]
+        values.extend(backwards)
+    onnx.save(model, path)
+    found = verify(entry, settings_of(entry), path, job._expected)
+    assert [check.name for check in found.failed] == ["input_order", "output_order"]
