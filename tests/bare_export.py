@@ -7,8 +7,8 @@ no choice of calibration, no manifest.
 import sys
 from pathlib import Path
 
-from export.convert import onnx
 from export.convert.job import ReferenceJob
+from export.convert.onnx import converter as onnx
 from export.convert.source import SourceModel
 from export.convert.tflite import converter as tflite
 from export.formats import FORMATS

@@ -8,10 +8,14 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 HEAVY = {
-    "export.convert.onnx",
-    "export.convert.tflite.converter",
     "export.convert.tflite.flatbuffer",
     "export.convert.tflite.inputs_outputs",
+    "export.convert.onnx.arrange",
+    "export.convert.onnx.canonical",
+    "export.convert.onnx.converter",
+    "export.convert.onnx.float_model",
+    "export.convert.onnx.quantizer",
+    "export.convert.tflite.converter",
     "export.convert.tflite.four_bits",
     "export.convert.tflite.ranges",
     "export.convert.tflite.rewrites",

@@ -13,7 +13,7 @@ import tensorflow as tf
 from export.convert.inputs import ConversionInputs
 from export.convert.job import Job
 from export.convert.make import Made, make
-from export.convert.onnx import release_memory
+from export.convert.onnx.memory import release_memory
 from export.convert.refusal import NoFormatHelpsError
 from export.convert.source import SourceModel
 from export.formats import FORMATS, Format

@@ -6,7 +6,8 @@ from types import ModuleType
 
 import numpy as np
 
-from export.convert import calibration, onnx
+from export.convert import calibration
+from export.convert.onnx import converter as onnx
 from export.convert.refusal import NoFormatHelpsError
 from export.convert.source import SourceModel
 from export.convert.tflite import converter as tflite

@@ -1,14 +1,7 @@
-"""tf2onnx, and ONNX Runtime's quantizers on top of it.
+"""The float32 ONNX model, by tf2onnx."""
 
-https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html
-"""
-
-import ctypes
 import gc
-import math
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
@@ -16,65 +9,18 @@ import numpy as np
 import onnx
 import tensorflow as tf
 import tf2onnx
-from onnxruntime.quantization import (
-    CalibrationDataReader,
-    CalibrationMethod,
-    QuantFormat,
-    QuantType,
-    quantize_dynamic,
-    quantize_static,
-)
-from onnxruntime.quantization.shape_inference import quant_pre_process
-from onnxruntime.transformers.float16 import convert_float_to_float16
-from onnxruntime.transformers.onnx_model import OnnxModel
 from tf2onnx import optimizer
 
 # imported here, not when first used: a module of it takes a number of its counter of names
 from tf2onnx.convert import from_function
 from tf2onnx.graph import Node
+from tf2onnx.optimizer.merge_duplicated_nodes_optimizer import MergeDuplicatedNodesOptimizer
 
+from export.convert.onnx.arrange import lasting_name
+from export.convert.onnx.canonical import make_canonical
+from export.convert.onnx.memory import release_memory
 from export.convert.source import SourceModel
-from export.formats import Format
 from export.settings import Settings
-
-# Softmax stays float: its int8 kernel could wrap 127 to -128 (onnxruntime issue 29727), and so
-# do the logits that it reads.
-QUANTIZED_OPERATORS = ("Gemm", "MatMul", "Add", "Relu", "Reshape", "Conv", "Clip")
-FLOAT_OUTPUTS = ("Gemm",)
-LOOP = "Loop"  # what a GRU becomes; its graph's weights are not quantized
-BITS = 8
-HISTOGRAMS = (CalibrationMethod.Percentile, CalibrationMethod.Entropy)
-HISTOGRAM_BYTES = 256 << 20
-CALIBRATION: dict[str, tuple[CalibrationMethod, dict[str, Any]]] = {
-    "min-max": (CalibrationMethod.MinMax, {}),
-    "moving-average": (CalibrationMethod.MinMax, {"CalibMovingAverage": True}),
-    "percentile": (CalibrationMethod.Percentile, {"CalibPercentile": 99.99}),
-    "entropy": (CalibrationMethod.Entropy, {}),
-}
-
-
-def convert(entry: Format, settings: Settings, method: str | None, source: SourceModel) -> bytes:
-    """Returns the model as an `.onnx` file of the format's precisions.
-
-    int8 is static quantization in QDQ form, `dynamic` leaves the ranges of activations to the
-    run; weights are per channel and symmetric. float16 keeps float32 input and output.
-
-    Args:
-        entry: the format.
-        settings: its options.
-        method: how ranges come from the representative dataset; None where none is needed.
-        source: the model.
-    """
-    model = to_onnx(settings, source, unroll=entry.calibrated)
-    if entry.activations == "dynamic" and any(node.op_type == LOOP for node in model.graph.node):
-        model = to_onnx(settings, source, unroll=True)  # an LSTM is an operator that quantizes
-    if entry.weights == "float16":
-        half = OnnxModel(convert_float_to_float16(model, keep_io_types=True))
-        half.topological_sort()  # the input's cast is appended out of order
-        model = half.model
-    elif entry.weights == "int8":
-        model = _quantize(model, source, method, reduce_range=min(settings.weight_bits) < BITS)
-    return bytes(model.SerializeToString(deterministic=True))
 
 
 def to_onnx(settings: Settings, source: SourceModel, *, unroll: bool) -> onnx.ModelProto:
@@ -113,8 +59,7 @@ def _to_onnx(settings: Settings, source: SourceModel, *, unroll: bool) -> onnx.M
     _order(model.graph.input, [spec.name for spec in source.inputs])
     _order(model.graph.output, [spec.name for spec in source.outputs])
     shapes = {spec.name: spec.shape for spec in (*source.inputs, *source.outputs)}
-    model.graph.name = "model"  # tf2onnx puts a counter of TensorFlow into it
-    model.graph.doc_string = ""
+    make_canonical(model)
     for value in (*model.graph.input, *model.graph.output):
         _set_shape(value, shapes[value.name], settings.batch)
     return model
@@ -153,6 +98,7 @@ def _from_function(
     try:
         with (
             mock.patch.object(Node, "update_proto", update_anew),
+            mock.patch.object(MergeDuplicatedNodesOptimizer, "_len_of_node_output", _rank),
             mock.patch.dict(optimizers, {n: after_release(made) for n, made in optimizers.items()}),
         ):
             model: onnx.ModelProto
@@ -172,6 +118,11 @@ def _order(values: Any, names: list[str]) -> None:
     ordered = sorted(values, key=lambda value: names.index(value.name))
     del values[:]
     values.extend(ordered)
+
+
+def _rank(node: Node) -> tuple[int, str]:
+    """Returns what decides which of equal nodes is kept, the highest: not which comes first."""
+    return len(node.output), lasting_name(node.name)
 
 
 def _store_captured(model: onnx.ModelProto, function: Any) -> None:
@@ -215,80 +166,3 @@ def _check_operators(model: onnx.ModelProto) -> None:
     for node in model.graph.node:
         if not node.domain and not onnx.defs.has(node.op_type):
             raise ValueError(f"op {node.op_type} is not supported by ONNX")
-
-
-def release_memory() -> None:
-    """Returns to the system what converters have freed.
-
-    Their graphs are cycles, which Python frees late; what glibc's allocator was given back it
-    keeps. After a format or two that is as much again as the largest of them needs.
-    """
-    gc.collect()
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc alone
-        if trim is not None:
-            trim(0)
-
-
-class _Samples(CalibrationDataReader):
-    def __init__(self, samples: Iterator[dict[str, np.ndarray]]) -> None:
-        self._samples = samples
-
-    def get_next(self) -> dict[str, np.ndarray] | None:
-        return next(self._samples, None)
-
-
-def _check_memory(model: onnx.ModelProto, samples: int, method: str) -> None:
-    """Raises ValueError where a calibrator would keep more activations than it may.
-
-    ONNX Runtime makes histograms of all values of all samples at once, which for 500 pictures and a
-    network of medium size are tens of gigabytes.
-    """
-    numbers = sum(
-        math.prod(size.dim_value or 1 for size in value.type.tensor_type.shape.dim)
-        for value in model.graph.value_info
-    )
-    needed = 4 * numbers * samples
-    if needed > HISTOGRAM_BYTES:
-        raise ValueError(
-            f"{method} keeps {needed >> 20:,} MiB of activations, expected at most "
-            f"{HISTOGRAM_BYTES >> 20}; use min-max or fewer --calibration-samples"
-        )
-
-
-def _quantize(
-    model: onnx.ModelProto, source: SourceModel, method: str | None, *, reduce_range: bool
-) -> onnx.ModelProto:
-    original, prepared, quantized = (
-        Path(source.folder, f"{name}.onnx") for name in ("float32", "prepared", "int8")
-    )
-    onnx.save(model, original)
-    # Without symbolic shape inference: on a valid operator that it lacks it raises a bare Exception
-    # and leaves its model in the current folder; ONNX's own inference suffices.
-    quant_pre_process(original, prepared, skip_symbolic_shape=True)
-    if method is None:
-        quantize_dynamic(
-            prepared,
-            quantized,
-            per_channel=True,
-            reduce_range=reduce_range,
-            weight_type=QuantType.QInt8,
-        )
-    else:
-        calibration, extra = CALIBRATION[method]
-        if calibration in HISTOGRAMS:
-            _check_memory(onnx.load(prepared), len(source.representative), method)
-        quantize_static(
-            prepared,
-            quantized,
-            _Samples(source.representative.each()),
-            quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=list(QUANTIZED_OPERATORS),
-            per_channel=True,
-            reduce_range=reduce_range,
-            activation_type=QuantType.QInt8,
-            weight_type=QuantType.QInt8,
-            calibrate_method=calibration,
-            extra_options={"OpTypesToExcludeOutputQuantization": list(FLOAT_OUTPUTS), **extra},
-        )
-    return onnx.load(quantized)

@@ -10,7 +10,7 @@ import pytest
 from tf2onnx import optimizer
 
 from export.convert.make import convert
-from export.convert.onnx import to_onnx
+from export.convert.onnx.float_model import to_onnx
 from export.formats import FORMATS
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict

@@ -1,0 +1,40 @@
+"""tf2onnx, and ONNX Runtime's quantizers on top of it.
+
+https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html
+"""
+
+from onnxruntime.transformers.float16 import convert_float_to_float16
+from onnxruntime.transformers.onnx_model import OnnxModel
+
+from export.convert.onnx.float_model import to_onnx
+from export.convert.onnx.quantizer import quantize
+from export.convert.source import SourceModel
+from export.formats import Format
+from export.settings import Settings
+
+LOOP = "Loop"  # what a GRU becomes; its graph's weights are not quantized
+BITS = 8
+
+
+def convert(entry: Format, settings: Settings, method: str | None, source: SourceModel) -> bytes:
+    """Returns the model as an `.onnx` file of the format's precisions.
+
+    int8 is static quantization in QDQ form, `dynamic` leaves the ranges of activations to the
+    run; weights are per channel and symmetric. float16 keeps float32 input and output.
+
+    Args:
+        entry: the format.
+        settings: its options.
+        method: how ranges come from the representative dataset; None where none is needed.
+        source: the model.
+    """
+    model = to_onnx(settings, source, unroll=entry.calibrated)
+    if entry.activations == "dynamic" and any(node.op_type == LOOP for node in model.graph.node):
+        model = to_onnx(settings, source, unroll=True)  # an LSTM is an operator that quantizes
+    if entry.weights == "float16":
+        half = OnnxModel(convert_float_to_float16(model, keep_io_types=True))
+        half.topological_sort()  # the input's cast is appended out of order
+        model = half.model
+    elif entry.weights == "int8":
+        model = quantize(model, source, method, reduce_range=min(settings.weight_bits) < BITS)
+    return bytes(model.SerializeToString(deterministic=True))

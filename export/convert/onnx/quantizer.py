@@ -1,0 +1,101 @@
+"""ONNX Runtime's quantizers.
+
+https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html
+"""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    CalibrationMethod,
+    QuantFormat,
+    QuantType,
+    quantize_dynamic,
+    quantize_static,
+)
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from export.convert.source import SourceModel
+
+# Softmax stays float: its int8 kernel could wrap 127 to -128 (onnxruntime issue 29727), and so
+# do the logits that it reads.
+QUANTIZED_OPERATORS = ("Gemm", "MatMul", "Add", "Relu", "Reshape", "Conv", "Clip")
+FLOAT_OUTPUTS = ("Gemm",)
+HISTOGRAMS = (CalibrationMethod.Percentile, CalibrationMethod.Entropy)
+HISTOGRAM_BYTES = 256 << 20
+CALIBRATION: dict[str, tuple[CalibrationMethod, dict[str, Any]]] = {
+    "min-max": (CalibrationMethod.MinMax, {}),
+    "moving-average": (CalibrationMethod.MinMax, {"CalibMovingAverage": True}),
+    "percentile": (CalibrationMethod.Percentile, {"CalibPercentile": 99.99}),
+    "entropy": (CalibrationMethod.Entropy, {}),
+}
+
+
+class _Samples(CalibrationDataReader):
+    def __init__(self, samples: Iterator[dict[str, np.ndarray]]) -> None:
+        self._samples = samples
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        return next(self._samples, None)
+
+
+def _check_memory(model: onnx.ModelProto, samples: int, method: str) -> None:
+    """Raises ValueError where a calibrator would keep more activations than it may.
+
+    ONNX Runtime makes histograms of all values of all samples at once, which for 500 pictures and a
+    network of medium size are tens of gigabytes.
+    """
+    numbers = sum(
+        math.prod(size.dim_value or 1 for size in value.type.tensor_type.shape.dim)
+        for value in model.graph.value_info
+    )
+    needed = 4 * numbers * samples
+    if needed > HISTOGRAM_BYTES:
+        raise ValueError(
+            f"{method} keeps {needed >> 20:,} MiB of activations, expected at most "
+            f"{HISTOGRAM_BYTES >> 20}; use min-max or fewer --calibration-samples"
+        )
+
+
+def quantize(
+    model: onnx.ModelProto, source: SourceModel, method: str | None, *, reduce_range: bool
+) -> onnx.ModelProto:
+    """Returns the model with weights of 8 bits, and activations if `method` is given."""
+    original, prepared, quantized = (
+        Path(source.folder, f"{name}.onnx") for name in ("float32", "prepared", "int8")
+    )
+    onnx.save(model, original)
+    # Without symbolic shape inference: on a valid operator that it lacks it raises a bare Exception
+    # and leaves its model in the current folder; ONNX's own inference suffices.
+    quant_pre_process(original, prepared, skip_symbolic_shape=True)
+    if method is None:
+        quantize_dynamic(
+            prepared,
+            quantized,
+            per_channel=True,
+            reduce_range=reduce_range,
+            weight_type=QuantType.QInt8,
+        )
+    else:
+        calibration, extra = CALIBRATION[method]
+        if calibration in HISTOGRAMS:
+            _check_memory(onnx.load(prepared), len(source.representative), method)
+        quantize_static(
+            prepared,
+            quantized,
+            _Samples(source.representative.each()),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=list(QUANTIZED_OPERATORS),
+            per_channel=True,
+            reduce_range=reduce_range,
+            activation_type=QuantType.QInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=calibration,
+            extra_options={"OpTypesToExcludeOutputQuantization": list(FLOAT_OUTPUTS), **extra},
+        )
+    return onnx.load(quantized)
