@@ -16,6 +16,7 @@ from export.manifest import Calibration, FineTuning
 from export.model.reason import refused
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
+from export.runtimes.trial import first_outputs
 from export.settings import Settings, untuned
 from export.verify.expectation import Expectation
 from export.verify.file import Verification, verify
@@ -133,10 +134,11 @@ def _make(
     for method in methods:
         try:
             content = convert(entry, settings, method, source)
-            if len(methods) > 1 and method is not None:
-                path.write_bytes(content)
-                with refused(f"{entry.name}: {CANNOT_RUN}"):
-                    candidates[method] = held_out_score(entry, path, expected)
+            path.write_bytes(content)
+            with refused(f"{entry.name}: {CANNOT_RUN}"):
+                outputs = first_outputs(entry.runtime, path, expected.inputs)
+                if len(methods) > 1 and method is not None:
+                    candidates[method] = expected.score(outputs)
         except ToolkitError as error:  # another method may be made by another converter
             refusals.append(error)
             continue
@@ -178,11 +180,6 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
     with refused(f"{entry.name}: the converter refused the model"):
         content: bytes = CONVERTERS[entry.family].convert(entry, settings, method, source)
     return content
-
-
-def held_out_score(entry: Format, path: Path, expected: Expectation) -> float:
-    """Returns how well a file does on held-out examples, as `Expectation.score` says."""
-    return expected.score(outputs_of(entry, path, expected))
 
 
 def outputs_of(entry: Format, path: Path, expected: Expectation) -> dict[str, np.ndarray]:

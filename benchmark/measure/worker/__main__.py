@@ -21,7 +21,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from benchmark.measure.worker.limits import end_with_parent, limit_memory, memory_limit_bytes
+from benchmark.measure.worker.limits import limit_memory, memory_limit_bytes
 from benchmark.measure.worker.memory import map_again, resident_files, resident_peak
 from benchmark.measure.worker.model import LoadedModel
 from benchmark.measure.worker.process import Job
@@ -29,6 +29,7 @@ from benchmark.measure.worker.timing import Clock, timer_cost_ns
 from export.runtimes.keras import KerasRunner
 from export.runtimes.open import open_runner
 from export.runtimes.runner import Runner
+from train.common.command.interrupts import end_with_parent
 from train.common.environment import read_environment
 from train.common.errors import MissingPackageError, ToolkitError, reason_and_remedy
 

@@ -1,14 +1,10 @@
-"""What a worker may not do: outlive the process that forked it, or take the machine's memory."""
+"""What a worker may not do: take the machine's memory."""
 
-import ctypes
-import os
 import resource
-import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
 
-PR_SET_PDEATHSIG = 1
 # Of the memory that the machine, or the container, has.
 MEMORY_SHARE = 0.75
 CONTAINER_LIMITS = (
@@ -17,15 +13,6 @@ CONTAINER_LIMITS = (
 )
 OOM_SCORE = Path("/proc/self/oom_score_adj")
 FIRST_TO_KILL = "1000"
-
-
-def end_with_parent(parent: int) -> None:
-    """Has the kernel kill this process when the one that forked it ends, as Linux can."""
-    prctl = getattr(ctypes.CDLL(None), "prctl", None)
-    if prctl is not None:
-        prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
-        if os.getppid() != parent:  # it ended before
-            os._exit(1)
 
 
 def limit_memory(limit_bytes: int) -> None:

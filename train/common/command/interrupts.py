@@ -1,5 +1,6 @@
 """Ctrl-C, SIGTERM and a closed terminal end a command once, in order, with exit code 130."""
 
+import ctypes
 import os
 import signal
 import sys
@@ -11,6 +12,7 @@ from types import FrameType
 from typing import NoReturn
 
 EXIT_INTERRUPTED = 130
+PR_SET_PDEATHSIG = 1
 SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
@@ -50,6 +52,15 @@ def ignore_interrupts() -> None:
     """Makes the signals change nothing more: the work is done, Python is ending."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+
+
+def end_with_parent(parent: int) -> None:
+    """Has the kernel kill this process when the one that forked it ends, as Linux can."""
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is not None:
+        prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
+        if os.getppid() != parent:  # it ended before
+            os._exit(1)
 
 
 def _leave(
