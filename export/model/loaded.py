@@ -39,7 +39,6 @@ class LoadedModel:
         resources: what else a SavedModel of it has to hold: lookup tables, a reloaded SavedModel.
         fixed_batch: how many examples the model takes at once if it does not take any number.
         recurrent: layers of Keras or tf-keras that loop over time steps, unless unrolled.
-        reset: puts recurrent layers that remember earlier batches back to their start.
         keras_model: the model itself where Keras 3 holds it.
         tf_keras_model: the model itself where tf-keras holds it.
     """
@@ -52,7 +51,6 @@ class LoadedModel:
     resources: tuple[Any, ...] = ()
     fixed_batch: int | None = None
     recurrent: tuple[Any, ...] = ()
-    reset: Callable[[], None] = lambda: None
     keras_model: keras.Model | None = None
     tf_keras_model: Any | None = None
 
@@ -85,7 +83,6 @@ class LoadedModel:
                 f"{self.path} takes {self.fixed_batch} examples at once, got a batch of "
                 f"{batch or 'any size'}; build the model for that batch, or without a fixed one"
             )
-        self.reset()
         try:
             with captured_native_output(), self.unrolled(unroll, gates_apart=gates_apart):
                 function = traced(self.call, self.inputs, batch)
@@ -124,8 +121,8 @@ class LoadedModel:
     def predict(self, inputs: Mapping[str, np.ndarray], batch_size: int) -> dict[str, np.ndarray]:
         """Returns the outputs by name for inputs (N, …) by name, computed in batches.
 
-        Stateful recurrent layers start anew and remember from batch to batch. A model with a fixed
-        batch is given that many examples, the last one repeated to fill the last batch.
+        A model with a fixed batch is given that many examples, the last one repeated to fill the
+        last batch.
 
         Raises:
             ToolkitError: the inputs are not the model's, or the model fails on them.
@@ -138,7 +135,6 @@ class LoadedModel:
             )
         size = self.fixed_batch or batch_size
         count = len(next(iter(inputs.values())))
-        self.reset()
         batches = []
         try:
             for start in range(0, count, size):

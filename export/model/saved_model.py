@@ -14,7 +14,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
-from export.model.keras.call import full_precision, output_specs
+from export.model.keras.call import check_repeatable, full_precision, output_specs
 from export.model.keras.precision import HALF
 from export.model.loaded import SIGNATURE, LoadedModel, Tensors, traced
 from export.model.reason import reason_of
@@ -65,6 +65,7 @@ def open_saved_model(request: ModelRequest) -> LoadedModel:
         raise ToolkitError(
             f"{path} fails on inputs {'; '.join(map(str, specs))}: {reason_of(error)}"
         ) from error
+    check_repeatable(graph, path)
     return LoadedModel(
         path=path,
         inputs=specs,

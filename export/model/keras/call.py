@@ -9,6 +9,7 @@ cast it to float32 and back.
 """
 
 import inspect
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -33,6 +34,8 @@ from export.model.signature import (
 from train.common.errors import ToolkitError
 from train.common.tensors import TensorSpec
 
+# Operators by which a call changes variables.
+CHANGES = re.compile(r"Assign(Add|Sub)?VariableOp|Resource(Apply|Scatter|SparseApply)\w*")
 Check = Callable[[Iterable[str]], None]
 
 
@@ -88,11 +91,12 @@ def open_keras(model: Any, request: ModelRequest, check: Check) -> LoadedModel:
     in_float32(model, request.path)
     inputs = inputs_of(model, request.path, request.shapes)
     layers = list(model._flatten_layers())
-    remembering = [layer for layer in layers if _remembers(layer)]
+    _check_forgetful(layers, request.path)
     call = KerasCall(model=model, inputs=inputs, output_names=_output_names(model))
-    batches = [inputs.declared_batch] if remembering else [None, inputs.declared_batch]
-    call, graph, batch = _traced(call, request.path, list(dict.fromkeys(batches)))
+    batches = list(dict.fromkeys([None, inputs.declared_batch]))
+    call, graph, batch = _traced(call, request.path, batches)
     check(operators_of(graph))
+    check_repeatable(graph, request.path)
     call, graph = _with_integers(call, graph, batch)
     is_keras = isinstance(model, keras.Model)
     return LoadedModel(
@@ -112,7 +116,6 @@ def open_keras(model: Any, request: ModelRequest, check: Check) -> LoadedModel:
         ),
         fixed_batch=batch,
         recurrent=tuple(layer for layer in layers if hasattr(layer, "unroll")),
-        reset=lambda: _reset(remembering),
         keras_model=model if is_keras else None,
         tf_keras_model=None if is_keras else model,
     )
@@ -124,6 +127,21 @@ def operators_of(graph: tf.types.experimental.ConcreteFunction) -> set[str]:
     functions = {function.signature.name for function in definition.library.function}
     nodes = [*definition.node, *(n for f in definition.library.function for n in f.node_def)]
     return {node.op for node in nodes} - functions
+
+
+def check_repeatable(graph: tf.types.experimental.ConcreteFunction, path: str) -> None:
+    """Checks that a traced call changes no variables.
+
+    Raises:
+        ToolkitError: it does, so that its outputs may depend on earlier calls.
+    """
+    changing = sorted(filter(CHANGES.fullmatch, operators_of(graph)))
+    if changing:
+        raise ToolkitError(
+            f"{path} changes its own variables when it is called ({', '.join(changing)}), as "
+            "stateful layers do, so that outputs depend on earlier calls; build it so that calls "
+            "for inference change nothing"
+        )
 
 
 def output_specs(
@@ -220,11 +238,12 @@ def _output_names(model: Any) -> tuple[str, ...]:
     return tuple(getattr(model, "output_names", None) or ())
 
 
-def _remembers(layer: Any) -> bool:
-    """Returns whether it is a recurrent layer whose state outlives a batch."""
-    return getattr(layer, "stateful", False) is True and hasattr(layer, "return_sequences")
-
-
-def _reset(layers: list[Any]) -> None:
+def _check_forgetful(layers: list[Any], path: str) -> None:
+    """Checks that no recurrent layer's state outlives a call: files take and give no states."""
     for layer in layers:
-        (layer.reset_state if hasattr(layer, "reset_state") else layer.reset_states)()
+        if getattr(layer, "stateful", False) is True and hasattr(layer, "return_sequences"):
+            raise ToolkitError(
+                f"{path}: layer {layer.name!r} is stateful, its outputs depend on earlier calls, "
+                "which no exported file remembers; build the model with stateful=False and load "
+                "these weights, or with the state as an input and an output (return_state=True)"
+            )

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 import tf_keras
 
 from export.model.signature import open_dimensions
@@ -93,17 +94,27 @@ def test_structures_are_named_by_their_keys() -> None:
 
 
 @pytest.mark.parametrize("library", [keras, tf_keras])
-def test_stateful_layers_start_anew(library: Any) -> None:
+@pytest.mark.parametrize("layer", ["LSTM", "GRU", "SimpleRNN"])
+def test_stateful_layers_are_named(library: Any, layer: str) -> None:
     rows = library.Input(batch_shape=(2, 3, 4), name="rows")
-    library.Model(rows, library.layers.LSTM(5, stateful=True)(rows)).save("model.keras")
-    model = load("model.keras")
-    assert model.fixed_batch == 2
-    assert model.inputs[0].shape == (None, 3, 4)
-    inputs = random_inputs(model, 5)
-    (first,) = model.predict(inputs, batch_size=1).values()
-    (again,) = model.predict(inputs, batch_size=1).values()
-    assert first.shape == (5, 5)
-    assert np.array_equal(first, again)
+    remembering = getattr(library.layers, layer)(5, stateful=True, name="memory")
+    library.Model(rows, remembering(rows)).save("model.keras")
+    with pytest.raises(ToolkitError, match=r"'memory' is stateful, .* stateful=False"):
+        load("model.keras")
+
+
+def test_what_changes_variables_when_it_is_called_is_refused() -> None:
+    module = tf.Module()
+    module.count = tf.Variable(0.0)
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 3), tf.float32, name="row")])
+    def serve(row: tf.Tensor) -> dict[str, tf.Tensor]:
+        module.count.assign_add(1.0)
+        return {"sum": row + module.count}
+
+    tf.saved_model.save(module, "counting", signatures=serve)
+    with pytest.raises(ToolkitError, match=r"counting changes .*AssignAddVariableOp"):
+        load("counting")
 
 
 def test_open_sizes_are_told_and_fixed() -> None:
