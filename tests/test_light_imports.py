@@ -33,6 +33,7 @@ HEAVY = {
     "export.model.keras.file",
     "export.model.keras.inputs",
     "export.model.keras.keras2_weights",
+    "export.model.keras.operators",
     "export.model.keras.precision",
     "export.model.double",
     "export.model.load",

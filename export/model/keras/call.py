@@ -18,6 +18,7 @@ import keras
 import tensorflow as tf
 
 from export.model.keras.inputs import Inputs, inputs_of, is_a
+from export.model.keras.operators import plain_operators
 from export.model.keras.precision import HALF, declare, in_float32
 from export.model.loaded import LoadedModel, Tensors, traced
 from export.model.reason import reason_of
@@ -52,10 +53,11 @@ class KerasCall:
         structure = self.inputs.structure
         filled = fill(structure, [tensors[name] for _, name in flatten(structure)])
         flags = {"training": False} if _takes_training(self.model) else {}
-        if self.inputs.by_keyword:
-            raw = self.model(**filled, **flags)
-        else:
-            raw = self.model(filled, **flags)
+        with plain_operators():
+            if self.inputs.by_keyword:
+                raw = self.model(**filled, **flags)
+            else:
+                raw = self.model(filled, **flags)
         leaves = [(keys, leaf) for keys, leaf in flatten(raw) if leaf is not None]
         names = unique(
             self._names([keys for keys, _ in leaves]), (spec.name for spec in self.inputs.specs)

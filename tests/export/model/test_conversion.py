@@ -106,3 +106,28 @@ def test_predict_wants_every_input(tmp_path: Path) -> None:
         model.predict({"picture": np.zeros((1, 8, 8, 3))}, batch_size=1)
     with pytest.raises(ToolkitError, match="fails on its inputs"):
         model.predict({"image": np.zeros((1, 9, 8, 3))}, batch_size=1)
+
+
+def test_places_of_extremes_convert(tmp_path: Path) -> None:
+    """Keras compares the bits of -0.0, by an operator that TFLite lacks."""
+    row = keras.Input((5,), name="row")
+    scores = keras.layers.Dense(4)(row)
+    outputs = {
+        "first": keras.ops.argmax(scores, axis=-1),
+        "last": keras.ops.argmin(scores, axis=1, keepdims=True),
+        "best": keras.ops.top_k(scores, k=2)[1],
+        "hottest": keras.ops.one_hot(keras.ops.argmax(scores, axis=-1), 4),
+    }
+    keras.Model(row, outputs).save(tmp_path / "model.keras")
+    model = load(tmp_path / "model.keras")
+    assert [(s.name, s.shape, s.dtype) for s in model.outputs] == [
+        ("best", (None, 2), "int32"),
+        ("first", (None,), "int32"),
+        ("hottest", (None, 4), "float32"),
+        ("last", (None, 1), "int32"),
+    ]
+    inputs = random_inputs(model, 4)
+    found = model.predict(inputs, batch_size=4)
+    expected = model.keras_model(inputs["row"])  # type: ignore[misc]
+    assert all(np.array_equal(found[name], value) for name, value in expected.items())
+    assert_converts(model, tmp_path / "saved")
