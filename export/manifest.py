@@ -17,6 +17,17 @@ from train.common.tensors import TensorSpec
 SCHEMA_VERSION = 1
 
 
+# What checks are called where people read of them.
+WORDS = {
+    "snr_db": "SNR in dB",
+    "variation_db": "centred SNR in dB",
+    "cosine": "cosine similarity",
+    "max_abs_error": "largest error",
+    "agreement": "agreement with Keras",
+    "size_bytes": "size in bytes",
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Check:
     """One thing that was verified; `limit` says what `value` had to be."""
@@ -25,6 +36,14 @@ class Check:
     value: float | str
     limit: float | str
     passed: bool
+
+    @property
+    def reason(self) -> str:
+        """What was found and what was expected, in words."""
+        name, _, tensor = self.name.partition(":")
+        what = WORDS.get(name, name.replace("_", " "))
+        got = f"{self.value:.4g}" if isinstance(self.value, float) else self.value
+        return f"check {what}{f' of {tensor}' * bool(tensor)}: got {got}, expected {self.limit}"
 
     @classmethod
     def at_least(cls, name: str, value: float, limit: float) -> "Check":

@@ -155,10 +155,7 @@ def _make(
             with refused(f"{entry.name}: {CANNOT_AUDIT}"):
                 audited = audit(entry, path, best, candidates, source, expected) if best else None
             return Made(path=path, verification=verification, calibration=audited)
-        reasons = "; ".join(
-            f"check {check.name}: got {check.value}, expected {check.limit}"
-            for check in verification.failed
-        )
+        reasons = "; ".join(check.reason for check in verification.failed)
         refusals.append(CheckError(f"{entry.name} was not written: {reasons}"))
     failed = [error for error in refusals if isinstance(error, CheckError)]
     raise (failed or refusals)[0]

@@ -60,6 +60,13 @@ def write_manifest(folder: Path) -> Manifest:
     return manifest
 
 
+def test_a_failed_check_is_said_in_words_and_few_digits() -> None:
+    found = Check.at_least("variation_db:price", 1.3565774059040407, 6.5)
+    assert found.reason == "check centred SNR in dB of price: got 1.357, expected >= 6.5"
+    sizes = Check(name="size_bytes", value=144160, limit="30934 to 65456", passed=False)
+    assert sizes.reason == "check size in bytes: got 144160, expected 30934 to 65456"
+
+
 def test_round_trip(tmp_path: Path) -> None:
     manifest = write_manifest(tmp_path)
     assert read_manifest(manifest.path) == manifest
