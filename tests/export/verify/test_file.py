@@ -106,7 +106,7 @@ def test_a_layer_that_was_not_clustered_is_caught() -> None:
 
 
 @pytest.mark.parametrize(
-    ("weights", "check"), [("untrained", "agreement: got"), ("a NaN", "finite_outputs")]
+    ("weights", "check"), [("untrained", "agreement with Keras: got"), ("a NaN", "finite outputs")]
 )
 def test_other_weights_are_caught(weights: str, check: str, tiny: Tiny, tmp_path: Path) -> None:
     other = keras.models.clone_model(tiny.model)
