@@ -155,8 +155,7 @@ def _make(
             with refused(f"{entry.name}: {CANNOT_AUDIT}"):
                 audited = audit(entry, path, best, candidates, source, expected) if best else None
             return Made(path=path, verification=verification, calibration=audited)
-        reasons = "; ".join(check.reason for check in verification.failed)
-        refusals.append(CheckError(f"{entry.name} was not written: {reasons}"))
+        refusals.append(CheckError(f"{entry.name} was not written: {verification.reasons}"))
     failed = [error for error in refusals if isinstance(error, CheckError)]
     raise (failed or refusals)[0]
 

@@ -24,6 +24,13 @@ def encode(values: np.ndarray, spec: TensorSpec) -> np.ndarray:
     return stored
 
 
+def range_of(spec: TensorSpec) -> tuple[float, float]:
+    """Returns the least and the largest real value that a tensor with a scale can hold."""
+    limits = np.iinfo(spec.dtype)
+    scale, zero_point = spec.scale or 1.0, spec.zero_point or 0
+    return (limits.min - zero_point) * scale, (limits.max - zero_point) * scale
+
+
 def clipped(values: np.ndarray, spec: TensorSpec) -> int:
     """Returns how many real values lie outside what a tensor of `spec` can hold.
 
@@ -33,8 +40,7 @@ def clipped(values: np.ndarray, spec: TensorSpec) -> int:
     """
     if spec.scale is None or spec.zero_point is None:
         return 0
-    limits = np.iinfo(spec.dtype)
-    low, high = ((limit - spec.zero_point) * spec.scale for limit in (limits.min, limits.max))
+    low, high = range_of(spec)
     slack = spec.scale * 0.501
     return int(np.count_nonzero((values < low - slack) | (values > high + slack)))
 

@@ -17,6 +17,7 @@ from export.manifest import Check, Observation
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
 from export.settings import Settings
+from export.verify.causes import causes
 from export.verify.expectation import Expectation
 from export.verify.floors import depth_noise
 from export.verify.graph.contents import SHAPE_ARITHMETIC, Graph
@@ -50,6 +51,7 @@ class Verification:
         operators: how many operators of each name it holds.
         checks: what it can fail by.
         observations: what was seen besides.
+        causes: where outputs are too far from the Keras model's, why, if that is known.
     """
 
     inputs: tuple[TensorSpec, ...]
@@ -57,6 +59,12 @@ class Verification:
     operators: Mapping[str, int]
     checks: tuple[Check, ...]
     observations: tuple[Observation, ...] = ()
+    causes: tuple[str, ...] = ()
+
+    @property
+    def reasons(self) -> str:
+        """Why the file is refused: what failed, and what is to blame."""
+        return "; ".join([*(check.reason for check in self.failed), *self.causes])
 
     @property
     def failed(self) -> tuple[Check, ...]:
@@ -98,6 +106,7 @@ def verify(
             *check_promise(entry, graph),
             *_check_graph(graph, settings),
         ]
+        blamed: list[str] = []
         findings: list[Check | Observation] = [_format_checker(path), *checks]
         if entry.weights == "int4":
             findings.append(four_bit_share(graph, expected.weights))
@@ -107,6 +116,8 @@ def verify(
             for name, found in expected.distances(outputs).items():
                 findings += check_distance(name, found, entry, expected, noise)
                 findings.append(check_channels(name, outputs[name], expected))
+            if any(isinstance(found, Check) and not found.passed for found in findings):
+                blamed = causes(given, wanted, expected.inputs, expected.outputs)
             allowed = 1.0 if strict else noise
             findings += check_runtimes(entry, settings, path, runner, expected, allowed)
     return Verification(
@@ -115,6 +126,7 @@ def verify(
         operators=dict(Counter(graph.operators)),
         checks=tuple(found for found in findings if isinstance(found, Check)),
         observations=tuple(found for found in findings if isinstance(found, Observation)),
+        causes=tuple(blamed),
     )
 
 
