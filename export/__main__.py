@@ -42,15 +42,14 @@ def main(arguments: Sequence[str]) -> int:
             f"{TFLM}: got --batch dynamic, expected 1, TFLM's memory being fixed; leave one out"
         )
     wanted = [*formats, FORMATS[TFLM_MODEL]] if tflm else formats
-    settings = resolve(wanted, export_options(options))
+    asked = export_options(options)
+    resolve(wanted, asked)  # what matters to none of them is said before anything is read
     job = job_of(options)
 
     from export.pipeline import ExportConfig, export_formats
     from train.common.command.progress import progress
 
-    config = ExportConfig(
-        job=job, formats=formats, settings=settings, tflm=tflm, force=options.force
-    )
+    config = ExportConfig(job=job, formats=formats, options=asked, tflm=tflm, force=options.force)
     with progress() as report:
         failures = export_formats(config, report)
     for error in failures.values():

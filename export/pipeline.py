@@ -1,7 +1,7 @@
 """What is asked for → what is not up to date → convert, verify, write, one format at a time."""
 
 import gzip
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -42,16 +42,25 @@ class ExportConfig:
     Attributes:
         job: the model, its data, and the folder that the exports are written to.
         formats: what to make.
-        settings: the options of each format, by name; of `tflite-int8` too if `tflm`.
+        options: what was asked for beyond their names.
         tflm: whether to make the C source for microcontrollers as well.
         force: whether to make again what is up to date.
     """
 
     job: Job
     formats: Sequence[Format]
-    settings: Mapping[str, Settings]
+    options: ExportOptions
     tflm: bool = False
     force: bool = False
+
+    def settings(self, own_batch: int | None) -> dict[str, Settings]:
+        """Returns the options of each format, by name; of `tflite-int8` too if `tflm`.
+
+        Args:
+            own_batch: the batch that the model declares, if any.
+        """
+        made_of = [FORMATS[TFLM_MODEL]] if self.tflm else []
+        return resolve([*self.formats, *made_of], self.options, own_batch)
 
 
 def export_formats(
@@ -93,15 +102,15 @@ def export_formats(
         formats, tflm = _outdated(config, inputs, report)
         if formats or inputs is None:
             inputs = load().inputs
+        settings = config.settings(inputs.own_batch)
         if inputs.record != record:
             write_json(staged / RECORD_FILE, inputs.record.as_json())
             publish([staged / RECORD_FILE], job.artifacts)
         failures: dict[str, ToolkitError] = {}
         for entry in formats:
             report.step(f"{entry.name}: converting")
-            settings = config.settings[entry.name]
             try:
-                made = load().make(entry, settings, staged)
+                made = load().make(entry, settings[entry.name], staged)
             except ToolkitError as error:
                 report.step(f"{entry.name}: failed, looking for a format that can be made")
                 outcomes = load().outcomes
@@ -109,15 +118,15 @@ def export_formats(
                 failures[entry.name] = with_advice(error, entry, outcomes, attempt)
                 report.milestone(f"{entry.name:<28} FAILED")
                 continue
-            manifest = manifest_of(made, entry, settings, inputs, now())
+            manifest = manifest_of(made, entry, settings[entry.name], inputs, now())
             write_json(staged / manifest.path.name, manifest.as_json())
             publish([made.path, staged / manifest.path.name], job.artifacts)
             report.milestone(summary(manifest))
         if tflm:
             report.step(f"{TFLM}: looking for the smallest tensor arena")
             try:
-                settings = config.settings[TFLM_MODEL]
-                report.milestone(make_tflm(settings, inputs, load, work, now()))
+                made_of = settings[TFLM_MODEL]
+                report.milestone(make_tflm(made_of, inputs, load, work, now()))
             except ToolkitError as error:
                 failures[TFLM] = error
                 report.milestone(f"{TFLM:<28} FAILED")
@@ -128,7 +137,8 @@ def _outcome(loaded: "LoadedJob", inputs: ConversionInputs, name: str) -> Toolki
     """Returns why a format cannot be made; an up-to-date file shows that it can."""
     if name not in loaded.outcomes:
         entry = FORMATS[name]
-        if current_manifest(entry, resolve([entry], ExportOptions())[name], inputs):
+        settings = resolve([entry], ExportOptions(), inputs.own_batch)[name]
+        if current_manifest(entry, settings, inputs):
             loaded.outcomes[name] = None
     return loaded.outcome(name)
 
@@ -140,12 +150,13 @@ def _outdated(
     if config.force or inputs is None:
         return list(config.formats), config.tflm
     formats, tflm = [], config.tflm
+    settings = config.settings(inputs.own_batch)
     for entry in config.formats:
-        if current_manifest(entry, config.settings[entry.name], inputs):
+        if current_manifest(entry, settings[entry.name], inputs):
             report.milestone(f"{entry.name:<28} is up to date; --force makes it again")
         else:
             formats.append(entry)
-    if tflm and is_current(config.settings[TFLM_MODEL], inputs):
+    if tflm and is_current(settings[TFLM_MODEL], inputs):
         report.milestone(f"{TFLM:<28} is up to date; --force makes it again")
         tflm = False
     return formats, tflm

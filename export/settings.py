@@ -81,10 +81,17 @@ class Settings:
         return values
 
 
-def resolve(formats: Sequence[Format], options: ExportOptions) -> dict[str, Settings]:
+def resolve(
+    formats: Sequence[Format], options: ExportOptions, own_batch: int | None = None
+) -> dict[str, Settings]:
     """Returns the settings of each format by name.
 
     An option applies to the formats that it matters to.
+
+    Args:
+        formats: the formats.
+        options: what was asked for.
+        own_batch: the batch that the model declares, if any, which holds where none is asked for.
 
     Raises:
         ToolkitError: an option was given that matters to none of the formats.
@@ -97,7 +104,7 @@ def resolve(formats: Sequence[Format], options: ExportOptions) -> dict[str, Sett
                 f"{', '.join(entry.name for entry in formats)}; leave it out or name a format "
                 "that takes it (`python -m export --list`)"
             )
-    return {entry.name: _settings(entry, options) for entry in formats}
+    return {entry.name: _settings(entry, options, own_batch) for entry in formats}
 
 
 def untuned(settings: Settings) -> tuple[Format, Settings]:
@@ -139,12 +146,12 @@ def methods_of(entry: Format) -> tuple[str, ...]:
     return METHODS_OF_FAMILY[entry.family]
 
 
-def _settings(entry: Format, options: ExportOptions) -> Settings:
+def _settings(entry: Format, options: ExportOptions, own_batch: int | None = None) -> Settings:
     def chosen(option: str, default: Any) -> Any:
         value = getattr(options, option)
         return default if value is None or not _takes(entry, option, value) else value
 
-    batch = chosen("batch", "1" if entry.family == "tflite" else "dynamic")
+    batch = chosen("batch", own_batch or ("1" if entry.family == "tflite" else "dynamic"))
     io_dtype = chosen("io", entry.io_dtypes[0])
     method = chosen("calibration_method", "auto")
     methods = methods_of(entry) if method == "auto" else (method,)

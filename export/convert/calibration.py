@@ -31,9 +31,9 @@ class RepresentativeDataset:
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values())))
 
-    def each(self) -> Iterator[dict[str, np.ndarray]]:
-        """Yields the examples one by one, (1, …) by the input's name."""
-        return one_by_one(self.inputs)
+    def each(self, batch: int | None = None) -> Iterator[dict[str, np.ndarray]]:
+        """Yields the examples as a model with a batch takes them, one by one if it is None."""
+        return call_by_call(self.inputs, batch)
 
 
 def representative_dataset(
@@ -51,10 +51,20 @@ def representative_dataset(
     )
 
 
-def one_by_one(inputs: Mapping[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
-    """Yields examples (N, …) one by one, (1, …) each, by the input's name."""
-    for index in range(len(next(iter(inputs.values())))):
-        yield {name: values[index : index + 1] for name, values in inputs.items()}
+def call_by_call(
+    inputs: Mapping[str, np.ndarray], batch: int | None
+) -> Iterator[dict[str, np.ndarray]]:
+    """Yields examples (N, …) as a model with a batch takes them, one by one if it is None.
+
+    Args:
+        inputs: by the input's name.
+        batch: how many each call takes; the last ones go twice where they don't come out even.
+    """
+    count, size = len(next(iter(inputs.values()))), batch or 1
+    for start in range(0, count, size):
+        places = np.arange(start, start + size)
+        places[places >= count] -= size
+        yield {name: values[places % count] for name, values in inputs.items()}
 
 
 def halves_difference(parts: Iterable[Mapping[str, np.ndarray]]) -> float:
@@ -152,7 +162,7 @@ def tflite_values(
     Those are its inputs and what its operators make, if they are float32.
 
     Args:
-        model: the file's bytes, of a batch of one.
+        model: the file's bytes; where its batch is fixed, it is run on so many at once.
         inputs: (N, …) by name.
     """
     from ai_edge_litert import schema_py_generated as schema
@@ -173,7 +183,8 @@ def tflite_values(
         for details in interpreter.get_tensor_details()
         if details["dtype"] == np.float32 and details["index"] in made | {*given.values()}
     }
-    for example in one_by_one(inputs):
+    batch = interpreter.get_input_details()[0]["shape"][0]
+    for example in call_by_call(inputs, int(batch)):
         for name, value in example.items():
             interpreter.set_tensor(given[name], value)
         interpreter.invoke()
@@ -203,7 +214,7 @@ def onnx_clipped_share(path: Path, inputs: Mapping[str, np.ndarray]) -> float | 
             ranges[name] = (low, high, float(scale))
     wanted = [name for name in ranges if name not in inputs]
     if not wanted:  # of a single layer; a session that is asked for nothing returns every output
-        return clipped_share(one_by_one(inputs), ranges)
+        return clipped_share(call_by_call(inputs, None), ranges)
     for name in wanted:
         model.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
     options = onnxruntime.SessionOptions()
@@ -212,8 +223,9 @@ def onnx_clipped_share(path: Path, inputs: Mapping[str, np.ndarray]) -> float | 
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
+    batch = session.get_inputs()[0].shape[0]
     values = (
         {**example, **dict(zip(wanted, session.run(wanted, example), strict=True))}
-        for example in one_by_one(inputs)
+        for example in call_by_call(inputs, batch if isinstance(batch, int) else None)
     )
     return clipped_share(values, ranges)

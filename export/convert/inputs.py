@@ -38,6 +38,11 @@ class ConversionInputs:
     held_out: Samples
 
     @property
+    def own_batch(self) -> int | None:
+        """The batch that the model declares."""
+        return self.record.inputs[0].shape[0]
+
+    @property
     def embeds_preprocessing(self) -> bool:
         """Whether the exports do the model's preprocessing themselves."""
         return dict(self.preprocessing) != dict(self.record.preprocessing)

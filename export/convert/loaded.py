@@ -83,7 +83,8 @@ class LoadedJob:
         if name not in self.outcomes:
             entry = FORMATS[name]
             with suppress(ToolkitError):
-                self.make(entry, resolve([entry], ExportOptions())[name], self._source.folder)
+                settings = resolve([entry], ExportOptions(), self.inputs.own_batch)[name]
+                self.make(entry, settings, self._source.folder)
         return self.outcomes[name]
 
     def _make(self, entry: Format, settings: Settings, folder: Path) -> Made:

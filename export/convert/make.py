@@ -153,7 +153,9 @@ def _make(
             continue
         if not verification.failed:
             with refused(f"{entry.name}: {CANNOT_AUDIT}"):
-                audited = audit(entry, path, best, candidates, source, expected) if best else None
+                audited = None
+                if best:
+                    audited = audit(entry, settings, path, best, candidates, source, expected)
             return Made(path=path, verification=verification, calibration=audited)
         refusals.append(CheckError(f"{entry.name} was not written: {verification.reasons}"))
     failed = [error for error in refusals if isinstance(error, CheckError)]
@@ -186,6 +188,7 @@ def outputs_of(entry: Format, path: Path, expected: Expectation) -> dict[str, np
 
 def audit(
     entry: Format,
+    settings: Settings,
     path: Path,
     method: str,
     candidates: dict[str, float],
@@ -199,7 +202,7 @@ def audit(
     if entry.family == "onnx":
         clipped = calibration.onnx_clipped_share(path, held_out)
     elif not entry.recipes:
-        twin = tflite.float_twin(source, 1)
+        twin = tflite.float_twin(source, settings.batch or 1)
         clipped = calibration.tflite_clipped_share(twin, path, held_out)
     return Calibration(
         count=len(source.representative),

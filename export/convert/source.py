@@ -67,7 +67,12 @@ class SourceModel:
         return self._representative
 
     def signature(self, batch: int | None) -> list[tf.TensorSpec]:
-        """Returns the inputs' TensorFlow signature with a fixed or open batch dimension."""
+        """Returns the inputs' TensorFlow signature with a fixed or open batch dimension.
+
+        Raises:
+            ToolkitError: the model does not take that batch.
+        """
+        self.model.check_batch(batch)
         return [
             tf.TensorSpec((batch, *spec.shape[1:]), spec.dtype, name=spec.name)
             for spec in self.inputs
@@ -99,9 +104,10 @@ class SourceModel:
         """
         if self._halves_difference is None:
             inputs = self.representative.inputs
+            known = isinstance(self.model.keras_model, keras.Sequential | Functional)
             self._halves_difference = halves_difference(
                 _layer_outputs(self.model.keras_model, inputs)
-                if isinstance(self.model.keras_model, keras.Sequential | Functional)
+                if known and self.model.fixed_batch is None
                 else [self.predict(inputs)]
             )
         return self._halves_difference
@@ -162,7 +168,7 @@ def _layer_outputs(
         for n, tensor in enumerate(keras.tree.flatten(layer.output))
     }
     activations = keras.Model(model.inputs, outputs)
-    numbers = sum(math.prod(size or 1 for size in tensor.shape) for tensor in outputs.values())
+    numbers = sum(math.prod(size or 1 for size in tensor.shape[1:]) for tensor in outputs.values())
     # an even number, because even and odd examples are the two halves
     batch = max(1, min(SMALL_BATCH, LAYERS_BYTES // (4 * numbers)) // 2) * 2
     count = len(next(iter(inputs.values())))

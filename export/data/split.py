@@ -60,7 +60,7 @@ def thinned(indices: np.ndarray, inputs: Sequence[TensorSpec], most_bytes: int) 
         inputs: what each example has a float32 array for.
         most_bytes: of all of them; at least `MIN_EXAMPLES` are returned even so.
     """
-    example_bytes = 4 * sum(math.prod(size or 1 for size in spec.shape) for spec in inputs)
+    example_bytes = 4 * sum(math.prod(size or 1 for size in spec.shape[1:]) for spec in inputs)
     count = min(len(indices), max(MIN_EXAMPLES, most_bytes // example_bytes))
     found: np.ndarray = indices[np.linspace(0, len(indices) - 1, count).astype(int)]
     return found

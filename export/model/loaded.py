@@ -32,7 +32,8 @@ class LoadedModel:
 
     Attributes:
         path: where it came from, for messages.
-        inputs: names unique and fit for signatures; the first size of a shape is None, the batch.
+        inputs: names unique and fit for signatures; the first size of a shape is the batch that
+            the model declares, or None.
         outputs: likewise; of dtype float32 where the model computes in half precision.
         call: returns the outputs of inputs, in inference mode.
         variables: what the model learned, by name.
@@ -78,11 +79,7 @@ class LoadedModel:
         Raises:
             ToolkitError: the model does not take this batch size, or TensorFlow cannot save it.
         """
-        if self.fixed_batch not in (None, batch):
-            raise ToolkitError(
-                f"{self.path} takes {self.fixed_batch} examples at once, got a batch of "
-                f"{batch or 'any size'}; build the model for that batch, or without a fixed one"
-            )
+        self.check_batch(batch)
         try:
             with captured_native_output(), self.unrolled(unroll, gates_apart=gates_apart):
                 function = traced(self.call, self.inputs, batch)
@@ -97,6 +94,14 @@ class LoadedModel:
             raise ToolkitError(
                 f"{self.path} cannot be saved by TensorFlow: {reason_of(error)}"
             ) from error
+
+    def check_batch(self, batch: int | None) -> None:
+        """Raises ToolkitError if the model does not take a batch size, None for any."""
+        if self.fixed_batch not in (None, batch):
+            raise ToolkitError(
+                f"{self.path} takes {self.fixed_batch} examples at once, got --batch "
+                f"{batch or 'dynamic'}; leave that out, or build the model for that batch"
+            )
 
     @contextmanager
     def unrolled(self, unroll: bool, *, gates_apart: bool = False) -> Iterator[None]:
@@ -185,5 +190,5 @@ def _batch(values: np.ndarray, fixed: int | None, spec: TensorSpec) -> tf.Tensor
 
 def batch_size(inputs: Sequence[TensorSpec]) -> int:
     """Returns how many examples of some inputs a model computes at a time."""
-    largest = max(math.prod(size or 1 for size in spec.shape) for spec in inputs)
+    largest = max(math.prod(size or 1 for size in spec.shape[1:]) for spec in inputs)
     return SMALL_BATCH if largest <= SMALL_EXAMPLE else PREDICT_BATCH

@@ -20,7 +20,7 @@ from export.model.loaded import SIGNATURE, LoadedModel, Tensors, traced
 from export.model.reason import reason_of
 from export.model.request import ModelRequest
 from export.model.safety import check_operators
-from export.model.signature import given_shapes, unique, with_shapes
+from export.model.signature import given_shapes, of_batch, unique, with_shapes
 from train.common.errors import ArtifactError, ToolkitError
 from train.common.tensors import TensorSpec
 
@@ -68,8 +68,8 @@ def open_saved_model(request: ModelRequest) -> LoadedModel:
     check_repeatable(graph, path)
     return LoadedModel(
         path=path,
-        inputs=specs,
-        outputs=output_specs(graph, path, batch),
+        inputs=of_batch(specs, batch),
+        outputs=of_batch(output_specs(graph, path, batch), batch),
         call=call,
         variables=tuple((v.name.removesuffix(":0"), v) for v in signature.variables),
         resources=(loaded,),

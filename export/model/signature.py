@@ -117,6 +117,11 @@ def with_shapes(
     )
 
 
+def of_batch(specs: Sequence[TensorSpec], batch: int | None) -> tuple[TensorSpec, ...]:
+    """Returns inputs or outputs with the batch that a model declares, None for any."""
+    return tuple(replace(spec, shape=(batch, *spec.shape[1:])) for spec in specs)
+
+
 def _fixed(spec: TensorSpec, given: Shape, binding: bool) -> Shape:
     if len(given) != len(spec.shape):
         raise ToolkitError(

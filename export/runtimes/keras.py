@@ -37,10 +37,7 @@ class KerasRunner(Runner):
             self._model = load_model(read_request(self._path))
         self.inputs, self.outputs = self._model.inputs, self._model.outputs
         value = pack(
-            [
-                np.zeros((1, *(size or 1 for size in spec.shape[1:])), spec.dtype)
-                for spec in self.inputs
-            ]
+            [np.zeros([size or 1 for size in spec.shape], spec.dtype) for spec in self.inputs]
         )
         ways = {"model(x)": self._called, "tf.function(model)(x)": self._predicted}
         self.call = min(ways, key=lambda name: _seconds_per_call(ways[name], value))
@@ -52,7 +49,8 @@ class KerasRunner(Runner):
 
     def invoke_each(self, values: Values) -> Values:
         """Returns all outputs, computed in batches: one by one would take a minute."""
-        return self._predict(pack([array[:, 0] for array in unpack(values)]), PREDICT_BATCH)
+        examples = [array.reshape(-1, *array.shape[2:]) for array in unpack(values)]
+        return self._predict(pack(examples), PREDICT_BATCH)
 
     def _called(self, values: Values) -> Values:
         import tensorflow as tf
@@ -62,7 +60,7 @@ class KerasRunner(Runner):
         return pack([found[spec.name].numpy() for spec in self.outputs])
 
     def _predicted(self, values: Values) -> Values:
-        return self._predict(values, 1)
+        return self._predict(values, len(unpack(values)[0]))
 
     def _predict(self, values: Values, batch_size: int) -> Values:
         named = {spec.name: v for spec, v in zip(self.inputs, unpack(values), strict=True)}

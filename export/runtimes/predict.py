@@ -74,7 +74,9 @@ def decode(stored: np.ndarray, spec: TensorSpec) -> np.ndarray:
 
 
 def encode_all(inputs: Mapping[str, np.ndarray], specs: Sequence[TensorSpec]) -> Values:
-    """Returns inputs (N, …) by name as a runner takes them one by one, (N, 1, …) each.
+    """Returns inputs (N, …) by name as a runner takes them call by call, (calls, batch, …) each.
+
+    The batch is 1 unless the file has another one, which the last example fills up.
 
     Raises:
         ArtifactError: an input is missing, or its values do not fit.
@@ -86,24 +88,30 @@ def encode_all(inputs: Mapping[str, np.ndarray], specs: Sequence[TensorSpec]) ->
                 f"got inputs of shape {found}, expected {shape_text(spec.shape[1:])} each for "
                 f"{spec.name!r}"
             )
-    return pack([encode(inputs[spec.name], spec)[:, np.newaxis] for spec in specs])
+    return pack([in_calls(encode(inputs[spec.name], spec), spec.shape[0] or 1) for spec in specs])
 
 
-def decode_all(stored: Values, specs: Sequence[TensorSpec]) -> dict[str, np.ndarray]:
-    """Returns the real outputs by name of what a runner gave."""
-    return {
-        spec.name: decode(values, spec) for values, spec in zip(unpack(stored), specs, strict=True)
-    }
+def in_calls(values: np.ndarray, batch: int) -> np.ndarray:
+    """Returns (N, …) as (calls, batch, …), the last one repeated where there are too few."""
+    missing = -len(values) % batch
+    if missing:
+        values = np.concatenate([values, np.repeat(values[-1:], missing, axis=0)])
+    return values.reshape(-1, batch, *values.shape[1:])
 
 
 def predict(runner: Runner, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Returns the real outputs, (N, …) float32 by name, of inputs run one by one.
 
     Args:
-        runner: an entered runner whose batch is 1 or open.
+        runner: an entered runner; one whose batch is fixed runs so many at once.
         inputs: (N, …) by name, preprocessed, N ≥ 1.
 
     Raises:
         ArtifactError: the inputs do not fit the runner's.
     """
-    return decode_all(runner.invoke_each(encode_all(inputs, runner.inputs)), runner.outputs)
+    stored = runner.invoke_each(encode_all(inputs, runner.inputs))
+    count = len(next(iter(inputs.values())))
+    return {
+        spec.name: decode(values[:count], spec)
+        for values, spec in zip(unpack(stored), runner.outputs, strict=True)
+    }

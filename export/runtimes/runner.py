@@ -63,7 +63,11 @@ class Runner(ABC):
         return
 
     def invoke_each(self, values: Values) -> Values:
-        """Returns the stored outputs, (N, …) each, of values (N, 1, …) run one by one, N ≥ 1."""
+        """Returns the stored outputs of values run call by call, one call at least.
+
+        Args:
+            values: (calls, batch, …) each; the outputs are (calls * batch, …).
+        """
         if isinstance(values, tuple):
             results = [self.invoke(feed) for feed in zip(*values, strict=True)]
         else:

@@ -17,7 +17,7 @@ from export.convert.job import ReferenceJob
 from export.formats import FORMATS
 from export.model.load import load_model
 from export.pipeline import ExportConfig, export_formats
-from export.settings import ExportOptions, resolve
+from export.settings import ExportOptions
 from tests.benchmark.faults import (
     BROKEN_PROMISES,
     CONTROLS,
@@ -140,10 +140,9 @@ def test_a_real_export_calibrated_on_test_images_is_an_error(
 ) -> None:
     monkeypatch.setattr(dataset, "load_train", dataset.load_test)
     formats = [FORMATS[INT8]]
-    settings = resolve(formats, ExportOptions())
     with progress() as report:
         job = ReferenceJob(artifacts=artifacts)
-        config = ExportConfig(job=job, formats=formats, settings=settings)
+        config = ExportConfig(job=job, formats=formats, options=ExportOptions())
         assert export_formats(config, report) == {}
     code, found = benchmark(artifacts, "--format", INT8)
     assert (code, found[INT8]["verdict"]) == (1, "error")

@@ -22,6 +22,15 @@ def test_defaults() -> None:
     assert (both.sparsities, both.clusters) == ((0.6, 0.4, 0.2), 16)
 
 
+def test_the_models_own_batch_holds_unless_another_is_asked_for() -> None:
+    for name in ("tflite-int8", "onnx-float32"):
+        found = {
+            asked: resolve([FORMATS[name]], ExportOptions(batch=asked), 4)[name].batch
+            for asked in (None, "1", "dynamic")
+        }
+        assert found == {None: 4, "1": 1, "dynamic": None}
+
+
 def test_options_apply_where_they_matter() -> None:
     options = ExportOptions(io="uint8", sparsity=0.5, opset=15, batch="dynamic", epochs=1)
     found = resolve(list(FORMATS.values()), options)

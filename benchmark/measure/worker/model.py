@@ -53,6 +53,7 @@ class LoadedModel:
                 )
         self._job = job
         self._runner = runner
+        self._batch = runner.inputs[0].shape[0]  # None if it is open
         self._raw = raw
         self._count = len(next(iter(raw.values())))
         self.chunk = 1
@@ -129,7 +130,10 @@ class LoadedModel:
     def do_time(
         self, samples: int, warm_up_ns: int, limit_ns: int, core: int | None
     ) -> dict[str, Any]:
-        """Times one slice of single inferences, warmed up."""
+        """Times one slice of single inferences, warmed up.
+
+        Of a call whose batch is fixed, each example's share.
+        """
         self._pin(core)
         if not self._timed:
             self._timed = self._stored(self._inputs(0, self.chunk))
@@ -141,7 +145,7 @@ class LoadedModel:
         )
         after = resource.getrusage(resource.RUSAGE_SELF)
         return {
-            "durations_ns": durations,
+            "durations_ns": [duration // (self._batch or 1) for duration in durations],
             "warm_up_calls": warmed.calls,
             "stable": warmed.stable,
             "pinned": self.pinned,
@@ -150,11 +154,11 @@ class LoadedModel:
         }
 
     def do_throughput(self, batch: int, limit_ns: int) -> dict[str, Any]:
-        """Measures examples per second in batches, or one by one where the batch is fixed.
+        """Measures examples per second in batches, or in the file's own where that is fixed.
 
         The median over the batches, of at most `limit_ns` in all.
         """
-        fixed = self._runner.inputs[0].shape[0] is not None
+        fixed = self._batch
         some = self._inputs(0, min(batch, self._count))
         values = {name: np.resize(found, (batch, *found.shape[1:])) for name, found in some.items()}
         if fixed:
@@ -176,7 +180,7 @@ class LoadedModel:
         return {
             "batch": batch,
             "images_per_second": batch / float(np.median(seconds)),
-            "calls": "one by one" if fixed else "batched",
+            "calls": "one by one" if fixed == 1 else f"{fixed} at a time" if fixed else "batched",
             "repeats": len(seconds),
         }
 

@@ -158,7 +158,5 @@ def _check_unrolled(layer: Any, sequence: Any) -> None:
     As a loop it crashes TFLite's calibration (2.21), and TFLite's own LSTM remembers the example
     before.
     """
-    if layer.stateful:
-        raise refusal(layer, "remembers earlier batches, which cannot be rebuilt for fine-tuning")
     if sequence.shape[1] is None:
         raise refusal(layer, "takes sequences of any length; fix it with --shape")

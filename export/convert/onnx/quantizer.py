@@ -83,12 +83,13 @@ def quantize(
         )
     else:
         calibration, extra = CALIBRATION[method]
+        batch = model.graph.input[0].type.tensor_type.shape.dim[0].dim_value  # 0 if it is open
         if calibration in HISTOGRAMS:
             _check_memory(onnx.load(prepared), len(source.representative), method)
         quantize_static(
             prepared,
             quantized,
-            _Samples(source.representative.each()),
+            _Samples(source.representative.each(batch or None)),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=list(QUANTIZED_OPERATORS),
             per_channel=True,

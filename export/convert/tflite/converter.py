@@ -4,6 +4,7 @@ Schemes: https://ai.google.dev/edge/litert/models/post_training_quantization
 """
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -69,7 +70,7 @@ def float_twin(source: SourceModel, batch: int | None) -> bytes:
     if saved_model not in source.float_twins:
         if may_have_loops(saved_model) and has_loops(_converter(saved_model).convert()):
             raise ValueError("it has a loop or a condition, which integer formats cannot hold")
-        converter = _integer_converter(saved_model, source, "int8")
+        converter = _integer_converter(saved_model, source, "int8", batch)
         converter._experimental_calibrate_only = True
         twin = _finished(converter.convert(), source, flatten=True)
         source.float_twins[saved_model] = twin
@@ -104,7 +105,7 @@ def _calibrated(
 
 def _convert(entry: Format, settings: Settings, source: SourceModel, saved_model: Path) -> bytes:
     if entry.activations in OPERATORS:
-        converter = _integer_converter(saved_model, source, entry.activations)
+        converter = _integer_converter(saved_model, source, entry.activations, settings.batch)
         converter.inference_input_type = tf.as_dtype(settings.io_dtype)
         converter.inference_output_type = tf.as_dtype(settings.io_dtype)
     else:
@@ -122,10 +123,12 @@ def _converter(saved_model: Path) -> Any:
     return tf.lite.TFLiteConverter.from_saved_model(str(saved_model))
 
 
-def _integer_converter(saved_model: Path, source: SourceModel, activations: str) -> Any:
+def _integer_converter(
+    saved_model: Path, source: SourceModel, activations: str, batch: int | None
+) -> Any:
     converter = _converter(saved_model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = source.representative.each
+    converter.representative_dataset = partial(source.representative.each, batch)
     converter.target_spec.supported_ops = [OPERATORS[activations]]
     return converter
 

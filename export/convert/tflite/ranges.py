@@ -20,7 +20,7 @@ def example_extremes(
     """Returns the lowest and highest value of each activation, example by example.
 
     Args:
-        calibrated: a float `.tflite` model of a batch of one.
+        calibrated: a float `.tflite` model; where its batch is fixed, so many are one example.
         inputs: (N, …) by name.
 
     Returns:

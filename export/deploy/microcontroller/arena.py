@@ -67,8 +67,8 @@ def measure_arena(
     """Returns the smallest arena in which a model runs.
 
     Args:
-        model: a `.tflite` file with a batch of one.
-        inputs: (N, 1, …) of the input's dtype.
+        model: a `.tflite` file with a fixed batch.
+        inputs: (calls, batch, …) of the input's dtype.
         folder: a temporary folder.
         limit_bytes: the largest arena that is tried.
 
@@ -99,4 +99,8 @@ def measure_arena(
     recorded = TOTAL.search(done.stderr)
     if recorded is None:
         raise ArtifactError("tflm: TFLM said nothing of its arena; install the version locked here")
-    return Arena(size_bytes=size_bytes, recorded_bytes=int(recorded[1]), images=len(inputs))
+    return Arena(
+        size_bytes=size_bytes,
+        recorded_bytes=int(recorded[1]),
+        images=inputs.shape[0] * inputs.shape[1],
+    )

@@ -22,7 +22,7 @@ from export.deploy.microcontroller.c_source import c_source
 from export.deploy.microcontroller.operators import add_methods
 from export.formats import FORMATS, TFLM, TFLM_MODEL
 from export.manifest import SCHEMA_VERSION, Manifest
-from export.runtimes.predict import encode
+from export.runtimes.predict import encode, in_calls
 from export.settings import Settings
 from export.verify.graph.read import read_graph
 from train.common.errors import ArtifactError, ToolkitError
@@ -108,8 +108,9 @@ def make_package(
     methods = add_methods(read_graph(model).operators)
     held = held_out[input_spec.name]
     values = held[:: max(1, len(held) // IMAGES)][:IMAGES]
+    calls = in_calls(encode(values, input_spec), input_spec.shape[0] or 1)
     with staging(artifacts) as staged:
-        arena = measure_arena(model, encode(values, input_spec)[:, np.newaxis], staged)
+        arena = measure_arena(model, calls, staged)
         text = c_source(
             model.read_bytes(),
             file=manifest.file,

@@ -16,6 +16,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from tensorflow.core.framework import graph_pb2, node_def_pb2
 
 from export.model.keras.inputs import Inputs, inputs_of, is_a
 from export.model.keras.operators import plain_operators
@@ -28,6 +29,7 @@ from export.model.signature import (
     Path,
     fill,
     flatten,
+    of_batch,
     open_dimensions,
     path_name,
     unique,
@@ -36,7 +38,7 @@ from train.common.errors import ToolkitError
 from train.common.tensors import TensorSpec
 
 # Operators by which a call changes variables.
-CHANGES = re.compile(r"Assign(Add|Sub)?VariableOp|Resource(Apply|Scatter|SparseApply)\w*")
+CHANGES = re.compile(r"Assign(Add|Sub)?VariableOp|ResourceScatter\w*")
 Check = Callable[[Iterable[str]], None]
 
 
@@ -101,10 +103,13 @@ def open_keras(model: Any, request: ModelRequest, check: Check) -> LoadedModel:
     check_repeatable(graph, request.path)
     call, graph = _with_integers(call, graph, batch)
     is_keras = isinstance(model, keras.Model)
+    own_batch = inputs.declared_batch
+    if isinstance(model, keras.Sequential):  # built by its first call, it declares that one's batch
+        own_batch = batch
     return LoadedModel(
         path=request.path,
-        inputs=call.inputs.specs,
-        outputs=output_specs(graph, request.path, batch),
+        inputs=of_batch(call.inputs.specs, own_batch),
+        outputs=of_batch(output_specs(graph, request.path, batch), own_batch),
         call=call,
         variables=tuple(
             (weight.path, weight.value) if is_keras else (weight.name.removesuffix(":0"), weight)
@@ -127,22 +132,32 @@ def operators_of(graph: tf.types.experimental.ConcreteFunction) -> set[str]:
     """Returns the names of the operators in a graph and in the functions that it calls."""
     definition = graph.graph.as_graph_def()
     functions = {function.signature.name for function in definition.library.function}
-    nodes = [*definition.node, *(n for f in definition.library.function for n in f.node_def)]
-    return {node.op for node in nodes} - functions
+    return {node.op for node in _nodes(definition)} - functions
+
+
+def _nodes(definition: graph_pb2.GraphDef) -> list[node_def_pb2.NodeDef]:
+    inner = (node for function in definition.library.function for node in function.node_def)
+    return [*definition.node, *inner]
 
 
 def check_repeatable(graph: tf.types.experimental.ConcreteFunction, path: str) -> None:
-    """Checks that a traced call changes no variables.
+    """Checks that a traced call changes no variables of real numbers.
+
+    Integers may be the seeds of dropout, which recurrent layers draw even where they don't use it.
 
     Raises:
         ToolkitError: it does, so that its outputs may depend on earlier calls.
     """
-    changing = sorted(filter(CHANGES.fullmatch, operators_of(graph)))
+    changing = {
+        node.op
+        for node in _nodes(graph.graph.as_graph_def())
+        if CHANGES.fullmatch(node.op) and tf.as_dtype(node.attr["dtype"].type).is_floating
+    }
     if changing:
         raise ToolkitError(
-            f"{path} changes its own variables when it is called ({', '.join(changing)}), as "
-            "stateful layers do, so that outputs depend on earlier calls; build it so that calls "
-            "for inference change nothing"
+            f"{path} changes its own variables when it is called ({', '.join(sorted(changing))}), "
+            "as stateful layers do, so that outputs depend on earlier calls; build it so that "
+            "inference changes nothing"
         )
 
 

@@ -3,6 +3,7 @@ import pytest
 
 from export.convert.calibration import (
     MAX_HALVES_DIFFERENCE,
+    call_by_call,
     clipped_share,
     halves_difference,
     tflite_ranges,
@@ -22,6 +23,16 @@ def test_halves_of_alternating_images() -> None:
     assert halves_difference([{"a": same}]) == 0
     wider = np.array([[0.0], [0.0], [4.0], [5.0]])
     assert halves_difference([{"a": same}, {"b": wider}]) == pytest.approx(0.2)
+
+
+def test_a_batch_that_does_not_come_out_even_takes_earlier_examples_too() -> None:
+    def places(count: int, batch: int | None) -> list[list[int]]:
+        calls = call_by_call({"x": np.arange(count)}, batch)
+        return [found["x"].tolist() for found in calls]
+
+    assert places(3, None) == [[0], [1], [2]]
+    assert places(5, 2) == [[0, 1], [2, 3], [4, 3]]
+    assert places(2, 4) == [[0, 1, 0, 1]]
 
 
 def test_clipped_values_are_counted_beyond_half_a_step() -> None:

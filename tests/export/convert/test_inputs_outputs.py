@@ -13,7 +13,7 @@ from export.formats import FORMATS
 from export.model.request import ModelRequest
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
-from export.settings import ExportOptions
+from export.settings import ExportOptions, resolve
 from export.verify.file import verify
 from tests.export.conftest import settings_of
 from train.common.errors import ToolkitError
@@ -119,3 +119,38 @@ def test_another_order_is_caught(job: LoadedJob, tmp_path: Path) -> None:
     onnx.save(model, path)
     found = verify(entry, settings_of(entry), path, job._expected)
     assert [check.name for check in found.failed] == ["input_order", "output_order"]
+
+
+@pytest.fixture(scope="module", params=["any batch would do", "no other batch will do"])
+def batched(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> LoadedJob:
+    """A model that declares a batch of 4."""
+    keras.utils.set_random_seed(1)
+    row = keras.Input((12,), batch_size=4, name="row")
+    hidden = keras.layers.Dense(24, activation="relu")(row)
+    if request.param.startswith("no"):
+        hidden = keras.ops.reshape(hidden, (4, 24))
+    model = keras.Model(row, keras.layers.Dense(5)(hidden))
+    return loaded_job(model, tmp_path_factory.mktemp("batched"))
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if not FORMATS[name].recipes])
+def test_the_batch_is_the_models(name: str, batched: LoadedJob, tmp_path: Path) -> None:
+    entry = FORMATS[name]
+    assert batched.inputs.own_batch == 4
+    settings = resolve([entry], ExportOptions(), batched.inputs.own_batch)[name]
+    found = batched.make(entry, settings, tmp_path).verification
+    assert [spec.shape for spec in (*found.inputs, *found.outputs)] == [(4, 12), (4, 5)]
+
+
+@pytest.mark.parametrize("name", ["tflite-int8", "onnx-int8"])
+def test_another_batch_is_made_if_the_model_takes_it(
+    name: str, batched: LoadedJob, tmp_path: Path
+) -> None:
+    entry = FORMATS[name]
+    settings = settings_of(entry, ExportOptions(batch="1"))
+    if batched._source.model.fixed_batch is None:
+        found = batched.make(entry, settings, tmp_path).verification
+        assert found.inputs[0].shape == (1, 12)
+    else:
+        with pytest.raises(ToolkitError, match="takes 4 examples at once, got --batch 1; leave"):
+            batched.make(entry, settings, tmp_path)

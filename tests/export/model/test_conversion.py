@@ -74,13 +74,13 @@ def test_saved_models_keep_a_fixed_batch(tmp_path: Path) -> None:
     load(tmp_path / "model.keras").save(tmp_path / "two", batch=2)
     model = load(tmp_path / "two")
     assert model.fixed_batch == 2
-    assert model.inputs[0].shape == (None, 8, 8, 3)
+    assert model.inputs[0].shape == (2, 8, 8, 3)
     inputs = random_inputs(model, 5)
     expected = load(tmp_path / "model.keras").predict(inputs, batch_size=5)
     assert model.predict(inputs, batch_size=7)["scores"] == pytest.approx(
         expected["scores"], abs=1e-6
     )
-    with pytest.raises(ToolkitError, match="takes 2 examples at once, got a batch of 1"):
+    with pytest.raises(ToolkitError, match="takes 2 examples at once, got --batch 1"):
         model.save(tmp_path / "one", batch=1)
 
 

@@ -101,6 +101,25 @@ def test_a_fixed_batch_is_run_one_by_one(tmp_path: Path) -> None:
     assert found["images_per_second"] == pytest.approx(1e6 / 3)
 
 
+def test_a_file_takes_as_many_examples_at_once_as_its_batch_says(tmp_path: Path) -> None:
+    given, wanted = replace(INPUT, shape=(4, 2, 2)), replace(OUTPUT, shape=(4, 3))
+    runner = FakeRunner()
+    runner.inputs, runner.outputs = (given,), (wanted,)
+    _, outputs, timed, throughput = answers(
+        replace(job(tmp_path), inputs=(given,), outputs=(wanted,)),
+        runner,
+        {"do": "outputs", "path": str(tmp_path), "core": None},
+        {"do": "time", "samples": 7, "warm_up_ns": 10**9, "limit_ns": 10**9, "core": None},
+        {"do": "throughput", "batch": 8, "limit_ns": 10**6},
+    )
+    assert outputs["clipped_share"] == 0
+    classes = np.load(tmp_path / "0.npy").argmax(axis=1)
+    assert classes.tolist() == (IMAGES[:, 0, 0] % 3).tolist()  # 50 images are no multiple of 4
+    assert timed["durations_ns"] == [3_000 // 4] * 7
+    assert throughput["calls"] == "4 at a time"
+    assert throughput["images_per_second"] == pytest.approx(4e6 / 3)
+
+
 def test_experiments_change_the_inputs(tmp_path: Path) -> None:
     request = {"do": "experiments", "path": str(tmp_path), "output": "probabilities"}
     _, found = answers(job(tmp_path), FakeRunner(), request)
