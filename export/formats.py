@@ -207,7 +207,7 @@ FORMATS: dict[str, Format] = {
             weights="int8",
             activations="int8",
             limits=BYTE,
-            suits="x86-64 with VNNI, ARM with dot product; a quarter of the disk",
+            suits="x86-64, best with VNNI, and ARM with dot product; a quarter of the disk",
         ),
     )
 }

@@ -15,6 +15,7 @@ from train.common.preprocessing import Preprocessing
 from train.common.tensors import TensorSpec
 
 SCHEMA_VERSION = 1
+EVERY_PROCESSOR = "every processor"  # that a file holds for
 
 
 # What checks are called where people read of them.
@@ -83,7 +84,7 @@ class Calibration:
         examples: a short hash of each raw one, by which test data that overlaps is found.
         method: how ranges came from them.
         candidates: accuracy, 0…1, on held-out examples of each method that was tried; without
-            labels the signal-to-noise ratio of the outputs' variation, in decibels.
+            labels, and for ONNX, the signal-to-noise ratio of the outputs' variation, in decibels.
         clipped_share: share of values that the ranges clip on held-out examples, 0…1; None
             for fine-tuned formats, of which no float32 twin is made to compare with.
         halves_difference: how far the ranges of two disjoint halves differ, 0…1.
@@ -96,6 +97,28 @@ class Calibration:
     candidates: Mapping[str, float]
     clipped_share: float | None
     halves_difference: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightScheme:
+    """How an ONNX file stores weights of 8 bits, chosen by how its runtime runs them.
+
+    Attributes:
+        scheme: as `settings.WEIGHT_SCHEMES` names it.
+        candidates: centred SNR in decibels on held-out examples of each that was tried.
+        target_cpu: the option that says what processor the file is for.
+        processor: the one that ran them.
+        sums_overflow: whether sums of products with signed weights of 8 bits overflow on that one;
+            for another processor, what was run has the same weights unsigned.
+        holds_for: on which processors the file gives what it was verified to give.
+    """
+
+    scheme: str
+    candidates: Mapping[str, float]
+    target_cpu: str
+    processor: str
+    sums_overflow: bool
+    holds_for: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +151,8 @@ class Manifest:
     """All that is recorded of one exported file; `path` is where the manifest itself is.
 
     `operators` counts the operators in the file by name; None in manifests of earlier versions.
-    `fine_tuning` is of formats that need not be fine-tuned; None of others. Earlier versions had
+    `fine_tuning` is of formats that need not be fine-tuned, `weight_scheme` of ONNX formats with
+    weights of 8 bits; None of others. Earlier versions had
     among the `checks` what `observations` are now.
     """
 
@@ -152,6 +176,7 @@ class Manifest:
     observations: tuple[Observation, ...] = ()
     operators: Mapping[str, int] | None = None
     fine_tuning: FineTuning | None = None
+    weight_scheme: WeightScheme | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Returns the manifest's content as a JSON object, sealed by a hash of itself."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from export.argument_types import parse_preprocess, parse_scale, parse_size
 from export.formats import ALL, TFLM
 from export.model.request import ModelRequest, add_trust_options, parse_shape
-from export.settings import CALIBRATION_METHODS, ExportOptions
+from export.settings import CALIBRATION_METHODS, WEIGHT_SCHEMES, ExportOptions
 from train.common.command.cli import Parser, add_bundle_images, integer_between, number_between
 from train.common.errors import ToolkitError
 from train.common.preprocessing import Preprocessing
@@ -83,6 +83,12 @@ def _add_format_options(parser: Parser) -> None:
         help="distinct weights that clustering leaves in each layer (default: 16)",
     )
     add("--opset", type=integer_between(13, 18), metavar="N", help="ONNX opset (default: 18)")
+    add(
+        "--target-cpu",
+        choices=tuple(WEIGHT_SCHEMES),
+        help="what weights of onnx-int8 and onnx-dynamic are stored for: this processor as it "
+        "runs them (default), any, or one with VNNI or Arm's dot products",
+    )
     add(
         "--epochs",
         type=integer_between(1, 1_000),
@@ -162,6 +168,7 @@ def export_options(options: Namespace) -> ExportOptions:
         calibration_samples=options.calibration_samples,
         calibration_method=options.calibration_method,
         opset=options.opset,
+        target_cpu=options.target_cpu,
         epochs=options.epochs,
     )
 

@@ -17,7 +17,7 @@ from export.deploy.microcontroller.arena import check_interpreter
 from export.deploy.microcontroller.operators import unsupported
 from export.deploy.microcontroller.package import is_current, make_package
 from export.formats import FORMATS, TFLM, TFLM_MODEL, Format
-from export.manifest import Manifest, Source
+from export.manifest import EVERY_PROCESSOR, Manifest, Source
 from export.settings import ExportOptions, Settings, resolve
 from export.verify.promise import INT4_SHARE
 from train.common.command.native_output import importing_large_library
@@ -225,6 +225,7 @@ def manifest_of(
         created=now.isoformat(timespec="seconds"),
         operators=made.verification.operators,
         fine_tuning=made.fine_tuning,
+        weight_scheme=made.weight_scheme,
     )
 
 
@@ -253,6 +254,10 @@ def summary(manifest: Manifest) -> str:
     found = manifest.calibration
     if found is not None and len(found.candidates) > 1:
         line += f", calibrated by {found.method}"
+    if manifest.weight_scheme is not None:
+        line += f", weights {manifest.weight_scheme.scheme}"
+        if manifest.weight_scheme.holds_for != EVERY_PROCESSOR:
+            line += f" (for {manifest.weight_scheme.holds_for}: --target-cpu any avoids that)"
     if manifest.fine_tuning is not None and not manifest.fine_tuning.kept:
         line += f", not fine-tuned, which gains nothing here ({manifest.fine_tuning.text})"
     if found is not None and found.halves_difference > MAX_HALVES_DIFFERENCE:

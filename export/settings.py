@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from export.formats import FORMATS, UNTUNED, Family, Format
+from train.common.environment import read_environment
 from train.common.errors import ToolkitError
 
 CALIBRATION_METHODS = ("auto", "min-max", "moving-average", "percentile", "entropy")
@@ -15,10 +16,17 @@ METHODS_OF_FAMILY: dict[Family, tuple[str, ...]] = {
 DEFAULT_CALIBRATION_SAMPLES = 500
 # The sparsest that passes verification is made: what a wide layer bears ruins a narrow one.
 DEFAULT_SPARSITIES = (0.6, 0.4, 0.2)
-# Of ONNX int8 files. On x86-64 without VNNI, ONNX Runtime's kernels add two products of 8-bit
-# numbers in 16 bits, and large weights overflow; with 7 bits none does.
-# https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html#when-and-why-do-i-need-to-try-u8u8
-WEIGHT_BITS = (8, 7)
+# How ONNX files store weights of 8 bits, the cheapest for most kernels first. On x86-64 without
+# VNNI, sums of products with signed ones overflow; with unsigned ones, or 7 bits, they never do.
+SIGNED_WEIGHTS = ("int8 per tensor", "int8 per channel")
+SAFE_WEIGHTS = ("uint8 per tensor", "uint8 per channel", "7-bit per channel")
+# By the processor that they are for: the one that the export runs on, any, one with VNNI (or Arm).
+THIS_CPU = "this"
+WEIGHT_SCHEMES = {
+    THIS_CPU: (*SIGNED_WEIGHTS, *SAFE_WEIGHTS),
+    "any": SAFE_WEIGHTS,
+    "vnni": (*SIGNED_WEIGHTS, *SAFE_WEIGHTS[:2]),
+}
 # Of TFLite int4 files: how many of the weights keep 8 bits, the smallest kernels first, until the
 # file passes verification.
 INT8_SHARES = (1 / 16, 1 / 4, 1 / 2)
@@ -39,6 +47,7 @@ class ExportOptions:
         calibration_samples: how many training images calibrate.
         calibration_method: how ranges come from them; `auto` tries all that the converter has.
         opset: the ONNX operator set.
+        target_cpu: what processor weights of ONNX files are stored for, of `WEIGHT_SCHEMES`.
         epochs: epochs of each fine-tuning step.
     """
 
@@ -49,6 +58,7 @@ class ExportOptions:
     calibration_samples: int | None = None
     calibration_method: str | None = None
     opset: int | None = None
+    target_cpu: str | None = None
     epochs: int | None = None
 
 
@@ -56,28 +66,32 @@ class ExportOptions:
 class Settings:
     """The options that matter to one format, resolved; None where one does not matter.
 
-    `batch` is None where any batch size fits. `sparsities`, `weight_bits` and `int8_shares` are
-    tried in order until one passes verification.
+    `batch` is None where any batch size fits. `sparsities` and `int8_shares` are tried in order
+    until one passes verification; of `weight_schemes` the best on held-out examples is kept.
     """
 
     batch: int | None
     io_dtype: str
     sparsities: tuple[float, ...]
-    weight_bits: tuple[int, ...]
+    weight_schemes: tuple[str, ...]
     int8_shares: tuple[float, ...]
     clusters: int | None
     calibration_samples: int | None
     calibration_methods: tuple[str, ...]
     opset: int | None
+    target_cpu: str | None
     epochs: int | None
 
     def record(self) -> dict[str, Any]:
         """Returns the settings that matter as a JSON object, for the manifest."""
         values = {key: value for key, value in asdict(self).items() if value not in (None, ())}
         values["batch"] = "dynamic" if self.batch is None else self.batch
-        for name in ("calibration_methods", "sparsities", "weight_bits", "int8_shares"):
+        values.pop("weight_schemes", None)  # which follow from the target
+        for name in ("calibration_methods", "sparsities", "int8_shares"):
             if name in values:
                 values[name] = list(values[name])
+        if self.target_cpu == THIS_CPU:  # on another, a file is not up to date
+            values["target_cpu"] = f"{THIS_CPU}: {read_environment().byte_products}"
         return values
 
 
@@ -134,7 +148,13 @@ def _takes(entry: Format, option: str, value: object) -> bool:
         return value in methods_of(entry) or (value == "auto" and bool(methods_of(entry)))
     if option == "opset":
         return entry.family == "onnx"
+    if option == "target_cpu":
+        return _has_schemes(entry)
     return bool(entry.recipes)  # epochs
+
+
+def _has_schemes(entry: Format) -> bool:
+    return entry.family == "onnx" and entry.weights == "int8"
 
 
 def methods_of(entry: Format) -> tuple[str, ...]:
@@ -155,12 +175,13 @@ def _settings(entry: Format, options: ExportOptions, own_batch: int | None = Non
     io_dtype = chosen("io", entry.io_dtypes[0])
     method = chosen("calibration_method", "auto")
     methods = methods_of(entry) if method == "auto" else (method,)
+    target_cpu = chosen("target_cpu", THIS_CPU)
     sparsities = DEFAULT_SPARSITIES if options.sparsity is None else (options.sparsity,)
     return Settings(
         batch=None if batch == "dynamic" else int(batch),
         io_dtype=io_dtype,
         sparsities=sparsities if "pruned" in entry.recipes else (),
-        weight_bits=WEIGHT_BITS if entry.family == "onnx" and entry.weights == "int8" else (),
+        weight_schemes=WEIGHT_SCHEMES[target_cpu] if _has_schemes(entry) else (),
         int8_shares=INT8_SHARES if entry.weights == "int4" else (),
         clusters=chosen("clusters", DEFAULT_CLUSTERS) if "clustered" in entry.recipes else None,
         calibration_samples=chosen("calibration_samples", DEFAULT_CALIBRATION_SAMPLES)
@@ -168,5 +189,6 @@ def _settings(entry: Format, options: ExportOptions, own_batch: int | None = Non
         else None,
         calibration_methods=methods,
         opset=chosen("opset", DEFAULT_OPSET) if entry.family == "onnx" else None,
+        target_cpu=target_cpu if _has_schemes(entry) else None,
         epochs=options.epochs if entry.recipes else None,
     )

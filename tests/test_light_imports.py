@@ -27,6 +27,8 @@ HEAVY = {
     "export.convert.finetune.rebuild",
     "export.convert.finetune.sparse",
     "export.convert.finetune.training",
+    "export.convert.candidates",
+    "export.convert.onnx.overflow",
     "export.convert.make",
     "export.convert.loaded",
     "export.model.keras.call",

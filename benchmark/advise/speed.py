@@ -9,7 +9,7 @@ from benchmark.advise.operators import Operators, listed, operators_of
 from benchmark.judge.rows import Result
 from export.formats import Format
 from export.runtimes.open import MODES
-from train.common.environment import Environment
+from train.common.environment import DOT_PRODUCTS, Environment
 
 # Fewer bits than float32: so much faster than float32 on the same runtime.
 FASTER_BY = 0.10
@@ -24,7 +24,6 @@ OVERHEAD_SHARE = 1 / 3
 
 RUNTIME_NAMES = {"litert": "LiteRT", "onnxruntime": "ONNX Runtime"}
 HALF_ARITHMETIC = ("avx512_fp16", "asimdhp")
-DOT_PRODUCTS = ("avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")
 CONVERSIONS = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "Cast")
 # By runtime, what a call costs that computes nothing, in microseconds; None where not known.
 CallOverhead = Mapping[str, float | None]

@@ -2,44 +2,36 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 
 from export.convert import calibration
-from export.convert.onnx import converter as onnx
-from export.convert.refusal import NoFormatHelpsError
+from export.convert.candidates import CANNOT_RUN, Trials
 from export.convert.source import SourceModel
 from export.convert.tflite import converter as tflite
-from export.formats import Family, Format
-from export.manifest import Calibration, FineTuning
+from export.formats import Format
+from export.manifest import Calibration, FineTuning, WeightScheme
 from export.model.reason import refused
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
-from export.runtimes.trial import first_outputs
 from export.settings import Settings, untuned
 from export.verify.expectation import Expectation
 from export.verify.file import Verification, verify
 from train.common.errors import CheckError, ToolkitError
 
-CONVERTERS: dict[Family, ModuleType] = {"tflite": tflite, "onnx": onnx}
-# Both converters start from one protobuf with all float32 weights, whatever the format.
-# https://protobuf.dev/programming-guides/proto-limits/
-MAX_BYTES = 2**31 - 1
-FLOAT_BYTES = 4
 SIGNIFICANT = 2  # standard errors
-CANNOT_RUN = "its runtime cannot run the file"
 CANNOT_AUDIT = "the ranges of its calibration cannot be looked at"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """A staged file, its proof, how its ranges were found, and what fine-tuning gained."""
+    """A staged file, its proof, and how it came to be: calibration, fine-tuning, weights."""
 
     path: Path
     verification: Verification
     calibration: Calibration | None
     fine_tuning: FineTuning | None = None
+    weight_scheme: WeightScheme | None = None
 
 
 def make(
@@ -47,34 +39,31 @@ def make(
 ) -> Made:
     """Converts one format to a staged file and verifies it.
 
-    Where a format can be calibrated in several ways, each is tried, and of those that pass
-    verification the one with the best score on held-out examples is kept, the earlier one of
-    equals. Of several sparsities, or precisions of the weights, the first that passes; while a
-    lower sparsity is left to try, no drop of the accuracy is put down to chance. What was trained
-    for quantization is kept if that gained more than chance.
+    Where a format can be calibrated, or its weights stored, in several ways, each is tried, and of
+    those that pass verification the one with the best score on held-out examples is kept. Of
+    several sparsities, or shares of wider weights, the first that passes; while a lower sparsity is
+    left to try, no drop of the accuracy is put down to chance. What was trained for quantization is
+    kept if that gained more than chance.
 
     Raises:
         ToolkitError: the converter cannot convert this model.
         CheckError: the file does not do what the model does; the check is named.
     """
     sparsities: list[tuple[float, ...]] = [(value,) for value in settings.sparsities] or [()]
-    precisions: list[tuple[int, ...]] = [(bits,) for bits in settings.weight_bits] or [()]
     shares: list[tuple[float, ...]] = [(share,) for share in settings.int8_shares] or [()]
     attempts = [
-        replace(settings, sparsities=sparsity, weight_bits=bits, int8_shares=share)
+        replace(settings, sparsities=sparsity, int8_shares=share)
         for sparsity in sparsities
-        for bits in precisions
         for share in shares
     ]
     for attempt in attempts[:-1]:
-        strict = attempt.weight_bits != attempts[-1].weight_bits
         try:
-            made = _make(entry, attempt, source, expected, staged, strict=strict)
+            made = _make(entry, attempt, source, expected, staged)
         except CheckError:
             continue
         if not attempt.sparsities or _loses_no_more(made, entry.limits.accuracy_drop):
             return made
-    made = _make(entry, attempts[-1], source, expected, staged, strict=False)
+    made = _make(entry, attempts[-1], source, expected, staged)
     if entry.recipes == ("qat",):
         return keep_if_better(made, entry, settings, source, expected)
     return made
@@ -118,66 +107,36 @@ def keep_if_better(
 
 
 def _make(
-    entry: Format,
-    settings: Settings,
-    source: SourceModel,
-    expected: Expectation,
-    staged: Path,
-    *,
-    strict: bool,
+    entry: Format, settings: Settings, source: SourceModel, expected: Expectation, staged: Path
 ) -> Made:
     path = staged / f"{entry.name}{entry.suffix}"
-    candidates: dict[str, float] = {}
-    contents: dict[str, bytes] = {}
-    methods: tuple[str | None, ...] = settings.calibration_methods or (None,)
-    refusals: list[ToolkitError] = []
-    for method in methods:
-        try:
-            content = convert(entry, settings, method, source)
-            path.write_bytes(content)
-            with refused(f"{entry.name}: {CANNOT_RUN}"):
-                outputs = first_outputs(entry.runtime, path, expected.inputs)
-                if len(methods) > 1 and method is not None:
-                    candidates[method] = expected.score(outputs)
-        except ToolkitError as error:  # another method may be made by another converter
-            refusals.append(error)
-            continue
-        contents[method or ""] = content
-    for best in sorted(contents, key=lambda method: -candidates.get(method, 0)):
-        path.write_bytes(contents[best])
+    trials = Trials(entry=entry, settings=settings, source=source, expected=expected, path=path)
+    refusals = trials.refusals
+    for best in trials.best_first():
+        path.write_bytes(best.run_as)
         try:
             with refused(f"{entry.name}: {CANNOT_RUN}"):
-                verification = verify(entry, settings, path, expected, strict=strict)
+                verification = verify(entry, settings, path, expected)
         except ToolkitError as error:
             refusals.append(error)
             continue
         if not verification.failed:
-            with refused(f"{entry.name}: {CANNOT_AUDIT}"):
-                audited = None
-                if best:
-                    audited = audit(entry, settings, path, best, candidates, source, expected)
-            return Made(path=path, verification=verification, calibration=audited)
+            audited = None
+            if best.method is not None:
+                with refused(f"{entry.name}: {CANNOT_AUDIT}"):
+                    audited = audit(
+                        entry, settings, path, best.method, trials.methods, source, expected
+                    )
+            path.write_bytes(best.content)
+            return Made(
+                path=path,
+                verification=verification,
+                calibration=audited,
+                weight_scheme=trials.weight_scheme(best),
+            )
         refusals.append(CheckError(f"{entry.name} was not written: {verification.reasons}"))
     failed = [error for error in refusals if isinstance(error, CheckError)]
     raise (failed or refusals)[0]
-
-
-def convert(entry: Format, settings: Settings, method: str | None, source: SourceModel) -> bytes:
-    """Runs the format's converter, its chatter held back.
-
-    Raises:
-        ToolkitError: the converter cannot convert this model, and its reason.
-    """
-    needed = source.weight_count() * FLOAT_BYTES
-    if needed > MAX_BYTES:
-        raise NoFormatHelpsError(
-            f"{entry.name}: got {needed / 1e9:.1f} GB of float32 weights, expected at most "
-            f"{MAX_BYTES / 1e9:.1f}, as much as the files hold that TFLite and ONNX converters "
-            "work on; split the model"
-        )
-    with refused(f"{entry.name}: the converter refused the model"):
-        content: bytes = CONVERTERS[entry.family].convert(entry, settings, method, source)
-    return content
 
 
 def outputs_of(entry: Format, path: Path, expected: Expectation) -> dict[str, np.ndarray]:

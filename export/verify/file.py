@@ -78,9 +78,7 @@ class Verification:
         return next((str(seen.value) for seen in self.observations if seen.name == name), None)
 
 
-def verify(
-    entry: Format, settings: Settings, path: Path, expected: Expectation, *, strict: bool = False
-) -> Verification:
+def verify(entry: Format, settings: Settings, path: Path, expected: Expectation) -> Verification:
     """Loads a file on its runtime, looks into it, runs it, and compares it with the Keras model.
 
     Args:
@@ -88,8 +86,6 @@ def verify(
         settings: its options.
         path: the file.
         expected: what it is compared with.
-        strict: whether kernels may differ no more in a deep network than in a shallow one. Without
-            VNNI, ONNX Runtime's sums of 8-bit products overflow, which its plain graph shows.
 
     Raises:
         ArtifactError: the format's own checker or the runtime refuses the file.
@@ -118,8 +114,7 @@ def verify(
                 findings.append(check_channels(name, outputs[name], expected))
             if any(isinstance(found, Check) and not found.passed for found in findings):
                 blamed = causes(given, wanted, expected.inputs, expected.outputs)
-            allowed = 1.0 if strict else noise
-            findings += check_runtimes(entry, settings, path, runner, expected, allowed)
+            findings += check_runtimes(entry, settings, path, runner, expected, noise)
     return Verification(
         inputs=given,
         outputs=wanted,

@@ -12,6 +12,7 @@ from export.manifest import (
     Manifest,
     Observation,
     Source,
+    WeightScheme,
     check_file,
     read_manifest,
 )
@@ -55,6 +56,14 @@ def write_manifest(folder: Path) -> Manifest:
         created="2026-01-01T00:00:00+00:00",
         operators={"FULLY_CONNECTED": 2, "SOFTMAX": 1},
         fine_tuning=FineTuning(before=0.91, after=0.92, standard_error=0.002, kept=True),
+        weight_scheme=WeightScheme(
+            scheme="uint8 per channel",
+            candidates={"int8 per channel": 12.5, "uint8 per channel": 34.7},
+            target_cpu="this",
+            processor="Fast CPU, x86_64 without dot products",
+            sums_overflow=True,
+            holds_for="every processor",
+        ),
     )
     write_json(manifest.path, manifest.as_json())
     return manifest
@@ -79,7 +88,7 @@ def test_the_contracts_fields_are_there(tmp_path: Path) -> None:
         *("schema_version", "format", "runtime", "file", "sha256", "size_bytes", "source"),
         *("inputs", "outputs", "preprocessing", "labels", "calibration", "checks"),
         *("versions", "created", "gzip_bytes", "options", "seal", "operators"),
-        *("fine_tuning", "observations"),
+        *("fine_tuning", "observations", "weight_scheme"),
     }
     assert content["schema_version"] == 1
     (output,) = content["outputs"]

@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
 from export.formats import FORMATS
 from export.settings import ExportOptions, Settings, resolve
+from train.common.environment import read_environment
 from train.common.errors import ToolkitError
 
 
@@ -64,6 +67,7 @@ def test_options_apply_where_they_matter() -> None:
         ("onnx-float32", "--calibration-method", ExportOptions(calibration_method="auto")),
         ("tflite-int8", "--opset", ExportOptions(opset=15)),
         ("tflite-int8", "--epochs", ExportOptions(epochs=3)),
+        ("onnx-float16", "--target-cpu", ExportOptions(target_cpu="any")),
     ],
 )
 def test_an_option_that_matters_to_nothing_asked_for_is_refused(
@@ -73,11 +77,29 @@ def test_an_option_that_matters_to_nothing_asked_for_is_refused(
         settings(name, options)
 
 
+def test_a_file_for_this_processor_is_out_of_date_on_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here = replace(read_environment(), architecture="x86_64", cpu_features=("avx2",))
+    monkeypatch.setattr("export.settings.read_environment", lambda: here)
+    before = settings("onnx-int8").record()
+    assert before["target_cpu"] == "this: x86_64 without dot products"
+    there = replace(here, cpu_features=("avx2", "avx512_vnni"))
+    monkeypatch.setattr("export.settings.read_environment", lambda: there)
+    assert settings("onnx-int8").record()["target_cpu"] == "this: x86_64 with avx512_vnni"
+
+
 def test_the_record_holds_what_matters() -> None:
     assert settings("onnx-float32").record() == {
         "batch": "dynamic",
         "io_dtype": "float32",
         "opset": 18,
+    }
+    assert settings("onnx-dynamic", ExportOptions(target_cpu="any")).record() == {
+        "batch": "dynamic",
+        "io_dtype": "float32",
+        "opset": 18,
+        "target_cpu": "any",
     }
     assert settings("tflite-int8-qat", ExportOptions(epochs=2)).record() == {
         "batch": 1,

@@ -27,6 +27,12 @@ class Environment:
     python: str
     emulated: bool = False  # the instructions are another processor's: results hold, times do not
 
+    @property
+    def byte_products(self) -> str:
+        """How kernels for integers multiply here, in words: with which instructions, or without."""
+        found = [name for name in DOT_PRODUCTS if name in self.cpu_features]
+        return f"{self.architecture} {f'with {found[0]}' if found else 'without dot products'}"
+
     def as_json(self) -> dict[str, Any]:
         """Returns a JSON object of the fields."""
         return asdict(self)
@@ -37,6 +43,8 @@ VECTOR_FEATURES = (
     *("sse4_1", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8"),
     *("avx512_fp16", "asimd", "asimdhp", "asimddp", "i8mm", "sve"),
 )
+# Those that add products of 8-bit integers in 32 bits.
+DOT_PRODUCTS = ("avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")
 # Arm's cores by their number in /proc/cpuinfo, those of common boards and servers.
 ARM_CORES = {
     "0xd03": "Cortex-A53",

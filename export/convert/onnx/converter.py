@@ -13,14 +13,14 @@ from export.formats import Format
 from export.settings import Settings
 
 LOOP = "Loop"  # what a GRU becomes; its graph's weights are not quantized
-BITS = 8
 
 
 def convert(entry: Format, settings: Settings, method: str | None, source: SourceModel) -> bytes:
     """Returns the model as an `.onnx` file of the format's precisions.
 
     int8 is static quantization in QDQ form, `dynamic` leaves the ranges of activations to the
-    run; weights are per channel and symmetric. float16 keeps float32 input and output.
+    run; weights are stored by the first of the settings' schemes. float16 keeps float32 input
+    and output.
 
     Args:
         entry: the format.
@@ -36,5 +36,5 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
         half.topological_sort()  # the input's cast is appended out of order
         model = half.model
     elif entry.weights == "int8":
-        model = quantize(model, source, method, reduce_range=min(settings.weight_bits) < BITS)
+        model = quantize(model, source, method, settings.weight_schemes[0])
     return bytes(model.SerializeToString(deterministic=True))

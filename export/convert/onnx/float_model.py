@@ -98,7 +98,9 @@ def _from_function(
     try:
         with (
             mock.patch.object(Node, "update_proto", update_anew),
-            mock.patch.object(MergeDuplicatedNodesOptimizer, "_len_of_node_output", _rank),
+            mock.patch.object(
+                MergeDuplicatedNodesOptimizer, "_len_of_node_output", staticmethod(_rank)
+            ),
             mock.patch.dict(optimizers, {n: after_release(made) for n, made in optimizers.items()}),
         ):
             model: onnx.ModelProto

@@ -20,7 +20,9 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from export.convert.onnx.arrange import delete
 from export.convert.source import SourceModel
+from train.common.files.artifact import file_sha256
 
 # Softmax stays float: its int8 kernel could wrap 127 to -128 (onnxruntime issue 29727), and so
 # do the logits that it reads.
@@ -34,6 +36,56 @@ CALIBRATION: dict[str, tuple[CalibrationMethod, dict[str, Any]]] = {
     "percentile": (CalibrationMethod.Percentile, {"CalibPercentile": 99.99}),
     "entropy": (CalibrationMethod.Entropy, {}),
 }
+DEQUANTIZE = "DequantizeLinear"
+
+
+def quantize(
+    model: onnx.ModelProto, source: SourceModel, method: str | None, scheme: str
+) -> onnx.ModelProto:
+    """Returns the model with weights of 8 bits, and activations too if it is calibrated.
+
+    Args:
+        model: the float32 model.
+        source: what it was made of, with the calibration inputs.
+        method: how ranges of activations come from these; None to leave ranges to the run.
+        scheme: how weights are stored, as `settings.WEIGHT_SCHEMES` names it.
+    """
+    kind, _, granularity = scheme.partition(" per ")
+    weights: dict[str, Any] = {
+        "weight_type": QuantType.QUInt8 if kind == "uint8" else QuantType.QInt8,
+        "per_channel": granularity == "channel",
+        "reduce_range": kind == "7-bit",
+    }
+    original, prepared, quantized = (
+        Path(source.folder, f"{name}.onnx") for name in ("float32", "prepared", "int8")
+    )
+    onnx.save(model, original)
+    # Without symbolic shape inference: on a valid operator that it lacks it raises a bare Exception
+    # and leaves its model in the current folder; ONNX's own inference suffices.
+    quant_pre_process(original, prepared, skip_symbolic_shape=True)
+    if method is None:
+        quantize_dynamic(prepared, quantized, **weights)
+        return onnx.load(quantized)
+    calibration, extra = CALIBRATION[method]
+    batch = model.graph.input[0].type.tensor_type.shape.dim[0].dim_value  # 0 if it is open
+    if calibration in HISTOGRAMS:
+        _check_memory(onnx.load(prepared), len(source.representative), method)
+    ranges = f"ranges-{method}-{file_sha256(prepared)[:16]}.json"  # for all schemes of weights
+    quantize_static(
+        prepared,
+        quantized,
+        _Samples(source.representative.each(batch or None)),
+        quant_format=QuantFormat.QDQ,
+        op_types_to_quantize=list(QUANTIZED_OPERATORS),
+        activation_type=weights["weight_type"],
+        calibrate_method=calibration,
+        calibration_cache_path=source.folder / ranges,
+        extra_options={"OpTypesToExcludeOutputQuantization": list(FLOAT_OUTPUTS), **extra},
+        **weights,
+    )
+    model = onnx.load(quantized)
+    _without_zero_points_of_biases(model.graph)
+    return model
 
 
 class _Samples(CalibrationDataReader):
@@ -62,41 +114,12 @@ def _check_memory(model: onnx.ModelProto, samples: int, method: str) -> None:
         )
 
 
-def quantize(
-    model: onnx.ModelProto, source: SourceModel, method: str | None, *, reduce_range: bool
-) -> onnx.ModelProto:
-    """Returns the model with weights of 8 bits, and activations if `method` is given."""
-    original, prepared, quantized = (
-        Path(source.folder, f"{name}.onnx") for name in ("float32", "prepared", "int8")
-    )
-    onnx.save(model, original)
-    # Without symbolic shape inference: on a valid operator that it lacks it raises a bare Exception
-    # and leaves its model in the current folder; ONNX's own inference suffices.
-    quant_pre_process(original, prepared, skip_symbolic_shape=True)
-    if method is None:
-        quantize_dynamic(
-            prepared,
-            quantized,
-            per_channel=True,
-            reduce_range=reduce_range,
-            weight_type=QuantType.QInt8,
-        )
-    else:
-        calibration, extra = CALIBRATION[method]
-        batch = model.graph.input[0].type.tensor_type.shape.dim[0].dim_value  # 0 if it is open
-        if calibration in HISTOGRAMS:
-            _check_memory(onnx.load(prepared), len(source.representative), method)
-        quantize_static(
-            prepared,
-            quantized,
-            _Samples(source.representative.each(batch or None)),
-            quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=list(QUANTIZED_OPERATORS),
-            per_channel=True,
-            reduce_range=reduce_range,
-            activation_type=QuantType.QInt8,
-            weight_type=QuantType.QInt8,
-            calibrate_method=calibration,
-            extra_options={"OpTypesToExcludeOutputQuantization": list(FLOAT_OUTPUTS), **extra},
-        )
-    return onnx.load(quantized)
+def _without_zero_points_of_biases(graph: onnx.GraphProto) -> None:
+    """Removes the zero points of biases, four bytes for each channel, which are zero by default."""
+    types = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    unused = set()
+    for node in graph.node:
+        if node.op_type == DEQUANTIZE and types.get(node.input[0]) == onnx.TensorProto.INT32:
+            unused |= set(node.input[2:])
+            del node.input[2:]
+    delete(graph.initializer, [i for i, t in enumerate(graph.initializer) if t.name in unused])

@@ -8,7 +8,7 @@ import keras
 import pytest
 
 from export.convert.calibration import onnx_clipped_share
-from export.convert.make import CONVERTERS, convert
+from export.convert.candidates import CONVERTERS, convert
 from export.convert.refusal import NoFormatHelpsError, with_advice
 from export.formats import FORMATS
 from export.model.reason import reason_of

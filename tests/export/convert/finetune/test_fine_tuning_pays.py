@@ -30,7 +30,7 @@ def trained(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Made:
     """The trained file, whether it is better or not; it is shared."""
     settings = settings_of(QAT, shared_options(QAT.name))
     folder = tmp_path_factory.mktemp("trained")
-    return making._make(QAT, settings, tiny.source, tiny.expected, folder, strict=False)
+    return making._make(QAT, settings, tiny.source, tiny.expected, folder)
 
 
 def test_training_that_gains_nothing_is_left_out(tiny: Tiny) -> None:

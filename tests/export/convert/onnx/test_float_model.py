@@ -1,5 +1,6 @@
 """What tf2onnx is kept from, or helped with."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import onnx
 import pytest
 from tf2onnx import optimizer
 
-from export.convert.make import convert
+from export.convert.candidates import convert
 from export.convert.onnx.float_model import to_onnx
 from export.formats import FORMATS
 from export.runtimes.open import open_runner
@@ -49,6 +50,20 @@ def test_a_grouped_convolution_which_keras_compiles_is_converted(tmp_path: Path)
     assert np.abs(outputs - model.predict(images, verbose=0)).max() < 1e-5
 
 
+def test_no_optimizer_fails(
+    tiny: Tiny,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+) -> None:
+    """One that does is left out, and tf2onnx only logs it."""
+    monkeypatch.setattr(logging.getLogger("tf2onnx"), "handlers", [caplog.handler])
+    monkeypatch.setattr(tiny.source, "onnx_files", {})
+    monkeypatch.setattr(tiny.source, "folder", tmp_path)
+    to_onnx(settings_of(FLOAT), tiny.source, unroll=False)
+    assert [record.getMessage() for record in caplog.records if record.exc_info] == []
+
+
 def test_an_optimizer_that_fails_is_left_out(
     tiny: Tiny, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -72,12 +87,3 @@ def test_an_optimizer_that_fails_is_left_out(
     assert [node.op_type for node in after.graph.node] == [
         node.op_type for node in before.graph.node
     ]
-
-
-@pytest.mark.parametrize("name", ["onnx-int8", "onnx-dynamic"])
-def test_integer_weights_have_a_scale_for_each_channel(name: str, tiny: Tiny) -> None:
-    stored = {i.name: [*i.dims] for i in onnx.load(tiny.made(name).path).graph.initializer}
-    kernels = {n: dims for n, dims in stored.items() if n.endswith("_quantized") and len(dims) == 2}
-    assert sorted(kernels.values()) == [[16, 10], [784, 16]]
-    for kernel, (_, channels) in kernels.items():
-        assert stored[kernel.replace("_quantized", "_scale")] == [channels]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from export.convert.calibration import tflite_ranges
-from export.convert.make import convert
+from export.convert.candidates import convert
 from export.formats import FORMATS
 from export.runtimes.open import open_runner
 from tests.export.conftest import Tiny, load_source, settings_of

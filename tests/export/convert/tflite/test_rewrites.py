@@ -5,7 +5,7 @@ from pathlib import Path
 import keras
 import pytest
 
-from export.convert.make import convert
+from export.convert.candidates import convert
 from export.formats import FORMATS
 from export.verify.graph.read import read_graph
 from tests.export.conftest import load_source, settings_of

@@ -1,0 +1,184 @@
+"""The ways in which a format can be made of a model, each tried on held-out examples.
+
+Ranges of activations can come from calibration examples by several methods, and ONNX files can
+store weights of 8 bits by several schemes.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from export.convert.onnx import converter as onnx
+from export.convert.onnx.overflow import overflows_here, unsigned_twin
+from export.convert.refusal import NoFormatHelpsError
+from export.convert.source import SourceModel
+from export.convert.tflite import converter as tflite
+from export.formats import Family, Format
+from export.manifest import EVERY_PROCESSOR, WeightScheme
+from export.model.reason import refused
+from export.runtimes.trial import first_outputs
+from export.settings import SIGNED_WEIGHTS, THIS_CPU, Settings
+from export.verify.expectation import Expectation
+from export.verify.graph.read import read_graph
+from train.common.environment import read_environment
+from train.common.errors import ToolkitError
+
+CONVERTERS: dict[Family, ModuleType] = {"tflite": tflite, "onnx": onnx}
+# Both converters start from one protobuf with all float32 weights, whatever the format.
+# https://protobuf.dev/programming-guides/proto-limits/
+MAX_BYTES = 2**31 - 1
+FLOAT_BYTES = 4
+CANNOT_RUN = "its runtime cannot run the file"
+EQUAL_DB = 0.5  # no further apart, schemes are equally good, and the cheapest is kept
+SLOW_IF_SIGNED = "ConvInteger"  # ONNX Runtime's: 250 µs instead of 70 for a small network
+EXACT_SUMS = "x86-64 with VNNI and Arm; sums may overflow on others"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A file that was made and run.
+
+    Attributes:
+        method: how ranges came from the calibration examples; None where none are needed.
+        scheme: how weights of 8 bits are stored; None where there is one way only.
+        content: the file.
+        run_as: what is run in its place on this processor: the same, or what computes here what
+            the file computes on the processor that it is for.
+        score: how good it is on held-out examples: `Expectation.score`, or, where there are several
+            schemes, the centred SNR in decibels, which tells more apart than the accuracy.
+        operators: how many of each name it has.
+    """
+
+    method: str | None
+    scheme: str | None
+    content: bytes
+    run_as: bytes
+    score: float
+    operators: Mapping[str, int]
+
+
+@dataclass(kw_only=True)
+class Trials:
+    """The candidates of one format, and what became of them.
+
+    Attributes:
+        entry: the format.
+        settings: its options.
+        source: the model.
+        expected: what files are compared with.
+        path: where a file is put to be run.
+        refusals: why some could not be made, or run.
+        methods: scores by method, of the best scheme.
+        schemes: scores by scheme, of the first method.
+    """
+
+    entry: Format
+    settings: Settings
+    source: SourceModel
+    expected: Expectation
+    path: Path
+    refusals: list[ToolkitError] = field(default_factory=list)
+    methods: dict[str, float] = field(default_factory=dict)
+    schemes: dict[str, float] = field(default_factory=dict)
+
+    def best_first(self) -> list[Candidate]:
+        """Tries the schemes by the first method, then the other methods by the best scheme.
+
+        Returns:
+            What could be made and run. Of equal methods the earlier one comes first, of equal
+            schemes the cheaper one.
+        """
+        methods: Sequence[str | None] = self.settings.calibration_methods or (None,)
+        schemes: Sequence[str | None] = self.settings.weight_schemes or (None,)
+        made = [found for scheme in schemes if (found := self._try(methods[0], scheme))]
+        self.schemes = {found.scheme: found.score for found in made if found.scheme}
+        made = best_scheme_first(made)
+        best = made[0].scheme if made else schemes[0]
+        chosen = made[:1]
+        chosen += [found for method in methods[1:] if (found := self._try(method, best))]
+        if len(methods) > 1:
+            self.methods = {found.method: found.score for found in chosen if found.method}
+        return [*sorted(chosen, key=lambda found: -found.score), *made[1:]]
+
+    def weight_scheme(self, kept: Candidate) -> WeightScheme | None:
+        """Returns the record of how the weights of a candidate are stored, and why."""
+        target = self.settings.target_cpu
+        if kept.scheme is None or target is None:
+            return None
+        machine = read_environment()
+        overflows = overflows_here()
+        anywhere = kept.scheme not in SIGNED_WEIGHTS or (overflows and target == THIS_CPU)
+        return WeightScheme(
+            scheme=kept.scheme,
+            candidates=self.schemes,
+            target_cpu=target,
+            processor=f"{machine.cpu}, {machine.byte_products}",
+            sums_overflow=overflows,
+            holds_for=EVERY_PROCESSOR if anywhere else EXACT_SUMS,
+        )
+
+    def _try(self, method: str | None, scheme: str | None) -> Candidate | None:
+        settings = replace(self.settings, weight_schemes=(scheme,) if scheme else ())
+        try:
+            content = run_as = convert(self.entry, settings, method, self.source)
+            if scheme in SIGNED_WEIGHTS and settings.target_cpu != THIS_CPU and overflows_here():
+                run_as = unsigned_twin(content)
+            self.path.write_bytes(run_as)
+            with refused(f"{self.entry.name}: {CANNOT_RUN}"):
+                outputs = first_outputs(self.entry.runtime, self.path, self.expected.inputs)
+                operators = Counter(read_graph(self.path).operators)
+        except ToolkitError as error:  # another one may be made by other means
+            self.refusals.append(error)
+            return None
+        return Candidate(
+            method=method,
+            scheme=scheme,
+            content=content,
+            run_as=run_as,
+            score=self._score(outputs, in_decibels=scheme is not None),
+            operators=operators,
+        )
+
+    def _score(self, outputs: Mapping[str, np.ndarray], *, in_decibels: bool) -> float:
+        if not in_decibels:
+            return self.expected.score(outputs)
+        found = [item for item in self.expected.distances(outputs).values() if not item.is_constant]
+        return float(np.mean([item.centred_snr_db for item in found] or [0.0]))
+
+
+def best_scheme_first(made: Sequence[Candidate]) -> list[Candidate]:
+    """Returns candidates of several schemes by their score, the cheapest of the best first.
+
+    Args:
+        made: the candidates, in the order of `settings.WEIGHT_SCHEMES`: signed weights are cheaper
+            than unsigned ones, but for convolutions of a dynamic range.
+    """
+    ranked = sorted(made, key=lambda found: -found.score)
+    by_cost = sorted(
+        made,
+        key=lambda found: SLOW_IF_SIGNED in found.operators and found.scheme in SIGNED_WEIGHTS,
+    )
+    equal = [found for found in by_cost if found.score >= ranked[0].score - EQUAL_DB]
+    return [*equal[:1], *(found for found in ranked if found not in equal[:1])]
+
+
+def convert(entry: Format, settings: Settings, method: str | None, source: SourceModel) -> bytes:
+    """Runs the format's converter, its chatter held back.
+
+    Raises:
+        ToolkitError: the converter cannot convert this model, and its reason.
+    """
+    needed = source.weight_count() * FLOAT_BYTES
+    if needed > MAX_BYTES:
+        raise NoFormatHelpsError(
+            f"{entry.name}: got {needed / 1e9:.1f} GB of float32 weights, expected at most "
+            f"{MAX_BYTES / 1e9:.1f}, as much as the files hold that TFLite and ONNX converters "
+            "work on; split the model"
+        )
+    with refused(f"{entry.name}: the converter refused the model"):
+        content: bytes = CONVERTERS[entry.family].convert(entry, settings, method, source)
+    return content

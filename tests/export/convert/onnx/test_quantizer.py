@@ -1,0 +1,92 @@
+"""How weights of 8 bits are stored, and what of it a processor's overflow changes."""
+
+import platform
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from export.convert.candidates import convert
+from export.convert.onnx.overflow import overflows_here, unsigned_twin
+from export.formats import FORMATS
+from export.runtimes.open import open_runner
+from export.runtimes.predict import predict
+from export.settings import SAFE_WEIGHTS, SIGNED_WEIGHTS, WEIGHT_SCHEMES
+from tests.export.conftest import Tiny, settings_of
+from train.common.environment import DOT_PRODUCTS, read_environment
+
+pytestmark = pytest.mark.slow  # it trains or converts with TensorFlow
+
+METHODS = {"onnx-int8": "min-max", "onnx-dynamic": None}
+NAMES = pytest.mark.parametrize("name", list(METHODS))
+
+
+def stored(name: str, scheme: str, tiny: Tiny) -> bytes:
+    entry = FORMATS[name]
+    settings = replace(settings_of(entry), weight_schemes=(scheme,))
+    return convert(entry, settings, METHODS[name], tiny.source)
+
+
+def outputs(content: bytes, tiny: Tiny, folder: Path, mode: str) -> np.ndarray:
+    path = folder / "model.onnx"
+    path.write_bytes(content)
+    with open_runner("onnxruntime", path, threads=1, mode=mode) as runner:
+        return predict(runner, tiny.expected.inputs)["probabilities"]
+
+
+@NAMES
+@pytest.mark.parametrize("scheme", WEIGHT_SCHEMES["this"])
+def test_weights_are_stored_as_the_scheme_says(name: str, scheme: str, tiny: Tiny) -> None:
+    model = onnx.load_from_string(stored(name, scheme, tiny))
+    found = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
+    kernels = {n: v for n, v in found.items() if n.endswith("_quantized") and v.ndim == 2}
+    assert sorted(v.shape for v in kernels.values()) == [(16, 10), (784, 16)]
+    for kernel, values in kernels.items():
+        scale = found[kernel.replace("_quantized", "_scale")]
+        assert scale.size == (values.shape[1] if scheme.endswith("per channel") else 1)
+        assert values.dtype == (np.uint8 if scheme.startswith("uint8") else np.int8)
+        most = {"7-bit": 64, "int8": 127}.get(scheme.partition(" ")[0], 255)
+        assert most - 1 <= np.abs(values.astype(int)).max() <= most
+
+
+@pytest.mark.parametrize("scheme", SIGNED_WEIGHTS)
+def test_the_unsigned_twin_computes_what_the_file_computes(
+    scheme: str, tiny: Tiny, tmp_path: Path
+) -> None:
+    """Compared where nothing is integer arithmetic, which is the same on every processor."""
+    content = stored("onnx-int8", scheme, tiny)
+    twin = unsigned_twin(content)
+    signed, unsigned = (outputs(model, tiny, tmp_path, "disabled") for model in (content, twin))
+    assert np.array_equal(signed, unsigned)
+    types = {tensor.data_type for tensor in onnx.load_from_string(twin).graph.initializer}
+    assert onnx.TensorProto.UINT8 in types
+    assert onnx.TensorProto.INT8 not in types
+
+
+@NAMES
+@pytest.mark.parametrize("scheme", SAFE_WEIGHTS)
+def test_safe_weights_overflow_nowhere(name: str, scheme: str, tiny: Tiny, tmp_path: Path) -> None:
+    """Kernels that add in 16 bits would be off by far more than roundings."""
+    content = stored(name, scheme, tiny)
+    fused, plain = (outputs(content, tiny, tmp_path, mode) for mode in ("all", "disabled"))
+    assert np.abs(fused - plain).max() < 0.05
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="Arm's kernels never overflow")
+def test_sums_overflow_on_processors_without_dot_products() -> None:
+    assert overflows_here() == (not set(DOT_PRODUCTS) & set(read_environment().cpu_features))
+
+
+def test_zero_points_of_biases_are_left_out(tiny: Tiny) -> None:
+    model = onnx.load_from_string(stored("onnx-int8", "int8 per channel", tiny))
+    types = {tensor.name: tensor.data_type for tensor in model.graph.initializer}
+    biases = [
+        node
+        for node in model.graph.node
+        if node.op_type == "DequantizeLinear" and types.get(node.input[0]) == onnx.TensorProto.INT32
+    ]
+    assert [len(node.input) for node in biases] == [2, 2]
+    used = {name for node in model.graph.node for name in node.input}
+    assert used >= types.keys()

@@ -1,0 +1,128 @@
+"""Which of the ways to store weights is kept, and for which processors."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from export.convert import candidates
+from export.convert.candidates import Candidate, best_scheme_first
+from export.convert.make import Made
+from export.formats import FORMATS
+from export.manifest import EVERY_PROCESSOR, WeightScheme
+from export.runtimes.trial import first_outputs
+from export.settings import SAFE_WEIGHTS, SIGNED_WEIGHTS, WEIGHT_SCHEMES, ExportOptions
+from tests.export.conftest import Tiny
+
+pytestmark = pytest.mark.slow  # it trains or converts with TensorFlow
+
+DYNAMIC = FORMATS["onnx-dynamic"]
+
+
+def candidate(scheme: str, score: float, operator: str = "MatMulInteger") -> Candidate:
+    return Candidate(
+        method=None,
+        scheme=scheme,
+        content=b"",
+        run_as=b"",
+        score=score,
+        operators={operator: 1},
+    )
+
+
+@pytest.mark.parametrize(
+    ("scores", "operator", "kept"),
+    [
+        ((30.0, 34.0, 34.2, 34.3), "MatMulInteger", "int8 per channel"),
+        ((33.9, 34.0, 34.2, 34.3), "MatMulInteger", "int8 per tensor"),
+        ((33.9, 34.0, 34.2, 34.3), "ConvInteger", "uint8 per tensor"),
+        ((34.9, 34.0, 34.2, 34.3), "ConvInteger", "int8 per tensor"),
+        ((12.0, 13.0, 30.0, 31.0), "MatMulInteger", "uint8 per channel"),
+        ((-5.0, -5.2, -9.0, -9.0), "MatMulInteger", "int8 per tensor"),
+    ],
+)
+def test_the_cheapest_of_the_best_schemes_is_kept(
+    scores: tuple[float, ...], operator: str, kept: str
+) -> None:
+    schemes = (*SIGNED_WEIGHTS, *SAFE_WEIGHTS)
+    made = [candidate(*found, operator) for found in zip(schemes, scores, strict=False)]
+    first, *others = best_scheme_first(made)
+    assert first.scheme == kept
+    assert [x.score for x in others] == sorted((x.score for x in others), reverse=True)
+    assert best_scheme_first([]) == []
+
+
+@pytest.fixture
+def overflowing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A processor whose sums overflow, of signed weights of 8 bits, to noise."""
+    real = first_outputs
+
+    def noisy_outputs(
+        runtime: str, path: Path, inputs: Mapping[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        outputs = real(runtime, path, inputs)
+        signed = [x for x in stored(path) if x.dtype == np.int8]
+        if max((np.abs(x.astype(int)).max() for x in signed), default=0) > 64:
+            noise = np.random.RandomState(1).random_sample
+            outputs = {k: (v + noise(v.shape)).astype(np.float32) for k, v in outputs.items()}
+        return outputs
+
+    monkeypatch.setattr(candidates, "first_outputs", noisy_outputs)
+    monkeypatch.setattr(candidates, "overflows_here", lambda: True)
+
+
+def stored(path: Path) -> list[np.ndarray]:
+    return [onnx.numpy_helper.to_array(tensor) for tensor in onnx.load(path).graph.initializer]
+
+
+def made_for(target: str, tiny: Tiny, folder: Path) -> tuple[Made, WeightScheme]:
+    made = tiny.make(DYNAMIC, folder, ExportOptions(target_cpu=target))
+    found = made.weight_scheme
+    assert found is not None
+    assert list(found.candidates) == sorted(found.candidates, key=WEIGHT_SCHEMES[target].index)
+    assert found.target_cpu == target
+    kind = np.uint8 if found.scheme.startswith("uint8") else np.int8
+    assert {x.dtype.type for x in stored(made.path) if x.ndim == 2 and x.dtype != np.float32} == {
+        kind
+    }
+    return made, found
+
+
+@pytest.mark.usefixtures("overflowing")
+def test_where_sums_overflow_a_scheme_that_does_not_is_kept(tiny: Tiny, tmp_path: Path) -> None:
+    _, found = made_for("this", tiny, tmp_path)
+    assert found.scheme in SAFE_WEIGHTS
+    assert found.sums_overflow
+    assert found.holds_for == EVERY_PROCESSOR
+    assert max(found.candidates[x] for x in SIGNED_WEIGHTS) < found.candidates[found.scheme] - 10
+
+
+@pytest.mark.usefixtures("overflowing")
+def test_for_another_processor_that_is_kept_which_is_best_where_nothing_overflows(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(candidates, "EQUAL_DB", 5.0)  # less than noise, more than roundings
+    made, found = made_for("vnni", tiny, tmp_path)
+    assert found.scheme in SIGNED_WEIGHTS
+    assert found.holds_for.startswith("x86-64 with VNNI")
+    assert made.verification.failed == ()
+
+
+def test_for_any_processor_nothing_that_may_overflow_is_tried(tiny: Tiny, tmp_path: Path) -> None:
+    _, found = made_for("any", tiny, tmp_path)
+    assert set(found.candidates) == set(SAFE_WEIGHTS)
+    assert found.holds_for == EVERY_PROCESSOR
+
+
+def test_what_was_chosen_is_recorded(tiny: Tiny) -> None:
+    """Whichever it is on this processor."""
+    for name in ("onnx-dynamic", "onnx-int8"):
+        found = tiny.made(name).weight_scheme
+        assert found is not None
+        assert found.scheme in found.candidates
+        best = max(found.candidates.values())
+        assert found.candidates[found.scheme] >= best - candidates.EQUAL_DB
+    assert tiny.made("onnx-float32").weight_scheme is None
+    assert tiny.made("tflite-int8").weight_scheme is None
