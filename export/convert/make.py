@@ -161,7 +161,7 @@ def audit(
     if entry.family == "onnx":
         clipped = calibration.onnx_clipped_share(path, held_out)
     elif not entry.recipes:
-        twin = tflite.float_twin(source, settings.batch or 1)
+        twin = tflite.float_twin(source, entry, settings.batch or 1)
         clipped = calibration.tflite_clipped_share(twin, path, held_out)
     return Calibration(
         count=len(source.representative),

@@ -11,7 +11,7 @@ from keras.src.models.functional import Functional
 
 from export.convert.calibration import RepresentativeDataset, halves_difference
 from export.convert.inputs import Training
-from export.convert.tflite.rewrites import without_negations
+from export.convert.tflite.rewrites import saved_graph
 from export.model.loaded import SMALL_BATCH, LoadedModel, batch_size
 from export.model.rounding import rounded_otherwise
 from train.common.errors import ArtifactError, ToolkitError
@@ -27,7 +27,8 @@ class SourceModel:
         model: the model.
         inputs, outputs: its inputs and outputs.
         folder: a temporary folder for converters' intermediate files.
-        float_twins: calibrated float32 TFLite files by SavedModel, which integer ones are made of.
+        float_twins: calibrated float32 TFLite files, which integer ones are made of, by SavedModel
+            and type of the activations.
         extremes: the lowest and highest values of their activations, example by example.
         onnx_files: float32 ONNX files by batch, opset and whether loops are unrolled, likewise.
         pruned_weights: of fine-tuned copies, by sparsity and epochs; some are then clustered.
@@ -45,8 +46,8 @@ class SourceModel:
         self.model = model
         self.inputs, self.outputs = model.inputs, model.outputs
         self.folder = folder
-        self.float_twins: dict[Path, bytes] = {}
-        self.extremes: dict[Path, dict[str, tuple[np.ndarray, np.ndarray]]] = {}
+        self.float_twins: dict[tuple[Path, str], bytes] = {}
+        self.extremes: dict[bytes, dict[str, tuple[np.ndarray, np.ndarray]]] = {}
         self.onnx_files: dict[tuple[int | None, int | None, bool], Path] = {}
         self.pruned_weights: dict[tuple[float, int], list[np.ndarray]] = {}
         self._representative = representative
@@ -149,13 +150,20 @@ class SourceModel:
         unfrozen for a Keras 3 model: that succeeds, and the 3 kB file knows nothing. A fixed
         batch keeps SHAPE, STRIDED_SLICE and PACK out of the graph.
         """
-        unroll = for_integers and bool(self.model.recurrent)
-        if (batch, unroll) not in self._saved_models:
+        if for_integers and not self.model.recurrent:
+            common = self.saved_model(batch, for_integers=False)
+            if not saved_graph.contains(common, saved_graph.INEXACT):
+                return common
+        key = batch, for_integers
+        if key not in self._saved_models:
             folder = self.folder / f"saved_model-{len(self._saved_models)}"
+            unroll = for_integers and bool(self.model.recurrent)
             self.model.save(folder, batch, unroll=unroll, gates_apart=unroll)
-            without_negations(folder)
-            self._saved_models[batch, unroll] = folder
-        return self._saved_models[batch, unroll]
+            saved_graph.rewrite(folder, saved_graph.LACKING)
+            if for_integers:
+                saved_graph.rewrite(folder, saved_graph.INEXACT)
+            self._saved_models[key] = folder
+        return self._saved_models[key]
 
 
 def _layer_outputs(

@@ -10,6 +10,7 @@ from typing import Self
 
 from export.runtimes.runner import Runner, Values, load_error, pack, unpack
 from train.common.command.native_output import captured_native_output
+from train.common.errors import ArtifactError
 
 
 def is_published_here() -> bool:
@@ -42,5 +43,8 @@ class TFLMRunner(Runner):
     def _run(self, values: Values) -> Values:
         for index, value in enumerate(unpack(values)):
             self._interpreter.set_input(value, index)
-        self._interpreter.invoke()
+        try:
+            self._interpreter.invoke()
+        except RuntimeError as error:  # a kernel finds what it lacks only now
+            raise ArtifactError(f"TFLM cannot run {self._path}: {error}") from error
         return pack([self._interpreter.get_output(index) for index in range(len(self.outputs))])

@@ -17,6 +17,13 @@ from keras.src.models.functional import Functional
 from export.model.loaded import LoadedModel
 from train.common.errors import ToolkitError
 
+# Layers that do nothing at inference, and are left out of copies.
+DROPPED = frozenset(
+    {
+        *("Identity", "ActivityRegularization", "GaussianDropout", "GaussianNoise"),
+        *("AlphaDropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"),
+    }
+)
 # Keras 3 records the masks that layers hand on as arguments; tf-keras finds them again by itself.
 IGNORED_ARGUMENTS = ("training", "mask", "query_mask", "value_mask", "key_mask")
 
@@ -40,7 +47,8 @@ class Call:
         layer: the layer.
         args, kwargs: what it is given, nested, with tensors as leaves.
         outputs: what it returns, flattened.
-        folded: a batch normalization that is a part of it, if any.
+        folded: a batch normalization of its result that is a part of it, if any.
+        reads_folded: a batch normalization of what it reads that is a part of it, if any.
     """
 
     layer: Any
@@ -48,6 +56,7 @@ class Call:
     kwargs: Mapping[str, Any]
     outputs: tuple[Tensor, ...]
     folded: Any | None = None
+    reads_folded: Any | None = None
 
     @property
     def reads(self) -> list[Tensor]:

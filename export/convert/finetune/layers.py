@@ -9,7 +9,7 @@ from typing import Any
 
 import tf_keras
 
-from export.convert.finetune.graph import Call
+from export.convert.finetune.graph import DROPPED, Call
 from train.common.errors import ToolkitError
 
 REBUILT = frozenset(
@@ -27,13 +27,6 @@ REBUILT = frozenset(
         *("ZeroPadding1D", "ZeroPadding2D", "Cropping1D", "Cropping2D"),
         *("UpSampling1D", "UpSampling2D"),
         *("LSTM", "GRU", "SimpleRNN", "Bidirectional", "TimeDistributed"),
-    }
-)
-# Do nothing at inference.
-DROPPED = frozenset(
-    {
-        *("Identity", "ActivityRegularization", "GaussianDropout", "GaussianNoise"),
-        *("AlphaDropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"),
     }
 )
 RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN"})
@@ -71,7 +64,7 @@ def copy_layer(call: Call, name: str, value: Any) -> tuple[Any, ...]:
     if kind.startswith("SeparableConv"):
         return _separated(call, name)
     copied = _copied(layer, name, value)
-    if call.folded is not None:
+    if call.folded is not None or call.reads_folded is not None:
         copied.use_bias = True
     return (copied,)
 

@@ -102,7 +102,10 @@ def _first_different(graph: Graph, chains: Chains, inputs: list[tf.Tensor]) -> A
     """
     values: dict[Tensor, Any] = dict(zip(graph.inputs, inputs, strict=True))
     for call in graph.calls:
-        result = call.layer(*fill_in(call.args, values), **fill_in(dict(call.kwargs), values))
+        args, kwargs = fill_in(call.args, values), fill_in(dict(call.kwargs), values)
+        if call.reads_folded is not None:
+            args, kwargs = tf.nest.map_structure(call.reads_folded, (args, kwargs))
+        result = call.layer(*args, **kwargs)
         if call.folded is not None:
             result = call.folded(result)
         expected = tf.nest.flatten(result)

@@ -3,28 +3,30 @@
 Schemes: https://ai.google.dev/edge/litert/models/post_training_quantization
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python.convert import mlir_quantize
+from tensorflow.lite.python.optimize.calibrator import Calibrator, add_intermediate_tensors
+from tensorflow.lite.python.util import modify_model_io_type
 
 from export.convert.source import SourceModel
 from export.convert.tflite.flatbuffer import finish, has_loops, pack, unpack
 from export.convert.tflite.four_bits import narrow
 from export.convert.tflite.inputs_outputs import INTEGERS, take_out_shared
-from export.convert.tflite.ranges import example_extremes, with_percentiles
-from export.convert.tflite.rewrites import may_have_loops
+from export.convert.tflite.ranges import example_extremes, set_percentiles
+from export.convert.tflite.rewrites import saved_graph
+from export.convert.tflite.rewrites.float_file import drop_idle_limits, rewrite
+from export.convert.tflite.rewrites.unknown_kernels import hide, reveal
 from export.formats import Format
 from export.settings import Settings
 
-OPERATORS = {
-    "int8": tf.lite.OpsSet.TFLITE_BUILTINS_INT8,
-    "int16": tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,
-}
+NO_RENAMING: Mapping[str, str] = MappingProxyType({})
 
 
 def convert(entry: Format, settings: Settings, method: str | None, source: SourceModel) -> bytes:
@@ -39,82 +41,121 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
         method: how ranges come from the representative dataset; None where none is needed.
         source: the model.
     """
-    shared: Mapping[str, str] = {}
+    shared = NO_RENAMING
     if entry.recipes:
         from export.convert.finetune import fine_tune
 
-        content = _convert(entry, settings, source, fine_tune(source, entry.recipes, settings))
-    elif method is None:
-        saved_model = source.saved_model(settings.batch, for_integers=False)
-        content = _convert(entry, settings, source, saved_model)
+        saved_model = fine_tune(source, entry.recipes, settings)
+        saved_graph.rewrite(saved_model, saved_graph.LACKING | saved_graph.INEXACT)
     else:
-        content, shared = _calibrated(entry, settings, method, source)
+        saved_model = source.saved_model(settings.batch, for_integers=entry.calibrated)
+    if not entry.calibrated or "qat" in entry.recipes:
+        content = _converted(entry, settings, source, saved_model)
+    else:
+        content, shared = _quantized(entry, settings, method, source, saved_model)
     if entry.weights == "int4":
         content = narrow(content, settings.int8_shares[0])
     return _finished(content, source, settings.io_dtype, shared)
 
 
-def float_twin(source: SourceModel, batch: int | None) -> bytes:
-    """Returns the float32 file that integer files are quantized from, with the same tensors.
+def float_twin(source: SourceModel, entry: Format, batch: int | None) -> bytes:
+    """Returns the float32 file that an integer file is quantized from, with the same tensors.
 
     Its activations' ranges are their extremes over the representative dataset.
 
     Args:
         source: the model.
+        entry: the integer format.
         batch: the fixed batch size, or None for an open one.
+    """
+    saved_model = source.saved_model(batch, for_integers=True)
+    key = saved_model, entry.activations
+    if key not in source.float_twins:
+        source.float_twins[key] = _calibrated(saved_model, source, entry.activations, batch)
+    return source.float_twins[key]
+
+
+def _calibrated(
+    saved_model: Path, source: SourceModel, activations: str, batch: int | None
+) -> bytes:
+    """Returns a SavedModel as a float file that knows the ranges of its activations.
 
     Raises:
         ValueError: it has a loop; the calibrator would crash on it, and the process with it.
     """
-    saved_model = source.saved_model(batch, for_integers=True)
-    if saved_model not in source.float_twins:
-        if may_have_loops(saved_model) and has_loops(_converter(saved_model).convert()):
-            raise ValueError("it has a loop or a condition, which integer formats cannot hold")
-        converter = _integer_converter(saved_model, source, "int8", batch)
-        converter._experimental_calibrate_only = True
-        twin = _finished(converter.convert(), source, flatten=True)
-        source.float_twins[saved_model] = twin
-    return source.float_twins[saved_model]
+    content = _converter(saved_model).convert()
+    if has_loops(content):
+        raise ValueError("it has a loop or a condition, which integer formats cannot hold")
+    content = _finished(rewrite(content, activations), source, flatten=True)
+    calibrator = Calibrator(add_intermediate_tensors(content))
+    calibrated: bytes = calibrator.calibrate(partial(_examples, source, batch))
+    return calibrated
 
 
-def _calibrated(
-    entry: Format, settings: Settings, method: str, source: SourceModel
+def _examples(source: SourceModel, batch: int | None) -> Iterator[list[np.ndarray]]:
+    """Yields the calibration examples in the order of the inputs.
+
+    By name the calibrator would sort them by the numbers of the tensors.
+    """
+    for example in source.representative.each(batch):
+        yield [example[spec.name] for spec in source.inputs]
+
+
+def _quantized(
+    entry: Format, settings: Settings, method: str | None, source: SourceModel, saved_model: Path
 ) -> tuple[bytes, Mapping[str, str]]:
     """Returns the model quantized to integers, with ranges by a method.
 
     And the outputs that it lacks, with the inputs or outputs that they are.
     """
-    twin = float_twin(source, settings.batch)
-    saved_model = source.saved_model(settings.batch, for_integers=True)
-    if entry.activations == "int16":  # by an older quantizer, which calibrates by itself
-        return _convert(entry, settings, source, saved_model), {}
-    if method == "percentile":
-        inputs = source.representative.inputs
-        if saved_model not in source.extremes:
-            source.extremes[saved_model] = example_extremes(twin, inputs)
-        twin = with_percentiles(twin, source.extremes[saved_model], inputs)
+    if entry.recipes:
+        twin = _calibrated(saved_model, source, entry.activations, settings.batch)
+    else:
+        twin = float_twin(source, entry, settings.batch)
     tree = unpack(twin)
     shared = take_out_shared(tree, [spec.name for spec in source.outputs])
     if len(shared) == len(source.outputs):
-        return twin, {}  # it computes nothing
-    dtype = tf.as_dtype(settings.io_dtype)
-    content: bytes = pack(tree, len(twin)) if shared else twin
-    content = mlir_quantize(content, input_data_type=dtype, output_data_type=dtype)
-    return content, shared
+        return twin, NO_RENAMING  # it computes nothing
+    if method == "percentile":
+        inputs = source.representative.inputs
+        if twin not in source.extremes:
+            source.extremes[twin] = example_extremes(twin, inputs)
+        set_percentiles(tree, source.extremes[twin], inputs)
+    drop_idle_limits(tree)
+    hide(tree)
+    content, dtype = pack(tree, len(twin)), tf.as_dtype(settings.io_dtype)
+    if entry.activations == "int16":  # by an older quantizer, which calibrates by itself
+        content = Calibrator(add_intermediate_tensors(content)).calibrate_and_quantize(
+            partial(_examples, source, settings.batch),
+            dtype,
+            dtype,
+            allow_float=False,
+            activations_type=tf.int16,
+            bias_type=tf.int64,
+        )
+        content = modify_model_io_type(content, dtype, dtype)
+    else:
+        content = mlir_quantize(
+            content,
+            disable_per_channel="clustered" in entry.recipes,
+            input_data_type=dtype,
+            output_data_type=dtype,
+        )
+    return reveal(content), shared
 
 
-def _convert(entry: Format, settings: Settings, source: SourceModel, saved_model: Path) -> bytes:
-    if entry.activations in OPERATORS:
-        converter = _integer_converter(saved_model, source, entry.activations, settings.batch)
+def _converted(entry: Format, settings: Settings, source: SourceModel, saved_model: Path) -> bytes:
+    """Returns a SavedModel that needs no calibration, or was trained with its ranges."""
+    converter = _converter(saved_model)
+    if entry.weights != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if entry.weights == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if entry.calibrated:
+        converter.representative_dataset = partial(source.representative.each, settings.batch)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = tf.as_dtype(settings.io_dtype)
         converter.inference_output_type = tf.as_dtype(settings.io_dtype)
-    else:
-        converter = _converter(saved_model)
-        if entry.weights != "float32":
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        if entry.weights == "float16":
-            converter.target_spec.supported_types = [tf.float16]
-    converter._experimental_disable_per_channel = "clustered" in entry.recipes
     content: bytes = converter.convert()
     return content
 
@@ -123,21 +164,11 @@ def _converter(saved_model: Path) -> Any:
     return tf.lite.TFLiteConverter.from_saved_model(str(saved_model))
 
 
-def _integer_converter(
-    saved_model: Path, source: SourceModel, activations: str, batch: int | None
-) -> Any:
-    converter = _converter(saved_model)
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = partial(source.representative.each, batch)
-    converter.target_spec.supported_ops = [OPERATORS[activations]]
-    return converter
-
-
 def _finished(
     content: bytes,
     source: SourceModel,
     dtype: str = "float32",
-    shared: Mapping[str, str] = MappingProxyType({}),
+    shared: Mapping[str, str] = NO_RENAMING,
     *,
     flatten: bool = False,
 ) -> bytes:

@@ -74,10 +74,21 @@ def pack(tree: Any, size_bytes: int) -> bytes:
     """
     for buffer in tree.buffers:
         buffer.__class__ = AlignedBuffer
+    _drop_unread_codes(tree)
     # A builder that is full doubles, and what it hands out is a copy: twice the weights in memory.
     builder = SharingBuilder(size_bytes + size_bytes // ALIGNMENT_SHARE + ALIGNMENT_MOST)
     builder.Finish(tree.Pack(builder), file_identifier=FILE_IDENTIFIER)
     return bytes(memoryview(builder.Bytes)[builder.Head() :])
+
+
+def _drop_unread_codes(tree: Any) -> None:
+    """Removes operator codes that no operator has any more; interpreters look for their kernels."""
+    operators = [operator for part in tree.subgraphs for operator in part.operators]
+    used = sorted({operator.opcodeIndex for operator in operators})
+    places = {old: new for new, old in enumerate(used)}
+    tree.operatorCodes = [tree.operatorCodes[old] for old in used]
+    for operator in operators:
+        operator.opcodeIndex = places[operator.opcodeIndex]
 
 
 def finish(

@@ -5,11 +5,11 @@ over all examples. Those of single examples tell more: one odd example widens a 
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from export.convert.calibration import tflite_values
-from export.convert.tflite.flatbuffer import pack, unpack
 
 CLIPPED_PERCENT = 1.0  # of the examples, on each side
 
@@ -35,26 +35,24 @@ def example_extremes(
     return {name: (lows, highs) for name, (lows, highs) in both.items()}
 
 
-def with_percentiles(
-    calibrated: bytes,
+def set_percentiles(
+    tree: Any,
     extremes: Mapping[str, tuple[np.ndarray, np.ndarray]],
     inputs: Mapping[str, np.ndarray],
-) -> bytes:
-    """Returns a calibrated float model whose ranges leave out the odd examples.
+) -> None:
+    """Has the ranges of a calibrated float model leave out the odd examples.
 
     All but a hundredth of the examples stay within a range, on each side. The inputs keep the
     extremes over all examples: what a caller gives is not to be clipped.
 
     Args:
-        calibrated: the model, with the extremes over all examples as its tensors' ranges.
+        tree: the model, with the extremes over all examples as its tensors' ranges.
         extremes: as `example_extremes` returns them.
         inputs: the model's inputs, by name.
     """
-    tree = unpack(calibrated)
     for tensor in tree.subgraphs[0].tensors:
         name, found = tensor.name.decode(), tensor.quantization
         if name in extremes and name not in inputs and found is not None and found.min is not None:
             lows, highs = extremes[name]
             found.min = np.percentile(lows, [CLIPPED_PERCENT]).astype(np.float32)
             found.max = np.percentile(highs, [100 - CLIPPED_PERCENT]).astype(np.float32)
-    return pack(tree, len(calibrated))

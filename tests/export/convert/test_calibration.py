@@ -10,6 +10,7 @@ from export.convert.calibration import (
     tflite_values,
 )
 from export.convert.tflite import converter as tflite
+from export.formats import FORMATS
 from export.manifest import Calibration, Manifest
 from export.pipeline import summary
 from tests.examples import MANIFEST
@@ -45,7 +46,7 @@ def test_clipped_values_are_counted_beyond_half_a_step() -> None:
 def test_every_activation_of_a_quantized_file_is_found_in_its_twin(tiny: Tiny) -> None:
     ranges = tflite_ranges(tiny.made("tflite-int8").path)
     some = {name: found[:20] for name, found in tiny.expected.inputs.items()}
-    examples = list(tflite_values(tflite.float_twin(tiny.source, 1), some))
+    examples = list(tflite_values(tflite.float_twin(tiny.source, FORMATS["tflite-int8"], 1), some))
     assert len(examples) == 20
     values = {name: np.concatenate([found[name] for found in examples]) for name in examples[0]}
     assert len(values) == 5  # image, flattened, hidden, logits, probabilities

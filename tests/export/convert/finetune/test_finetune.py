@@ -12,7 +12,13 @@ from keras import layers
 from export.convert.finetune.rebuild import rebuild
 from export.model.load import load_model
 from export.model.request import ModelRequest
-from tests.export.convert.finetune.finetune_models import ALL, inputs_of, loaded, residual
+from tests.export.convert.finetune.finetune_models import (
+    ALL,
+    inputs_of,
+    loaded,
+    residual,
+    with_statistics,
+)
 from train.common.errors import ToolkitError
 
 pytestmark = pytest.mark.slow  # it trains or converts with TensorFlow
@@ -49,6 +55,39 @@ def test_batch_normalization_is_folded_where_it_can_be() -> None:
     assert kinds.count("DepthwiseConv2D") == 1  # of the separable convolution
     assert "Sequential" not in kinds
     assert "SpatialDropout2D" not in kinds
+
+
+def test_batch_normalization_is_folded_forwards_where_nothing_else_is_before_it() -> None:
+    x = image = keras.Input((9, 9, 2), name="image")
+    x = layers.BatchNormalization()(x)  # of the inputs
+    x = layers.BatchNormalization()(layers.Conv2D(4, 2, use_bias=False, activation="relu")(x))
+    x = layers.DepthwiseConv2D(2, depth_multiplier=2, activation="relu")(layers.Dropout(0.2)(x))
+    x = layers.Flatten()(layers.BatchNormalization()(x))  # whose axis the next layer does not have
+    x = layers.BatchNormalization()(layers.Dense(8, activation="relu")(x))
+    x = layers.Dropout(0.1)(layers.SpatialDropout1D(0.1)(layers.Reshape((2, 4))(x)))
+    x = layers.BatchNormalization()(layers.Dense(5, activation="tanh")(x))
+    x = layers.BatchNormalization()(layers.Dense(4)(layers.GaussianNoise(0.1)(x)))
+    model = with_statistics(keras.Model(image, layers.Dense(3)(layers.Flatten()(x))))
+    copy = rebuilt(model)
+    assert_same(model, copy)
+    kept = [each for each in copy.layers if isinstance(each, tf_keras.layers.BatchNormalization)]
+    assert [each.output.shape[1:] for each in kept] == [(7, 7, 8), (8,)]
+
+
+@pytest.mark.parametrize("reader", ["padded", "shared", "other", "output"])
+def test_batch_normalization_is_not_folded_into_what_would_compute_otherwise(reader: str) -> None:
+    image = keras.Input((6, 6, 2), name="image")
+    x = layers.BatchNormalization()(layers.ReLU()(image))
+    convolution = layers.Conv2D(3, 2, padding="same" if reader == "padded" else "valid")
+    outputs = [convolution(x)]
+    if reader == "shared":
+        outputs.append(convolution(image))
+    if reader == "other":
+        outputs.append(layers.Flatten()(x))
+    model = with_statistics(keras.Model(image, [*outputs, x] if reader == "output" else outputs))
+    copy = rebuilt(model)
+    assert any(isinstance(layer, tf_keras.layers.BatchNormalization) for layer in copy.layers)
+    assert_same(model, copy)
 
 
 def test_what_others_read_is_not_folded_into() -> None:

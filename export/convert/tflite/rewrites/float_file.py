@@ -1,0 +1,342 @@
+"""Rewrites operators of a float `.tflite` file that its quantizer would leave in float.
+
+One of them in a network, and it needs float arithmetic. What replaces it computes the same and has
+integer kernels. After conversion, because the converter recognizes GELU by a negation or a power.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from export.convert.tflite.flatbuffer import pack, unpack
+
+CODES = schema.BuiltinOperator
+FLOAT32, BOOL = schema.TensorType.FLOAT32, schema.TensorType.BOOL
+OPTIONS = {
+    CODES.ADD: schema.AddOptionsT,
+    CODES.DIV: schema.DivOptionsT,
+    CODES.MEAN: schema.ReducerOptionsT,
+    CODES.MUL: schema.MulOptionsT,
+    CODES.EXP: schema.ExpOptionsT,
+    CODES.RELU: None,
+    CODES.RELU6: None,
+    CODES.SELECT_V2: schema.SelectV2OptionsT,
+    CODES.SLICE: schema.SliceOptionsT,
+    CODES.SQRT: None,
+    CODES.SUB: schema.SubOptionsT,
+}
+MOST_FACTORS = 4  # of a power that becomes a product
+
+
+class Editor:
+    """Makes operators and tensors of a model's first subgraph."""
+
+    def __init__(self, tree: Any) -> None:
+        self.tree = tree
+        self.graph = tree.subgraphs[0]
+
+    def made(self, code: int, inputs: list[int], like: int) -> tuple[Any, int]:
+        """Returns a new operator, and its result: a tensor like another."""
+        model = self.graph.tensors[like]
+        tensor = schema.TensorT()
+        tensor.shape, tensor.shapeSignature = model.shape, model.shapeSignature
+        tensor.type = model.type
+        tensor.name = f"{model.name.decode()}/{len(self.graph.tensors)}".encode()
+        tensor.buffer = 0
+        self.graph.tensors.append(tensor)
+        result = len(self.graph.tensors) - 1
+        return self.operator(code, inputs, result), result
+
+    def operator(self, code: int, inputs: list[int], output: int) -> Any:
+        """Returns a new operator that writes a tensor there is."""
+        made = schema.OperatorT()
+        made.opcodeIndex = self._code(code)
+        made.inputs = np.asarray(inputs, np.int32)
+        made.outputs = np.asarray([output], np.int32)
+        options = OPTIONS[code]
+        if options is not None:
+            made.builtinOptions = options()
+            name = options.__name__.removesuffix("T")
+            made.builtinOptionsType = getattr(schema.BuiltinOptions, name)
+        return made
+
+    def constant(self, values: Any, dtype: type = np.float32) -> int:
+        """Returns a new stored tensor."""
+        array: np.ndarray = np.asarray(values, dtype)
+        buffer = schema.BufferT()
+        buffer.data = np.frombuffer(array.tobytes(), np.uint8)
+        self.tree.buffers.append(buffer)
+        tensor = schema.TensorT()
+        tensor.shape = np.asarray(array.shape, np.int32)
+        tensor.type = FLOAT32 if dtype is np.float32 else schema.TensorType.INT32
+        tensor.name = f"constant/{len(self.graph.tensors)}".encode()
+        tensor.buffer = len(self.tree.buffers) - 1
+        self.graph.tensors.append(tensor)
+        return len(self.graph.tensors) - 1
+
+    def stored(self, index: int) -> np.ndarray | None:
+        """Returns the numbers of a stored float tensor; None if it is computed."""
+        tensor = self.graph.tensors[index]
+        data = self.tree.buffers[tensor.buffer].data
+        if tensor.type not in (FLOAT32, schema.TensorType.INT32) or data is None or not len(data):
+            return None
+        kind = np.float32 if tensor.type == FLOAT32 else np.int32
+        return np.asarray(data, np.uint8).view(kind)
+
+    def _code(self, code: int) -> int:
+        for number, known in enumerate(self.tree.operatorCodes):
+            if known.builtinCode == code:
+                return number
+        made = schema.OperatorCodeT()
+        made.builtinCode, made.deprecatedBuiltinCode = code, min(code, 127)
+        made.version = 1
+        self.tree.operatorCodes.append(made)
+        return len(self.tree.operatorCodes) - 1
+
+
+Rewrite = Callable[[Editor, Any], list[Any] | None]
+
+
+def rewrite(model: bytes, activations: str) -> bytes:
+    """Returns a float model without operators that the quantizer to `int8` or `int16` lacks.
+
+    As far as there are others for them; else as it is.
+    """
+    tree = unpack(model)
+    graph, table = tree.subgraphs[0], REWRITES[activations]
+    edit, operators, changed = Editor(tree), [], False
+    for operator in graph.operators:
+        rewrite = table.get(tree.operatorCodes[operator.opcodeIndex].builtinCode)
+        others = None if rewrite is None else rewrite(edit, operator)
+        changed |= others is not None
+        operators += [operator] if others is None else others
+    if not changed:
+        return model
+    graph.operators = operators
+    return pack(tree, len(model))
+
+
+def drop_idle_limits(tree: Any) -> None:
+    """Drops minimums and maximums with a number that no value of a calibrated model reaches.
+
+    In integers they do nothing, as the values' range ends before. The quantizer to int16 gives both
+    one scale, and 10¹² beside values of 0…1, as Keras writes a normalization, leaves none of those.
+    """
+    edit = Editor(tree)
+    graph = tree.subgraphs[0]
+    kept = []
+    for operator in graph.operators:
+        code = tree.operatorCodes[operator.opcodeIndex].builtinCode
+        if code in (CODES.MINIMUM, CODES.MAXIMUM) and _is_idle(edit, operator, code):
+            x, out = int(operator.inputs[0]), int(operator.outputs[0])
+            for reader in graph.operators:
+                reader.inputs = np.where(reader.inputs == out, x, reader.inputs)
+        else:
+            kept.append(operator)
+    graph.operators = kept
+
+
+def _is_idle(edit: Editor, operator: Any, code: int) -> bool:
+    x, y = map(int, operator.inputs)
+    limit, found = edit.stored(y), edit.graph.tensors[x].quantization
+    if limit is None or limit.size != 1 or found is None or found.max is None:
+        return False
+    idle = found.max[0] <= limit[0] if code == CODES.MINIMUM else found.min[0] >= limit[0]
+    return bool(idle) and int(operator.outputs[0]) not in edit.graph.outputs
+
+
+def _is_float(edit: Editor, operator: Any) -> bool:
+    return bool(edit.graph.tensors[operator.outputs[0]].type == FLOAT32)
+
+
+def _negation(edit: Editor, operator: Any) -> list[Any] | None:
+    """-x = x · -1."""
+    if not _is_float(edit, operator):
+        return None
+    inputs = [operator.inputs[0], edit.constant(-1)]
+    return [edit.operator(CODES.MUL, inputs, operator.outputs[0])]
+
+
+def _square(edit: Editor, operator: Any) -> list[Any] | None:
+    """x² = x · x."""
+    if not _is_float(edit, operator):
+        return None
+    (x,) = operator.inputs
+    return [edit.operator(CODES.MUL, [x, x], operator.outputs[0])]
+
+
+def _power(edit: Editor, operator: Any) -> list[Any] | None:
+    """xⁿ = x · x · …, n being ±½, ±1, ±1½ and so on: with a square root, or divided by it."""
+    x, exponent = operator.inputs
+    exponents = edit.stored(exponent)
+    if not _is_float(edit, operator) or exponents is None or np.ptp(exponents):
+        return None
+    sizes = [list(edit.graph.tensors[index].shape) for index in (x, operator.outputs[0])]
+    halves = 2 * abs(float(exponents.flat[0])) if sizes[0] == sizes[1] else 0
+    if halves != int(halves) or not 1 <= halves <= 2 * MOST_FACTORS:
+        return None
+    made, factors, power, rest = [], [], x, int(halves) // 2
+    while rest:
+        if rest % 2:
+            factors.append(power)
+        rest //= 2
+        if rest:
+            step, power = edit.made(CODES.MUL, [power, power], like=x)
+            made.append(step)
+    if halves % 2:
+        step, root = edit.made(CODES.SQRT, [x], like=x)
+        made.append(step)
+        factors.append(root)
+    product, *others = factors
+    for factor in others:
+        step, product = edit.made(CODES.MUL, [product, factor], like=x)
+        made.append(step)
+    if float(exponents.flat[0]) < 0:
+        made.append(edit.operator(CODES.DIV, [edit.constant(1), product], operator.outputs[0]))
+    elif made:
+        made[-1].outputs = operator.outputs
+    else:
+        made.append(edit.operator(CODES.MUL, [x, edit.constant(1)], operator.outputs[0]))
+    return made
+
+
+def _cast(edit: Editor, operator: Any) -> list[Any] | None:
+    """A truth value as a number: 1 or 0, chosen by it."""
+    (x,) = operator.inputs
+    if not _is_float(edit, operator) or edit.graph.tensors[x].type != BOOL:
+        return None
+    inputs = [x, edit.constant(1), edit.constant(0)]
+    return [edit.operator(CODES.SELECT_V2, inputs, operator.outputs[0])]
+
+
+def _split(edit: Editor, operator: Any) -> list[Any] | None:
+    """Slices, if some parts of what is split are not read: the quantizer leaves these in float."""
+    read = {int(index) for each in edit.graph.operators for index in each.inputs}
+    read |= {int(index) for index in edit.graph.outputs}
+    if not _is_float(edit, operator) or all(int(index) in read for index in operator.outputs):
+        return None
+    axis, x = operator.inputs
+    found = edit.stored(axis)
+    if found is None:
+        return None
+    return list(_slices(edit, operator, x, int(found.flat[0]), read))
+
+
+def _slices(edit: Editor, operator: Any, x: int, axis: int, read: set[int]) -> Iterator[Any]:
+    rank = len(edit.graph.tensors[x].shape)
+    begin, size = np.zeros(rank, np.int32), np.full(rank, -1, np.int32)
+    for index in operator.outputs:
+        size[axis] = edit.graph.tensors[index].shape[axis]
+        if int(index) in read:
+            inputs = [x, edit.constant(begin, np.int32), edit.constant(size, np.int32)]
+            yield edit.operator(CODES.SLICE, inputs, index)
+        begin[axis] += size[axis]
+
+
+def _squared_difference(edit: Editor, operator: Any) -> list[Any] | None:
+    """(x - y)² = (x - y) · (x - y)."""
+    difference, result = edit.made(CODES.SUB, list(operator.inputs), like=operator.outputs[0])
+    return [difference, edit.operator(CODES.MUL, [result, result], operator.outputs[0])]
+
+
+def _hard_swish(edit: Editor, operator: Any) -> list[Any] | None:
+    """Hard swish is x · min(max(x + 3, 0), 6) / 6."""
+    (x,) = operator.inputs
+    shift, shifted = edit.made(CODES.ADD, [x, edit.constant(3)], like=x)
+    limit, limited = edit.made(CODES.RELU6, [shifted], like=x)
+    scale, scaled = edit.made(CODES.MUL, [limited, edit.constant(1 / 6)], like=x)
+    return [shift, limit, scale, edit.operator(CODES.MUL, [x, scaled], operator.outputs[0])]
+
+
+def _prelu(edit: Editor, operator: Any) -> list[Any] | None:
+    """max(x, 0) - α · max(-x, 0)."""
+    x, alpha = operator.inputs
+    slopes = edit.stored(alpha)
+    if slopes is None:
+        return None
+    shape = edit.graph.tensors[alpha].shape
+    first, positive = edit.made(CODES.RELU, [x], like=x)
+    second, turned = edit.made(CODES.MUL, [x, edit.constant(-1)], like=x)
+    third, negative = edit.made(CODES.RELU, [turned], like=x)
+    slope = edit.constant(-slopes.reshape(shape))
+    fourth, sloped = edit.made(CODES.MUL, [negative, slope], like=x)
+    last = edit.operator(CODES.ADD, [positive, sloped], operator.outputs[0])
+    return [first, second, third, fourth, last]
+
+
+def _elu(edit: Editor, operator: Any) -> list[Any] | None:
+    """ELU is max(x, 0) + e^min(x, 0) - 1, min(x, 0) being -max(-x, 0)."""
+    (x,) = operator.inputs
+    minus = edit.constant(-1)
+    first, turned = edit.made(CODES.MUL, [x, minus], like=x)
+    second, negative = edit.made(CODES.RELU, [turned], like=x)
+    third, lowest = edit.made(CODES.MUL, [negative, minus], like=x)
+    fourth, power = edit.made(CODES.EXP, [lowest], like=x)
+    fifth, below = edit.made(CODES.ADD, [power, minus], like=x)
+    sixth, above = edit.made(CODES.RELU, [x], like=x)
+    last = edit.operator(CODES.ADD, [above, below], operator.outputs[0])
+    return [first, second, third, fourth, fifth, sixth, last]
+
+
+def _minimum(edit: Editor, operator: Any) -> list[Any] | None:
+    """min(x, y) = x - max(x - y, 0), if others read x: the quantizer gives all three one scale."""
+    return _limit(edit, operator, turned=False)
+
+
+def _maximum(edit: Editor, operator: Any) -> list[Any] | None:
+    """max(x, y) = x + max(y - x, 0), likewise."""
+    return _limit(edit, operator, turned=True)
+
+
+def _limit(edit: Editor, operator: Any, *, turned: bool) -> list[Any] | None:
+    x, y = map(int, operator.inputs)
+    if edit.stored(x) is not None:
+        x, y = y, x
+    readers = [each for each in edit.graph.operators if x in each.inputs]
+    if not _is_float(edit, operator) or (len(readers) == 1 and x not in edit.graph.outputs):
+        return None
+    out, limit = operator.outputs[0], edit.stored(y)
+    if limit is not None and not turned and not limit.any():  # 16 bits have no scale for a zero
+        difference, beyond = edit.made(CODES.RELU, [x], like=out)
+    else:
+        difference, beyond = edit.made(CODES.SUB, [y, x] if turned else [x, y], like=out)
+        difference.builtinOptions.fusedActivationFunction = schema.ActivationFunctionType.RELU
+    return [difference, edit.operator(CODES.ADD if turned else CODES.SUB, [x, beyond], out)]
+
+
+def _sum(edit: Editor, operator: Any) -> list[Any] | None:
+    """The mean times the count: LiteRT's sum of 16-bit numbers keeps too few digits."""
+    x, axes = operator.inputs
+    sizes, found = edit.graph.tensors[x].shape, edit.stored(axes)
+    if not _is_float(edit, operator) or found is None:
+        return None
+    count = int(np.prod([sizes[axis] for axis in found]))
+    mean, result = edit.made(CODES.MEAN, [x, axes], like=operator.outputs[0])
+    mean.builtinOptions, mean.builtinOptionsType = (
+        operator.builtinOptions,
+        operator.builtinOptionsType,
+    )
+    return [mean, edit.operator(CODES.MUL, [result, edit.constant(count)], operator.outputs[0])]
+
+
+OF_BOTH: dict[int, Rewrite] = {
+    CODES.MAXIMUM: _maximum,
+    CODES.MINIMUM: _minimum,
+    CODES.NEG: _negation,
+    CODES.POW: _power,
+    CODES.SPLIT: _split,
+    CODES.SQUARE: _square,
+}
+REWRITES: dict[str, dict[int, Rewrite]] = {
+    "int8": {**OF_BOTH, CODES.CAST: _cast},
+    "int16": {
+        **OF_BOTH,
+        CODES.ELU: _elu,
+        CODES.HARD_SWISH: _hard_swish,
+        CODES.PRELU: _prelu,
+        CODES.SQUARED_DIFFERENCE: _squared_difference,
+        CODES.SUM: _sum,
+    },
+}
