@@ -10,6 +10,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 HEAVY = {
     "export.convert.tflite.flatbuffer",
     "export.convert.tflite.inputs_outputs",
+    "export.convert.tflite.pixels",
     "export.convert.onnx.arrange",
     "export.convert.onnx.canonical",
     "export.convert.onnx.converter",

@@ -142,7 +142,10 @@ def _format_checker(path: Path) -> Observation:
 def _check_tensors(
     side: str, found: tuple[TensorSpec, ...], expected: tuple[TensorSpec, ...], settings: Settings
 ) -> list[Check]:
-    """Checks names, shapes and dtypes; what is not float, such as token ids, stays as it is."""
+    """Checks names, shapes and dtypes; what is not float, such as token ids, stays as it is.
+
+    A scale of 1 with zero at 0 leaves integers what they are.
+    """
     by_name = {spec.name: spec for spec in found}
     checks = []
     for spec in expected:
@@ -151,12 +154,15 @@ def _check_tensors(
         quantized = spec.is_float and settings.io_dtype != "float32"
         given = by_name.get(spec.name)
         matches = given is not None and (given.shape, given.dtype) == (asked.shape, asked.dtype)
+        has_scale = given is not None and given.scale is not None
+        if given is not None and not spec.is_float and (given.scale, given.zero_point) == (1, 0):
+            has_scale = False
         checks.append(
             Check(
                 name=side if len(expected) == 1 else f"{side}:{spec.name}",
                 value=", ".join(map(str, found)) if given is None else str(given),
                 limit=f"{asked}{' with scale' if quantized else ''}",
-                passed=matches and (given is not None and given.scale is not None) == quantized,
+                passed=matches and has_scale == quantized,
             )
         )
     return checks

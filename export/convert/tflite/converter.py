@@ -19,6 +19,7 @@ from export.convert.source import SourceModel
 from export.convert.tflite.flatbuffer import finish, has_loops, pack, unpack
 from export.convert.tflite.four_bits import narrow
 from export.convert.tflite.inputs_outputs import INTEGERS, take_out_shared
+from export.convert.tflite.pixels import take_out_casts
 from export.convert.tflite.ranges import example_extremes, set_percentiles
 from export.convert.tflite.rewrites import saved_graph
 from export.convert.tflite.rewrites.float_file import drop_idle_limits, rewrite
@@ -41,7 +42,7 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
         method: how ranges come from the representative dataset; None where none is needed.
         source: the model.
     """
-    shared = NO_RENAMING
+    taken: dict[str, Any] = {}
     if entry.recipes:
         from export.convert.finetune import fine_tune
 
@@ -52,10 +53,10 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
     if not entry.calibrated or "qat" in entry.recipes:
         content = _converted(entry, settings, source, saved_model)
     else:
-        content, shared = _quantized(entry, settings, method, source, saved_model)
+        content, taken = _quantized(entry, settings, method, source, saved_model)
     if entry.weights == "int4":
         content = narrow(content, settings.int8_shares[0])
-    return _finished(content, source, settings.io_dtype, shared)
+    return _finished(content, source, settings.io_dtype, **taken)
 
 
 def float_twin(source: SourceModel, entry: Format, batch: int | None) -> bytes:
@@ -103,10 +104,10 @@ def _examples(source: SourceModel, batch: int | None) -> Iterator[list[np.ndarra
 
 def _quantized(
     entry: Format, settings: Settings, method: str | None, source: SourceModel, saved_model: Path
-) -> tuple[bytes, Mapping[str, str]]:
+) -> tuple[bytes, dict[str, Any]]:
     """Returns the model quantized to integers, with ranges by a method.
 
-    And the outputs that it lacks, with the inputs or outputs that they are.
+    And what was taken out before, for `finish` to give back.
     """
     if entry.recipes:
         twin = _calibrated(saved_model, source, entry.activations, settings.batch)
@@ -115,12 +116,13 @@ def _quantized(
     tree = unpack(twin)
     shared = take_out_shared(tree, [spec.name for spec in source.outputs])
     if len(shared) == len(source.outputs):
-        return twin, NO_RENAMING  # it computes nothing
+        return twin, {}  # it computes nothing
     if method == "percentile":
         inputs = source.representative.inputs
         if twin not in source.extremes:
             source.extremes[twin] = example_extremes(twin, inputs)
         set_percentiles(tree, source.extremes[twin], inputs)
+    pixels = take_out_casts(tree) if entry.activations == "int8" else ()
     drop_idle_limits(tree)
     hide(tree)
     content, dtype = pack(tree, len(twin)), tf.as_dtype(settings.io_dtype)
@@ -141,7 +143,7 @@ def _quantized(
             input_data_type=dtype,
             output_data_type=dtype,
         )
-    return reveal(content), shared
+    return reveal(content), {"shared": shared, "pixels": pixels}
 
 
 def _converted(entry: Format, settings: Settings, source: SourceModel, saved_model: Path) -> bytes:
@@ -168,9 +170,10 @@ def _finished(
     content: bytes,
     source: SourceModel,
     dtype: str = "float32",
-    shared: Mapping[str, str] = NO_RENAMING,
     *,
     flatten: bool = False,
+    shared: Mapping[str, str] = NO_RENAMING,
+    pixels: tuple[str, ...] = (),
 ) -> bytes:
     ranges = None
     if dtype in INTEGERS:
@@ -182,6 +185,7 @@ def _finished(
         outputs=[spec.name for spec in source.outputs],
         flatten=flatten,
         shared=shared,
+        pixels=pixels,
         dtype=dtype,
         ranges=ranges,
     )

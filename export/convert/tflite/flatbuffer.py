@@ -10,6 +10,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from export.convert.tflite.inputs_outputs import arrange, quantize_idle, separate
+from export.convert.tflite.pixels import give_back_bytes
 
 FILE_IDENTIFIER = b"TFL3"
 ALIGNMENT_SHARE, ALIGNMENT_MOST = 16, 1 << 16  # room for it: a share of the file, and some bytes
@@ -98,6 +99,7 @@ def finish(
     outputs: Sequence[str],
     flatten: bool = False,
     shared: Mapping[str, str] = MappingProxyType({}),
+    pixels: tuple[str, ...] = (),
     dtype: str = "float32",
     ranges: Mapping[str, tuple[float, float]] | None = None,
 ) -> bytes:
@@ -113,6 +115,7 @@ def finish(
         flatten: whether it is to be quantized: a needless flattening stays, and outputs that are
             inputs, or given twice, get no tensors of their own yet.
         shared: outputs that were taken out, and the inputs or outputs that they are.
+        pixels: inputs of bytes from which what makes them real numbers was taken out.
         dtype: of real inputs and outputs.
         ranges: lowest and highest value of each input, where that is an integer type.
     """
@@ -121,6 +124,7 @@ def finish(
     arrange(tree, inputs, outputs, shared)
     if ranges is not None:
         quantize_idle(tree, dtype, ranges)
+    give_back_bytes(tree, pixels)
     if not flatten:
         separate(tree, outputs)
     kept = {*map(int, graph.inputs), *map(int, graph.outputs)}

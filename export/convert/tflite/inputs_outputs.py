@@ -160,7 +160,7 @@ def _copied(tree: Any, index: int) -> int:
     place = len(graph.tensors) - 1
     options = schema.ReshapeOptionsT(newShape=shape)
     operator = schema.OperatorT(
-        opcodeIndex=_operator_code(tree),
+        opcodeIndex=operator_code(tree, RESHAPE),
         inputs=np.asarray([index, place - 1], np.int32),
         outputs=np.asarray([place], np.int32),
         builtinOptionsType=schema.BuiltinOptions.ReshapeOptions,
@@ -170,12 +170,13 @@ def _copied(tree: Any, index: int) -> int:
     return place
 
 
-def _operator_code(tree: Any) -> int:
+def operator_code(tree: Any, operator: int) -> int:
+    """Returns the number of an operator of the schema in a model, added where it has none."""
     for number, code in enumerate(tree.operatorCodes):
-        if code.builtinCode == RESHAPE:
+        if code.builtinCode == operator:
             return number
     tree.operatorCodes.append(
-        schema.OperatorCodeT(builtinCode=RESHAPE, deprecatedBuiltinCode=RESHAPE, version=1)
+        schema.OperatorCodeT(builtinCode=operator, deprecatedBuiltinCode=operator, version=1)
     )
     return len(tree.operatorCodes) - 1
 

@@ -42,8 +42,12 @@ def everything() -> keras.Model:
 def loaded_job(model: keras.Model, folder: Path) -> LoadedJob:
     random = np.random.RandomState(1)
     model.save(folder / "model.keras")
-    shapes = {tensor.name: (120, tensor.shape[1]) for tensor in model.inputs}
-    arrays = {name: random.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    arrays = {
+        tensor.name: random.normal(120, 60, (120, *tensor.shape[1:])).clip(0, 255).astype(np.uint8)
+        if tensor.dtype == "uint8"
+        else random.normal(size=(120, *tensor.shape[1:])).astype(np.float32)
+        for tensor in model.inputs
+    }
     write_npz(folder / "data.npz", arrays)
     (folder / "work").mkdir()
     job = CustomJob(
@@ -154,3 +158,32 @@ def test_another_batch_is_made_if_the_model_takes_it(
     else:
         with pytest.raises(ToolkitError, match="takes 4 examples at once, got --batch 1; leave"):
             batched.make(entry, settings, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def pictured(tmp_path_factory: pytest.TempPathFactory) -> LoadedJob:
+    """A model of pictures as bytes, and of other bytes that two layers read."""
+    keras.utils.set_random_seed(1)
+    image = keras.Input((12, 12, 3), dtype="uint8", name="image")
+    more = keras.Input((6,), dtype="uint8", name="more")
+    x = keras.layers.Rescaling(1 / 255)(keras.layers.Resizing(8, 8, "nearest")(image))
+    x = keras.layers.Flatten()(keras.layers.Conv2D(4, 3, strides=2, activation="relu")(x))
+    scaled = [keras.layers.Rescaling(scale)(more) for scale in (1 / 255, 1 / 127.5)]
+    outputs = keras.layers.Dense(5)(keras.layers.Concatenate()([x, *scaled]))
+    return loaded_job(keras.Model([image, more], outputs), tmp_path_factory.mktemp("pictured"))
+
+
+@pytest.mark.parametrize("io", ["int8", "uint8", "float32"])
+@pytest.mark.parametrize("batch", ["1", "dynamic"])
+def test_bytes_go_into_an_integer_file_as_they_are(
+    io: str, batch: str, pictured: LoadedJob, tmp_path: Path
+) -> None:
+    entry = FORMATS["tflite-int8"]
+    settings = settings_of(entry, ExportOptions(io=io, batch=batch))
+    found = pictured.make(entry, settings, tmp_path).verification
+    assert [(s.name, s.dtype, s.scale, s.zero_point) for s in found.inputs] == [
+        ("image", "uint8", 1, 0),
+        ("more", "uint8", 1, 0),
+    ]
+    assert found.outputs[0].dtype == io
+    assert "CAST" not in found.operators
