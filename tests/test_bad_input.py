@@ -84,7 +84,7 @@ def test_a_broken_artifact_is_an_error_row_and_the_others_are_measured(artifacts
         "onnx-int8": "is not an ONNX file",
     }
     done = run_in_process(
-        *("benchmark", "--artifacts", artifacts, "--quick", *GATE),
+        *("benchmark", "--artifacts", artifacts, "--quick", "--explain", *GATE),
         *("--format", ",".join((*expected, "tflite-dynamic"))),
     )
     assert done.code == 1, done.err

@@ -30,16 +30,18 @@ class Quality:
             with the Keras model; two rows are then compared example by example. None for another
             metric: of two rows no more is known than what each loses against the Keras model, and
             rows whose intervals of that overlap cannot be told apart.
+        exact: whether, without classes, rows are judged by the share of values that are the same.
     """
 
     metric: Metric = "accuracy"
     classes: np.ndarray | None = None
+    exact: bool = False
 
     @property
     def unit(self) -> str:
         """Of a hundredth of a loss."""
         notation = NOTATIONS[self.metric]
-        if self.classes is not None:
+        if self.classes is not None or self.exact:
             return "points"
         if notation.error:
             return f"% of the Keras model's {notation.name}"
@@ -49,6 +51,8 @@ class Quality:
         """Returns what is to be small of a measured row."""
         if self.classes is not None:
             return -float(np.mean(row.predicted == self.classes))
+        if self.exact:
+            return -_agreement(row)
         drop = row.scores.drop if row.scores else None
         return 0.0 if drop is None else drop.value
 
@@ -59,6 +63,8 @@ class Quality:
             lost, gained = int(np.sum(right & ~other_right)), int(np.sum(~right & other_right))
             low, high = paired_drop_interval(lost, gained, self.classes.size) or (-1.0, 1.0)
             return low <= 0 <= high
+        if self.exact:
+            return _agreement(row) == _agreement(other)
         drops = [found.scores.drop if found.scores else None for found in (row, other)]
         ends, other_ends = (drop.interval if drop else None for drop in drops)
         if ends is None or other_ends is None:
@@ -69,6 +75,8 @@ class Quality:
         """Returns a measured row's value."""
         if self.classes is not None:
             return f"{-self.loss(row):.2%}"
+        if self.exact:
+            return f"{_agreement(row):.2%} of the values the same"
         notation = NOTATIONS[self.metric]
         return f"{notation.name} {notation.said(row.scores.value if row.scores else None)}"
 
@@ -76,7 +84,13 @@ class Quality:
 def quality_of(main: Task) -> Quality:
     """Returns how rows are compared in what their main output is judged by."""
     by_class = main.metric == "accuracy" or (main.kind == "outputs" and main.has_classes)
-    return Quality(metric=main.metric, classes=main.right_classes() if by_class else None)
+    by_values = main.exact and main.kind == "outputs"
+    classes = main.right_classes() if by_class else None
+    return Quality(metric=main.metric, classes=classes, exact=by_values)
+
+
+def _agreement(row: Result) -> float:
+    return (row.distance and row.distance.agreement) or 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,6 +28,7 @@ class OutputEvidence:
         limits: what verification demands of the format; None where its name is in no table.
         least_agreement: more than which chance would do, 0…1; None where that says nothing.
         own_rounding_db: as of `ReferenceOutputs`; None where it is not known.
+        exact: whether its values are indices or classes, which are the same or another.
         lost: which channels the export has lost, in words; none where it is empty.
     """
 
@@ -42,4 +43,5 @@ class OutputEvidence:
     limits: FormatLimits | None = None
     least_agreement: float | None = None
     own_rounding_db: float | None = None
+    exact: bool = False
     lost: str = ""

@@ -75,13 +75,13 @@ class Limits:
                 "emulator's, expected a real one; leave it out, or run it on the device"
             )
         for name in ON_LABELS:
-            if name in given and main.targets is None:
+            if name in given and main.targets is None and not _by_values(name, main):
                 raise DataError(
                     f"got {OPTIONS[name]} and data without labels, expected labels to judge it by; "
                     "leave it out, or give --min-snr-db"
                 )
         for name in ON_CLASSES:
-            if name in given and not main.has_classes:
+            if name in given and not main.has_classes and not _by_values(name, main):
                 raise ToolkitError(
                     f"got {OPTIONS[name]} for output {main.name!r}, which tells no classes, "
                     "expected --max-drop; leave it out"
@@ -94,3 +94,8 @@ class Limits:
             f"got --baseline and --metric {main.metric}, expected accuracy, which it is one of; "
             "leave it out, or give --max-drop against the Keras model"
         )
+
+
+def _by_values(limit: str, main: Task) -> bool:
+    """Whether a limit is one of agreement, and the output has values that are the same or not."""
+    return limit == "min_agreement" and main.exact

@@ -22,7 +22,7 @@ from export.formats import FORMATS
 from export.manifest import Manifest
 from export.verify.channels import in_words, lost_channels
 from export.verify.distance import Distance, are_classes
-from export.verify.floors import least_agreement, sampling_error
+from export.verify.floors import least_agreement, least_equal, sampling_error
 
 VERIFIED = ("agreement", "snr_db")
 
@@ -90,7 +90,7 @@ def result_of_output(
     """
     scores, scalars = task.score(outputs), export.scalars
     entry = FORMATS.get(export.manifest.format) if export.manifest is not None else None
-    lost = lost_channels(outputs, task.reference)
+    lost = () if task.exact else lost_channels(outputs, task.reference)
     of_inputs = []
     if is_main:
         of_inputs = input_symptoms(scalars["clipped_share"], scalars["input_range_use"])
@@ -106,6 +106,7 @@ def result_of_output(
         limits=entry.limits if entry is not None else None,
         least_agreement=_least_agreement(task),
         own_rounding_db=task.own_rounding_db,
+        exact=task.exact,
         lost=in_words(task.name, task.reference.shape, lost) if lost else "",
     )
     reasons = list(judge_output(evidence, limits))
@@ -128,6 +129,9 @@ def result_of_output(
 
 
 def _least_agreement(task: Task) -> float | None:
+    if task.exact:
+        least = least_equal(task.reference)
+        return least - sampling_error(least, len(task.reference))
     if task.metric != "accuracy" or not are_classes(task.reference.shape):
         return None
     least = least_agreement(task.reference)
@@ -147,15 +151,17 @@ def _verified(task: Task, manifest: Manifest | None) -> dict[str, float]:
 def _symptoms(
     task: Task, outputs: np.ndarray, export: ExportFacts, evidence: OutputEvidence, *, is_main: bool
 ) -> list[str]:
+    found = value_symptoms(outputs, task.reference, export.examples)
     if not task.has_classes:
-        return value_symptoms(outputs, task.reference, export.examples)
-    found = output_symptoms(
-        task.class_scores(outputs),
-        task.class_scores(task.reference),
-        task.labels,
-        task.class_names,
-        export.examples,
-    )
+        return found
+    if not task.exact:
+        found = output_symptoms(
+            task.class_scores(outputs),
+            task.class_scores(task.reference),
+            task.labels,
+            task.class_names,
+            export.examples,
+        )
     agreement, verified = evidence.distance.agreement, evidence.verified.get("agreement", 1.0)
     if is_main and agreement is not None:
         tried = f"{export.scalars['experiment_examples']} {export.examples}"

@@ -22,6 +22,7 @@ from train.common.record import ReferenceOutputs
 from train.common.samples import Samples
 
 THRESHOLD = 0.5
+MAX_CLASS = 2**24  # up to which float32, in which outputs are kept, has every integer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,7 @@ class Task:
             are probabilities.
         class_names: of its classes; empty where they have none.
         own_rounding_db: as of `ReferenceOutputs`; None where it is not known.
+        exact: whether its values are indices or classes, which are the same or another.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Task:
     has_classes: bool
     class_names: tuple[str, ...]
     own_rounding_db: float | None = None
+    exact: bool = False
 
     @property
     def labels(self) -> np.ndarray | None:
@@ -69,6 +72,8 @@ class Task:
         """Returns the class of each example, (N,) int32; None where outputs tell no classes."""
         if not self.has_classes:
             return None
+        if self.exact:
+            return outputs.reshape(-1).clip(0, MAX_CLASS).astype(np.int32)
         found: np.ndarray = predicted_classes(outputs, self.threshold).astype(np.int32)
         return found
 
@@ -91,6 +96,7 @@ class Task:
             metric=self.metric,
             threshold=self.threshold,
             classes=self.has_classes,
+            exact=self.exact,
             source_value=self.score(self.reference).source_value,
             examples=examples,
         )
@@ -104,6 +110,7 @@ class Task:
                 kind=kind,
                 metric=metric,
                 threshold=self.threshold,
+                exact=self.exact,
             )
         truth = self.reference if self.targets is None else self.targets
         return score_values(outputs, self.reference, truth, kind=kind, metric=metric)
@@ -111,12 +118,14 @@ class Task:
     def distance(self, outputs: np.ndarray) -> Distance:
         """Returns how far an export's outputs, (N, …), are from the Keras model's.
 
-        Agreement, and accuracy, are those of the classes; None where outputs tell none.
+        Agreement, and accuracy, are those of the classes; None where outputs tell none. Of several
+        indices for an example, agreement is the share of them that are the same.
         """
-        found = distance(outputs, self.reference, None)
+        found = distance(outputs, self.reference, None, exact=self.exact)
         predicted, expected = self.predicted(outputs), self.predicted(self.reference)
         right = self.right_classes()
-        accuracy = drop = agreement = None
+        accuracy = drop = None
+        agreement = found.agreement if self.exact else None
         if predicted is not None and expected is not None and right is not None:
             agreement = float(np.mean(predicted == expected))
             accuracy = float(np.mean(predicted == right))
@@ -161,10 +170,10 @@ def tasks_of(
     )
 
 
-def kind_of(output_shape: Shape, targets: np.ndarray | None) -> TaskKind:
+def kind_of(output_shape: Shape, targets: np.ndarray | None, *, exact: bool = False) -> TaskKind:
     """Returns what an output is judged as, by its targets.
 
-    - classes: output (N, C), C > 1, and integers (N,).
+    - classes: output (N, C), C > 1, and integers (N,); or an exact output of one value.
     - binary: an output of one value, and as many 0 and 1, of any type.
     - values: other numbers of the output's shape.
     - outputs: no targets; judged against the Keras model's own outputs.
@@ -172,9 +181,12 @@ def kind_of(output_shape: Shape, targets: np.ndarray | None) -> TaskKind:
     Args:
         output_shape: the output's, its first dimension the examples.
         targets: (N, …) as `export.data` checked them when they were read; None without.
+        exact: whether the output's values are indices or classes.
     """
     if targets is None:
         return "outputs"
+    if exact:
+        return "classes" if targets.ndim == 1 else "values"
     if are_classes(output_shape):
         return "values" if targets.dtype.kind == "f" else "classes"
     single = output_shape[1:] in ((), (1,))
@@ -197,12 +209,16 @@ def _task(
             "train it again, or give inputs that it was made for"
         )
     shape = (None, *outputs.shape[1:])
-    kind = kind_of(shape, truth)
-    may_be_classes = are_classes(shape) or shape[1:] in ((), (1,))
+    exact = reference.is_exact(name)
+    kind = kind_of(shape, truth, exact=exact)
+    single = shape[1:] in ((), (1,))
     count = outputs.shape[1] if are_classes(shape) else 2
-    named = may_be_classes and len(reference.labels) == count and kind != "values"
+    named = (single or are_classes(shape)) and len(reference.labels) == count and kind != "values"
+    is_index = single and bool(0 <= outputs.min() <= outputs.max() <= MAX_CLASS)
+    if exact:
+        named = is_index and bool(outputs.max() < len(reference.labels))
     has_classes = kind in ("classes", "binary") or (
-        kind == "outputs" and (named or are_probabilities(outputs))
+        kind == "outputs" and (is_index if exact else named or are_probabilities(outputs))
     )
     wanted = metric if is_main or metric in metrics_of(kind, shape) else None
     return Task(
@@ -216,4 +232,5 @@ def _task(
         has_classes=has_classes,
         class_names=reference.labels if named else (),
         own_rounding_db=reference.own_rounding_db.get(name),
+        exact=exact,
     )

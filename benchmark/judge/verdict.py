@@ -23,6 +23,7 @@ from export.verify.channels import LOST_REMEDY
 # The ratio of what varies from example to example may be so much less than that of the whole: it
 # falls to 0 dB for a constant answer, however near that is.
 CENTRED_SLACK_DB = 6.0
+MIN_EQUAL_SHARE = 0.8  # of indices or classes, without labels
 
 
 def verdict_of(reasons: list[Reason]) -> Verdict:
@@ -77,6 +78,9 @@ def judge_output(found: OutputEvidence, limits: Limits) -> Iterator[Reason]:
 
 def _against_outputs(found: OutputEvidence, limits: Limits) -> Iterator[Reason]:
     """The Keras model's outputs stand for the truth; neither they nor what varies may be noisy."""
+    if found.exact:
+        yield from _equal_values(found, limits)
+        return
     snr_db, centred_snr_db = found.distance.snr_db, found.distance.centred_snr_db
     how = "(judged by outputs: the data has no labels)"
     least = limits.min_snr_db
@@ -92,6 +96,18 @@ def _against_outputs(found: OutputEvidence, limits: Limits) -> Iterator[Reason]:
             "centred signal-to-noise ratio, of what varies from example to example, is "
             f"{centred_snr_db:.1f} dB, below {least - CENTRED_SLACK_DB:g} dB, "
             f"{CENTRED_SLACK_DB:g} less than --min-snr-db {how}",
+        )
+
+
+def _equal_values(found: OutputEvidence, limits: Limits) -> Iterator[Reason]:
+    """Indices and classes are the Keras model's or another: no noise tells how near they are."""
+    least = MIN_EQUAL_SHARE if limits.min_agreement is None else limits.min_agreement
+    share = found.distance.agreement
+    if share is not None and share < least:
+        yield (
+            "fail",
+            f"{share:.2%} of the values are those of the Keras model, expected {least:.2%} or more "
+            "(judged by outputs: the data has no labels)",
         )
 
 

@@ -39,7 +39,7 @@ def as_verified(found: OutputEvidence, limits: Limits) -> Iterator[Reason]:
         if found.own_rounding_db is not None:  # no file is nearer than the model is to itself
             least_db = min(least_db, found.own_rounding_db - ROUNDING_DB)
         snr_db = least_db if snr_db is None else max(snr_db, least_db)
-        if found.scores.accuracy is not None:
+        if found.scores.accuracy is not None or found.exact:
             least = 1 - (1 - found.limits.agreement) * math.sqrt(DEEPEST_NOISE)
             agreement = max(least, agreement or 0)
     if not found.same_distribution:
@@ -54,7 +54,7 @@ def as_verified(found: OutputEvidence, limits: Limits) -> Iterator[Reason]:
                 f"{agreement:.2%} {_when(agreement, then.get('agreement'))}: other weights, "
                 f"labels, {preprocessing}",
             )
-    if snr_db is None:
+    if snr_db is None or found.exact:
         return
     least_db = min(snr_db, ROUNDING_SNR_DB) - RECORDED_SNR_SLACK_DB
     if not found.same_distribution:
@@ -71,7 +71,7 @@ def more_than_chance(found: OutputEvidence) -> Iterator[Reason]:
     """Yields that an answer is no better than one that never changes, whatever was recorded."""
     now, agreement = found.distance, found.distance.agreement
     least = MIN_CENTRED_SNR_DB if found.same_distribution else OTHER_DATA_CENTRED_SNR_DB
-    if not now.is_constant and now.centred_snr_db < least:
+    if not found.exact and not now.is_constant and now.centred_snr_db < least:
         yield (
             "fail",
             "centred signal-to-noise ratio against the Keras model's outputs is "

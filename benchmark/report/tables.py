@@ -53,6 +53,7 @@ def _columns(row: Row, *, emulated: bool) -> Iterator[tuple[str, Any]]:
     yield from _ends("metric_drop_ci95_share", row.loss_ci95)
     yield "agreement_share", row.agreement
     yield "snr_db", row.snr_db
+    yield "centred_snr_db", row.centred_snr_db
     latency = row.latency_us
     yield "latency_samples", latency and latency.samples
     for name in PERCENTILES:

@@ -10,6 +10,7 @@ from benchmark.measure.variants import KERAS
 from benchmark.report.figures import estimate, microseconds, number
 from benchmark.results.run import Row, Run, Settings
 
+CENTRED_SNR = "centred SNR: what varies from example to example over the noise, in decibels"
 MAX_NAME = 48  # characters
 # What is said wherever latencies of an emulated machine are shown.
 EMULATED = "emulated: every time is the emulator's, no processor's; compare none of them"
@@ -20,15 +21,17 @@ def columns(measure: Measure) -> dict[str, str]:
     """Returns the columns between a row's name and its verdict, and what each means."""
     notation, examples = measure.notation, measure.examples
     same_class = ("agree", f"% of the {examples} in the same class as by the Keras model")
-    noise = ("SNR dB", "signal-to-noise ratio against the Keras model's outputs, decibels")
-    against_keras = not measure.labelled and not measure.classes
+    if not measure.classes:
+        same_class = ("agree", "% of the values that are the Keras model's")
+    noise = ("SNR dB", CENTRED_SNR)
+    against_keras = not measure.labelled and not measure.near_by_share
     truth = "of the Keras model's outputs" if against_keras else f"on the test {examples}"
     return {
         "kB": "size of the file, units of 1000 bytes",
         "gzip": "the same, compressed",
         notation.column: f"{notation.name} {truth}",
         "drop ±95%": f"{notation.drop_meaning}, as estimate ± half its width; + is worse",
-        **dict([same_class if measure.classes else noise]),
+        **dict([same_class if measure.near_by_share else noise]),
         "p50": f"median time for one {examples[:-1]}, µs",
         "p99": "99th percentile of it, µs",
     }
@@ -41,7 +44,7 @@ def cells(row: Row, measure: Measure) -> list[str]:
         *sizes,
         measure.notation.figure(None if measure.agrees else row.value),
         MISSING if measure.agrees else estimate(row.loss, row.loss_ci95),
-        number(row.agreement, 1, 100) if measure.classes else number(row.snr_db, 1),
+        number(row.agreement, 1, 100) if measure.near_by_share else number(row.centred_snr_db, 1),
         microseconds(row.p50_us, unstable=row.unstable),
         microseconds(row.p99_us, unstable=False),
     ]

@@ -15,6 +15,7 @@ from benchmark.judge.limits import Limits
 from benchmark.judge.scoring.metrics import Measure, Metric, TaskKind
 from benchmark.measure.conditions import Conditions
 from benchmark.measure.latency import Latency
+from export.verify.distance import MAX_SNR_DB
 from train.common.environment import Environment
 from train.common.files.decode import Array
 
@@ -103,6 +104,7 @@ class Distance:
 
     agreement: float | None
     snr_db: float
+    variation_db: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,6 +210,12 @@ class Row:
     def snr_db(self) -> float | None:
         """Signal-to-noise ratio against the Keras model's outputs."""
         return self.distance.snr_db if self.distance else None
+
+    @property
+    def centred_snr_db(self) -> float | None:
+        """The same of what varies from example to example; None where nothing does."""
+        found = self.distance.variation_db if self.distance else None
+        return None if found is None or found <= -MAX_SNR_DB else found
 
     @property
     def value(self) -> float | None:

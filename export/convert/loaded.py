@@ -112,12 +112,18 @@ def expectation(source: SourceModel, inputs: ConversionInputs) -> Expectation:
             spec.name: targets[spec.name]
             for spec in source.outputs
             if spec.name in targets
-            and are_classes(spec.shape)
+            and (are_classes(spec.shape) if spec.is_float else spec.is_exact)
             and targets[spec.name].dtype.kind in "iub"
+            and targets[spec.name].ndim == 1
         },
-        outputs=outputs,
+        outputs={name: _numbers(found) for name, found in outputs.items()},
         rounded_otherwise=partial(source.rounded_otherwise, values, outputs),
     )
+
+
+def _numbers(outputs: np.ndarray) -> np.ndarray:
+    """Returns outputs as what can be subtracted: yes and no as 1 and 0."""
+    return outputs.astype(np.int32) if outputs.dtype == bool else outputs
 
 
 def _with_preprocessing(model: LoadedModel, how: Mapping[str, Preprocessing]) -> LoadedModel:

@@ -99,11 +99,14 @@ def validate_target(values: np.ndarray, output: TensorSpec) -> np.ndarray:
     Args:
         values: (N,) or (N, 1) integer classes, also bool where there are two; (N, classes)
             with a single 1 per row, which become classes; or float values of the output's shape.
+            Of an output of integers, such as an argmax, integers of its shape.
         output: whose truth it is.
 
     Raises:
         DataError: it is something else; the message names the first value that does not fit.
     """
+    if output.is_exact:
+        return _integers(values, output)
     classes = classes_of(output)
     binary = output.shape[1:] in ((), (1,))
     if classes is not None and not binary and values.shape[1:] == (classes,):
@@ -113,6 +116,19 @@ def validate_target(values: np.ndarray, output: TensorSpec) -> np.ndarray:
     if classes is None:
         raise DataError(f"got {values.dtype}, expected float values of the output {output}")
     return _labels(values, output, classes, binary=binary)
+
+
+def _integers(values: np.ndarray, output: TensorSpec) -> np.ndarray:
+    """Returns the truth of integers: (N,) where there is one for each example."""
+    if output.shape[1:] == (1,) and values.ndim == 2:
+        values = values[:, 0]
+    wanted = () if output.shape[1:] == (1,) else output.shape[1:]
+    if values.dtype.kind not in "iub" or not fits(values.shape[1:], wanted):
+        raise DataError(
+            f"got {values.dtype} of shape {values.shape}, expected integers of the shape of "
+            f"{output}"
+        )
+    return values.astype(np.int64)
 
 
 def _classes_or_values(values: np.ndarray, output: TensorSpec) -> np.ndarray:

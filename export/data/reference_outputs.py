@@ -45,6 +45,7 @@ def main(arguments: Sequence[str]) -> int:
         preprocessing=record.preprocessing,
         labels=tuple(job["labels"]),
         inputs=model.inputs,
+        dtypes={spec.name: spec.dtype for spec in model.outputs if spec.dtype != "float32"},
         own_rounding_db=own_rounding_db(model, raw, record.preprocessing, outputs),
     )
     save_outputs(Path(job["outputs"]), reference)

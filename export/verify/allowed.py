@@ -62,7 +62,9 @@ class Allowed:
         return found
 
 
-def allowed(limits: Limits, noise: float, span: float, least_agreement: float) -> Allowed:
+def allowed(
+    limits: Limits, noise: float, span: float, least_agreement: float, ranks: int = 1
+) -> Allowed:
     """Returns what a format and a network's depth allow.
 
     Args:
@@ -70,11 +72,13 @@ def allowed(limits: Limits, noise: float, span: float, least_agreement: float) -
         noise: how much more of it the file may have by its depth, ≥ 1.
         span: the reference's largest output less its least.
         least_agreement: by chance and a margin, 0…1.
+        ranks: how many classes are told of each example, first to last; each has neighbours that
+            it may change its place with.
     """
     amplitude = math.sqrt(noise)
     snr_db = max(limits.snr_db - 10 * math.log10(noise), MIN_CENTRED_SNR_DB)
     return Allowed(
-        agreement=max(1 - (1 - limits.agreement) * amplitude, least_agreement),
+        agreement=max(1 - (1 - limits.agreement) * amplitude * ranks, least_agreement),
         accuracy_drop=limits.accuracy_drop,
         max_abs_error=min(limits.max_abs_error * amplitude, 1.0) * max(1, span),
         snr_db=snr_db,

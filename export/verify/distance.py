@@ -17,8 +17,9 @@ class Distance:
 
     Attributes:
         finite: share of outputs that are finite numbers, 0…1.
-        agreement: share of examples with the same class; None where the outputs are no classes:
-            there are no labels, and they are not probabilities.
+        agreement: share of examples with the same class, of exact outputs share of equal values;
+            None where the outputs are no classes: there are no labels, and they are not
+            probabilities.
         accuracy_drop: the reference's accuracy less the other's; None without labels.
         accuracy: the other's accuracy, 0…1; None without labels.
         max_abs_error: the largest difference of two outputs.
@@ -75,21 +76,33 @@ def float32_noise(mean: np.ndarray) -> np.ndarray:
     return noise
 
 
-def distance(outputs: np.ndarray, reference: np.ndarray, labels: np.ndarray | None) -> Distance:
+def classes_in(outputs: np.ndarray, *, exact: bool) -> np.ndarray:
+    """Returns the class of each example, (N,): the largest of (N, classes), or what is there."""
+    found: np.ndarray = outputs.reshape(-1) if exact else outputs.argmax(axis=1)
+    return found
+
+
+def distance(
+    outputs: np.ndarray, reference: np.ndarray, labels: np.ndarray | None, *, exact: bool = False
+) -> Distance:
     """Compares outputs with reference outputs.
 
     Args:
         outputs: (N, …) numbers; what is not finite counts as zero.
         reference: the same of the reference, all finite.
-        labels: (N,) integer classes, if there are any, of outputs (N, classes).
+        labels: (N,) integer classes, if there are any, of outputs (N, classes), or of exact ones
+            with a single value each.
+        exact: whether values are indices or classes, which are the same or another.
     """
     agreement = accuracy = drop = None
-    if labels is not None or are_probabilities(reference):
-        predicted, expected = outputs.argmax(axis=1), reference.argmax(axis=1)
-        agreement = float(np.mean(predicted == expected))
-        if labels is not None:
-            accuracy = float(np.mean(predicted == labels))
-            drop = float(np.mean(expected == labels)) - accuracy
+    if exact:
+        agreement = float(np.mean(outputs == reference))
+    elif labels is not None or are_probabilities(reference):
+        same = classes_in(outputs, exact=False) == classes_in(reference, exact=False)
+        agreement = float(np.mean(same))
+    if labels is not None:
+        accuracy = float(np.mean(classes_in(outputs, exact=exact) == labels))
+        drop = float(np.mean(classes_in(reference, exact=exact) == labels)) - accuracy
     count, size = len(reference), reference[0].size
     mean = np.asarray(np.mean(reference.reshape(count, size), axis=0, dtype=np.float64))
     finite = noise = signal = power = product = variation = cosines = largest = 0.0

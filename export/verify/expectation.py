@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from export.verify.distance import Distance, distance
+from export.verify.distance import Distance, classes_in, distance
 from train.common.tensors import TensorSpec
 
 
@@ -19,7 +19,8 @@ class Expectation:
         output_specs: the same of the outputs.
         weights: how many numbers the model's weights hold.
         inputs: (N, …) by name, preprocessed: examples that calibrated nothing.
-        labels: (N,) integer classes by the output's name, where they are known.
+        labels: (N,) integer classes by the output's name, where they are known; of outputs
+            (N, classes), and of exact ones with a single value each.
         outputs: (N, …) by name, the Keras model's outputs on them.
         rounded_otherwise: returns outputs that are as right as those, as far as float32 can tell,
             (N, …) by name; None where that is not known.
@@ -38,6 +39,10 @@ class Expectation:
         """How many examples there are."""
         return len(next(iter(self.inputs.values())))
 
+    def is_exact(self, output: str) -> bool:
+        """Returns whether an output holds indices or classes, which are the same or another."""
+        return any(spec.name == output and spec.is_exact for spec in self.output_specs)
+
     def suffix(self, output: str) -> str:
         """Returns what follows the names of an output's checks: nothing for the model's first."""
         return "" if output == self.output_specs[0].name else f":{output}"
@@ -45,7 +50,9 @@ class Expectation:
     def distances(self, outputs: Mapping[str, np.ndarray]) -> dict[str, Distance]:
         """Returns how far outputs on these examples are from the Keras model's, by name."""
         return {
-            name: distance(outputs[name], reference, self.labels.get(name))
+            name: distance(
+                outputs[name], reference, self.labels.get(name), exact=self.is_exact(name)
+            )
             for name, reference in self.outputs.items()
         }
 
@@ -63,7 +70,10 @@ class Expectation:
         """
         if not self.labels:
             return None
-        hits = [outputs[name].argmax(axis=1) == known for name, known in self.labels.items()]
+        hits = [
+            classes_in(outputs[name], exact=self.is_exact(name)) == known
+            for name, known in self.labels.items()
+        ]
         shares: np.ndarray = np.mean(hits, axis=0)
         return shares
 
@@ -71,8 +81,10 @@ class Expectation:
         """Returns how good outputs are, to choose the best of several files by.
 
         The mean accuracy, 0…1, where labels are known; else the mean centred SNR against the Keras
-        model's outputs, in decibels.
+        model's outputs, in decibels; of exact outputs alone, the share of equal values.
         """
-        found = [item for item in self.distances(outputs).values() if not item.is_constant]
-        accuracies = [item.accuracy for item in found if item.accuracy is not None]
-        return float(np.mean(accuracies or [item.centred_snr_db for item in found] or [0.0]))
+        found = {k: v for k, v in self.distances(outputs).items() if not v.is_constant}
+        accuracies = [item.accuracy for item in found.values() if item.accuracy is not None]
+        ratios = [item.centred_snr_db for k, item in found.items() if not self.is_exact(k)]
+        shares = [item.agreement for item in found.values() if item.agreement is not None]
+        return float(np.mean(accuracies or ratios or shares or [0.0]))

@@ -10,6 +10,7 @@ STANDARD_ERRORS = 1.96  # 95 %
 # input, must be refused: its centred SNR is 0 dB, and its agreement no better than chance.
 MIN_CENTRED_SNR_DB = 6.5
 MIN_COSINE = 0.8
+MOST_NAMES = 256
 MIN_AGREEMENT_OVER_CHANCE = 0.25  # of the way from chance to 1
 
 
@@ -29,6 +30,21 @@ def least_agreement(reference: np.ndarray) -> float:
         reference: (N, C) the Keras model's outputs.
     """
     chance = float(np.bincount(reference.argmax(axis=1)).max()) / len(reference)
+    return chance + MIN_AGREEMENT_OVER_CHANCE * (1 - chance) if chance < 1 else 0.0
+
+
+def least_equal(reference: np.ndarray) -> float:
+    """Returns the least share of equal values that is more than chance by a margin, 0…1.
+
+    Args:
+        reference: (N, …) the Keras model's indices or classes.
+    """
+    rows = reference.reshape(len(reference), -1)
+    names = np.unique(rows)
+    if len(names) > MOST_NAMES:  # no value is common
+        return MIN_AGREEMENT_OVER_CHANCE
+    commonest = np.max([np.mean(rows == name, axis=0) for name in names], axis=0)
+    chance = float(np.mean(commonest))
     return chance + MIN_AGREEMENT_OVER_CHANCE * (1 - chance) if chance < 1 else 0.0
 
 

@@ -105,6 +105,7 @@ class _About:
     labels: tuple[str, ...]
     inputs: tuple[TensorSpec, ...]
     own_rounding_db: Mapping[str, float] = field(default_factory=dict)
+    dtypes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +122,7 @@ class ReferenceOutputs:
         inputs: of the model, so that test data can be read where the model isn't.
         own_rounding_db: signal-to-noise ratio of outputs that are as right as these, as far as
             float32 can tell, by the output's name; empty where it was not looked for.
+        dtypes: of the model's outputs that are not float32, by name.
     """
 
     outputs: Mapping[str, np.ndarray]
@@ -131,15 +133,24 @@ class ReferenceOutputs:
     labels: tuple[str, ...]
     inputs: tuple[TensorSpec, ...]
     own_rounding_db: Mapping[str, float] = field(default_factory=dict)
+    dtypes: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(next(iter(self.outputs.values())))
+
+    def is_exact(self, output: str) -> bool:
+        """Returns whether an output holds indices or classes, which are the same or another."""
+        return any(spec.name == output and spec.is_exact for spec in self.output_specs)
 
     @property
     def output_specs(self) -> tuple[TensorSpec, ...]:
         """The model's outputs, as `inputs` are."""
         return tuple(
-            TensorSpec(name=name, shape=(None, *values.shape[1:]), dtype="float32")
+            TensorSpec(
+                name=name,
+                shape=(None, *values.shape[1:]),
+                dtype=self.dtypes.get(name, "float32"),
+            )
             for name, values in self.outputs.items()
         )
 
@@ -199,6 +210,7 @@ def save_outputs(path: Path, reference: ReferenceOutputs) -> None:
         "labels": list(reference.labels),
         "inputs": [asdict(spec) for spec in reference.inputs],
         "own_rounding_db": dict(reference.own_rounding_db),
+        "dtypes": dict(reference.dtypes),
     }
     arrays = {f"output{n}": values for n, values in enumerate(reference.outputs.values())}
     arrays["about"] = np.array(json.dumps(about))
@@ -245,6 +257,7 @@ def load_outputs(artifacts: Path, unpacked: Path | None = None) -> ReferenceOutp
         labels=about.labels,
         inputs=about.inputs,
         own_rounding_db=about.own_rounding_db,
+        dtypes=about.dtypes,
     )
 
 

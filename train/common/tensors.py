@@ -31,6 +31,14 @@ class TensorSpec:
         """Whether it holds real numbers, as they are."""
         return self.dtype.startswith("float")
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether it holds indices, classes, or yes and no, which are the same or another.
+
+        Integers of 8 and 16 bits, such as of a picture, are quantities.
+        """
+        return self.dtype in ("bool", "int32", "int64", "uint32", "uint64")
+
 
 def shape_text(shape: tuple[int | None, ...]) -> str:
     """Returns a shape as a user reads it, `?` where any size fits."""

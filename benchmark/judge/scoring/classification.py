@@ -21,24 +21,28 @@ def score_classes(
     kind: TaskKind,
     metric: Metric,
     threshold: float,
+    exact: bool = False,
 ) -> Scores:
     """Scores outputs that tell classes by every metric of their kind.
 
     Args:
         outputs: (N, …) floats, the export's, N ≥ 1. For AUC what is not finite counts as zero, for
-            the accuracies as `argmax` takes it.
+            the accuracies as `argmax` takes it. Where they are `exact`, the classes themselves.
         reference: the same shape, the Keras model's, finite.
         labels: (N,) integer classes.
         kind: `classes` or `binary`.
         metric: one that fits it.
         threshold: of a binary output, above it is a yes.
+        exact: whether outputs are the classes themselves, (N,) or (N, 1).
     """
-    if kind == "binary":
+    if exact:
+        found = compare_classes(outputs.reshape(-1), reference.reshape(-1), labels)
+    elif kind == "binary":
         found = compare_binary(outputs, reference, labels, threshold)
     else:
         found = compare(outputs, reference, labels)
     figures = beside("accuracy", found.overall.accuracy, found.overall.source_accuracy)
-    classes = 2 if kind == "binary" else outputs.shape[1]
+    classes = 0 if exact else 2 if kind == "binary" else outputs.shape[1]
     if classes > TOP:
         top = compare(outputs, reference, labels, top_k=TOP)
         figures |= beside("top5_accuracy", top.overall.accuracy, top.overall.source_accuracy)
@@ -84,9 +88,32 @@ def compare(
         top_k: an image is right whose class is among so many largest outputs, 1…classes. The
             agreement and the calibration errors are of the largest alone.
     """
-    predicted, expected = outputs.argmax(axis=1), reference.argmax(axis=1)
     right, reference_right = (in_top(found, labels, top_k) for found in (outputs, reference))
+    return _accuracy(
+        right,
+        reference_right,
+        labels,
+        agreeing=int(np.sum(outputs.argmax(axis=1) == reference.argmax(axis=1))),
+        ece=calibration_error(outputs, labels),
+        source_ece=calibration_error(reference, labels),
+    )
 
+
+def compare_classes(predicted: np.ndarray, expected: np.ndarray, labels: np.ndarray) -> Accuracy:
+    """Compares an export's classes with the Keras model's, (N,) each, and with the labels."""
+    agreeing = int(np.sum(predicted == expected))
+    return _accuracy(predicted == labels, expected == labels, labels, agreeing=agreeing)
+
+
+def _accuracy(
+    right: np.ndarray,
+    reference_right: np.ndarray,
+    labels: np.ndarray,
+    *,
+    agreeing: int,
+    ece: float | None = None,
+    source_ece: float | None = None,
+) -> Accuracy:
     def paired(chosen: np.ndarray) -> Paired:
         return Paired(
             total=int(chosen.sum()),
@@ -98,9 +125,9 @@ def compare(
     return Accuracy(
         overall=paired(np.ones_like(right)),
         classes={int(label): paired(labels == label) for label in np.unique(labels)},
-        agreeing=int(np.sum(predicted == expected)),
-        ece=calibration_error(outputs, labels),
-        source_ece=calibration_error(reference, labels),
+        agreeing=agreeing,
+        ece=ece,
+        source_ece=source_ece,
     )
 
 

@@ -136,6 +136,7 @@ class Measure:
         classes: whether its outputs tell classes, which can agree.
         source_value: the metric's value of the Keras model; None where undefined.
         examples: what the test data is made of, `images` or `examples`.
+        exact: whether its outputs are indices or classes, which are the same or another.
     """
 
     output: str
@@ -145,6 +146,7 @@ class Measure:
     classes: bool = True
     source_value: float | None = None
     examples: str = "images"
+    exact: bool = False
 
     @property
     def notation(self) -> Notation:
@@ -159,7 +161,12 @@ class Measure:
     @property
     def agrees(self) -> bool:
         """Whether rows are shown by how many examples they put into the Keras model's class."""
-        return self.classes and not self.labelled
+        return self.near_by_share and not self.labelled
+
+    @property
+    def near_by_share(self) -> bool:
+        """Whether outputs are near the Keras model's by the share that is the same."""
+        return self.classes or self.exact
 
     def as_json(self) -> dict[str, Any]:
         """Returns a JSON object of the fields; the kind is called `task` in it."""

@@ -109,8 +109,9 @@ def _hints(run: Run) -> Iterator[str]:
     drop = f"points of {notation.name} lost"
     if notation.error:
         drop = f"% by which the {notation.name} is larger"
+    noise = "" if measure.near_by_share else "SNR is centred; "
     pareto = "; † Pareto set" if run.recommendation else ""
-    yield f"drop: {drop}, + is worse; p50, p99: µs per {measure.examples[:-1]}{pareto}."
+    yield f"drop: {drop}, + is worse; {noise}p50, p99: µs per {measure.examples[:-1]}{pareto}."
     timed = [row.latency_us for row in run.results if row.latency_us]
     if unstable := [found.spread or 0 for found in timed if found.unstable]:
         yield f"~ rounds differ, by up to {max(unstable):.0%}: the machine was not at rest."

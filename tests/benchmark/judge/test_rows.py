@@ -136,6 +136,44 @@ def test_by_top_5_the_wrong_order_of_the_first_five_is_no_loss(tmp_path: Path) -
     assert by_top_5.accuracy.overall == by_accuracy.accuracy.overall
 
 
+@pytest.mark.parametrize(
+    ("share", "least", "words"),
+    [
+        (0.01, None, ""),
+        (0.05, 0.9, ""),
+        (0.15, 0.9, "85.00% of the values are those of the Keras model, expected 90.00% or more"),
+        (0.25, None, "75.00% of the values are those of the Keras model, expected 80.00% or more"),
+    ],
+)
+def test_indices_are_judged_by_how_many_are_the_same(
+    tmp_path: Path, share: float, least: float | None, words: str
+) -> None:
+    """By their squared differences, which say nothing, all would pass: they are one apart."""
+    indices = np.stack([LABELS + 100, LABELS + 200], axis=1).astype(np.int32)
+    judged = tasks({"c": indices}, {})
+    outputs = indices + (np.arange(2 * COUNT).reshape(COUNT, 2) % 100 < 100 * share)
+    limits = replace(LIMITS, min_agreement=least).checked(judged[0], None, emulated=False)
+    row = concluded(tmp_path, judged, {"c": outputs.astype(np.float32)}, limits=limits)
+    assert row.verdict == ("fail" if words else "pass"), row.reasons
+    assert words in " ".join(row.reasons)
+    same = concluded(
+        *(tmp_path, judged, {"c": outputs.astype(np.float32)}),
+        checks={"agreement": 1 - share, "snr_db": 99.0},
+        same_distribution=True,
+    )
+    assert same.verdict == ("pass" if share < 0.18 else "fail"), (
+        same.reasons
+    )  # by what int8 demands
+
+
+def test_a_constant_index_is_refused(tmp_path: Path) -> None:
+    judged = tasks({"c": LABELS.astype(np.int32)}, {"c": LABELS})
+    row = concluded(tmp_path, judged, {"c": np.full(COUNT, 3, np.float32)})
+    assert row.verdict == "fail"
+    assert row.reasons[0] == "the output is constant: the same for every example"
+    assert any("accuracy drops by" in reason for reason in row.reasons)
+
+
 def test_without_a_baseline_none_is_asked_for(tmp_path: Path) -> None:
     judged = tasks({"c": SCORES}, {"c": LABELS})
     assert concluded(tmp_path, judged, {"c": SCORES}).verdict == "pass"

@@ -74,6 +74,27 @@ def test_a_binary_output_tells_two_classes_by_the_threshold() -> None:
     assert task.distance(1 - ONE).accuracy == pytest.approx(1 / 6)
 
 
+def test_integers_are_the_classes_themselves() -> None:
+    index = LABELS.astype(np.int32)
+    (known,) = tasks({"c": index}, {"c": (LABELS + (LABELS == 3)) % 5})
+    (unknown,) = tasks({"c": index[:, np.newaxis]}, {}, labels=("a", "b", "c", "d"))
+    (several,) = tasks({"c": np.stack([index, index + 1], axis=1)}, {})
+    assert [task.kind for task in (known, unknown, several)] == ["classes", "outputs", "outputs"]
+    assert [task.has_classes for task in (known, unknown, several)] == [True, True, False]
+    assert known.source_accuracy() == known.score(index).value == pytest.approx(5 / 6)
+    found = known.distance(np.where(index == 3, 4, index))
+    assert found.agreement == pytest.approx(5 / 6)
+    assert found.accuracy == 1
+    predicted = unknown.predicted(index[:, np.newaxis])
+    assert predicted is not None
+    assert predicted.tolist() == LABELS.tolist()
+    assert unknown.class_names == ("a", "b", "c", "d")
+    half = np.stack([index, index], axis=1)
+    assert several.distance(half).agreement == 0.5
+    assert several.measure("examples").agrees
+    assert several.predicted(half) is None
+
+
 def test_values_tell_no_classes_whatever_their_shape() -> None:
     (task,) = tasks({"v": LOGITS}, {"v": LOGITS}, labels=("a", "b", "c", "d"))
     assert (task.kind, task.has_classes, task.labels) == ("values", False, None)

@@ -43,7 +43,13 @@ def tasks(
 
 def reference_of(outputs: Outputs, labels: tuple[str, ...] = ()) -> ReferenceOutputs:
     inputs = (TensorSpec(name="x", shape=(None, 2), dtype="float32"),)
-    return replace(REFERENCE, outputs=outputs, labels=labels, inputs=inputs)
+    return replace(
+        REFERENCE,
+        outputs=outputs,
+        labels=labels,
+        inputs=inputs,
+        dtypes={name: str(values.dtype) for name, values in outputs.items()},
+    )
 
 
 def concluded(

@@ -116,7 +116,9 @@ def test_the_terminal_speaks_of_the_metric_and_never_of_images(values: Run) -> N
     assert text.split()[:7] == ["format", "kB", "gzip", "R²", "drop", "±95%", "SNR"]
     assert f"500 test examples; Keras R² {source:.4f}; limit: drop 1.00 points." in flat
     assert "points (0.01 each) of R² lost against the Keras model" in flat
-    assert "SNR dB: signal-to-noise ratio" in flat
+    assert "SNR dB: centred SNR" in flat
+    centred = values.content["results"][0]["distance"]["variation_db"]
+    assert f"{centred:.1f}" in text
     for word in ("image", "acc %", "agree", "baseline", "ECE", "None", "nan"):
         assert word not in flat, word
 

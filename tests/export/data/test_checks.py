@@ -12,6 +12,8 @@ from train.common.errors import DataError
 from train.common.samples import Samples
 from train.common.tensors import TensorSpec
 
+INDEX = TensorSpec(name="out", shape=(None,), dtype="int32")
+RANKS = TensorSpec(name="out", shape=(None, 3), dtype="int64")
 CLASSES, YES, FLAT_YES, MASK = (spec("out", 3), spec("out", 1), spec("out"), spec("out", 2, 2, 3))
 
 
@@ -128,6 +130,8 @@ def test_values_that_do_not_fit(
         (np.array([0.5, 7.0]), FLAT_YES, [0.5, 7.0]),
         (np.array([0.5, 7.0])[:, np.newaxis], spec("out", None), [[0.5], [7.0]]),
         (np.full((1, 2, 2, 3), 0.5), MASK, np.full((1, 2, 2, 3), 0.5).tolist()),
+        (np.array([30, 41], np.uint8), INDEX, [30, 41]),  # the output has no number of classes
+        (np.array([[4, 0, 9]]), RANKS, [[4, 0, 9]]),
     ],
 )
 def test_targets_that_fit(values: np.ndarray, output: TensorSpec, expected: object) -> None:
@@ -171,6 +175,8 @@ def test_targets_that_fit(values: np.ndarray, output: TensorSpec, expected: obje
         (np.zeros((1, 2, 2, 2)), MASK, r"expected the shape of out \(\?, 2, 2, 3\) float32$"),
         (np.zeros((1, 2, 2), int), MASK, r"got int64, expected float values of the output out"),
         (np.zeros(2, int), spec("out", None), r"got int64, expected float values of the output"),
+        (np.array([0.0, 1.0]), INDEX, r"got float64 of shape \(2,\), expected integers of the sh"),
+        (np.array([0, 1]), RANKS, r"got int64 of shape \(2,\), expected integers of the shape of"),
     ],
 )
 def test_targets_that_do_not_fit(values: np.ndarray, output: TensorSpec, message: str) -> None:

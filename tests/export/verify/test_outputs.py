@@ -87,6 +87,54 @@ def test_an_output_that_never_changes_is_judged_by_its_values_and_said_in_words(
     assert [c.name for c in wrong if isinstance(c, Check) and not c.passed] == ["snr_db"]
 
 
+INDEX = TensorSpec(name="index", shape=(None, 3), dtype="int32")
+RANKS = np.stack([np.arange(COUNT) % size for size in (5, 6, 7)], axis=1)
+INDICES = replace(EXPECTED, output_specs=(INDEX,), outputs={"index": RANKS}, labels={})
+
+
+@pytest.mark.parametrize(
+    ("name", "same", "passed"),
+    [
+        ("tflite-float32", 0.9995, True),
+        ("tflite-float32", 0.98, False),
+        ("tflite-int8", 0.93, True),  # each of three ranks may change its place
+        ("tflite-int8", 0.85, False),
+    ],
+)
+def test_indices_are_held_to_the_share_that_is_the_same(
+    name: str, same: float, passed: bool
+) -> None:
+    wrong = np.arange(RANKS.size).reshape(RANKS.shape) >= same * RANKS.size
+    found = distance(RANKS + wrong, RANKS, None, exact=True)
+    checks = check_distance("index", found, FORMATS[name], INDICES, noise=1.0)
+    assert [c.name for c in checks] == ["finite_outputs", "agreement"]
+    assert all(c.passed for c in checks if isinstance(c, Check)) == passed
+
+
+@pytest.mark.parametrize("entry", FORMATS.values(), ids=FORMATS)
+def test_the_commonest_indices_for_all_are_refused_however_deep_the_network(entry: Format) -> None:
+    common = np.tile([0, 0, 0], (COUNT, 1))
+    skewed = np.where(RANKS > 1, RANKS, 0)  # two of five, six, seven
+    expected = replace(INDICES, outputs={"index": skewed})
+    found = distance(common, skewed, None, exact=True)
+    checks = check_distance("index", found, entry, expected, noise=1e6)
+    assert [c.name for c in checks if isinstance(c, Check) and not c.passed] == ["agreement"]
+
+
+def test_classes_are_held_to_their_labels() -> None:
+    spec = TensorSpec(name="class", shape=(None,), dtype="int64")
+    true = np.arange(COUNT) % 5
+    expected = replace(
+        EXPECTED, output_specs=(spec,), outputs={"class": true}, labels={"class": true}
+    )
+    for wrong, failed in ((0.005, []), (0.2, ["agreement", "accuracy_drop"])):
+        outputs = {"class": np.where(np.arange(COUNT) < wrong * COUNT, true + 1, true)}
+        found = expected.distances(outputs)["class"]
+        checks = check_distance("class", found, INT8, expected, noise=1.0)
+        assert [c.name for c in checks if isinstance(c, Check) and not c.passed] == failed
+        assert expected.score(outputs) == 1 - wrong
+
+
 def rounded(values: np.ndarray, noise: float) -> Expectation:
     """Returns what files of a model are verified against that rounds by as much as `noise`."""
     other = values + np.float32(noise) * np.where(np.arange(values.size) % 2, 1, -1)[:, np.newaxis]

@@ -77,6 +77,7 @@ def reference() -> ReferenceOutputs:
         labels=("a", "b"),
         inputs=(TensorSpec(name="image", shape=(None, 2), dtype="float32"),),
         own_rounding_db={"target": 57.5},
+        dtypes={"target": "int32"},
     )
 
 
@@ -93,6 +94,7 @@ def test_outputs_round_trip(tmp_path: Path) -> None:
     assert found.preprocessing == reference().preprocessing
     assert found.labels == ("a", "b")
     assert found.own_rounding_db == {"target": 57.5}
+    assert [spec.is_exact for spec in found.output_specs] == [False, True]
 
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "text", "array", "pickle", "lacking"])

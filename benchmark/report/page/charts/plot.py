@@ -165,8 +165,8 @@ def _title(row: Row, measure: Measure) -> str:
     figures = [f"{notation.name} {notation.figure(value)}" + " %" * notation.percent]
     if ends := _interval(row, measure):
         figures[0] += f" ({interval(ends, 2, 100)})"
-    near = f"signal to noise {number(row.snr_db, 1)} dB"
-    if measure.classes:
+    near = f"centred SNR {number(row.centred_snr_db, 1)} dB"
+    if measure.near_by_share:
         near = f"agreement {number(row.agreement, 2, 100)} %"
     return "\n".join(
         (
