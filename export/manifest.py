@@ -43,7 +43,9 @@ class Check:
         """What was found and what was expected, in words."""
         name, _, tensor = self.name.partition(":")
         what = WORDS.get(name, name.replace("_", " "))
-        got = f"{self.value:.4g}" if isinstance(self.value, float) else self.value
+        got = self.value
+        if isinstance(got, float):
+            got = f"{got:.6g}" if 0.99 < got < 1 else f"{got:.4g}"
         return f"check {what}{f' of {tensor}' * bool(tensor)}: got {got}, expected {self.limit}"
 
     @classmethod

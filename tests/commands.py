@@ -72,7 +72,10 @@ def descriptor(number: int, target: int) -> Iterator[None]:
     stream = open(number, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     try:
         with redirect_stdout(stream) if number == 1 else redirect_stderr(stream):
-            yield
+            try:
+                yield
+            finally:  # the command may have put a stream of its own there
+                (sys.stdout if number == 1 else sys.stderr).flush()
     finally:
         stream.flush()
         os.dup2(saved, number)

@@ -198,6 +198,21 @@ def onnx_clipped_share(path: Path, inputs: Mapping[str, np.ndarray]) -> float | 
         path: the file.
         inputs: (N, …) by name.
     """
+    return clipped_share(*onnx_activations(path, inputs))
+
+
+def onnx_activations(
+    path: Path, inputs: Mapping[str, np.ndarray]
+) -> tuple[Iterator[dict[str, np.ndarray]], dict[str, tuple[float, float, float]]]:
+    """Returns the values that a QDQ `.onnx` file quantizes, example by example, and their ranges.
+
+    Args:
+        path: the file.
+        inputs: (N, …) by name.
+
+    Returns:
+        By the tensor's name: values; and lowest value, highest value and step.
+    """
     import onnx
     import onnxruntime
 
@@ -214,7 +229,7 @@ def onnx_clipped_share(path: Path, inputs: Mapping[str, np.ndarray]) -> float | 
             ranges[name] = (low, high, float(scale))
     wanted = [name for name in ranges if name not in inputs]
     if not wanted:  # of a single layer; a session that is asked for nothing returns every output
-        return clipped_share(call_by_call(inputs, None), ranges)
+        return call_by_call(inputs, None), ranges
     for name in wanted:
         model.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
     options = onnxruntime.SessionOptions()
@@ -224,8 +239,12 @@ def onnx_clipped_share(path: Path, inputs: Mapping[str, np.ndarray]) -> float | 
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
     batch = session.get_inputs()[0].shape[0]
-    values = (
-        {**example, **dict(zip(wanted, session.run(wanted, example), strict=True))}
-        for example in call_by_call(inputs, batch if isinstance(batch, int) else None)
-    )
-    return clipped_share(values, ranges)
+
+    def activations() -> Iterator[dict[str, np.ndarray]]:
+        for example in call_by_call(inputs, batch if isinstance(batch, int) else None):
+            found = dict(zip(wanted, session.run(wanted, example), strict=True))
+            # the quantizer folds a ReLU into a range that begins at zero
+            at_zero = {k: np.maximum(v, 0) for k, v in found.items() if ranges[k][0] == 0}
+            yield {**example, **found, **at_zero}
+
+    return activations(), ranges

@@ -12,6 +12,7 @@ from types import ModuleType
 
 import numpy as np
 
+from export.convert.diagnosis import running
 from export.convert.onnx import converter as onnx
 from export.convert.onnx.overflow import overflows_here, unsigned_twin
 from export.convert.refusal import NoFormatHelpsError
@@ -32,7 +33,6 @@ CONVERTERS: dict[Family, ModuleType] = {"tflite": tflite, "onnx": onnx}
 # https://protobuf.dev/programming-guides/proto-limits/
 MAX_BYTES = 2**31 - 1
 FLOAT_BYTES = 4
-CANNOT_RUN = "its runtime cannot run the file"
 EQUAL_DB = 0.5  # no further apart, schemes are equally good, and the cheapest is kept
 SLOW_IF_SIGNED = "ConvInteger"  # ONNX Runtime's: 250 µs instead of 70 for a small network
 EXACT_SUMS = "x86-64 with VNNI and Arm; sums may overflow on others"
@@ -128,7 +128,7 @@ class Trials:
             if scheme in SIGNED_WEIGHTS and settings.target_cpu != THIS_CPU and overflows_here():
                 run_as = unsigned_twin(content)
             self.path.write_bytes(run_as)
-            with refused(f"{self.entry.name}: {CANNOT_RUN}"):
+            with running(self.entry, self.path, self.source):
                 outputs = first_outputs(self.entry.runtime, self.path, self.expected.inputs)
                 operators = Counter(read_graph(self.path).operators)
         except ToolkitError as error:  # another one may be made by other means
@@ -146,8 +146,12 @@ class Trials:
     def _score(self, outputs: Mapping[str, np.ndarray], *, in_decibels: bool) -> float:
         if not in_decibels:
             return self.expected.score(outputs)
-        found = [item for item in self.expected.distances(outputs).values() if not item.is_constant]
-        return float(np.mean([item.centred_snr_db for item in found] or [0.0]))
+        found = [
+            item.centred_snr_db
+            for name, item in self.expected.distances(outputs).items()
+            if not item.is_constant and not self.expected.is_exact(name)
+        ]
+        return float(np.mean(found)) if found else self.expected.score(outputs)
 
 
 def best_scheme_first(made: Sequence[Candidate]) -> list[Candidate]:

@@ -1,12 +1,14 @@
 """One format: source model → convert → verify, to a staged file."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from export.convert import calibration
-from export.convert.candidates import CANNOT_RUN, Trials
+from export.convert.candidates import Trials
+from export.convert.diagnosis import diagnosis, running
 from export.convert.source import SourceModel
 from export.convert.tflite import converter as tflite
 from export.formats import Format
@@ -115,7 +117,7 @@ def _make(
     for best in trials.best_first():
         path.write_bytes(best.run_as)
         try:
-            with refused(f"{entry.name}: {CANNOT_RUN}"):
+            with running(entry, path, source):
                 verification = verify(entry, settings, path, expected)
         except ToolkitError as error:
             refusals.append(error)
@@ -134,9 +136,31 @@ def _make(
                 calibration=audited,
                 weight_scheme=trials.weight_scheme(best),
             )
-        refusals.append(CheckError(f"{entry.name} was not written: {verification.reasons}"))
+        why = _diagnosis(entry, settings, path, verification, source, expected)
+        reasons = "; ".join([verification.reasons, *why])
+        refusals.append(CheckError(f"{entry.name} was not written: {reasons}"))
     failed = [error for error in refusals if isinstance(error, CheckError)]
     raise (failed or refusals)[0]
+
+
+def _diagnosis(
+    entry: Format,
+    settings: Settings,
+    path: Path,
+    found: Verification,
+    source: SourceModel,
+    expected: Expectation,
+) -> list[str]:
+    """Returns what in the data explains why a file failed; nothing where that cannot be seen."""
+    if found.causes:
+        return []
+    run = partial(outputs_of, entry, path, expected)
+    try:
+        with refused(f"{entry.name}: {CANNOT_AUDIT}"):
+            why = diagnosis(entry, settings, path, found.failed, source, expected, run)
+    except ToolkitError:
+        return []
+    return [why] if why else []
 
 
 def outputs_of(entry: Format, path: Path, expected: Expectation) -> dict[str, np.ndarray]:

@@ -109,7 +109,9 @@ def verify(entry: Format, settings: Settings, path: Path, expected: Expectation)
                 if not expected.is_exact(name):
                     findings.append(check_channels(name, outputs[name], expected))
             if any(isinstance(found, Check) and not found.passed for found in findings):
-                blamed = causes(given, wanted, expected.inputs, expected.outputs)
+                blamed = causes(
+                    *(given, wanted, expected.inputs, expected.outputs), entry.activations
+                )
             findings += check_runtimes(entry, settings, path, runner, expected, noise)
     return Verification(
         inputs=given,

@@ -72,6 +72,8 @@ def write_manifest(folder: Path) -> Manifest:
 def test_a_failed_check_is_said_in_words_and_few_digits() -> None:
     found = Check.at_least("variation_db:price", 1.3565774059040407, 6.5)
     assert found.reason == "check centred SNR in dB of price: got 1.357, expected >= 6.5"
+    cosine = Check.at_least("cosine", 0.999987654, 0.99999)
+    assert cosine.reason == "check cosine similarity: got 0.999988, expected >= 0.99999"
     sizes = Check(name="size_bytes", value=144160, limit="30934 to 65456", passed=False)
     assert sizes.reason == "check size in bytes: got 144160, expected 30934 to 65456"
 

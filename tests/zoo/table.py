@@ -69,7 +69,7 @@ def cell_of_failure(text: str) -> Cell:
 
 def table(rows: Sequence[Row], formats: Sequence[str]) -> str:
     """Returns the table, with `formats` as columns, and the reasons under it."""
-    names = [_column(name) for name in formats]
+    names = [column(name) for name in formats]
     widths = [max(6, len(name)) for name in names]
     head = f"{'model':<18} {'M par.':>6} "
     head += " ".join(f"{name:>{width}}" for name, width in zip(names, widths, strict=True))
@@ -107,12 +107,12 @@ def reasons(rows: Sequence[Row]) -> list[str]:
     for row in rows:
         for name, cell in row.cells.items():
             if cell.reason:
-                found.setdefault(cell.reason, []).append(f"{row.name} {_column(name)}")
+                found.setdefault(cell.reason, []).append(f"{row.name} {column(name)}")
     lines = (f"{', '.join(where)}: {reason}" for reason, where in found.items())
     return [part for line in lines for part in wrap(line, WIDTH, subsequent_indent="  ")]
 
 
-def _column(name: str) -> str:
+def column(name: str) -> str:
     """Returns a format's short name: T for TFLite, O for ONNX, and its scheme."""
     family, _, scheme = name.partition("-")
     return f"{family[0].upper()}{_SHORT.get(scheme, scheme)}"
