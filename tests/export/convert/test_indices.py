@@ -39,7 +39,7 @@ def test_the_class_that_a_model_names_is_kept(name: str, tiny: Tiny, tmp_path: P
     checks = {check.name: check.value for check in made.verification.checks}
     assert float(checks["agreement"]) > 0.9
     others = {**outputs, "classes": (outputs["classes"] + 1) % 10}
-    with pytest.raises(CheckError, match="check agreement: got 0"):
+    with pytest.raises(CheckError, match="check agreement with Keras: got 0"):
         make(
             *(FORMATS[name], settings_of(FORMATS[name]), source),
             Expectation(**{**vars(expected), "outputs": others}),
