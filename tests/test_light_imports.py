@@ -31,6 +31,7 @@ HEAVY = {
     "export.convert.finetune.sparse",
     "export.convert.finetune.training",
     "export.convert.candidates",
+    "export.convert.diagnosis",
     "export.convert.onnx.overflow",
     "export.convert.make",
     "export.convert.loaded",
