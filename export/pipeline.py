@@ -19,6 +19,7 @@ from export.deploy.microcontroller.package import is_current, make_package
 from export.formats import FORMATS, TFLM, TFLM_MODEL, Format
 from export.manifest import EVERY_PROCESSOR, Manifest, Source
 from export.settings import ExportOptions, Settings, resolve
+from export.verify.file import FLOAT_TAIL
 from export.verify.promise import INT4_SHARE
 from train.common.command.native_output import importing_large_library
 from train.common.command.progress import Progress
@@ -251,6 +252,8 @@ def summary(manifest: Manifest) -> str:
         line += f", {of('sparsity'):.0%} of the weights zero"
     if INT4_SHARE in values:
         line += f", {of(INT4_SHARE):.0%} of the weights in 4 bits"
+    if FLOAT_TAIL in values:
+        line += f", outputs put together in float ({values[FLOAT_TAIL]}) to keep their channels"
     found = manifest.calibration
     if found is not None and len(found.candidates) > 1:
         line += f", calibrated by {found.method}"

@@ -14,7 +14,10 @@ from export.verify.distance import float32_noise
 
 # Less than half of a channel's variation is left. A channel that is constant has 0 dB at most.
 MIN_CHANNEL_SNR_DB = 3.0
-LOST_REMEDY = "give the model a separate output for each kind of value"
+LOST_REMEDY = (
+    "give the model a separate output for each kind of value; TFLite's integer formats keep such "
+    "channels with --io float32"
+)
 # Variation that fewer examples hold, such as those of a rare class, is judged with the whole.
 MIN_EXAMPLES = 4.0
 # Probabilities share one unit: what varies by less than about five steps of 8 bits may be gone.
@@ -52,9 +55,14 @@ def lost_channels(outputs: np.ndarray, reference: np.ndarray) -> tuple[LostChann
         outputs: (N, …) numbers; what is not finite counts as zero.
         reference: the same of the Keras model, all finite.
     """
-    axes = (1, 2) if reference.ndim == 3 else (reference.ndim - 1,)
-    wanted = [axis for axis in axes if axis > 0 and reference.shape[axis] > 1]
+    wanted = [axis for axis in channel_axes(reference.ndim) if reference.shape[axis] > 1]
     return tuple(found for axis in wanted for found in _lost(outputs, reference, axis))
+
+
+def channel_axes(dimensions: int) -> tuple[int, ...]:
+    """Returns the axes of an output whose indices are channels; the examples are axis 0."""
+    axes = (1, 2) if dimensions == 3 else (dimensions - 1,)
+    return tuple(axis for axis in axes if axis > 0)
 
 
 def in_words(name: str, shape: Sequence[int], lost: Sequence[LostChannel]) -> str:

@@ -34,6 +34,7 @@ SIZE_OVERHEAD_BYTES = 16_384
 SIZE_FOLDED_SHARE = 0.10  # of the weights at most become part of others: batch normalization
 SIZE_OVERHEAD_BYTES_PER_OPERATOR = 512
 SIZE_OVERHEAD_BYTES_PER_CHANNEL = 20  # scale, zero point, and a bias of 64 bits in int16x8
+FLOAT_TAIL = "float_tail"
 SPARSITY_SLACK = 0.01
 
 
@@ -99,6 +100,8 @@ def verify(entry: Format, settings: Settings, path: Path, expected: Expectation)
         ]
         blamed: list[str] = []
         findings: list[Check | Observation] = [_format_checker(path), *checks]
+        if entry.calibrated and graph.float_tail:
+            findings.append(Observation(name=FLOAT_TAIL, value=", ".join(graph.float_tail)))
         if entry.weights == "int4":
             findings.append(four_bit_share(graph, expected.weights))
         if all(check.passed for check in checks):

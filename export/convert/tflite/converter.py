@@ -17,6 +17,7 @@ from tensorflow.lite.python.util import modify_model_io_type
 
 from export.convert.source import SourceModel
 from export.convert.tflite.flatbuffer import finish, has_loops, pack, unpack
+from export.convert.tflite.float_tail import put_on, take_off
 from export.convert.tflite.four_bits import narrow
 from export.convert.tflite.inputs_outputs import INTEGERS, take_out_shared
 from export.convert.tflite.pixels import take_out_casts
@@ -124,6 +125,9 @@ def _quantized(
         set_percentiles(tree, source.extremes[twin], inputs)
     pixels = take_out_casts(tree) if entry.activations == "int8" else ()
     drop_idle_limits(tree)
+    tail = None
+    if settings.io_dtype == "float32" and entry.activations == "int8":
+        tail = take_off(tree, twin, source.representative.inputs)
     hide(tree)
     content, dtype = pack(tree, len(twin)), tf.as_dtype(settings.io_dtype)
     if entry.activations == "int16":  # by an older quantizer, which calibrates by itself
@@ -143,7 +147,10 @@ def _quantized(
             input_data_type=dtype,
             output_data_type=dtype,
         )
-    return reveal(content), {"shared": shared, "pixels": pixels}
+    content = reveal(content)
+    if tail is not None:
+        content = put_on(content, tail)
+    return content, {"shared": shared, "pixels": pixels}
 
 
 def _converted(entry: Format, settings: Settings, source: SourceModel, saved_model: Path) -> bytes:

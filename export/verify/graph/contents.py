@@ -21,6 +21,7 @@ class Graph:
     Attributes:
         operators: their names.
         float_operators: those that compute in float where an integer model should not.
+        float_tail: those of a `.tflite` file that put its float outputs together.
         foreign_operators: those that the plain runtime lacks (Select-TF, custom).
         depth: how many distinct layers with weights are in series.
         kernels: the stored weights of matrix products, of the dtype they are stored in.
@@ -36,5 +37,6 @@ class Graph:
     kernels: tuple[np.ndarray, ...]
     weights: Mapping[str, int] = field(default_factory=dict)
     activations: Mapping[str, int] = field(default_factory=dict)
+    float_tail: tuple[str, ...] = ()
     products: tuple[Weights, ...] = ()
     channels: int = 0

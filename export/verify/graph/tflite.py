@@ -16,6 +16,9 @@ from train.common.errors import ArtifactError
 # Operators that convert between real and quantized values are float on one side by nature.
 # So is a copy of an input, or of an output, to another output.
 CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
+# What may put an output together in float: it moves values, or gives each the unit of its channel.
+MOVING = ("CONCATENATION", "PACK", "RESHAPE", "TRANSPOSE")
+SCALING = ("ADD", "DIV", "MUL", "SUB")  # by a constant
 # What reading a file raises whose numbers point nowhere.
 DAMAGED = (
     *(AttributeError, IndexError, KeyError, TypeError, ValueError),
@@ -43,6 +46,7 @@ def read_tflite(path: Path) -> Graph:
         return Graph(
             operators=tuple(name for part in parts for name, _ in part.operators),
             float_operators=tuple(name for part in parts for name in part.floats),
+            float_tail=tuple(name for part in parts for name in part.tail),
             foreign_operators=tuple(name for part in parts for name in part.foreign),
             depth=longest_path(_steps(parts, 0)),
             kernels=tuple(kernel for part in parts for kernel in part.kernels),
@@ -77,7 +81,7 @@ class _Subgraph:
 
     Attributes:
         operators: their names, and the operators.
-        floats, foreign, kernels: as of the whole `Graph`.
+        floats, tail, foreign, kernels: as of the whole `Graph`.
         weights: what they multiply by.
         layers: the keys of the weights of each operator, by its place.
         stored: the stored tensor that each tensor is made of, if that is all.
@@ -86,7 +90,7 @@ class _Subgraph:
     def __init__(self, model: Any, graph: Any, names: _Names) -> None:
         self._names = names
         self.operators: list[tuple[str, Any]] = []
-        self.floats: list[str] = []
+        floats: dict[int, str] = {}
         self.foreign: list[str] = []
         self.kernels: list[np.ndarray] = []
         self.weights: list[Weights] = []
@@ -108,7 +112,7 @@ class _Subgraph:
             is_float = any(self._dtype(tensor) == "float32" for tensor in used)
             is_copy = name == "RESHAPE" and ends.issuperset((inputs[0], *operator.outputs))
             if name not in CONVERSIONS and is_float and not is_copy:
-                self.floats.append(name)
+                floats[place] = name
             if name in ("FULLY_CONNECTED", "CONV_2D"):
                 self._add_kernel(model, graph.tensors[operator.inputs[1]])
             if inputs and all(i in stored for i in inputs):
@@ -118,6 +122,26 @@ class _Subgraph:
                 tensors = [stored.get(i) for i in operator.inputs]
                 read = next(graph.tensors[i] for i in inputs if i not in stored)
                 self._add_weights(model, name, tensors, self._dtype(read), place)
+        tail = self._tail(floats, {*map(int, graph.outputs)})
+        self.tail = [name for place, name in floats.items() if place in tail]
+        self.floats = [name for place, name in floats.items() if place not in tail]
+
+    def _tail(self, floats: dict[int, str], ends: set[int]) -> set[int]:
+        """Returns which operators in float only put outputs together."""
+        tail: set[int] = set()
+        readers: dict[int, list[int]] = {}
+        for place, (_, operator) in enumerate(self.operators):
+            for read_index in operator.inputs:
+                readers.setdefault(int(read_index), []).append(place)
+        for place in reversed(floats):
+            name, operator = self.operators[place]
+            constants = [index for index in operator.inputs if index in self.stored]
+            moves = name in MOVING or (name in SCALING and len(constants) == 1)
+            made = {*map(int, operator.outputs)}
+            read = {reader for index in made for reader in readers.get(index, [])}
+            if moves and read <= tail and (read or made <= ends):
+                tail.add(place)
+        return tail
 
     def _dtype(self, tensor: Any) -> str:
         return self._names.dtypes[tensor.type].lower()

@@ -11,6 +11,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from export.convert.tflite.flatbuffer import pack, unpack
+from export.convert.tflite.inputs_outputs import operator_code
 
 CODES = schema.BuiltinOperator
 FLOAT32, BOOL = schema.TensorType.FLOAT32, schema.TensorType.BOOL
@@ -52,7 +53,7 @@ class Editor:
     def operator(self, code: int, inputs: list[int], output: int) -> Any:
         """Returns a new operator that writes a tensor there is."""
         made = schema.OperatorT()
-        made.opcodeIndex = self._code(code)
+        made.opcodeIndex = operator_code(self.tree, code)
         made.inputs = np.asarray(inputs, np.int32)
         made.outputs = np.asarray([output], np.int32)
         options = OPTIONS[code]
@@ -84,16 +85,6 @@ class Editor:
             return None
         kind = np.float32 if tensor.type == FLOAT32 else np.int32
         return np.asarray(data, np.uint8).view(kind)
-
-    def _code(self, code: int) -> int:
-        for number, known in enumerate(self.tree.operatorCodes):
-            if known.builtinCode == code:
-                return number
-        made = schema.OperatorCodeT()
-        made.builtinCode, made.deprecatedBuiltinCode = code, min(code, 127)
-        made.version = 1
-        self.tree.operatorCodes.append(made)
-        return len(self.tree.operatorCodes) - 1
 
 
 Rewrite = Callable[[Editor, Any], list[Any] | None]
