@@ -67,6 +67,11 @@ class SourceModel:
             raise ArtifactError("got no calibration data; give it with --calibration")
         return self._representative
 
+    def some_examples(self, count: int) -> dict[str, np.ndarray]:
+        """Returns the first calibration inputs, (count, …) by name; none if there is no data."""
+        found = self._representative
+        return {} if found is None else {k: v[:count] for k, v in found.inputs.items()}
+
     def signature(self, batch: int | None) -> list[tf.TensorSpec]:
         """Returns the inputs' TensorFlow signature with a fixed or open batch dimension.
 

@@ -1,12 +1,13 @@
 """The float32 ONNX model, by tf2onnx."""
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from unittest import mock
 
 import numpy as np
 import onnx
+import onnxruntime
 import tensorflow as tf
 import tf2onnx
 from tf2onnx import optimizer
@@ -14,13 +15,17 @@ from tf2onnx import optimizer
 # imported here, not when first used: a module of it takes a number of its counter of names
 from tf2onnx.convert import from_function
 from tf2onnx.graph import Node
-from tf2onnx.optimizer.merge_duplicated_nodes_optimizer import MergeDuplicatedNodesOptimizer
 
-from export.convert.onnx.arrange import lasting_name
-from export.convert.onnx.canonical import make_canonical
+from export.convert.onnx.graph.canonical import make_canonical
+from export.convert.onnx.graph.fold import fold
+from export.convert.onnx.graph.reshape import store_shapes
 from export.convert.onnx.memory import release_memory
+from export.convert.onnx.ordered import sets_in_order
 from export.convert.source import SourceModel
 from export.settings import Settings
+
+EXAMPLES = 8  # on which the folded model is compared
+ROUNDINGS = 1e-5  # of the largest output
 
 
 def to_onnx(settings: Settings, source: SourceModel, *, unroll: bool) -> onnx.ModelProto:
@@ -59,10 +64,36 @@ def _to_onnx(settings: Settings, source: SourceModel, *, unroll: bool) -> onnx.M
     _order(model.graph.input, [spec.name for spec in source.inputs])
     _order(model.graph.output, [spec.name for spec in source.outputs])
     shapes = {spec.name: spec.shape for spec in (*source.inputs, *source.outputs)}
-    make_canonical(model)
     for value in (*model.graph.input, *model.graph.output):
         _set_shape(value, shapes[value.name], settings.batch)
-    return model
+    store_shapes(model)
+    folded = onnx.ModelProto()
+    folded.CopyFrom(model)
+    fold(folded)
+    make_canonical(folded)
+    make_canonical(model)
+    examples = source.some_examples(settings.batch or EXAMPLES)
+    return folded if not examples or _compute_the_same(model, folded, examples) else model
+
+
+def _compute_the_same(
+    model: onnx.ModelProto, other: onnx.ModelProto, examples: Mapping[str, np.ndarray]
+) -> bool:
+    """Returns whether outputs differ by roundings alone, which a difference of two can enlarge."""
+    before, after = (
+        onnxruntime.InferenceSession(
+            found.SerializeToString(), providers=["CPUExecutionProvider"]
+        ).run(None, dict(examples))
+        for found in (model, other)
+    )
+    return all(
+        np.allclose(new, old, rtol=0, atol=ROUNDINGS * _largest(old), equal_nan=True)
+        for old, new in zip(before, after, strict=True)
+    )
+
+
+def _largest(values: np.ndarray) -> float:
+    return float(np.abs(values[np.isfinite(values)]).max(initial=0))
 
 
 def _from_function(
@@ -97,10 +128,8 @@ def _from_function(
     gc.freeze()  # else each release looks through all of TensorFlow, for a quarter of a second
     try:
         with (
+            sets_in_order(),
             mock.patch.object(Node, "update_proto", update_anew),
-            mock.patch.object(
-                MergeDuplicatedNodesOptimizer, "_len_of_node_output", staticmethod(_rank)
-            ),
             mock.patch.dict(optimizers, {n: after_release(made) for n, made in optimizers.items()}),
         ):
             model: onnx.ModelProto
@@ -120,11 +149,6 @@ def _order(values: Any, names: list[str]) -> None:
     ordered = sorted(values, key=lambda value: names.index(value.name))
     del values[:]
     values.extend(ordered)
-
-
-def _rank(node: Node) -> tuple[int, str]:
-    """Returns what decides which of equal nodes is kept, the highest: not which comes first."""
-    return len(node.output), lasting_name(node.name)
 
 
 def _store_captured(model: onnx.ModelProto, function: Any) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from export.convert.onnx.arrange import bodies
+from export.convert.onnx.graph.arrange import bodies
 
 LENGTH, WIDTH = 64, 32  # of a product that is large enough for the runtime's kernels
 HALF = 128  # between int8 and uint8

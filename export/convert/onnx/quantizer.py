@@ -20,7 +20,7 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from export.convert.onnx.arrange import delete
+from export.convert.onnx.graph.arrange import delete
 from export.convert.source import SourceModel
 from train.common.files.artifact import file_sha256
 

@@ -26,6 +26,7 @@ CONVERSIONS: dict[str, tuple[tuple[str, str | None], ...]] = {
     ),
     "lstm": (("tflite-int8", "min-max"),),
     "gru": (("tflite-int8", "min-max"), ("onnx-float32", None)),  # a loop, of names like any other
+    "convolutional": (("onnx-float32", None),),  # whose rewrites tf2onnx made in any order
 }
 
 
@@ -37,6 +38,18 @@ def save_recurrent(kind: str, path: Path) -> keras.Model:
     model = keras.Model(image, keras.layers.Dense(10, activation="softmax", name="head")(x))
     model.save(path)
     return model
+
+
+def save_convolutional(path: Path) -> None:
+    """Saves convolutions whose normalizations are folded, and a Flatten to a computed shape."""
+    keras.utils.set_random_seed(1)
+    image = keras.Input((28, 28), name="image")
+    x = keras.layers.Reshape((28, 28, 1))(image)
+    for channels in (4, 6):
+        x = keras.layers.Conv2D(channels, 3, strides=2, padding="same")(x)
+        x = keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
+    x = keras.layers.Dense(10, name="head")(keras.layers.Flatten()(x))
+    keras.Model(image, x).save(path)
 
 
 def converted(source: SourceModel, name: str, method: str | None, folder: Path) -> Path:

@@ -8,7 +8,13 @@ import pytest
 
 from tests.commands import REPOSITORY
 from tests.export.conftest import Tiny
-from tests.export.convert.repeated import CONVERSIONS, LAYERS, convert_all, save_recurrent
+from tests.export.convert.repeated import (
+    CONVERSIONS,
+    LAYERS,
+    convert_all,
+    save_convolutional,
+    save_recurrent,
+)
 
 pytestmark = pytest.mark.slow  # it trains or converts with TensorFlow
 
@@ -22,6 +28,7 @@ def test_other_processes_give_the_same_bytes(tiny: Tiny, tmp_path: Path) -> None
     tiny.made("onnx-float32")
     for kind in LAYERS:
         save_recurrent(kind, tiny.path.with_name(f"{kind}.keras"))
+    save_convolutional(tiny.path.with_name("convolutional.keras"))
     folders = [tmp_path / name for name in ("here", "there", "elsewhere")]
     convert_all(tiny.path.parent, folders[0], CONVERSIONS)
     for folder, names in ((folders[1], CONVERSIONS), (folders[2], LAYERS)):

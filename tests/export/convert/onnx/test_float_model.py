@@ -8,10 +8,12 @@ import keras
 import numpy as np
 import onnx
 import pytest
+import tf2onnx
 from tf2onnx import optimizer
 
 from export.convert.candidates import convert
 from export.convert.onnx.float_model import to_onnx
+from export.convert.onnx.ordered import InOrder, sets_in_order
 from export.formats import FORMATS
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
@@ -48,6 +50,39 @@ def test_a_grouped_convolution_which_keras_compiles_is_converted(tmp_path: Path)
     with open_runner("onnxruntime", path, threads=1) as runner:
         outputs = predict(runner, {"image": images})["head"]
     assert np.abs(outputs - model.predict(images, verbose=0)).max() < 1e-5
+
+
+def test_sets_keep_the_order_that_items_came_in() -> None:
+    names = [f"{index * 7919 % 100}" for index in range(100)]
+    found = InOrder(names)
+    found.update(["a"], ["b", names[0]])
+    found.discard("50")
+    assert list(found) == [name for name in names if name != "50"] + ["a", "b"]
+    assert list(found - InOrder(names)) == list(found.intersection(["a", "c", "b"])) == ["a", "b"]
+    assert list(InOrder("ab").union("cab")) == ["a", "b", "c"]
+    assert InOrder("ab").issubset("abc")
+    assert not InOrder("abd").issubset("abc")
+    with sets_in_order():
+        assert tf2onnx.graph.set is InOrder
+    assert not hasattr(tf2onnx.graph, "set")
+
+
+@pytest.mark.parametrize(("change", "kept"), [(1e-8, True), (1e-2, False)])
+def test_what_is_folded_is_kept_if_it_computes_the_same(
+    change: float, kept: bool, tiny: Tiny, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fold(model: onnx.ModelProto) -> None:
+        stored = onnx.numpy_helper.from_array(np.array(change, np.float32), "change")
+        (relu,) = (node for node in model.graph.node if node.op_type == "Relu")
+        model.graph.initializer.append(stored)
+        model.graph.node.append(onnx.helper.make_node("Add", [relu.input[0], "change"], ["more"]))
+        relu.input[0] = "more"
+
+    monkeypatch.setattr("export.convert.onnx.float_model.fold", fold)
+    monkeypatch.setattr(tiny.source, "onnx_files", {})
+    monkeypatch.setattr(tiny.source, "folder", tmp_path)
+    model = to_onnx(settings_of(FLOAT), tiny.source, unroll=False)
+    assert sum(node.op_type == "Add" for node in model.graph.node) == (3 if kept else 2)
 
 
 def test_no_optimizer_fails(

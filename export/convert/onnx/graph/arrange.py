@@ -68,7 +68,7 @@ def _dissolve_identities(graph: onnx.GraphProto) -> None:
     roots = {value.name: _last(value.name, source) for value in graph.output}
     first = {root: name for name, root in reversed(roots.items()) if root in made}
     same = {name: _last(name, source) for name in source}
-    _rename(graph, {name: first.get(root, root) for name, root in same.items()} | first)
+    rename(graph, {name: first.get(root, root) for name, root in same.items()} | first)
     for name, root in roots.items():
         if first.get(root, root) != name:
             graph.node.append(onnx.helper.make_node(IDENTITY, [first.get(root, root)], [name]))
@@ -94,7 +94,7 @@ def _merge_constants(graph: onnx.GraphProto) -> None:
                 same[tensor.name] = kept[key]
                 surplus.add(index)
     delete(graph.initializer, surplus)
-    _rename(graph, same)
+    rename(graph, same)
 
 
 def _merge_nodes(graph: onnx.GraphProto) -> None:
@@ -119,7 +119,7 @@ def _merge_nodes(graph: onnx.GraphProto) -> None:
             first.name = max(first.name, node.name, key=lasting_name)
             surplus.add(index)
     delete(graph.node, surplus)
-    _rename(graph, same)
+    rename(graph, same)
 
 
 def delete(items: MutableSequence[Any], indices: Iterable[int]) -> None:
@@ -140,12 +140,12 @@ def _free(body: onnx.GraphProto) -> list[str]:
     return [name for name in (*read, *(value.name for value in body.output)) if name not in own]
 
 
-def _rename(graph: onnx.GraphProto, names: dict[str, str]) -> None:
+def rename(graph: onnx.GraphProto, names: dict[str, str]) -> None:
     """Renames what a graph's nodes read and write, in the bodies of loops and branches too."""
     for node in graph.node:
         for side in (node.input, node.output):
             side[:] = [names.get(name, name) for name in side]
         for body in bodies(node):
-            _rename(body, names)
+            rename(body, names)
             for value in body.output:
                 value.name = names.get(value.name, value.name)

@@ -4,9 +4,11 @@ Both follow from the structure: the order in which values are needed, from the o
 and who reads a constant first.
 """
 
+from collections import Counter
+
 import onnx
 
-from export.convert.onnx.arrange import (
+from export.convert.onnx.graph.arrange import (
     PASSING,
     arrange,
     bodies,
@@ -24,14 +26,18 @@ def make_canonical(model: onnx.ModelProto) -> None:
     graph = model.graph
     arrange(graph)
     kept = {value.name: value.name for value in (*graph.input, *graph.output)}
-    _Names(set(kept)).rewrite(graph, "model", kept)
+    scopes = Counter(name for node in graph.node for name in node.name.split("/")[:-1][:1])
+    # Keras's own name of the model, which nearly all have: files are smaller without
+    common = max(scopes, key=lambda scope: (scopes[scope], scope), default="")
+    _Names(set(kept), f"{common}/").rewrite(graph, "model", kept)
 
 
 class _Names:
     """Gives names, each once in the whole model, as ONNX demands."""
 
-    def __init__(self, taken: set[str]) -> None:
+    def __init__(self, taken: set[str], prefix: str) -> None:
         self._values, self._nodes = taken, {""}
+        self._prefix = prefix
 
     def rewrite(self, graph: onnx.GraphProto, name: str, names: dict[str, str]) -> None:
         """Renames what a graph, or a body, makes and stores.
@@ -47,7 +53,7 @@ class _Names:
         for value in graph.input:
             self._add(names, value.name, value.name)
         for node in graph.node:
-            node.name = _once(lasting_name(node.name) or node.op_type, self._nodes)
+            node.name = _once(self._lasting(node.name) or node.op_type, self._nodes)
             for place, read in enumerate(reads(node)):
                 if read in stored:
                     self._add(names, read, f"{node.name}/input_{place}")
@@ -76,7 +82,10 @@ class _Names:
 
     def _add(self, names: dict[str, str], old: str, wanted: str) -> None:
         if old not in names:
-            names[old] = _once(lasting_name(wanted), self._values)
+            names[old] = _once(self._lasting(wanted), self._values)
+
+    def _lasting(self, name: str) -> str:
+        return lasting_name(name).removeprefix(self._prefix)
 
 
 def _once(name: str, taken: set[str]) -> str:

@@ -9,8 +9,8 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from export.convert.onnx.arrange import bodies, reads
-from export.convert.onnx.canonical import make_canonical
+from export.convert.onnx.graph.arrange import bodies, reads
+from export.convert.onnx.graph.canonical import make_canonical
 
 FLOAT, INT, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
 X = np.random.RandomState(1).normal(size=(2, 3)).astype(np.float32)
