@@ -108,7 +108,9 @@ class GraphEditor:
         value = self.operand(node)
         node.op_type = SUM
         node.input[:] = [value, ""]
-        self.store(node, 1, constant)
+        varies = [axis for axis, size in enumerate(constant.shape) if size > 1]
+        # no leading ones: ONNX Runtime's quantizer takes the first axis of a bias for its channels
+        self.store(node, 1, constant.reshape(constant.shape[min(varies, default=-1) :]))
 
     def store(self, node: onnx.NodeProto, place: int, values: np.ndarray) -> None:
         """Stores a constant, float32, as one of a node's inputs."""

@@ -1,20 +1,23 @@
 """How weights of 8 bits are stored, and what of it a processor's overflow changes."""
 
 import platform
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import onnx
 import pytest
 
 from export.convert.candidates import convert
 from export.convert.onnx.overflow import overflows_here, unsigned_twin
+from export.convert.source import SourceModel
 from export.formats import FORMATS
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
 from export.settings import SAFE_WEIGHTS, SIGNED_WEIGHTS, WEIGHT_SCHEMES
-from tests.export.conftest import Tiny, settings_of
+from tests.export.conftest import Tiny, load_source, settings_of
 from train.common.environment import DOT_PRODUCTS, read_environment
 
 pytestmark = pytest.mark.slow  # it trains or converts with TensorFlow
@@ -49,6 +52,42 @@ def test_weights_are_stored_as_the_scheme_says(name: str, scheme: str, tiny: Tin
         assert values.dtype == (np.uint8 if scheme.startswith("uint8") else np.int8)
         most = {"7-bit": 64, "int8": 127}.get(scheme.partition(" ")[0], 255)
         assert most - 1 <= np.abs(values.astype(int)).max() <= most
+
+
+@pytest.fixture(scope="module")
+def normalized(tmp_path_factory: pytest.TempPathFactory) -> SourceModel:
+    """Dense, BatchNormalization, Dense, the most usual network for tables, and a convolution."""
+    folder = tmp_path_factory.mktemp("normalized")
+    keras.utils.set_random_seed(1)
+    image = keras.Input((28, 28), name="image")
+    x = keras.layers.Reshape((28, 28, 1))(image)
+    x = keras.layers.Conv2D(4, 3, strides=2, activation="relu")(x)
+    x = keras.layers.Flatten()(keras.layers.BatchNormalization()(x))
+    for units in (16, 12):
+        x = keras.layers.Dense(units, activation="relu")(x)
+        x = keras.layers.BatchNormalization()(x)
+    model = keras.Model(image, keras.layers.Dense(10, name="head")(x))
+    for variable in model.weights:
+        if "batch_normalization" in variable.path:
+            variable.assign(np.random.RandomState(2).uniform(0.5, 2, variable.shape))
+    model.save(folder / "model.keras")
+    return load_source(folder / "model.keras", folder)
+
+
+@NAMES
+@pytest.mark.parametrize("scheme", WEIGHT_SCHEMES["this"])
+def test_no_normalization_is_left_to_quantize(
+    name: str, scheme: str, normalized: SourceModel, tmp_path: Path
+) -> None:
+    settings = replace(settings_of(FORMATS[name]), weight_schemes=(scheme,))
+    content = convert(FORMATS[name], settings, METHODS[name], normalized)
+    found = Counter(node.op_type for node in onnx.load_from_string(content).graph.node)
+    if name == "onnx-int8":
+        assert {"Mul", "Add"}.isdisjoint(found)
+        assert (found["Conv"], found["Gemm"]) == (1, 3)
+    else:  # scales before and behind each product, and biases
+        assert (found["ConvInteger"], found["MatMulInteger"]) == (1, 3)
+        assert (found["Mul"], found["Add"]) == (8, 3)
 
 
 @pytest.mark.parametrize("scheme", SIGNED_WEIGHTS)
