@@ -63,7 +63,7 @@ class Candidate:
 
 @dataclass(kw_only=True)
 class Trials:
-    """The candidates of one format, and what became of them.
+    """The candidates of one format: their files, scores and refusals.
 
     Attributes:
         entry: the format.
