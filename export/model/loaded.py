@@ -20,6 +20,7 @@ from train.common.tensors import TensorSpec
 
 SIGNATURE = "serving_default"
 GATES = "implementation"  # of a Keras cell: 1 computes each gate by itself, 2 all at once
+WHOLE = "_could_use_gpu_kernel"  # of tf-keras's LSTM and GRU: a function that kernels stand for
 PREDICT_BATCH = 8  # examples; a large model's activations have to fit into memory
 SMALL_EXAMPLE = 10_000  # numbers; of examples this small more go into a batch
 SMALL_BATCH = 1_000
@@ -81,7 +82,10 @@ class LoadedModel:
         """
         self.check_batch(batch)
         try:
-            with captured_native_output(), self.unrolled(unroll, gates_apart=gates_apart):
+            with (
+                captured_native_output(),
+                self.unrolled(unroll, gates_apart=gates_apart, composed=True),
+            ):
                 function = traced(self.call, self.inputs, batch)
                 module = tf.Module()
                 # The variables themselves, not the model that has them: below a Keras 3 model
@@ -104,13 +108,21 @@ class LoadedModel:
             )
 
     @contextmanager
-    def unrolled(self, unroll: bool, *, gates_apart: bool = False) -> Iterator[None]:
+    def unrolled(
+        self, unroll: bool, *, gates_apart: bool = False, composed: bool = False
+    ) -> Iterator[None]:
         """Has recurrent layers write their steps out while they are traced, if `unroll`.
 
-        If `gates_apart`, each gate by itself: larger and slower.
+        Args:
+            unroll: whether they do.
+            gates_apart: whether each gate is computed by itself: larger and slower.
+            composed: whether tf-keras's LSTM and GRU are made of other operators at least: of their
+                function TFLite makes an operator whose state outlives a call.
         """
         layers = self.recurrent if unroll else ()
         changes: list[tuple[Any, str, Any]] = [(layer, "unroll", True) for layer in layers]
+        whole = self.recurrent if unroll or composed else ()
+        changes += [(layer, WHOLE, False) for layer in whole if hasattr(layer, WHOLE)]
         if gates_apart:
             cells = [getattr(layer, "cell", None) for layer in layers]
             changes += [(cell, GATES, 1) for cell in cells if hasattr(cell, GATES)]

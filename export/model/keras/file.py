@@ -4,7 +4,6 @@ A file's configuration is read and checked before either library sees it.
 """
 
 import json
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from export.model.reason import reason_of
 from export.model.request import SUFFIXES, ModelRequest
 from export.model.safety import TRUST, check_config, check_legacy_config
 from train.common.errors import ArtifactError, MissingPackageError
+from train.common.files.staging import temporary_folder
 
 CONFIG, METADATA = "config.json", "metadata.json"
 MAX_CONFIG_BYTES = 1 << 28  # a larger configuration is not a model's
@@ -138,8 +138,8 @@ def _named(path: Path, kind: str) -> Iterator[Path]:
     if path.is_dir() or SUFFIXES.get(path.suffix) == kind:
         yield path
         return
-    with tempfile.TemporaryDirectory(prefix="edge-model-") as folder:
-        link = Path(folder, f"model.{kind}")
+    with temporary_folder("edge-model-") as folder:
+        link = folder / f"model.{kind}"
         link.symlink_to(path.resolve())
         yield link
 

@@ -131,3 +131,13 @@ def test_places_of_extremes_convert(tmp_path: Path) -> None:
     expected = model.keras_model(inputs["row"])  # type: ignore[misc]
     assert all(np.array_equal(found[name], value) for name, value in expected.items())
     assert_converts(model, tmp_path / "saved")
+
+
+@pytest.mark.parametrize("layer", ["LSTM", "GRU"])
+def test_recurrent_layers_of_tf_keras_remember_no_earlier_example(
+    layer: str, tmp_path: Path
+) -> None:
+    rows = tf_keras.Input((5, 4), name="rows")
+    both = tf_keras.layers.Bidirectional(getattr(tf_keras.layers, layer)(3))(rows)
+    tf_keras.Model(rows, tf_keras.layers.Dense(2)(both)).save(tmp_path / "model.keras")
+    assert_converts(load(tmp_path / "model.keras"), tmp_path / "saved")
