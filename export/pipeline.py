@@ -21,6 +21,7 @@ from export.manifest import EVERY_PROCESSOR, Manifest, Source
 from export.settings import ExportOptions, Settings, resolve
 from export.verify.file import FLOAT_TAIL
 from export.verify.promise import INT4_SHARE
+from export.verify.size import FLOAT_PARTS, LARGER
 from train.common.command.native_output import importing_large_library
 from train.common.command.progress import Progress
 from train.common.errors import ToolkitError
@@ -257,6 +258,10 @@ def summary(manifest: Manifest) -> str:
     found = manifest.calibration
     if found is not None and len(found.candidates) > 1:
         line += f", calibrated by {found.method}"
+    if FLOAT_PARTS in values:
+        line += f", in float: {values[FLOAT_PARTS]}"
+    if LARGER in values:
+        line += f", larger than {values[LARGER]}"
     if manifest.weight_scheme is not None:
         line += f", weights {manifest.weight_scheme.scheme}"
         if manifest.weight_scheme.holds_for != EVERY_PROCESSOR:

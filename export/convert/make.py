@@ -9,6 +9,7 @@ import numpy as np
 from export.convert import calibration
 from export.convert.candidates import Trials
 from export.convert.diagnosis import diagnosis, running
+from export.convert.float_size import larger_than_float32
 from export.convert.source import SourceModel
 from export.convert.tflite import converter as tflite
 from export.formats import Format
@@ -130,6 +131,9 @@ def _make(
                         entry, settings, path, best.method, trials.methods, source, expected
                     )
             path.write_bytes(best.content)
+            larger = larger_than_float32(entry, settings, path, source)
+            seen = (*verification.observations, *larger)
+            verification = replace(verification, observations=seen)
             return Made(
                 path=path,
                 verification=verification,

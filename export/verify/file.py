@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from export.formats import BITS_PER_WEIGHT, Format
+from export.formats import Format
 from export.manifest import Check, Observation
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
@@ -25,15 +25,10 @@ from export.verify.graph.read import read_graph
 from export.verify.kernels import MISSING_OPERATOR, TFLM, check_runtimes
 from export.verify.outputs import check_channels, check_distance
 from export.verify.promise import check_promise, four_bit_share
+from export.verify.size import check_size, computed_in_float, parts_in_float
 from train.common.errors import ArtifactError
 from train.common.tensors import TensorSpec
 
-# Graph, names and quantization parameters on top of the weights.
-SIZE_OVERHEAD_SHARE = 0.10
-SIZE_OVERHEAD_BYTES = 16_384
-SIZE_FOLDED_SHARE = 0.10  # of the weights at most become part of others: batch normalization
-SIZE_OVERHEAD_BYTES_PER_OPERATOR = 512
-SIZE_OVERHEAD_BYTES_PER_CHANNEL = 20  # scale, zero point, and a bias of 64 bits in int16x8
 FLOAT_TAIL = "float_tail"
 SPARSITY_SLACK = 0.01
 
@@ -94,7 +89,7 @@ def verify(entry: Format, settings: Settings, path: Path, expected: Expectation)
             *_check_tensors("output", wanted, expected.output_specs, settings),
             *_check_order("input", given, expected.input_specs),
             *_check_order("output", wanted, expected.output_specs),
-            _check_size(path.stat().st_size, expected.weights, graph, entry),
+            check_size(path.stat().st_size, graph),
             *check_promise(entry, graph),
             *_check_graph(graph, settings),
         ]
@@ -102,6 +97,7 @@ def verify(entry: Format, settings: Settings, path: Path, expected: Expectation)
         findings: list[Check | Observation] = [_format_checker(path), *checks]
         if entry.calibrated and graph.float_tail:
             findings.append(Observation(name=FLOAT_TAIL, value=", ".join(graph.float_tail)))
+        findings += [*parts_in_float(entry, graph), *computed_in_float(entry, graph)]
         if entry.weights == "int4":
             findings.append(four_bit_share(graph, expected.weights))
         if all(check.passed for check in checks):
@@ -177,22 +173,6 @@ def _check_order(
     passed = names == asked
     check = Check(name=f"{side}_order", value=names, limit=asked, passed=passed)
     return [check] if len(expected) > 1 else []
-
-
-def _check_size(size_bytes: int, weights: int, graph: Graph, entry: Format) -> Check:
-    exact = weights * BITS_PER_WEIGHT[entry.weights] // 8
-    # int4 formats keep small kernels and the last layer in int8
-    most = exact * 2 if entry.weights == "int4" else exact
-    overhead = SIZE_OVERHEAD_BYTES + SIZE_OVERHEAD_BYTES_PER_OPERATOR * len(graph.operators)
-    overhead += SIZE_OVERHEAD_BYTES_PER_CHANNEL * graph.channels
-    low = round(exact * (1 - SIZE_FOLDED_SHARE))
-    high = round(most * (1 + SIZE_OVERHEAD_SHARE)) + overhead
-    return Check(
-        name="size_bytes",
-        value=size_bytes,
-        limit=f"{low} to {high} for {weights} {entry.weights} weights",
-        passed=low <= size_bytes <= high,
-    )
 
 
 def _check_graph(graph: Graph, settings: Settings) -> list[Check]:

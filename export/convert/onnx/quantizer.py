@@ -21,14 +21,19 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from export.convert.onnx.graph.arrange import delete
+from export.convert.onnx.transposed import bears_8_bits, store_in_8_bits
 from export.convert.source import SourceModel
 from train.common.files.artifact import file_sha256
 
 # Softmax stays float: its int8 kernel could wrap 127 to -128 (onnxruntime issue 29727), and so
 # do the logits that it reads.
-QUANTIZED_OPERATORS = ("Gemm", "MatMul", "Add", "Relu", "Reshape", "Conv", "Clip")
+QUANTIZED_OPERATORS = (
+    *("Gemm", "MatMul", "Add", "Relu", "Reshape", "Conv", "Clip"),
+    *("Gather", "ConvTranspose"),  # embeddings, and weights alone: there is no kernel for integers
+)
 FLOAT_OUTPUTS = ("Gemm",)
 HISTOGRAMS = (CalibrationMethod.Percentile, CalibrationMethod.Entropy)
+EXAMPLES = 16
 HISTOGRAM_BYTES = 256 << 20
 CALIBRATION: dict[str, tuple[CalibrationMethod, dict[str, Any]]] = {
     "min-max": (CalibrationMethod.MinMax, {}),
@@ -37,6 +42,7 @@ CALIBRATION: dict[str, tuple[CalibrationMethod, dict[str, Any]]] = {
     "entropy": (CalibrationMethod.Entropy, {}),
 }
 DEQUANTIZE = "DequantizeLinear"
+CONVERSIONS = (DEQUANTIZE, "QuantizeLinear")
 
 
 def quantize(
@@ -63,11 +69,16 @@ def quantize(
     # Without symbolic shape inference: on a valid operator that it lacks it raises a bare Exception
     # and leaves its model in the current folder; ONNX's own inference suffices.
     quant_pre_process(original, prepared, skip_symbolic_shape=True)
+    batch = model.graph.input[0].type.tensor_type.shape.dim[0].dim_value  # 0 if it is open
     if method is None:
         quantize_dynamic(prepared, quantized, **weights)
-        return onnx.load(quantized)
+        examples = source.some_examples(batch or EXAMPLES)
+        spared = not bears_8_bits(model, examples)
+        model = onnx.load(quantized)
+        if not spared:
+            store_in_8_bits(model.graph)
+        return _slim(model)
     calibration, extra = CALIBRATION[method]
-    batch = model.graph.input[0].type.tensor_type.shape.dim[0].dim_value  # 0 if it is open
     if calibration in HISTOGRAMS:
         _check_memory(onnx.load(prepared), len(source.representative), method)
     ranges = f"ranges-{method}-{file_sha256(prepared)[:16]}.json"  # for all schemes of weights
@@ -85,7 +96,7 @@ def quantize(
     )
     model = onnx.load(quantized)
     _without_zero_points_of_biases(model.graph)
-    return model
+    return _slim(model)
 
 
 class _Samples(CalibrationDataReader):
@@ -112,6 +123,16 @@ def _check_memory(model: onnx.ModelProto, samples: int, method: str) -> None:
             f"{method} keeps {needed >> 20:,} MiB of activations, expected at most "
             f"{HISTOGRAM_BYTES >> 20}; use min-max or fewer --calibration-samples"
         )
+
+
+def _slim(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Removes what no runtime reads, a fifth of a small file: shapes and names of conversions."""
+    del model.graph.value_info[:]
+    del model.metadata_props[:]
+    for node in model.graph.node:
+        if node.op_type in CONVERSIONS:
+            node.name = ""
+    return model
 
 
 def _without_zero_points_of_biases(graph: onnx.GraphProto) -> None:

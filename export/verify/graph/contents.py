@@ -26,8 +26,10 @@ class Graph:
         depth: how many distinct layers with weights are in series.
         kernels: the stored weights of matrix products, of the dtype they are stored in.
         weights, activations: as `products.precisions` has them.
-        products: each weight of a `.tflite` file that something is multiplied by, once.
+        products: what is multiplied by, and tables that rows are looked up in, each once.
         channels: how many channels of a `.tflite` file have a scale, a zero point and a bias.
+        between: operators of an `.onnx` file that compute in float between quantized ones.
+        stored_bytes: of all constants that something reads.
     """
 
     operators: tuple[str, ...]
@@ -40,3 +42,5 @@ class Graph:
     float_tail: tuple[str, ...] = ()
     products: tuple[Weights, ...] = ()
     channels: int = 0
+    between: tuple[str, ...] = ()
+    stored_bytes: int = 0

@@ -1,6 +1,7 @@
 """Reads the graph of an `.onnx` file."""
 
-from collections.abc import Hashable
+from collections import Counter
+from collections.abc import Hashable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,15 @@ import numpy as np
 from export.verify.graph.contents import RECURRENT, Graph
 from export.verify.graph.depth import Layers, Step, longest_path
 from export.verify.graph.onnx_file import Node, OnnxGraph, Tensor, read_onnx_graph
-from export.verify.graph.products import INTEGER, PRODUCTS, Weights, precisions
+from export.verify.graph.products import INTEGER, PRODUCTS, TABLES, Weights, precisions
 
+# What moves numbers without computing any.
+MOVES = (
+    *("Cast", "Concat", "Expand", "Flatten", "Gather", "Identity", "Reshape", "Shape", "Slice"),
+    *("Split", "Squeeze", "Transpose", "Unsqueeze"),
+)
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
-DEQUANTIZE = "DequantizeLinear"
+QUANTIZE, DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
 
 
 def read_onnx(path: Path) -> Graph:
@@ -44,7 +50,46 @@ def read_onnx(path: Path) -> Graph:
         kernels=tuple(kernels),
         weights=numbers,
         activations=layers,
+        products=tuple({found.key: found for found in weights}.values()),
+        between=tuple(_between(graph, made_by)),
+        stored_bytes=sum(tensor.nbytes for tensor in _constants(graph, {}).values()),
     )
+
+
+def _between(graph: OnnxGraph, made_by: Mapping[str, Node]) -> Iterator[str]:
+    """Yields the operators that read or write numbers which nothing quantizes.
+
+    What has a conversion before and behind it, a runtime may compute in integers.
+    """
+    readers = Counter(name for node in graph.nodes for name in node.inputs)
+    quantized = Counter(
+        node.inputs[0] for node in graph.nodes if node.operator == QUANTIZE and node.inputs
+    )
+    for node in graph.nodes:
+        makers = [made_by[name] for name in node.inputs if name in made_by]
+        before = all(maker.operator == DEQUANTIZE for maker in makers)
+        behind = all(0 < readers[name] == quantized[name] for name in node.outputs)
+        own = node.operator in (QUANTIZE, DEQUANTIZE) or (node.operator in PRODUCTS and before)
+        if not own and node.operator not in MOVES and not (makers and before and behind):
+            yield node.operator
+
+
+def _constants(graph: OnnxGraph, around: Mapping[str, Tensor]) -> dict[int, Tensor]:
+    """Returns the stored tensors that nodes read, in bodies of loops and branches too, each once.
+
+    Args:
+        graph: a graph, or the body of a loop or branch.
+        around: tensors of the graphs around it, by name.
+    """
+    known = {**around, **graph.stored}
+    found: dict[int, Tensor] = {}
+    for node in graph.nodes:
+        tensors = [known[name] for name in node.inputs if name in known]
+        tensors += [node.tensor] if node.tensor else []
+        found |= {id(tensor): tensor for tensor in tensors}
+        for body in node.bodies:
+            found |= _constants(body, known)
+    return found
 
 
 def _steps(graph: OnnxGraph, stored: dict[str, Tensor], weights: list[Weights]) -> list[Step]:
@@ -67,6 +112,8 @@ def _steps(graph: OnnxGraph, stored: dict[str, Tensor], weights: list[Weights]) 
             stored |= dict.fromkeys(node.outputs, stored[inputs[0]])
         elif node.operator in PRODUCTS:
             layers = _layers(node, stored, made_by, weights)
+        elif node.operator in TABLES and inputs[TABLES[node.operator]] in stored:
+            weights.append(_weights(node, stored[inputs[TABLES[node.operator]]], "float32"))
         for body in node.bodies:
             inner = _steps(body, dict(stored), weights)
             layers = layers.union(*(found for _, _, found in inner))
@@ -82,20 +129,22 @@ def _layers(
     for tensor in (stored.get(n) for i in PRODUCTS[node.operator] for n in node.inputs[i : i + 1]):
         if tensor is None:
             continue
-        keys.append(hash((tuple(tensor.shape), bytes(tensor.content) or tensor.name)))
         source = next((made_by.get(name) for name in node.inputs if name not in stored), None)
         reads = "dynamic" if node.operator in INTEGER else "float32"
         if source is not None and source.operator == DEQUANTIZE:
             reads = "int8"
         elif tensor.dtype == "float16":
             reads = "float16"
-        weights.append(
-            Weights(
-                key=keys[-1],
-                size=tensor.size,
-                dtype="int8" if tensor.dtype == "uint8" else tensor.dtype,
-                operator=node.operator,
-                activations=reads,
-            )
-        )
+        weights.append(_weights(node, tensor, reads))
+        keys.append(weights[-1].key)
     return frozenset(keys or [tuple(node.outputs)])
+
+
+def _weights(node: Node, tensor: Tensor, reads: str) -> Weights:
+    return Weights(
+        key=hash((tuple(tensor.shape), bytes(tensor.content) or tensor.name)),
+        size=tensor.size,
+        dtype="int8" if tensor.dtype == "uint8" else tensor.dtype,
+        operator=node.operator,
+        activations=reads,
+    )

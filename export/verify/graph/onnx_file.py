@@ -35,6 +35,12 @@ class Tensor:
         """How many numbers it holds."""
         return math.prod(self.shape)
 
+    @property
+    def nbytes(self) -> int:
+        """How many bytes they take; of a dtype that numpy lacks, at most one for each."""
+        known = self.dtype not in ("other", "uint4", "int4")
+        return len(self.content) or self.size * (np.dtype(self.dtype).itemsize if known else 1)
+
     def values(self) -> np.ndarray | None:
         """Returns the numbers; None where numpy has no such dtype, or they are stored otherwise."""
         if self.dtype in ("other", "uint4", "int4"):

@@ -13,6 +13,8 @@ PRODUCTS: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(("LSTM", "GRU", "RNN", "DynamicQuantizeLSTM"), (1, 2)),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": (2, 6),  # of the forget gate, which every LSTM has
 }
+# Those that look rows up in a stored table, and which of their inputs that is.
+TABLES = {"GATHER": 0, "EMBEDDING_LOOKUP": 1, "Gather": 0}
 # Those whose weights every format quantizes, if they are large enough for the runtime's kernels.
 DENSE = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "Conv", "Gemm", "MatMul")
 INTEGER = ("ConvInteger", "MatMulInteger")  # ONNX's, of ranges found at run time

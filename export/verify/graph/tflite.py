@@ -10,9 +10,10 @@ import numpy as np
 
 from export.verify.graph.contents import Graph
 from export.verify.graph.depth import Layers, Step, longest_path
-from export.verify.graph.products import PRODUCTS, Weights, precisions
+from export.verify.graph.products import PRODUCTS, TABLES, Weights, precisions
 from train.common.errors import ArtifactError
 
+READS = {**PRODUCTS, **{name: (place,) for name, place in TABLES.items()}}
 # Operators that convert between real and quantized values are float on one side by nature.
 # So is a copy of an input, or of an output, to another output.
 CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
@@ -43,6 +44,8 @@ def read_tflite(path: Path) -> Graph:
         names = _Names(operators=_named(schema.BuiltinOperator), dtypes=_named(schema.TensorType))
         parts = [_Subgraph(model, part, names) for part in model.subgraphs]
         products = {weights.key: weights for part in parts for weights in part.weights}
+        stored = {tensor.buffer for part in parts for tensor in part.constants}
+        numbers, layers = precisions(weights for part in parts for weights in part.weights)
         return Graph(
             operators=tuple(name for part in parts for name, _ in part.operators),
             float_operators=tuple(name for part in parts for name in part.floats),
@@ -52,13 +55,9 @@ def read_tflite(path: Path) -> Graph:
             kernels=tuple(kernel for part in parts for kernel in part.kernels),
             products=tuple(products.values()),
             channels=sum(_channels(tensor) for tensor in model.subgraphs[0].tensors),
-            **dict(
-                zip(
-                    ("weights", "activations"),
-                    precisions(weights for part in parts for weights in part.weights),
-                    strict=True,
-                )
-            ),
+            stored_bytes=sum(len(model.buffers[buffer].data) for buffer in stored),
+            weights=numbers,
+            activations=layers,
         )
     except DAMAGED as error:
         raise ArtifactError(f"{path} is a damaged TFLite file: {error}") from error
@@ -85,6 +84,7 @@ class _Subgraph:
         weights: what they multiply by.
         layers: the keys of the weights of each operator, by its place.
         stored: the stored tensor that each tensor is made of, if that is all.
+        constants: the stored tensors that operators read.
     """
 
     def __init__(self, model: Any, graph: Any, names: _Names) -> None:
@@ -95,10 +95,9 @@ class _Subgraph:
         self.kernels: list[np.ndarray] = []
         self.weights: list[Weights] = []
         self.layers: dict[int, Layers] = {}
+        self.constants: list[Any] = []
         self.stored = stored = {
-            index: tensor
-            for index, tensor in enumerate(graph.tensors)
-            if (data := model.buffers[tensor.buffer].data) is not None and len(data)
+            index: tensor for index, tensor in enumerate(graph.tensors) if _has_data(model, tensor)
         }
         ends = {*map(int, graph.inputs), *map(int, graph.outputs)}
         for place, operator in enumerate(graph.operators or ()):
@@ -108,6 +107,7 @@ class _Subgraph:
             if name == "CUSTOM":
                 self.foreign.append(code.customCode.decode())
             inputs = [i for i in operator.inputs if i >= 0]
+            self.constants += [stored[i] for i in inputs if i in stored]
             used = [graph.tensors[i] for i in (*inputs, *operator.outputs) if i >= 0]
             is_float = any(self._dtype(tensor) == "float32" for tensor in used)
             is_copy = name == "RESHAPE" and ends.issuperset((inputs[0], *operator.outputs))
@@ -118,10 +118,13 @@ class _Subgraph:
             if inputs and all(i in stored for i in inputs):
                 # float16 weights pass through an operator of their own
                 stored |= dict.fromkeys(operator.outputs, stored[inputs[0]])
-            elif name in PRODUCTS:
-                tensors = [stored.get(i) for i in operator.inputs]
+            elif name in PRODUCTS or name in TABLES:
+                chosen = [operator.inputs[i] for i in READS[name] if i < len(operator.inputs)]
+                tensors = [stored[i] for i in chosen if i in stored]
                 read = next(graph.tensors[i] for i in inputs if i not in stored)
-                self._add_weights(model, name, tensors, self._dtype(read), place)
+                keys = self._add_weights(model, name, tensors, self._dtype(read))
+                if name in PRODUCTS:
+                    self.layers[place] = frozenset(keys or [(id(self), place)])
         tail = self._tail(floats, {*map(int, graph.outputs)})
         self.tail = [name for place, name in floats.items() if place in tail]
         self.floats = [name for place, name in floats.items() if place not in tail]
@@ -152,13 +155,9 @@ class _Subgraph:
             dtype = np.float32 if self._dtype(tensor) == "float32" else np.int8
             self.kernels.append(np.asarray(data, np.uint8).view(dtype))
 
-    def _add_weights(
-        self, model: Any, name: str, tensors: list[Any], reads: str, place: int
-    ) -> None:
+    def _add_weights(self, model: Any, name: str, tensors: list[Any], reads: str) -> list[Hashable]:
         keys: list[Hashable] = []
-        for tensor in (tensors[i] for i in PRODUCTS[name] if i < len(tensors)):
-            if tensor is None:
-                continue
+        for tensor in tensors:
             content = np.asarray(model.buffers[tensor.buffer].data, np.uint8).tobytes()
             keys.append(hash((tuple(tensor.shape), content)))
             dtype = self._dtype(tensor)
@@ -171,7 +170,7 @@ class _Subgraph:
                     activations="dynamic" if reads == "float32" and "int" in dtype else reads,
                 )
             )
-        self.layers[place] = frozenset(keys or [(id(self), place)])
+        return keys
 
 
 def _steps(parts: list[_Subgraph], number: int) -> list[Step]:
@@ -196,6 +195,11 @@ def _within(parts: list[_Subgraph], operator: Any, seen: set[int]) -> Layers:
             for _, inner in parts[number].operators:
                 found |= _within(parts, inner, seen)
     return found
+
+
+def _has_data(model: Any, tensor: Any) -> bool:
+    data = model.buffers[tensor.buffer].data
+    return data is not None and len(data) > 0
 
 
 def _channels(tensor: Any) -> int:

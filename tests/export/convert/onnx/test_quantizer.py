@@ -11,12 +11,15 @@ import onnx
 import pytest
 
 from export.convert.candidates import convert
+from export.convert.float_size import larger_than_float32
 from export.convert.onnx.overflow import overflows_here, unsigned_twin
 from export.convert.source import SourceModel
 from export.formats import FORMATS
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
 from export.settings import SAFE_WEIGHTS, SIGNED_WEIGHTS, WEIGHT_SCHEMES
+from export.verify.graph.read import read_graph
+from export.verify.size import parts_in_float
 from tests.export.conftest import Tiny, load_source, settings_of
 from train.common.environment import DOT_PRODUCTS, read_environment
 
@@ -88,6 +91,52 @@ def test_no_normalization_is_left_to_quantize(
     else:  # scales before and behind each product, and biases
         assert (found["ConvInteger"], found["MatMulInteger"]) == (1, 3)
         assert (found["Mul"], found["Add"]) == (8, 3)
+
+
+@pytest.mark.parametrize("name", list(METHODS))
+@pytest.mark.parametrize(("noise", "kept"), [(100.0, False), (10.0, True)])
+def test_tables_and_transposed_convolutions_are_stored_in_8_bits(
+    name: str, noise: float, kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The latter stay in float where 8 bits would cost more than the rest; the file says so."""
+    monkeypatch.setattr("export.convert.onnx.transposed.MIN_SNR_DB", noise)
+    keras.utils.set_random_seed(1)
+    image = keras.Input((28, 28), name="image")
+    rows = keras.layers.Embedding(50, 4)(keras.ops.cast(image * 49, "int32"))
+    x = keras.layers.Conv2DTranspose(6, 4, strides=2)(rows)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    keras.Model(image, keras.layers.Dense(10, name="head")(x)).save(tmp_path / "model.keras")
+    source = load_source(tmp_path / "model.keras", tmp_path)
+    path = tmp_path / "model.onnx"
+    path.write_bytes(convert(FORMATS[name], settings_of(FORMATS[name]), METHODS[name], source))
+    onnx.checker.check_model(path, full_check=True)
+    graph = read_graph(path)
+    told = [seen.value for seen in parts_in_float(FORMATS[name], graph)]
+    if kept or name == "onnx-int8":
+        assert told == []
+        assert graph.stored_bytes < 1.5 * (50 * 4 + 6 * 4 * 16 + 6 * 10) + 300
+    else:
+        assert told == ["ConvTranspose 384 of 644 weights"]
+
+
+def test_a_quantized_file_that_is_larger_than_float32_is_told(tmp_path: Path) -> None:
+    keras.utils.set_random_seed(1)
+    x = image = keras.Input((28, 28), name="image")
+    x = keras.layers.GlobalAveragePooling1D()(x)
+    for _ in range(6):
+        x = keras.layers.Dense(2, activation="tanh")(x)
+    keras.Model(image, keras.layers.Dense(10, name="head")(x)).save(tmp_path / "model.keras")
+    source = load_source(tmp_path / "model.keras", tmp_path)
+    entry = FORMATS["onnx-int8"]
+    path = tmp_path / "model.onnx"
+    path.write_bytes(convert(entry, settings_of(entry), "min-max", source))
+    (seen,) = larger_than_float32(entry, settings_of(entry), path, source)
+    assert "kB as float32" in str(seen.value)
+    assert "QuantizeLinear" in str(seen.value)
+    plain = FORMATS["onnx-float32"]
+    assert larger_than_float32(plain, settings_of(plain), path, source) == []
+    path.write_bytes(convert(plain, settings_of(plain), None, source))
+    assert larger_than_float32(entry, settings_of(entry), path, source) == []
 
 
 @pytest.mark.parametrize("scheme", SIGNED_WEIGHTS)
