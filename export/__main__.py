@@ -46,12 +46,11 @@ def main(arguments: Sequence[str]) -> int:
     resolve(wanted, asked)  # what matters to none of them is said before anything is read
     job = job_of(options)
 
-    from export.pipeline import ExportConfig, export_formats
-    from train.common.command.progress import progress
+    from export.guarded import export_guarded
+    from export.pipeline import ExportConfig
 
     config = ExportConfig(job=job, formats=formats, options=asked, tflm=tflm, force=options.force)
-    with progress() as report:
-        failures = export_formats(config, report)
+    failures = export_guarded(config)
     for error in failures.values():
         complain(error)
     return max((error.exit_code for error in failures.values()), default=0)

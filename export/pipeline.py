@@ -1,8 +1,8 @@
 """What is asked for → what is not up to date → convert, verify, write, one format at a time."""
 
 import gzip
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
@@ -65,10 +65,26 @@ class ExportConfig:
         return resolve([*self.formats, *made_of], self.options, own_batch)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Watch:
+    """Who is told what an export is at, as a converter can crash, and the process with it.
+
+    Attributes:
+        crashed: why formats cannot be made whose making has crashed before, by name.
+        making: told the format that is wanted, and which one is made: that, or a simpler one.
+        ended: told a format that is made, or why it is not.
+    """
+
+    crashed: Mapping[str, ToolkitError] = field(default_factory=dict)
+    making: Callable[[str, str], None] = lambda wanted, made: None
+    ended: Callable[[str, ToolkitError | None], None] = lambda name, error: None
+
+
 def export_formats(
     config: ExportConfig,
     report: Progress,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    watch: Watch = Watch(),
 ) -> dict[str, ToolkitError]:
     """Makes what is not up to date; a format that fails leaves the others, and its older file, be.
 
@@ -99,9 +115,14 @@ def export_formats(
             with importing_large_library():
                 from export.convert.loaded import LoadedJob
             report.step("loading the model")
-            return LoadedJob(job, inputs, work)
+            loaded = LoadedJob(job, inputs, work)
+            loaded.outcomes |= watch.crashed
+            return loaded
 
         formats, tflm = _outdated(config, inputs, report)
+        for entry in config.formats:
+            if entry not in formats:
+                watch.ended(entry.name, None)
         if formats or inputs is None:
             inputs = load().inputs
         settings = config.settings(inputs.own_batch)
@@ -111,37 +132,47 @@ def export_formats(
         failures: dict[str, ToolkitError] = {}
         for entry in formats:
             report.step(f"{entry.name}: converting")
+            watch.making(entry.name, entry.name)
             try:
+                if entry.name in watch.crashed:
+                    raise watch.crashed[entry.name]
                 made = load().make(entry, settings[entry.name], staged)
             except ToolkitError as error:
                 report.step(f"{entry.name}: failed, looking for a format that can be made")
                 outcomes = load().outcomes
-                attempt = partial(_outcome, load(), inputs)
+                attempt = partial(_outcome, load(), inputs, partial(watch.making, entry.name))
                 failures[entry.name] = with_advice(error, entry, outcomes, attempt)
                 report.milestone(f"{entry.name:<28} FAILED")
+                watch.ended(entry.name, failures[entry.name])
                 continue
             manifest = manifest_of(made, entry, settings[entry.name], inputs, now())
             write_json(staged / manifest.path.name, manifest.as_json())
             publish([made.path, staged / manifest.path.name], job.artifacts)
             report.milestone(summary(manifest))
+            watch.ended(entry.name, None)
         if tflm:
             report.step(f"{TFLM}: looking for the smallest tensor arena")
+            watch.making(TFLM, "")
             try:
                 made_of = settings[TFLM_MODEL]
                 report.milestone(make_tflm(made_of, inputs, load, work, now()))
             except ToolkitError as error:
                 failures[TFLM] = error
                 report.milestone(f"{TFLM:<28} FAILED")
+            watch.ended(TFLM, failures.get(TFLM))
     return failures
 
 
-def _outcome(loaded: "LoadedJob", inputs: ConversionInputs, name: str) -> ToolkitError | None:
+def _outcome(
+    loaded: "LoadedJob", inputs: ConversionInputs, making: Callable[[str], None], name: str
+) -> ToolkitError | None:
     """Returns why a format cannot be made; an up-to-date file shows that it can."""
     if name not in loaded.outcomes:
         entry = FORMATS[name]
         settings = resolve([entry], ExportOptions(), inputs.own_batch)[name]
         if current_manifest(entry, settings, inputs):
             loaded.outcomes[name] = None
+    making(name)
     return loaded.outcome(name)
 
 

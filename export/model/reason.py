@@ -1,7 +1,7 @@
 """Why a library could not load, convert or run a model, in one line."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from train.common.command.native_output import NativeOutput, captured_native_output
@@ -29,19 +29,47 @@ INNER = "Exception encountered: "
 NOISE = re.compile(r"\s*(?:\.? ?Full object config: .*|using config=\{.*)$")
 ARGUMENTS = re.compile(r"\s*^\s*(?:Call arguments|Arguments) received by .*", re.M | re.S)
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-# What comes before a reason in its line: MLIR's locations, Python's or TensorFlow's kind of error,
-# nodes. LiteRT's files of C++ stay: they tell the kernel.
+# What comes before a reason in its line: MLIR's locations, the head of a fatal line of a log,
+# Python's or TensorFlow's kind of error, nodes. LiteRT's files of C++ stay: they tell the kernel.
 PREFIX = re.compile(
     r"^(?:loc\(.*\): (?:error: )?|\S+:\d+(?::\d+)?: error: |(?:error|ERROR): |"
-    r"[\w.]+(?:Error|Exception): |\(\d+\)\s+|[A-Z_]{6,}:\s+|\{\{[^}]*\}\}\s*)"
+    r"F\d{4} [\d:.]+\s+\d+ \S+\] |[\w.]+(?:Error|Exception): |\(\d+\)\s+|[A-Z_]{6,}:\s+|"
+    r"\{\{[^}]*\}\}\s*)"
 )
 # Lines that say that there is a reason, and where, but not which.
 WRAPPER = re.compile(
     r"Exception encountered when calling|Graph execution error|in user code:|Detected at node|"
     r"A total of \d+ objects could not be loaded|\d+ root error|\[\[\{\{node|.*: note: |"
-    r"Traceback \(most recent|failed while converting"
+    r"Traceback \(most recent|failed while converting|\*\*\* Check failure stack trace"
 )
 SOURCE_LINE = re.compile(r"(\s*)File \".*\", line \d+")
+
+
+_tell: Callable[[str], None] | None = None
+_attempts: list[str] = []  # those that are under way, the innermost last
+
+
+def tell_before_each_attempt(tell: Callable[[str], None]) -> None:
+    """Has `tell` hear from now on what is attempted, in the words of `refused`; empty if nothing.
+
+    For who outlives this process, should the attempt crash it.
+    """
+    global _tell
+    _tell = tell
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    if _tell is None:
+        yield
+        return
+    _attempts.append(what)
+    _tell(what)
+    try:
+        yield
+    finally:
+        _attempts.pop()
+        _tell(_attempts[-1] if _attempts else "")
 
 
 @contextmanager
@@ -57,7 +85,7 @@ def refused(what: str) -> Iterator[None]:
     """
     log = NativeOutput()
     try:
-        with captured_native_output() as log:
+        with _told(what), captured_native_output() as log:
             yield
     except (ToolkitError, OSError, MemoryError):
         raise
@@ -92,7 +120,7 @@ def reason_of(error: BaseException, log: str = "") -> str:
     if idle:
         kind = "an input that nothing reads" if idle[1] == "input" else "an output that is constant"
         return f"it cannot quantize {kind}; leave that out of the model"
-    line = _cause(text) or _last_error(log) or type(error).__name__
+    line = _cause(text) or last_error(log) or type(error).__name__
     return line if len(line) <= MAX_REASON else line[: MAX_REASON - 1] + "…"
 
 
@@ -116,7 +144,7 @@ def _cause(text: str) -> str:
     return ""
 
 
-def _last_error(log: str) -> str:
-    """Returns the cause in the last line of a log that speaks of an error."""
+def last_error(log: str) -> str:
+    """Returns the cause in the last line of a log that speaks of an error; empty if none does."""
     lines = [line for line in log.splitlines() if re.search(r"error|fail", line, re.I)]
-    return _cause(lines[-1]) if lines else ""
+    return next((cause for line in reversed(lines) if (cause := _cause(line))), "")

@@ -8,8 +8,10 @@ ToolkitError                 2  bad usage or bad input
 └── CheckError               1  a file was made, but it does not do what the model does
 """
 
+import copyreg
 import errno
 import os
+from typing import Any
 
 from train.common.environment import REQUIREMENTS_FILE, in_bundle
 
@@ -35,6 +37,10 @@ class ToolkitError(Exception):
     """Bad usage or bad input; the message says what was got, what was expected, what to do."""
 
     exit_code = 2
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Says how to send it to another process: as it is, not made anew by its `__init__`."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
 class DataError(ToolkitError):

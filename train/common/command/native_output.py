@@ -9,9 +9,11 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from typing import IO
 
 _is_released = False
+_kept: IO[bytes] | None = None
 
 
 class NativeOutput:
@@ -43,6 +45,15 @@ def release_native_output() -> None:
     _is_released = True
 
 
+def keep_native_output(file: IO[bytes]) -> None:
+    """Captures into an unbuffered file from now on, which tells what was said before a crash.
+
+    Each capture leaves the file as it was, so that it only holds what no one here has read.
+    """
+    global _kept
+    _kept = file
+
+
 @contextmanager
 def captured_native_output() -> Iterator[NativeOutput]:
     """Captures descriptors 1 and 2; the text is in the yielded object when the block ends.
@@ -56,7 +67,9 @@ def captured_native_output() -> Iterator[NativeOutput]:
     sys.stdout.flush()
     sys.stderr.flush()
     saved = os.dup(1), os.dup(2)
-    with tempfile.TemporaryFile() as sink:
+    with ExitStack() as opened:
+        sink = _kept or opened.enter_context(tempfile.TemporaryFile())
+        start = sink.seek(0, os.SEEK_END)
         os.dup2(sink.fileno(), 1)
         os.dup2(sink.fileno(), 2)
         try:
@@ -67,5 +80,7 @@ def captured_native_output() -> Iterator[NativeOutput]:
             for descriptor, original in zip((1, 2), saved, strict=True):
                 os.dup2(original, descriptor)
                 os.close(original)
-            sink.seek(0)
+            sink.seek(start)
             output.text = sink.read().decode(errors="replace")
+            if _kept is not None:
+                os.ftruncate(sink.fileno(), start)

@@ -98,6 +98,14 @@ def finish_publishing(artifacts: Path) -> None:
             pass
 
 
+def clear_up(artifacts: Path) -> None:
+    """Puts right what a process that died there left, unless another one writes there by now."""
+    with suppress(ArtifactError):
+        if (artifacts / LOCK_FILE).exists() or any(artifacts.glob(f"{STAGING_PREFIX}*")):
+            with staging(artifacts):
+                pass
+
+
 def publish(staged: list[Path], artifacts: Path) -> None:
     """Gives staged files and folders their final names in `artifacts`, with interrupts held back.
 
