@@ -48,6 +48,7 @@ HEAVY = {
     "export.model.keras.keras2_weights",
     "export.model.keras.operators",
     "export.model.keras.precision",
+    "export.model.keras.time_distributed",
     "export.model.double",
     "export.model.load",
     "export.model.loaded",

@@ -21,6 +21,7 @@ from tensorflow.core.framework import graph_pb2, node_def_pb2
 from export.model.keras.inputs import Inputs, inputs_of, is_a
 from export.model.keras.operators import plain_operators
 from export.model.keras.precision import HALF, declare, in_float32
+from export.model.keras.time_distributed import time_in_batch
 from export.model.loaded import LoadedModel, Tensors, traced
 from export.model.reason import reason_of
 from export.model.request import ModelRequest
@@ -55,7 +56,7 @@ class KerasCall:
         structure = self.inputs.structure
         filled = fill(structure, [tensors[name] for _, name in flatten(structure)])
         flags = {"training": False} if _takes_training(self.model) else {}
-        with plain_operators():
+        with plain_operators(), time_in_batch(self.model):
             if self.inputs.by_keyword:
                 raw = self.model(**filled, **flags)
             else:

@@ -298,7 +298,11 @@ def _limit(edit: Editor, operator: Any, *, turned: bool) -> list[Any] | None:
 
 
 def _sum(edit: Editor, operator: Any) -> list[Any] | None:
-    """The mean times the count: LiteRT's sum of 16-bit numbers keeps too few digits."""
+    """The mean times the count.
+
+    LiteRT's sum of 16-bit numbers keeps too few digits; that of 8 bits gives the same for every
+    example in its reference kernels (2.3.0), where its optimized ones are right.
+    """
     x, axes = operator.inputs
     sizes, found = edit.graph.tensors[x].shape, edit.stored(axes)
     if not _is_float(edit, operator) or found is None:
@@ -319,6 +323,7 @@ OF_BOTH: dict[int, Rewrite] = {
     CODES.POW: _power,
     CODES.SPLIT: _split,
     CODES.SQUARE: _square,
+    CODES.SUM: _sum,
 }
 REWRITES: dict[str, dict[int, Rewrite]] = {
     "int8": {**OF_BOTH, CODES.CAST: _cast},
@@ -328,6 +333,5 @@ REWRITES: dict[str, dict[int, Rewrite]] = {
         CODES.HARD_SWISH: _hard_swish,
         CODES.PRELU: _prelu,
         CODES.SQUARED_DIFFERENCE: _squared_difference,
-        CODES.SUM: _sum,
     },
 }

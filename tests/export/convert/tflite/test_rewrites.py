@@ -202,3 +202,22 @@ def test_integer_files_of_such_networks_are_exact_and_without_float(
         noise = np.mean((predict(runner, inputs)["scores"] - wanted) ** 2)
     limit = {"tflite-int8": 0.02, "tflite-int16x8": 0.002}[name]
     assert noise < limit * wanted.var(axis=0).mean()
+
+
+def test_weighted_experts_compute_the_same_on_the_reference_kernels(tmp_path: Path) -> None:
+    keras.utils.set_random_seed(3)
+    layers, ops = keras.layers, keras.ops
+    image = keras.Input((28, 28), name="image")
+    x = layers.Dense(32, activation="relu")(layers.Flatten()(image))
+    gate = ops.expand_dims(layers.Dense(4, activation="softmax")(x), -1)
+    x = ops.sum(layers.Reshape((4, 8))(x) * gate, axis=1)
+    keras.Model(image, layers.Dense(10, name="scores")(x)).save(tmp_path / "model.keras")
+    entry, source = FORMATS["tflite-int8"], load_source(tmp_path / "model.keras", tmp_path)
+    path = tmp_path / "model.tflite"
+    path.write_bytes(convert(entry, settings_of(entry), "min-max", source))
+    inputs = source.representative.inputs
+    wanted = source.predict(inputs)["scores"]
+    for mode in ("xnnpack", "reference"):
+        with open_runner("litert", path, threads=1, mode=mode) as runner:
+            noise = np.mean((predict(runner, inputs)["scores"] - wanted) ** 2)
+        assert noise < 0.02 * wanted.var(axis=0).mean(), mode
