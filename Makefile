@@ -50,7 +50,7 @@ pictures: $(VENV)/dev ## make the README's two pictures in benchmark/report/pict
 arm: $(VENV)/dev ## run the exports on an emulated ARM machine, compare outputs (needs `make run`)
 	$(BIN)/python -m tests.arm --artifacts $(ARTIFACTS)
 
-zoo: $(VENV)/dev ## export real architectures to every format, print what works (an hour and more)
+zoo: $(VENV)/dev ## export real architectures to every format, beside the bare converters (an hour and more)
 	$(BIN)/python -m tests.zoo
 
 lock: ## resolve the dependencies anew (needs uv)

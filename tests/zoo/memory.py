@@ -1,4 +1,4 @@
-"""`python -m tests.zoo.bare MODEL.keras FOLDER`: what TensorFlow itself does of an export.
+"""`python -m tests.zoo.memory MODEL.keras FOLDER`: what TensorFlow itself does of an export.
 
 It loads a model, saves it, converts it for TFLite, and freezes it as tf2onnx wants it, with nothing
 of ours: the memory of this process is what an export cannot do without.

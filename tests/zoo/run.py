@@ -17,7 +17,7 @@ from pathlib import Path
 
 from export.formats import FORMATS, Format
 from export.manifest import read_manifest
-from tests.zoo.entries import Entry
+from tests.zoo.models.entries import Entry
 from tests.zoo.table import LARGE, Cell, Row, cell_of_failure, cell_of_manifest
 from train.common.errors import ArtifactError, ToolkitError
 
@@ -61,8 +61,8 @@ def run(command: Sequence[str], log: Path) -> Ran:
 
 
 def own_bytes(path: str, folder: Path) -> int:
-    """Returns the memory that TensorFlow itself takes to convert a model; see `bare`."""
-    command = [sys.executable, "-m", "tests.zoo.bare", path, str(folder)]
+    """Returns the memory that TensorFlow itself takes to convert a model; see `memory`."""
+    command = [sys.executable, "-m", "tests.zoo.memory", path, str(folder)]
     done = run(command, folder / "bare.log")
     if done.code != 0:
         raise ToolkitError(f"{path} could not be converted by TensorFlow; see {folder}")
@@ -81,7 +81,8 @@ def make_row(entry: Entry, folder: Path, formats: Sequence[Format] = POST_TRAINI
         ToolkitError: the model itself could not be made.
     """
     made = run(
-        [sys.executable, "-m", "tests.zoo.making", entry.name, str(folder)], folder / "making.log"
+        [sys.executable, "-m", "tests.zoo.models.making", entry.name, str(folder)],
+        folder / "making.log",
     )
     if made.code != 0:
         last = (made.output.strip().splitlines() or ["no message"])[-1]

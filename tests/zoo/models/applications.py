@@ -3,7 +3,7 @@
 import keras
 from keras import applications, layers
 
-from tests.zoo.families import CLASSES
+from tests.zoo.models.families import CLASSES
 
 SHAPE = (96, 96, 3)
 

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from export.verify.distance import are_classes
-from tests.zoo.data import KINDS
+from tests.zoo.models.data import KINDS
 from train.common.tensors import TensorSpec
 
 BATCH = 32

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["keras", "h5", "saved-model"]
+Module = Literal["families", "tabular", "signals", "applications"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +23,7 @@ class Entry:
     """
 
     name: str
-    module: Literal["families", "applications"] = "families"
+    module: Module = "families"
     examples: int = 400
     high: float = 1.0
     kind: Kind = "keras"
@@ -31,14 +32,18 @@ class Entry:
     @property
     def function(self) -> str:
         """`package.module:callable` that returns the model."""
-        return f"tests.zoo.{self.module}:{self.name}"
+        return f"tests.zoo.models.{self.module}:{self.name}"
+
+
+def _of(module: Module, *names: str) -> list[Entry]:
+    return [Entry(name=name, module=module) for name in names]
 
 
 def _application(name: str, *, examples: int = 100, high: float = 1.0) -> Entry:
     return Entry(name=name, module="applications", examples=examples, high=high)
 
 
-CUSTOM = ("--custom-objects", "tests.zoo.families")
+CUSTOM = ("--custom-objects", "tests.zoo.models.families")
 ENTRIES: dict[str, Entry] = {
     entry.name: entry
     for entry in (
@@ -57,6 +62,10 @@ ENTRIES: dict[str, Entry] = {
         Entry(name="subclassed", options=(*CUSTOM, "--shape", "image=1,16,16,3")),
         Entry(name="legacy_h5", kind="h5"),
         Entry(name="saved_model", kind="saved-model"),
+        *_of("tabular", "tabular", "seven_inputs", "dense_autoencoder", "unit_vectors"),
+        *_of("tabular", "fuzzy_rules", "mixture"),
+        *_of("signals", "separable_signal", "heartbeat", "time_distributed", "frames"),
+        *_of("signals", "detector", "causal_transformer"),
         _application("MobileNet"),
         _application("MobileNetV2"),
         _application("MobileNetV3Small", high=255.0),

@@ -1,9 +1,9 @@
-"""`python -m tests.zoo.making NAME FOLDER`: writes a model of the zoo and its data."""
+"""`python -m tests.zoo.models.making NAME FOLDER`: writes a model of the zoo and its data."""
 
 import json
 import sys
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -12,17 +12,18 @@ import numpy as np
 from export.model.load import load_model
 from export.model.request import ModelRequest, parse_shape
 from export.model.user_code import call_function
-from tests.zoo.data import examples
-from tests.zoo.decisive import give_head, train
-from tests.zoo.entries import ENTRIES, Entry
-from tests.zoo.families import WORDS
+from tests.zoo.models.data import examples
+from tests.zoo.models.decisive import give_head, train
+from tests.zoo.models.entries import ENTRIES, Entry
+from tests.zoo.models.families import WORDS
 
-DATA, FACTS = "data.npz", "facts.json"
+DATA, FRESH, FACTS = "data.npz", "fresh.npz", "facts.json"
+MOST_FRESH = 200
 FILES = {"keras": "model.keras", "h5": "model.h5", "saved-model": "model"}
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Writes the model, `data.npz` for it, and `facts.json`: its path and size."""
+    """Writes the model, its data, fresh ones to compare on, and `facts.json`: path and size."""
     name, place = arguments
     entry, folder = ENTRIES[name], Path(place)
     keras.utils.set_random_seed(0)
@@ -30,16 +31,16 @@ def main(arguments: Sequence[str]) -> int:
     path = str(folder / FILES[entry.kind])
     _save(entry, model, path)
     loaded = load_model(request(entry, path))
-    data = examples(loaded.inputs, entry.examples, high=entry.high, words=WORDS)
-    if entry.module == "families":
+    fresh = min(MOST_FRESH, entry.examples)
+    made = examples(loaded.inputs, entry.examples + fresh, high=entry.high, words=WORDS)
+    data = {name: values[:-fresh] for name, values in made.items()}
+    if entry.module != "applications":
         train(model, data, loaded.outputs)
     else:
         give_head(model, data)
     _save(entry, model, path)
-    with zipfile.ZipFile(folder / DATA, "w") as archive:
-        for key, values in data.items():
-            with archive.open(f"{key}.npy", "w") as file:
-                np.save(file, values)
+    _write(folder / DATA, data)
+    _write(folder / FRESH, {name: values[-fresh:] for name, values in made.items()})
     facts = {"path": path, "parameters": loaded.parameters}
     (folder / FACTS).write_text(json.dumps(facts))
     return 0
@@ -54,6 +55,14 @@ def request(entry: Entry, path: str) -> ModelRequest:
         shapes=dict([parse_shape(shape)]) if shape else {},
         custom_objects=options.get("--custom-objects"),
     )
+
+
+def _write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes arrays whose names may be those of `np.savez`'s own parameters, such as `file`."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for key, values in arrays.items():
+            with archive.open(f"{key}.npy", "w") as file:
+                np.save(file, values)
 
 
 def _save(entry: Entry, model: keras.Model, path: str) -> None:
