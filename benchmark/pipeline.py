@@ -18,6 +18,7 @@ from benchmark.report.write import REPORTS, write_reports
 from benchmark.results.file import OUTPUTS_FILE, Benchmark
 from benchmark.results.read import read_run
 from export.data.test_data import open_evaluation
+from export.formats import C
 from export.model.recorded import recorded_request, write_request
 from train.common.environment import read_environment
 from train.common.errors import ArtifactError
@@ -58,8 +59,9 @@ def run_benchmark(
         main = tasks[0]
         limits = config.limits.checked(main, test.default_baseline, emulated=environment.emulated)
         config = replace(config, limits=limits)
+        keras = _keras_request(config, staged)
         variants = find_variants(
-            manifests, config.measure, reference, test.samples, _keras_request(config, staged)
+            manifests, config.measure, reference, test.samples, keras, built=staged / C
         )
         identity = identity_of(config.settings(), variants, reference, environment)
         with garbled_results(artifacts, resumed=config.resume):

@@ -7,8 +7,10 @@ from export.formats import (
     ALIASES,
     ALL,
     FORMATS,
+    PACKAGED,
+    PACKAGES,
     TFLM,
-    TFLM_MODEL,
+    C,
     Format,
     select_formats,
     split_names,
@@ -35,13 +37,10 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     if options.bundle_images != DEFAULT_BUNDLE_IMAGES:
         raise ToolkitError("got --bundle-images without --bundle; give both or neither")
-    formats = select_formats(options.format, besides=(TFLM,))
-    tflm = TFLM in split_names(options.format)
-    if tflm and options.batch == "dynamic":
-        raise ToolkitError(
-            f"{TFLM}: got --batch dynamic, expected 1, TFLM's memory being fixed; leave one out"
-        )
-    wanted = [*formats, FORMATS[TFLM_MODEL]] if tflm else formats
+    formats = select_formats(options.format, besides=PACKAGES)
+    packages = [name for name in PACKAGES if name in split_names(options.format)]
+    check_packages(options, packages)
+    wanted = [*formats, *([FORMATS[options.made_of or PACKAGED]] if packages else [])]
     asked = export_options(options)
     resolve(wanted, asked)  # what matters to none of them is said before anything is read
     job = job_of(options)
@@ -49,11 +48,32 @@ def main(arguments: Sequence[str]) -> int:
     from export.guarded import export_guarded
     from export.pipeline import ExportConfig
 
-    config = ExportConfig(job=job, formats=formats, options=asked, tflm=tflm, force=options.force)
+    config = ExportConfig(
+        job=job,
+        formats=formats,
+        options=asked,
+        packages=packages,
+        made_of=options.made_of,
+        force=options.force,
+    )
     failures = export_guarded(config)
     for error in failures.values():
         complain(error)
     return max((error.exit_code for error in failures.values()), default=0)
+
+
+def check_packages(options: Namespace, packages: Sequence[str]) -> None:
+    """Checks what was asked of C source.
+
+    Raises:
+        ToolkitError: memory that is not fixed, or a file to make it of where none is.
+    """
+    if packages and options.batch == "dynamic":
+        raise ToolkitError(
+            f"{packages[0]}: got --batch dynamic, expected 1, its memory being fixed; leave one out"
+        )
+    if options.made_of is not None and C not in packages:
+        raise ToolkitError(f"got --from without --format {C}; give both or neither")
 
 
 def bundle(options: Namespace) -> str:
@@ -88,14 +108,15 @@ def format_list() -> str:
         row.format(entry.name, entry.weights, entry.activations, needs(entry), entry.suits)
         for entry in FORMATS.values()
     ]
-    lines.append(
-        row.format(
-            *(TFLM, "int8", "int8", "calibration images"),
-            f"microcontrollers: {TFLM_MODEL} as a C array, with its tensor arena",
+    lines += [
+        row.format(name, "int8", "int8", "calibration images", f"microcontrollers: {suits}")
+        for name, suits in (
+            (TFLM, f"{PACKAGED} as a C array for TFLM, with its tensor arena"),
+            (C, f"{PACKAGED}, or another with --from, as C that needs no interpreter"),
         )
-    )
+    ]
     aliases = ", ".join(f"{alias} = {name}" for alias, name in ALIASES.items())
-    return "\n".join([*lines, f"short: {aliases}, {ALL} = every one but {TFLM}"])
+    return "\n".join([*lines, f"short: {aliases}, {ALL} = every one but {' and '.join(PACKAGES)}"])
 
 
 def needs(entry: Format) -> str:

@@ -214,9 +214,16 @@ FORMATS: dict[str, Format] = {
 
 ALIASES = {"tflite": "tflite-float32", "onnx": "onnx-float32"}
 ALL = "all"
-# A C array made from the file of another format: nothing to benchmark, so no entry of the table.
-TFLM = "tflm"
-TFLM_MODEL = "tflite-int8"
+# C source made from the file of another format, so no entries of the table: an array for TFLM, and
+# a program that needs no interpreter.
+TFLM, C = "tflm", "c"
+PACKAGES = (TFLM, C)
+PACKAGED = "tflite-int8"
+PACKABLE = tuple(
+    entry.name
+    for entry in FORMATS.values()
+    if entry.family == "tflite" and entry.activations == "int8"
+)
 # What a quantization-aware trained model is without the training.
 UNTUNED = "tflite-int8"
 

@@ -18,7 +18,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO, Any
 
-from export.formats import TFLM
 from export.model.reason import last_error, tell_before_each_attempt
 from export.pipeline import ExportConfig, Watch, export_formats
 from train.common.command.interrupts import SIGNALS, end_with_parent, handled_interrupts
@@ -84,7 +83,8 @@ def export_guarded(config: ExportConfig) -> dict[str, ToolkitError]:
                 failures[run.wanted] = crash
                 run.ended.add(run.wanted)
             left = [entry for entry in config.formats if entry.name not in run.ended]
-            config = replace(config, formats=left, tflm=config.tflm and TFLM not in run.ended)
+            packages = [name for name in config.packages if name not in run.ended]
+            config = replace(config, formats=left, packages=packages)
 
 
 def _run(

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export.argument_types import parse_preprocess, parse_scale, parse_size
-from export.formats import ALL, TFLM
+from export.formats import ALL, PACKABLE, PACKAGED, TFLM, C
 from export.model.request import ModelRequest, add_trust_options, parse_shape
 from export.settings import CALIBRATION_METHODS, WEIGHT_SCHEMES, ExportOptions
 from train.common.command.cli import Parser, add_bundle_images, integer_between, number_between
@@ -36,8 +36,14 @@ def parser() -> Parser:
         action="append",
         default=[],
         metavar="NAME",
-        help=f"a format's name, {ALL}, {TFLM} (C source for microcontrollers), or several with "
-        "commas; repeatable",
+        help=f"a format's name, {ALL}, {TFLM} or {C} (C source for microcontrollers, with and "
+        "without an interpreter), or several with commas; repeatable",
+    )
+    add(
+        "--from",
+        dest="made_of",
+        choices=PACKABLE,
+        help=f"the format whose file {C} is made of (default: {PACKAGED})",
     )
     add("--list", action="store_true", help="show the formats and exit")
     add("--force", action="store_true", help="make again what is up to date already")

@@ -13,10 +13,9 @@ from export.convert.inputs import ConversionInputs
 from export.convert.job import Job
 from export.convert.refusal import with_advice
 from export.convert.up_to_date import current_manifest, versions
-from export.deploy.microcontroller.arena import check_interpreter
 from export.deploy.microcontroller.operators import unsupported
-from export.deploy.microcontroller.package import is_current, make_package
-from export.formats import FORMATS, TFLM, TFLM_MODEL, Format
+from export.deploy.packages import Package, package
+from export.formats import FORMATS, TFLM, Format
 from export.manifest import EVERY_PROCESSOR, Manifest, Source
 from export.settings import ExportOptions, Settings, resolve
 from export.verify.file import FLOAT_TAIL
@@ -45,23 +44,25 @@ class ExportConfig:
         job: the model, its data, and the folder that the exports are written to.
         formats: what to make.
         options: what was asked for beyond their names.
-        tflm: whether to make the C source for microcontrollers as well.
+        packages: kinds of C source to make as well.
+        made_of: the format whose file they are made of; None for their defaults.
         force: whether to make again what is up to date.
     """
 
     job: Job
     formats: Sequence[Format]
     options: ExportOptions
-    tflm: bool = False
+    packages: Sequence[str] = ()
+    made_of: str | None = None
     force: bool = False
 
     def settings(self, own_batch: int | None) -> dict[str, Settings]:
-        """Returns the options of each format, by name; of `tflite-int8` too if `tflm`.
+        """Returns the options of each format, by name, and of those that packages are made of.
 
         Args:
             own_batch: the batch that the model declares, if any.
         """
-        made_of = [FORMATS[TFLM_MODEL]] if self.tflm else []
+        made_of = [FORMATS[package(name, self.made_of).made_of] for name in self.packages]
         return resolve([*self.formats, *made_of], self.options, own_batch)
 
 
@@ -119,7 +120,7 @@ def export_formats(
             loaded.outcomes |= watch.crashed
             return loaded
 
-        formats, tflm = _outdated(config, inputs, report)
+        formats, packages = _outdated(config, inputs, report)
         for entry in config.formats:
             if entry not in formats:
                 watch.ended(entry.name, None)
@@ -150,16 +151,16 @@ def export_formats(
             publish([made.path, staged / manifest.path.name], job.artifacts)
             report.milestone(summary(manifest))
             watch.ended(entry.name, None)
-        if tflm:
-            report.step(f"{TFLM}: looking for the smallest tensor arena")
-            watch.making(TFLM, "")
+        for wanted in packages:
+            report.step(f"{wanted.name}: {wanted.step}")
+            watch.making(wanted.name, "")
             try:
-                made_of = settings[TFLM_MODEL]
-                report.milestone(make_tflm(made_of, inputs, load, work, now()))
+                made_of = settings[wanted.made_of]
+                report.milestone(make_package(wanted, made_of, inputs, load, work, now()))
             except ToolkitError as error:
-                failures[TFLM] = error
-                report.milestone(f"{TFLM:<28} FAILED")
-            watch.ended(TFLM, failures.get(TFLM))
+                failures[wanted.name] = error
+                report.milestone(f"{wanted.name:<28} FAILED")
+            watch.ended(wanted.name, failures.get(wanted.name))
     return failures
 
 
@@ -178,32 +179,41 @@ def _outcome(
 
 def _outdated(
     config: ExportConfig, inputs: ConversionInputs | None, report: Progress
-) -> tuple[list[Format], bool]:
-    """Returns the formats that are to be made, and whether the C source is."""
+) -> tuple[list[Format], list[Package]]:
+    """Returns the formats and the packages that are to be made."""
+    packages = [package(name, config.made_of) for name in config.packages]
     if config.force or inputs is None:
-        return list(config.formats), config.tflm
-    formats, tflm = [], config.tflm
+        return list(config.formats), packages
+    formats, outdated = [], []
     settings = config.settings(inputs.own_batch)
     for entry in config.formats:
         if current_manifest(entry, settings[entry.name], inputs):
             report.milestone(f"{entry.name:<28} is up to date; --force makes it again")
         else:
             formats.append(entry)
-    if tflm and is_current(settings[TFLM_MODEL], inputs):
-        report.milestone(f"{TFLM:<28} is up to date; --force makes it again")
-        tflm = False
-    return formats, tflm
+    for wanted in packages:
+        if wanted.is_current(settings[wanted.made_of], inputs):
+            report.milestone(f"{wanted.name:<28} is up to date; --force makes it again")
+        else:
+            outdated.append(wanted)
+    return formats, outdated
 
 
-def make_tflm(
-    settings: Settings, inputs: ConversionInputs, load: Load, folder: Path, now: datetime
+def make_package(
+    wanted: Package,
+    settings: Settings,
+    inputs: ConversionInputs,
+    load: Load,
+    folder: Path,
+    now: datetime,
 ) -> str:
-    """Makes the C source for microcontrollers, of the file that is there or of one made for it.
+    """Makes C source, of the file that is there or of one made for it.
 
     A file made for it is verified like any other but not published: the folder may hold one of
     other options.
 
     Args:
+        wanted: which kind.
         settings: the options of the file.
         inputs: what it is converted with.
         load: loads the model, if a file has to be made.
@@ -214,22 +224,22 @@ def make_tflm(
         What was made, as text for the terminal.
 
     Raises:
-        ToolkitError: the model cannot be converted, or not for TFLM.
+        ToolkitError: the model cannot be converted, or not for this package.
         CheckError: the file does not do what the model does.
     """
-    check_interpreter()
-    entry = FORMATS[TFLM_MODEL]
+    wanted.check()
+    entry = FORMATS[wanted.made_of]
     manifest = current_manifest(entry, settings, inputs)
     if manifest is not None:
         path = manifest.artifact_path
     else:
         made, inputs = load().make(entry, settings, folder), load().inputs
-        if made.verification.missing_in_tflm:
+        if wanted.name == TFLM and made.verification.missing_in_tflm:
             raise unsupported(made.verification.missing_in_tflm)
         path, manifest = made.path, manifest_of(made, entry, settings, inputs, now)
     record = inputs.record
     held_out = preprocess(inputs.held_out.inputs, inputs.preprocessing, record.inputs)
-    return make_package(path, manifest, held_out, record, now)
+    return wanted.make(path, manifest, held_out, record, now)
 
 
 def manifest_of(

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from benchmark.measure.settings import MeasureSettings
 from benchmark.measure.worker.process import Job
-from export.formats import FORMATS, Format
+from export.deploy.c.package import FLASH, build_again
+from export.formats import FORMATS, C, Format
 from export.manifest import Manifest, check_file, read_manifest
 from export.model.recorded import read_request, size_bytes
 from export.model.request import file_sha256_of
 from export.runtimes.open import MODES
 from export.verify.promise import check_kept
-from train.common.errors import ArtifactError
+from train.common.errors import ArtifactError, ToolkitError
 from train.common.record import RECORD_FILE, ReferenceOutputs
 from train.common.samples import Samples
 from train.common.tensors import fits, shape_text
@@ -58,8 +59,11 @@ class Variant:
 
     @property
     def size_bytes(self) -> int | None:
-        """The size of the file; None if it is not known."""
-        return self.manifest.size_bytes if self.manifest else self.keras_bytes
+        """The size of the file, of C the constants; None if it is not known."""
+        if self.manifest is None:
+            return self.keras_bytes
+        constants = self.manifest.recorded(FLASH) if self.runtime == C else None
+        return self.manifest.size_bytes if constants is None else int(constants)
 
     @property
     def key(self) -> str:
@@ -109,6 +113,9 @@ def find_manifests(artifacts: Path, formats: tuple[Format, ...] | None) -> list[
         for path in sorted(artifacts.glob("*.json"))
         if path.name not in NOT_MANIFESTS
     }
+    program = artifacts / C / f"{C}.json"
+    if program.is_file():
+        found[C] = program
     if formats is not None:
         missing = [entry.name for entry in formats if entry.name not in found]
         if missing:
@@ -128,6 +135,7 @@ def find_variants(
     reference: ReferenceOutputs,
     test: Samples,
     keras: Path | None = None,
+    built: Path | None = None,
 ) -> list[Variant]:
     """Returns every row to measure, in the order of the table; broken exports have a problem.
 
@@ -137,6 +145,7 @@ def find_variants(
         reference: the Keras model's outputs on the test data.
         test: the test data.
         keras: the request to load the Keras model, for rows of its own; None for none.
+        built: a temporary folder for what has to be compiled.
     """
     hashes = frozenset(test.short_hashes())
     variants = []
@@ -155,21 +164,27 @@ def find_variants(
             for threads in settings.threads
         ]
     for path in manifests:
-        variants += _rows(path, settings, reference, hashes)
+        variants += _rows(path, settings, reference, hashes, built)
     return variants
 
 
 def _rows(
-    path: Path, settings: MeasureSettings, reference: ReferenceOutputs, hashes: frozenset[str]
+    path: Path,
+    settings: MeasureSettings,
+    reference: ReferenceOutputs,
+    hashes: frozenset[str],
+    built: Path | None,
 ) -> Iterator[Variant]:
-    manifest, problem = None, None
+    manifest, problem, library = None, None, None
     try:
         manifest = read_manifest(path)
         check_file(manifest)
         check_source(manifest, reference)
         check_overlap(manifest, hashes)
         check_kept(manifest)
-    except ArtifactError as error:
+        if manifest.runtime == C and built is not None:
+            library = build_again(manifest, built)
+    except ToolkitError as error:
         problem = str(error)
     runtime = manifest.runtime if manifest else None
     known = MODES.get(runtime or "", ())
@@ -183,7 +198,7 @@ def _rows(
                 mode=mode,
                 threads=threads,
                 manifest=manifest,
-                path=manifest.artifact_path if manifest else path,
+                path=library or (manifest.artifact_path if manifest else path),
                 problem=problem,
             )
 

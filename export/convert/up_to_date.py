@@ -2,9 +2,10 @@
 
 import ast
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from export.convert.inputs import ConversionInputs
 from export.formats import Format
@@ -48,6 +49,8 @@ def code_hash(places: tuple[str, ...], root: Path = ROOT) -> str:
         path = root / place
         for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
             digest.update(without_comments(file.read_text(encoding="utf-8")).encode())
+        for file in sorted(path.rglob("*.c")):
+            digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -67,22 +70,35 @@ def current_manifest(
     entry: Format, settings: Settings, inputs: ConversionInputs
 ) -> Manifest | None:
     """Returns the manifest of a format's file if making it again would change nothing."""
-    record = inputs.record
     try:
-        manifest = read_manifest(record.folder / f"{entry.name}.json")
+        manifest = read_manifest(inputs.record.folder / f"{entry.name}.json")
         check_file(manifest)
     except ArtifactError:
         return None
-    calibration, representative = manifest.calibration, inputs.representative
-    same = (
+    same = matches(manifest, inputs.options(settings), versions(entry), inputs)
+    return manifest if same else None
+
+
+def matches(
+    manifest: Manifest,
+    options: Mapping[str, Any],
+    made_by: Mapping[str, str],
+    inputs: ConversionInputs,
+) -> bool:
+    """Returns whether a manifest is of a model, options, versions and data."""
+    record, calibration, representative = (
+        inputs.record,
+        manifest.calibration,
+        inputs.representative,
+    )
+    return (
         manifest.source.sha256 == record.sha256
         and manifest.labels == record.labels
         and manifest.preprocessing == inputs.preprocessing
-        and manifest.options == inputs.options(settings)
-        and manifest.versions == versions(entry)
+        and manifest.options == options
+        and manifest.versions == made_by
         and (
             calibration is None
             or (representative is not None and calibration.examples == representative.examples)
         )
     )
-    return manifest if same else None

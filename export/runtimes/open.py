@@ -5,6 +5,7 @@ Adding a runtime is one file in this folder and one line in `RUNNERS`.
 
 from pathlib import Path
 
+from export.runtimes.c import CRunner
 from export.runtimes.keras import KerasRunner
 from export.runtimes.litert import LiteRTRunner
 from export.runtimes.onnxruntime import ONNXRuntimeRunner
@@ -15,6 +16,7 @@ RUNNERS: dict[str, type[Runner]] = {
     "litert": LiteRTRunner,
     "onnxruntime": ONNXRuntimeRunner,
     "keras": KerasRunner,
+    "c": CRunner,
 }
 # What `mode` may be for each runtime, its default first.
 MODES = {runtime: runner.modes for runtime, runner in RUNNERS.items()}

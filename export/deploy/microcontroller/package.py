@@ -20,7 +20,7 @@ from export.deploy.microcontroller.arena import (
 from export.deploy.microcontroller.boards import BOARDS, CORE_RUNTIME_BYTES, Fit, fit, table
 from export.deploy.microcontroller.c_source import c_source
 from export.deploy.microcontroller.operators import add_methods
-from export.formats import FORMATS, TFLM, TFLM_MODEL
+from export.formats import FORMATS, PACKAGED, TFLM
 from export.manifest import SCHEMA_VERSION, Manifest
 from export.runtimes.predict import encode, in_calls
 from export.settings import Settings
@@ -181,7 +181,7 @@ def summary(model_bytes: int, arena_bytes: int, methods: Mapping[str, str], fits
 
 
 def _versions() -> dict[str, str]:
-    found = versions(FORMATS[TFLM_MODEL], (*CODE, "export/deploy/microcontroller"))
+    found = versions(FORMATS[PACKAGED], (*CODE, "export/deploy/microcontroller"))
     return {**found, **package_versions("tflite-micro")}
 
 

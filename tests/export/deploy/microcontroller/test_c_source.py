@@ -15,13 +15,8 @@ from export.manifest import Manifest
 from export.pipeline import manifest_of
 from export.settings import ExportOptions
 from tests.export.conftest import Tiny, settings_of
-from tests.export.deploy.microcontroller.conftest import (
-    INT8,
-    LABELS,
-    NOW,
-    inputs_of,
-    package,
-)
+from tests.export.deploy.conftest import INT8, LABELS, NOW, inputs_of
+from tests.export.deploy.microcontroller.conftest import package
 from train.common.record import ModelRecord
 
 FNV_OFFSET, FNV_PRIME = 0xCBF29CE484222325, 0x100000001B3

@@ -12,13 +12,8 @@ from export.deploy.microcontroller.package import FOLDER, is_current
 from export.manifest import Manifest
 from export.settings import ExportOptions
 from tests.export.conftest import Tiny, settings_of
-from tests.export.deploy.microcontroller.conftest import (
-    INT8,
-    LABELS,
-    SETTINGS,
-    inputs_of,
-    package,
-)
+from tests.export.deploy.conftest import INT8, LABELS, SETTINGS, inputs_of
+from tests.export.deploy.microcontroller.conftest import package
 from train.common.errors import ArtifactError
 from train.common.files.artifact import file_sha256, is_sealed
 from train.common.record import ModelRecord

@@ -1,1 +1,0 @@
-"""Recurrent layers: what they compute, and how they are called."""

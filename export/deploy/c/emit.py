@@ -1,0 +1,300 @@
+"""A program as C: `model.h`, and `model.c` with the kernels that it uses."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from export.deploy.c import layers
+from export.deploy.c.program import Program
+from export.deploy.c.steps import Array
+from export.deploy.c.values import kernel_text
+from train.common.preprocessing import Factor, Preprocessing
+from train.common.tensors import TensorSpec
+
+KERNELS = Path(__file__).with_name("kernels")
+# Kernels that others need, in the order in which they need each other.
+ORDER = (layers.ONCE, layers.TWICE, "narrow", "channels", "dot", "dense", "window", "pair")
+PER_LINE = 24
+PLACE = re.compile(r"\{(t\d+|scratch)\}")
+C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "bool": "uint8_t", "int32": "int32_t"}
+
+HEADER = """\
+/* Made by `python -m export --format c` from {file}; do not edit.
+ *
+{how}
+ */
+#ifndef MODEL_H_
+#define MODEL_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
+{sizes}
+/* What `model_run_in` needs; `model_run` has an arena of its own, of the same size. */
+#define MODEL_ARENA_BYTES {arena_bytes}u
+#define MODEL_ARENA_TOO_SMALL 1
+
+/* One inference. */
+void model_run({parameters});
+
+/* The same in memory of the caller's, so that several may run at once. Returns 0, or
+ * MODEL_ARENA_TOO_SMALL with nothing done. */
+int model_run_in(int8_t *arena, size_t arena_bytes, {parameters});
+
+#ifdef __cplusplus
+}}
+#endif
+
+#endif /* MODEL_H_ */
+"""
+
+SOURCE = """\
+/* Made by `python -m export --format c` from {file}; do not edit.
+ *
+ * Kernels first, then the network: constants, and `model_run_in`, from top to bottom. Values are
+ * 8-bit integers, a real value is (stored - zero point) * scale; sums have 32 bits. Each output
+ * byte equals that of LiteRT's reference kernels.
+ *
+{plan}
+ */
+#include "model.h"
+
+#include <string.h>
+
+/* Constants that stay in flash where that is a memory of its own. */
+#if defined(__AVR__)
+#define MODEL_FLASH __flash
+#else
+#define MODEL_FLASH
+#endif
+
+{kernels}
+{arrays}
+int model_run_in(int8_t *arena, size_t arena_bytes, {parameters})
+{{
+#if MODEL_ARENA_BYTES > 0
+    if (arena_bytes < MODEL_ARENA_BYTES) {{
+        return MODEL_ARENA_TOO_SMALL;
+    }}
+#endif
+    (void)arena;
+    (void)arena_bytes;
+{steps}
+    return 0;
+}}
+
+void model_run({parameters})
+{{
+    static int8_t arena[MODEL_ARENA_BYTES + 1u];
+    (void)model_run_in(arena, sizeof arena, {names});
+}}
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interface:
+    """What the caller is told.
+
+    Attributes:
+        file: the `.tflite` file.
+        inputs, outputs: of the file, in its order.
+        preprocessing: by the input's name.
+        labels: the classes; empty where there are none.
+    """
+
+    file: str
+    inputs: Sequence[TensorSpec]
+    outputs: Sequence[TensorSpec]
+    preprocessing: Mapping[str, Preprocessing]
+    labels: Sequence[str]
+
+
+def emit(program: Program, interface: Interface) -> tuple[str, str]:
+    """Returns the header and the source, both ASCII."""
+    ends = _ends(interface)
+    parameters = ", ".join(
+        f"{'const ' if is_input else ''}{C_TYPES[spec.dtype]} *{name}"
+        for name, spec, is_input in ends
+    )
+    header = HEADER.format(
+        file=_comment(interface.file),
+        how=_how(interface),
+        sizes=_sizes(ends, interface.labels),
+        arena_bytes=program.plan.arena_bytes,
+        parameters=parameters,
+    )
+    arrays = _arrays(program)
+    source = SOURCE.format(
+        file=_comment(interface.file),
+        plan=_plan(program),
+        kernels=_kernels(program),
+        arrays="\n".join(arrays),
+        parameters=parameters,
+        steps=_steps(program, interface, ends),
+        names=", ".join(name for name, *_ in ends),
+    )
+    return header, source
+
+
+def _ends(interface: Interface) -> list[tuple[str, TensorSpec, bool]]:
+    found = []
+    for kind, specs in (("input", interface.inputs), ("output", interface.outputs)):
+        for i, spec in enumerate(specs):
+            name = kind if len(specs) == 1 else f"{kind}_{i}"
+            found.append((name, spec, kind == "input"))
+    return found
+
+
+def _how(interface: Interface) -> str:
+    lines = [
+        "A stored value is round(real / scale) + zero point; a real value is",
+        "(stored - zero point) * scale.",
+    ]
+    for spec in interface.inputs:
+        how = interface.preprocessing.get(spec.name)
+        if how is not None:
+            lines.append(
+                f"A raw value r of input {spec.name} becomes the real input "
+                f"r * {_factor(how.scale)} + {_factor(how.offset)}."
+            )
+    return "\n".join(f" * {_comment(line)}" for line in lines)
+
+
+def _factor(value: Factor) -> str:
+    return f"{value:g}" if isinstance(value, float | int) else f"{tuple(value)} by channel"
+
+
+def _sizes(ends: Sequence[tuple[str, TensorSpec, bool]], labels: Sequence[str]) -> str:
+    lines = []
+    for name, spec, _ in ends:
+        shape = " x ".join(str(size) for size in spec.shape[1:]) or "1"
+        lines.append(f"/* {_comment(spec.name)}: {shape} */")
+        prefix = f"MODEL_{name.upper()}"
+        count = int(np.prod([size or 1 for size in spec.shape]))
+        lines.append(f"#define {prefix}_SIZE {count}")
+        if spec.scale is not None:
+            lines.append(f"#define {prefix}_SCALE {float(np.float32(spec.scale))!r}f")
+            lines.append(f"#define {prefix}_ZERO_POINT ({spec.zero_point})")
+    if labels:
+        lines.append(f"#define MODEL_CLASS_COUNT {len(labels)}")
+        names = ", \\\n    ".join(_quoted(label) for label in labels)
+        lines.append("/* const char *const names[MODEL_CLASS_COUNT] = MODEL_CLASS_NAMES; */")
+        lines.append(f"#define MODEL_CLASS_NAMES {{ \\\n    {names}}}")
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(label: str) -> str:
+    """Returns a string literal: of UTF-8 bytes, without trigraphs."""
+    text = "".join(
+        chr(byte) if 32 <= byte < 127 and chr(byte) not in '"\\?' else f"\\{byte:03o}"
+        for byte in label.encode()
+    )
+    return f'"{text}"'
+
+
+def _comment(text: str) -> str:
+    return re.sub(r"[^ -~]", "?", json.dumps(text)[1:-1]).replace("*/", "* /").replace("/*", "/ *")
+
+
+def _kernels(program: Program) -> str:
+    used = {kernel for step in program.steps for kernel in step.kernels}
+    names = [name for name in ORDER if name in used]
+    names += sorted(used.difference(names))  # which none of the others needs
+    scales = [f"model_{name}" for name in (layers.ONCE, layers.TWICE) if name in used]
+    scale = f"(to->once ? {' : '.join(scales)})" if len(scales) > 1 else "".join(scales)
+    texts = []
+    for name in names:
+        file, _, kind = name.partition(":")
+        text = KERNELS.joinpath(f"{file}.c").read_text(encoding="ascii")
+        texts.append(kernel_text(text, name) if kind else text.replace("@SCALE@", scale))
+    return "\n".join(texts)
+
+
+def _arrays(program: Program) -> list[str]:
+    return [
+        _array(array)
+        for array in {a.name: a for step in program.steps for a in step.arrays}.values()
+    ]
+
+
+def _array(array: Array) -> str:
+    numbers = [_literal(int(value)) for value in array.values]
+    rows = [
+        "    " + ", ".join(numbers[start : start + PER_LINE])
+        for start in range(0, len(numbers), PER_LINE)
+    ]
+    kind = f"{array.values.dtype.name}_t"
+    body = ",\n".join(rows)
+    return f"static const MODEL_FLASH {kind} {array.name}[{len(numbers)}] = {{\n{body}}};\n"
+
+
+def _literal(value: int) -> str:
+    return str(value) if value > -(1 << 31) else "-2147483647 - 1"
+
+
+def _steps(
+    program: Program, interface: Interface, ends: Sequence[tuple[str, TensorSpec, bool]]
+) -> str:
+    plan = program.plan
+    names = _names(ends)
+    where = {
+        f"t{tensor}": names[place] if isinstance(place, str) else f"(arena + {place})"
+        for tensor, place in plan.places.items()
+    }
+    blocks = []
+    for number, step in enumerate(program.steps):
+        at = {**where, "scratch": f"(arena + {plan.scratch.get(number, 0)})"}
+        code = PLACE.sub(partial(_place, at), step.code)
+        blocks.append(
+            f"    {{ /* {number + 1}. {step.title} */\n{_indented(code, '        ')}\n    }}"
+        )
+    for place, tensor in plan.copies.items():
+        size = program.network.tensors[tensor].size
+        blocks.append(f"    memcpy({names[f'output_{place}']}, {where[f't{tensor}']}, {size});")
+    return "\n".join(blocks)
+
+
+def _place(at: Mapping[str, str], found: re.Match[str]) -> str:
+    return at[found[1]]
+
+
+def _names(ends: Sequence[tuple[str, TensorSpec, bool]]) -> dict[str, str]:
+    """Returns how the program refers to the caller's buffers, by their places in the plan."""
+    found = {}
+    count = {True: 0, False: 0}
+    for name, spec, is_input in ends:
+        kind = "const int8_t" if is_input else "int8_t"
+        cast = name if spec.dtype == "int8" else f"(({kind} *){name})"
+        found[f"{'input' if is_input else 'output'}_{count[is_input]}"] = cast
+        count[is_input] += 1
+    return found
+
+
+def _plan(program: Program) -> str:
+    plan = program.plan
+    lines = [
+        f"The arena has {plan.arena_bytes} bytes; at most {plan.live_bytes} live at once.",
+        "Each step's output, and where it stands:",
+    ]
+    for number, step in enumerate(program.steps):
+        for tensor in step.outputs:
+            place, size = plan.places[tensor], program.network.tensors[tensor].size
+            stands = place if isinstance(place, str) else f"{place} to {place + size}"
+            lines.append(f"{number + 1:>4}. {size:>7} bytes  {stands}")
+        if step.scratch:
+            at = plan.scratch[number]
+            lines.append(f"      {step.scratch:>7} bytes  {at} to {at + step.scratch}, meanwhile")
+    return "\n".join(f" * {line}" for line in lines)
+
+
+def _indented(text: str, by: str) -> str:
+    return "\n".join(by + line if line else line for line in text.splitlines())

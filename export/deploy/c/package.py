@@ -1,0 +1,207 @@
+"""A verified integer file → C source, proven byte by byte on this machine → `artifacts/c/`."""
+
+import gzip
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from export.convert.inputs import ConversionInputs
+from export.convert.up_to_date import CODE, matches, versions
+from export.deploy.c.emit import Interface, emit
+from export.deploy.c.host import STRICT, build, compiler
+from export.deploy.c.program import Program
+from export.formats import FORMATS, C
+from export.manifest import Check, Manifest, Observation, check_file, read_manifest
+from export.runtimes.c import CRunner
+from export.runtimes.litert import LiteRTRunner
+from export.runtimes.predict import encode_all
+from export.runtimes.runner import Runner, pack, unpack
+from export.settings import Settings
+from train.common.errors import ArtifactError, MissingOperatorError
+from train.common.files.artifact import file_sha256, write_json
+from train.common.files.staging import publish, staging
+from train.common.record import ModelRecord
+
+FOLDER = C  # of its own, as that of the other C source
+SOURCE_FILE, HEADER_FILE, MANIFEST_FILE = "model.c", "model.h", "c.json"
+FROM = "from"  # the option that says which format's file it is made of
+FLASH = "constants_bytes"
+HEADER_HASH = "header_sha256"
+
+
+def is_current(made_of: str, settings: Settings, inputs: ConversionInputs) -> bool:
+    """Returns whether making the C source again would change nothing."""
+    try:
+        manifest = read_manifest(inputs.record.folder / FOLDER / MANIFEST_FILE)
+        check_file(manifest)
+        header = file_sha256(manifest.path.with_name(HEADER_FILE))
+    except (ArtifactError, OSError):
+        return False
+    seen = {each.name: each.value for each in manifest.observations}
+    options = {**inputs.options(settings), FROM: made_of}
+    return seen.get(HEADER_HASH) == header and matches(
+        manifest, options, _versions(made_of), inputs
+    )
+
+
+def make_package(
+    model: Path,
+    manifest: Manifest,
+    held_out: Mapping[str, np.ndarray],
+    record: ModelRecord,
+    now: datetime,
+) -> str:
+    """Writes a verified file as C, if its outputs are the same bytes on all held-out examples.
+
+    Args:
+        model: the `.tflite` file, which may be staged.
+        manifest: what was recorded of it when it was verified.
+        held_out: (N, …) by the input's name, preprocessed: examples that calibrated nothing.
+        record: the Keras model.
+        now: the time to record.
+
+    Returns:
+        What was made, as text for the terminal.
+
+    Raises:
+        ArtifactError: the file is not the one of the manifest, an operator or a type has no kernel,
+            the compiler fails, or a byte differs.
+        ToolkitError: there is no C compiler.
+    """
+    if file_sha256(model) != manifest.sha256:
+        raise ArtifactError(f"{model} is not the file that {manifest.path.name} describes")
+    compiler()
+    program = Program(model)
+    texts = source_of(program, manifest)
+    with staging(record.folder) as staged:
+        files = [staged / SOURCE_FILE, staged / HEADER_FILE]
+        for file, text in zip(files, texts, strict=True):
+            file.write_text(text, encoding="ascii")
+        library = build(staged, staged / "host", manifest.inputs, manifest.outputs, STRICT)
+        compared = compare(model, library, held_out)
+        content = files[0].read_bytes()
+        plan = program.plan
+        constants = b"".join(a.values.tobytes() for step in program.steps for a in step.arrays)
+        made = replace(
+            manifest,
+            path=record.folder / FOLDER / MANIFEST_FILE,
+            format=C,
+            runtime=C,
+            file=SOURCE_FILE,
+            sha256=hashlib.sha256(content).hexdigest(),
+            size_bytes=len(content),
+            gzip_bytes=len(gzip.compress(constants, mtime=0)),
+            options={**manifest.options, FROM: manifest.format},
+            checks=(*manifest.checks, compared),
+            observations=(
+                *manifest.observations,
+                Observation(name=FLASH, value=len(constants)),
+                Observation(name="arena_bytes", value=plan.arena_bytes),
+                Observation(name="live_bytes", value=plan.live_bytes),
+                Observation(name=HEADER_HASH, value=file_sha256(files[1])),
+                Observation(name="model_sha256", value=manifest.sha256),
+            ),
+            versions=_versions(manifest.format),
+            created=now.isoformat(timespec="seconds"),
+        )
+        write_json(staged / MANIFEST_FILE, made.as_json())
+        (record.folder / FOLDER).mkdir(exist_ok=True)
+        publish([*files, staged / MANIFEST_FILE], record.folder / FOLDER)
+    count = len(next(iter(held_out.values())))
+    return (
+        f"{C:<28} {len(constants) / 1000:>8,.1f} kB  of constants, in {FOLDER}/{SOURCE_FILE}, "
+        f"{plan.arena_bytes:,} bytes of RAM, from {manifest.format}: the same bytes as LiteRT's "
+        f"reference kernels on all {count:,} held-out examples"
+    )
+
+
+def source_of(program: Program, manifest: Manifest) -> tuple[str, str]:
+    """Returns the source and the header of a program, given the manifest of its file."""
+    header, source = emit(
+        program,
+        Interface(
+            file=manifest.file,
+            inputs=manifest.inputs,
+            outputs=manifest.outputs,
+            preprocessing=manifest.preprocessing,
+            labels=manifest.labels,
+        ),
+    )
+    return source, header
+
+
+def build_again(manifest: Manifest, folder: Path) -> Path:
+    """Compiles the C source of an artifacts folder for this machine, made again from its file.
+
+    What is compiled is never what lies in the folder: it might be a stranger's.
+
+    Args:
+        manifest: `c.json`.
+        folder: where to.
+
+    Returns:
+        The library, as `CRunner` takes it.
+
+    Raises:
+        ArtifactError: the file that it was made of is gone or another, or what lies there is not
+            what is made of it.
+    """
+    origin = str(manifest.options.get(FROM))
+    again = f"run `python -m export --format {C} --from {origin}` again"
+    before = read_manifest(manifest.path.parents[1] / f"{Path(origin).name}.json")
+    check_file(before)
+    texts = source_of(Program(before.artifact_path), before)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in zip((SOURCE_FILE, HEADER_FILE), texts, strict=True):
+        if manifest.path.with_name(name).read_bytes() != text.encode():
+            raise ArtifactError(
+                f"{manifest.path.with_name(name)} is not what {before.artifact_path.name} makes; "
+                f"{again}"
+            )
+        folder.joinpath(name).write_text(text, encoding="ascii")
+    return build(folder, folder, before.inputs, before.outputs)
+
+
+def compare(model: Path, library: Path, examples: Mapping[str, np.ndarray]) -> Check:
+    """Returns the check that a compiled program gives the bytes of LiteRT's reference kernels.
+
+    Args:
+        model: the `.tflite` file.
+        library: the compiled program.
+        examples: (N, …) by the input's name, preprocessed.
+
+    Raises:
+        ArtifactError: a byte differs; how many, and in which output, is said.
+    """
+    with CRunner(library, threads=1) as ours:
+        try:
+            theirs = LiteRTRunner(model, threads=1, mode="reference")
+            differing, total = _differing(theirs, ours, examples)
+        except MissingOperatorError:  # which LiteRT's other kernels have
+            theirs = LiteRTRunner(model, threads=1, mode="builtin")
+            differing, total = _differing(theirs, ours, examples)
+    if differing:
+        raise ArtifactError(
+            f"c: {differing:,} of {total:,} output bytes differ from those of LiteRT's reference "
+            "kernels; use --format tflm, and report this model"
+        )
+    return Check(name="differing_bytes", value=0, limit=f"0 of {total}", passed=True)
+
+
+def _differing(theirs: Runner, ours: Runner, examples: Mapping[str, np.ndarray]) -> tuple[int, int]:
+    differing = total = 0
+    with theirs:
+        for given in zip(*unpack(encode_all(examples, theirs.inputs)), strict=True):
+            results = [unpack(runner.invoke(pack(given))) for runner in (theirs, ours)]
+            for expected, found in zip(*results, strict=True):
+                differing += int(np.count_nonzero(expected != found))
+                total += expected.nbytes
+    return differing, total
+
+
+def _versions(made_of: str) -> dict[str, str]:
+    return versions(FORMATS[made_of], (*CODE, "export/deploy/c"))

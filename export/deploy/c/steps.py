@@ -1,0 +1,79 @@
+"""What a step of the generated program is, whichever operator it computes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from export.deploy.c.network import Network, Operator, Tensor
+from train.common.errors import ArtifactError
+
+ROWS = 4  # whose weights stand side by side, four by four
+
+
+@dataclass(frozen=True, kw_only=True)
+class Array:
+    """A constant: its name in C, and int8, uint8 or int32 values (n,)."""
+
+    name: str
+    values: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One step of the program.
+
+    Attributes:
+        title: what it does, for a comment.
+        code: statements; `{t7}` is where tensor 7 stands, `{scratch}` memory of its own.
+        kernels: the kernels it calls, by file, each after those that it needs.
+        arrays: its constants.
+        inputs, outputs: the computed tensors that it reads and writes.
+        scratch: bytes that it needs besides.
+        in_place: whether its first output may stand where its first input does.
+    """
+
+    title: str
+    code: str
+    kernels: tuple[str, ...] = ()
+    arrays: tuple[Array, ...] = ()
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    scratch: int = 0
+    in_place: bool = False
+
+
+def title(network: Network, operator: Operator) -> str:
+    """Returns an operator's name with the shapes of what it reads and makes."""
+    found = [network.tensors[i] for i in operator.inputs if i >= 0]
+    given = " + ".join(shape(tensor) for tensor in found if tensor.data is None)
+    return f"{operator.name}: {given} -> {shape(network.tensors[operator.outputs[0]])}"
+
+
+def shape(tensor: Tensor) -> str:
+    """Returns a tensor's sizes without the batch, as `28x28x1`."""
+    return "x".join(map(str, tensor.shape[1:] or tensor.shape)) or "1"
+
+
+def side_by_side(rows: np.ndarray) -> np.ndarray:
+    """Returns weights (rows, n) int8 in the order in which `dot.c` reads them."""
+    count, n = rows.shape
+    whole, groups = count - count % ROWS, n - n % ROWS
+    blocks = rows[:whole].reshape(-1, ROWS, n)
+    fours = (
+        blocks[:, :, :groups].reshape(len(blocks), ROWS, groups // ROWS, ROWS).transpose(0, 2, 1, 3)
+    )
+    rest = blocks[:, :, groups:]
+    parts = [
+        fours.reshape(len(blocks), ROWS * groups),
+        rest.reshape(len(blocks), ROWS * (n - groups)),
+    ]
+    packed = np.concatenate(parts, axis=1).reshape(-1)
+    return np.concatenate([packed, rows[whole:].reshape(-1)]).astype(np.int8)
+
+
+def unsupported(operator: Operator, what: str = "") -> ArtifactError:
+    """Returns the error of an operator that no kernel here computes."""
+    return ArtifactError(
+        f"c: there is no kernel for {operator.name}{what and ' ' + what}; use --format tflm, or "
+        "replace the layer"
+    )

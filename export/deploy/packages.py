@@ -1,0 +1,63 @@
+"""What is made of an export's file for devices without a runtime: C source of two kinds."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from export.convert.inputs import ConversionInputs
+from export.deploy.c import host as c_host
+from export.deploy.c import package as c
+from export.deploy.microcontroller import package as tflm
+from export.deploy.microcontroller.arena import check_interpreter
+from export.formats import PACKAGED, TFLM, C
+from export.manifest import Manifest
+from export.settings import Settings
+from train.common.record import ModelRecord
+
+Make = Callable[[Path, Manifest, Mapping[str, np.ndarray], ModelRecord, datetime], str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """A kind of C source.
+
+    Attributes:
+        name: what `--format` calls it.
+        made_of: the format whose file it is made of.
+        step: what is done, for the progress line.
+        check: raises a ToolkitError if a tool that it needs is not here.
+        is_current: whether making it again would change nothing.
+        make: makes it; returns text for the terminal.
+    """
+
+    name: str
+    made_of: str
+    step: str
+    check: Callable[[], object]
+    is_current: Callable[[Settings, ConversionInputs], bool]
+    make: Make
+
+
+def package(name: str, made_of: str | None) -> Package:
+    """Returns a kind of C source, made of the file of a format, `tflite-int8` by default."""
+    origin = made_of or PACKAGED
+    if name == TFLM:
+        return Package(
+            name=TFLM,
+            made_of=PACKAGED,
+            step="looking for the smallest tensor arena",
+            check=check_interpreter,
+            is_current=tflm.is_current,
+            make=tflm.make_package,
+        )
+    return Package(
+        name=C,
+        made_of=origin,
+        step="compiling, and comparing bytes",
+        check=c_host.compiler,
+        is_current=lambda settings, inputs: c.is_current(origin, settings, inputs),
+        make=c.make_package,
+    )
