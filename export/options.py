@@ -130,6 +130,12 @@ def _add_model_options(parser: Parser) -> None:
         metavar="NAME=1,96,96,3",
         help="fixes dimensions that an input leaves open; repeatable",
     )
+    add(
+        "--split-outputs",
+        action="store_true",
+        help="give what the model concatenates last as outputs of their own, each with its own "
+        "scale: NAME_0, NAME_1 …",
+    )
     add_trust_options(add)
 
 
@@ -185,6 +191,7 @@ def custom_model_options(options: Namespace) -> list[str]:
         "--model": options.model,
         "--calibration": options.calibration,
         "--shape": options.shape,
+        "--split-outputs": options.split_outputs,
         "--custom-objects": options.custom_objects,
         "--unsafe": options.unsafe,
         "--preprocess": options.preprocess,
@@ -239,6 +246,7 @@ def job_of(options: Namespace) -> "Job":
             shapes=dict(options.shape),
             custom_objects=options.custom_objects,
             unsafe=options.unsafe,
+            split_outputs=options.split_outputs,
         ),
         calibration=options.calibration,
         calibration_samples=options.calibration_samples,

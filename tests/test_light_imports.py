@@ -49,6 +49,7 @@ HEAVY = {
     "export.model.keras.operators",
     "export.model.keras.precision",
     "export.model.keras.time_distributed",
+    "export.model.keras.split",
     "export.model.double",
     "export.model.load",
     "export.model.loaded",

@@ -54,4 +54,6 @@ class ConversionInputs:
             found["calibration_samples"] = len(self.representative)
         if self.embeds_preprocessing:
             found["embed_preprocessing"] = True
+        if (self.record.request or {}).get("split_outputs"):
+            found["split_outputs"] = True
         return found

@@ -9,6 +9,7 @@ import numpy as np
 from export.model.keras.call import open_keras
 from export.model.keras.file import keras_file
 from export.model.keras.inputs import is_a
+from export.model.keras.split import split_outputs
 from export.model.loaded import LoadedModel
 from export.model.reason import refused
 from export.model.request import ModelRequest
@@ -32,9 +33,15 @@ def load_model(request: ModelRequest) -> LoadedModel:
         warnings.simplefilter("ignore")  # what matters is checked below, and said as an error
         custom = custom_objects(request.custom_objects)
         if kind == "saved-model":
+            if request.split_outputs:
+                raise ToolkitError(
+                    f"{request.path}: got --split-outputs with a SavedModel, expected a Keras "
+                    "model, whose layers can be seen; give that, or leave the option out"
+                )
             loaded = open_saved_model(request)
         elif kind == "callable":
-            loaded = open_keras(_returned_by(request.path), request, lambda operators: None)
+            model = _with_outputs(_returned_by(request.path), request)
+            loaded = open_keras(model, request, lambda operators: None)
         else:
             loaded = _open_file(request, custom)
         _check_numbers(loaded)
@@ -58,11 +65,15 @@ def _open_file(request: ModelRequest, custom: dict[str, Any]) -> LoadedModel:
     with keras_file(request) as file:
         model = file.load(request, custom)
         count = len(model.weights)
-        loaded = open_keras(model, request, check)
+        loaded = open_keras(_with_outputs(model, request), request, check)
         if len(model.weights) != count:
             # Some layers were only built by the first call; what they hold so far is random.
             file.load_weights(model)
     return loaded
+
+
+def _with_outputs(model: Any, request: ModelRequest) -> Any:
+    return split_outputs(model, request.path) if request.split_outputs else model
 
 
 def _returned_by(path: str) -> Any:

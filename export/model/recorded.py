@@ -57,6 +57,7 @@ def recorded_request(record: ModelRecord, trust: Trust) -> ModelRequest:
         shapes=recorded.shapes,
         custom_objects=trust.custom_objects,
         unsafe=trust.unsafe,
+        split_outputs=recorded.split_outputs,
     )
     found = file_sha256_of(request)
     if found != record.sha256:

@@ -35,12 +35,14 @@ class ModelRequest:
             dimensions that the model leaves open.
         custom_objects: a module whose classes and functions the model may use.
         unsafe: whether code that comes with the model may be run.
+        split_outputs: whether what outputs concatenate last are the outputs.
     """
 
     path: str
     shapes: Mapping[str, Shape] = field(default_factory=dict)
     custom_objects: str | None = None
     unsafe: bool = False
+    split_outputs: bool = False
 
     @property
     def kind(self) -> Kind:

@@ -15,8 +15,8 @@ from export.verify.distance import float32_noise
 # Less than half of a channel's variation is left. A channel that is constant has 0 dB at most.
 MIN_CHANNEL_SNR_DB = 3.0
 LOST_REMEDY = (
-    "give the model a separate output for each kind of value; TFLite's integer formats keep such "
-    "channels with --io float32"
+    "give each kind of value an output of its own, as export --split-outputs does where the model "
+    "concatenates them last; TFLite's integer formats keep such channels with --io float32"
 )
 # Variation that fewer examples hold, such as those of a rare class, is judged with the whole.
 MIN_EXAMPLES = 4.0
