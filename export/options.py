@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from export.argument_types import parse_preprocess, parse_scale, parse_size
 from export.formats import ALL, PACKABLE, PACKAGED, TFLM, C
 from export.model.request import ModelRequest, add_trust_options, parse_shape
-from export.settings import CALIBRATION_METHODS, WEIGHT_SCHEMES, ExportOptions
+from export.settings import CALIBRATION_METHODS, RECURRENT, WEIGHT_SCHEMES, ExportOptions
 from train.common.command.cli import Parser, add_bundle_images, integer_between, number_between
 from train.common.errors import ToolkitError
 from train.common.preprocessing import Preprocessing
@@ -96,6 +96,12 @@ def _add_format_options(parser: Parser) -> None:
         "runs them (default), any, or one with VNNI or Arm's dot products",
     )
     add(
+        "--recurrent",
+        choices=RECURRENT,
+        help="recurrent layers as one operator, as loops, or with all steps written out (default: "
+        "auto, the best for the format)",
+    )
+    add(
         "--epochs",
         type=integer_between(1, 1_000),
         metavar="N",
@@ -182,6 +188,7 @@ def export_options(options: Namespace) -> ExportOptions:
         opset=options.opset,
         target_cpu=options.target_cpu,
         epochs=options.epochs,
+        recurrent=options.recurrent,
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from export.convert.calibration import MAX_HALVES_DIFFERENCE
 from export.convert.inputs import ConversionInputs
 from export.convert.job import Job
+from export.convert.recurrent.description import RECURRENT_LAYERS
 from export.convert.refusal import with_advice
 from export.convert.up_to_date import current_manifest, versions
 from export.deploy.microcontroller.operators import unsupported
@@ -299,6 +300,8 @@ def summary(manifest: Manifest) -> str:
     found = manifest.calibration
     if found is not None and len(found.candidates) > 1:
         line += f", calibrated by {found.method}"
+    if RECURRENT_LAYERS in values:
+        line += f", recurrent layers: {values[RECURRENT_LAYERS]}"
     if FLOAT_PARTS in values:
         line += f", in float: {values[FLOAT_PARTS]}"
     if LARGER in values:

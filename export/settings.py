@@ -30,6 +30,9 @@ WEIGHT_SCHEMES = {
 # Of TFLite int4 files: how many of the weights keep 8 bits, the smallest kernels first, until the
 # file passes verification.
 INT8_SHARES = (1 / 16, 1 / 4, 1 / 2)
+# What becomes of recurrent layers: what is best for the format, one operator, a loop, or all steps
+# written out.
+RECURRENT = ("auto", "fused", "loop", "unrolled")
 DEFAULT_CLUSTERS = 16
 DEFAULT_OPSET = 18
 DEFAULT_EPOCHS = {"qat": 3, "pruned": 6, "clustered": 2}
@@ -49,6 +52,7 @@ class ExportOptions:
         opset: the ONNX operator set.
         target_cpu: what processor weights of ONNX files are stored for, of `WEIGHT_SCHEMES`.
         epochs: epochs of each fine-tuning step.
+        recurrent: what becomes of recurrent layers, of `RECURRENT`.
     """
 
     batch: str | None = None
@@ -60,6 +64,7 @@ class ExportOptions:
     opset: int | None = None
     target_cpu: str | None = None
     epochs: int | None = None
+    recurrent: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,12 +86,15 @@ class Settings:
     opset: int | None
     target_cpu: str | None
     epochs: int | None
+    recurrent: str = RECURRENT[0]
 
     def record(self) -> dict[str, Any]:
         """Returns the settings that matter as a JSON object, for the manifest."""
         values = {key: value for key, value in asdict(self).items() if value not in (None, ())}
         values["batch"] = "dynamic" if self.batch is None else self.batch
         values.pop("weight_schemes", None)  # which follow from the target
+        if self.recurrent == RECURRENT[0]:  # as in files of before that was an option
+            del values["recurrent"]
         for name in ("calibration_methods", "sparsities", "int8_shares"):
             if name in values:
                 values[name] = list(values[name])
@@ -128,13 +136,14 @@ def untuned(settings: Settings) -> tuple[Format, Settings]:
         batch="dynamic" if settings.batch is None else str(settings.batch),
         io=settings.io_dtype,
         calibration_samples=settings.calibration_samples,
+        recurrent=settings.recurrent,
     )
     return entry, _settings(entry, options)
 
 
 def _takes(entry: Format, option: str, value: object) -> bool:
     """Returns whether an option's value matters to a format."""
-    if option == "batch":
+    if option in ("batch", "recurrent"):
         return True
     if option == "io":
         return len(entry.io_dtypes) > 1 and value in entry.io_dtypes
@@ -191,4 +200,5 @@ def _settings(entry: Format, options: ExportOptions, own_batch: int | None = Non
         opset=chosen("opset", DEFAULT_OPSET) if entry.family == "onnx" else None,
         target_cpu=target_cpu if _has_schemes(entry) else None,
         epochs=options.epochs if entry.recipes else None,
+        recurrent=chosen("recurrent", RECURRENT[0]),
     )

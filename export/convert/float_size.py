@@ -33,7 +33,7 @@ def larger_than_float32(
     if entry.weights == "float32" or size <= source.weight_count() * FLOAT_BYTES:
         return []
     batch = "dynamic" if settings.batch is None else str(settings.batch)
-    asked = ExportOptions(batch=batch, opset=settings.opset)
+    asked = ExportOptions(batch=batch, opset=settings.opset, recurrent=settings.recurrent)
     try:
         content = convert(plain, resolve([plain], asked)[plain.name], None, source)
     except ToolkitError:

@@ -10,10 +10,11 @@ from export.convert import calibration
 from export.convert.candidates import Trials
 from export.convert.diagnosis import diagnosis, running
 from export.convert.float_size import larger_than_float32
+from export.convert.onnx.recurrent.choice import choose, told
 from export.convert.source import SourceModel
 from export.convert.tflite import converter as tflite
 from export.formats import Format
-from export.manifest import Calibration, FineTuning, WeightScheme
+from export.manifest import Calibration, FineTuning, Observation, WeightScheme
 from export.model.reason import refused
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
@@ -132,7 +133,7 @@ def _make(
                     )
             path.write_bytes(best.content)
             larger = larger_than_float32(entry, settings, path, source)
-            seen = (*verification.observations, *larger)
+            seen = (*verification.observations, *larger, *_recurrent(entry, settings, source))
             verification = replace(verification, observations=seen)
             return Made(
                 path=path,
@@ -145,6 +146,12 @@ def _make(
         refusals.append(CheckError(f"{entry.name} was not written: {reasons}"))
     failed = [error for error in refusals if isinstance(error, CheckError)]
     raise (failed or refusals)[0]
+
+
+def _recurrent(entry: Format, settings: Settings, source: SourceModel) -> list[Observation]:
+    if entry.family != "onnx":
+        return []
+    return told(choose(source.recurrent_layers(), entry, settings.recurrent), entry)
 
 
 def _diagnosis(

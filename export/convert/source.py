@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,6 +12,7 @@ from keras.src.models.functional import Functional
 
 from export.convert.calibration import RepresentativeDataset, halves_difference
 from export.convert.inputs import Training
+from export.convert.recurrent.description import recurrent_layers
 from export.convert.tflite.rewrites import saved_graph
 from export.model.loaded import SMALL_BATCH, LoadedModel, batch_size
 from export.model.rounding import rounded_otherwise
@@ -30,7 +32,7 @@ class SourceModel:
         float_twins: calibrated float32 TFLite files, which integer ones are made of, by SavedModel
             and type of the activations.
         extremes: the lowest and highest values of their activations, example by example.
-        onnx_files: float32 ONNX files by batch, opset and whether loops are unrolled, likewise.
+        onnx_files: float32 ONNX files by batch, opset and what recurrent layers are, likewise.
         pruned_weights: of fine-tuned copies, by sparsity and epochs; some are then clustered.
     """
 
@@ -48,7 +50,7 @@ class SourceModel:
         self.folder = folder
         self.float_twins: dict[tuple[Path, str], bytes] = {}
         self.extremes: dict[bytes, dict[str, tuple[np.ndarray, np.ndarray]]] = {}
-        self.onnx_files: dict[tuple[int | None, int | None, bool], Path] = {}
+        self.onnx_files: dict[tuple[int | None, int | None, str], Path] = {}
         self.pruned_weights: dict[tuple[float, int], list[np.ndarray]] = {}
         self._representative = representative
         self._training = training
@@ -98,6 +100,11 @@ class SourceModel:
     ) -> Iterator[Mapping[str, np.ndarray]]:
         """Yields outputs that are as right as these, as `model.rounding.rounded_otherwise`."""
         return rounded_otherwise(self.model, inputs, outputs, batch_size(self.inputs))
+
+    def recurrent_layers(self) -> list[Any]:
+        """Returns the model's recurrent layers; none where no Keras holds it."""
+        model = self.model.keras_model or self.model.tf_keras_model
+        return [] if model is None else recurrent_layers(model)
 
     def weight_count(self) -> int:
         """Returns how many numbers the model's weights hold."""

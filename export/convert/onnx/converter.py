@@ -8,11 +8,10 @@ from onnxruntime.transformers.onnx_model import OnnxModel
 
 from export.convert.onnx.float_model import to_onnx
 from export.convert.onnx.quantizer import quantize
+from export.convert.onnx.recurrent.choice import choose
 from export.convert.source import SourceModel
 from export.formats import Format
 from export.settings import Settings
-
-LOOP = "Loop"  # what a GRU becomes; its graph's weights are not quantized
 
 
 def convert(entry: Format, settings: Settings, method: str | None, source: SourceModel) -> bytes:
@@ -28,9 +27,8 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
         method: how ranges come from the representative dataset; None where none is needed.
         source: the model.
     """
-    model = to_onnx(settings, source, unroll=entry.calibrated)
-    if entry.activations == "dynamic" and any(node.op_type == LOOP for node in model.graph.node):
-        model = to_onnx(settings, source, unroll=True)  # an LSTM is an operator that quantizes
+    choice = choose(source.recurrent_layers(), entry, settings.recurrent)
+    model = to_onnx(settings, source, choice)
     if entry.weights == "float16":
         half = OnnxModel(convert_float_to_float16(model, keep_io_types=True))
         half.topological_sort()  # the input's cast is appended out of order

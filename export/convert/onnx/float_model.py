@@ -15,33 +15,41 @@ from tf2onnx import optimizer
 # imported here, not when first used: a module of it takes a number of its counter of names
 from tf2onnx.convert import from_function
 from tf2onnx.graph import Node
+from tf2onnx.onnx_opset.controlflow import Select
 
 from export.convert.onnx.graph.canonical import make_canonical
 from export.convert.onnx.graph.fold import fold
+from export.convert.onnx.graph.loops import read_constants_from_around
 from export.convert.onnx.graph.reshape import store_shapes
 from export.convert.onnx.memory import release_memory
 from export.convert.onnx.ordered import sets_in_order
+from export.convert.onnx.recurrent.choice import Choice
+from export.convert.onnx.recurrent.operators import RecurrentOperators, drop_unread_outputs
 from export.convert.source import SourceModel
 from export.settings import Settings
 
 EXAMPLES = 8  # on which the folded model is compared
 ROUNDINGS = 1e-5  # of the largest output
+# What ONNX Runtime has kernels for.
+WHERE_DTYPES = tuple(
+    getattr(onnx.TensorProto, name) for name in ("FLOAT", "DOUBLE", "INT32", "INT64", "UINT8")
+)
 
 
-def to_onnx(settings: Settings, source: SourceModel, *, unroll: bool) -> onnx.ModelProto:
-    """Returns the float32 model, its recurrent layers written out step by step if `unroll`.
+def to_onnx(settings: Settings, source: SourceModel, choice: Choice) -> onnx.ModelProto:
+    """Returns the float32 model, with its recurrent layers as they were chosen.
 
     It is made once and kept in a file, which each format changes in its own way.
     """
-    key = settings.batch, settings.opset, unroll and bool(source.model.recurrent)
+    key = settings.batch, settings.opset, choice.text
     if key not in source.onnx_files:
         path = source.folder / f"float32-{len(source.onnx_files)}.onnx"
-        onnx.save(_to_onnx(settings, source, unroll=unroll), path)
+        onnx.save(_to_onnx(settings, source, choice), path)
         source.onnx_files[key] = path
     return onnx.load(source.onnx_files[key])
 
 
-def _to_onnx(settings: Settings, source: SourceModel, *, unroll: bool) -> onnx.ModelProto:
+def _to_onnx(settings: Settings, source: SourceModel, choice: Choice) -> onnx.ModelProto:
     """Returns the float32 model.
 
     `from_function`, because tf2onnx's `from_keras` fails on Keras 3 models with a KeyError.
@@ -51,14 +59,15 @@ def _to_onnx(settings: Settings, source: SourceModel, *, unroll: bool) -> onnx.M
     """
     signature = source.signature(settings.batch)
     serve = tf.function(source.serve, input_signature=signature)
-    with source.model.unrolled(unroll):
+    operators = RecurrentOperators()
+    with source.model.unrolled(choice.unroll), operators.replacing(choice.fused):
         # Functions in it become part of its graph: Keras compiles grouped convolutions by XLA.
         tf.config.run_functions_eagerly(True)
         try:
             function = serve.get_concrete_function(*signature)
         finally:
             tf.config.run_functions_eagerly(False)
-        model = _from_function(serve, signature, settings.opset)
+        model = _from_function(serve, signature, settings.opset, operators.handlers())
         _store_captured(model, function)
     _check_operators(model)
     _order(model.graph.input, [spec.name for spec in source.inputs])
@@ -67,6 +76,8 @@ def _to_onnx(settings: Settings, source: SourceModel, *, unroll: bool) -> onnx.M
     for value in (*model.graph.input, *model.graph.output):
         _set_shape(value, shapes[value.name], settings.batch)
     store_shapes(model)
+    read_constants_from_around(model.graph)
+    drop_unread_outputs(model.graph)
     folded = onnx.ModelProto()
     folded.CopyFrom(model)
     fold(folded)
@@ -97,7 +108,7 @@ def _largest(values: np.ndarray) -> float:
 
 
 def _from_function(
-    serve: Any, signature: list[tf.TensorSpec], opset: int | None
+    serve: Any, signature: list[tf.TensorSpec], opset: int | None, handlers: Mapping[str, Any]
 ) -> onnx.ModelProto:
     """Calls tf2onnx, and keeps it from keeping dozens of copies of the weights.
 
@@ -109,6 +120,7 @@ def _from_function(
         serve: the model as a `tf.function`.
         signature: its inputs.
         opset: of the ONNX model.
+        handlers: what converts operators that tf2onnx does not know.
     """
     update, optimizers = Node.update_proto, optimizer._optimizers
 
@@ -137,7 +149,11 @@ def _from_function(
                 serve,
                 input_signature=signature,
                 opset=opset,
-                custom_op_handlers={"Erfc": (_without_erfc, [])},
+                custom_op_handlers={
+                    "Erfc": (_without_erfc, []),
+                    "SelectV2": (_as_where, []),
+                    **handlers,
+                },
             )
     finally:
         gc.unfreeze()
@@ -171,6 +187,14 @@ def _without_erfc(context: Any, node: Any, name: str, arguments: Any) -> None:
     erf = context.make_node("Erf", node.input, shapes=[shape], dtypes=[dtype]).output[0]
     context.remove_node(name)
     context.make_node("Sub", [one, erf], outputs=node.output, shapes=[shape], dtypes=[dtype])
+
+
+def _as_where(context: Any, node: Any, name: str, arguments: Any) -> None:
+    """Makes a choice ONNX's Where; tf2onnx's products with 0 and 1 make NaN of infinity."""
+    if context.get_dtype(node.output[0]) in WHERE_DTYPES:
+        node.type = "Where"
+    else:
+        Select.version_9(context, node)
 
 
 def _set_shape(

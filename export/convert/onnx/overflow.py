@@ -45,9 +45,10 @@ def unsigned_twin(content: bytes) -> bytes:
     What a processor without overflow gives for the model itself, any gives for the twin.
     """
     model = onnx.load_from_string(content)
+    in_float = {node.input[0] for node in model.graph.node if node.op_type == "Cast"}
     for graph in _graphs(model.graph):
         for tensor in graph.initializer:
-            if tensor.data_type == onnx.TensorProto.INT8:
+            if tensor.data_type == onnx.TensorProto.INT8 and tensor.name not in in_float:
                 values = onnx.numpy_helper.to_array(tensor).astype(np.int16) + HALF
                 tensor.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.uint8), tensor.name))
         for value in graph.value_info:

@@ -10,8 +10,6 @@ from export.verify.graph.products import Weights
 # The operator that only exists because a dimension is not fixed, with STRIDED_SLICE and PACK after
 # it; without it those two are the model's own.
 SHAPE_ARITHMETIC = ("SHAPE",)
-# ONNX's operators that hold a recurrent layer or a loop; integer formats have no such thing.
-RECURRENT = ("LSTM", "GRU", "RNN", "Loop", "Scan")
 
 
 @dataclass(frozen=True, kw_only=True)

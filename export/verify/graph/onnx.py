@@ -1,15 +1,24 @@
 """Reads the graph of an `.onnx` file."""
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from export.verify.graph.contents import RECURRENT, Graph
+from export.verify.graph.contents import Graph
 from export.verify.graph.depth import Layers, Step, longest_path
 from export.verify.graph.onnx_file import Node, OnnxGraph, Tensor, read_onnx_graph
-from export.verify.graph.products import INTEGER, PRODUCTS, TABLES, Weights, precisions
+from export.verify.graph.products import (
+    INTEGER,
+    MIN_LOOPED,
+    PRODUCTS,
+    RECURRENT,
+    TABLES,
+    Weights,
+    precisions,
+)
 
 # What moves numbers without computing any.
 MOVES = (
@@ -17,6 +26,7 @@ MOVES = (
     *("Split", "Squeeze", "Transpose", "Unsqueeze"),
 )
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
+LOOPS = ("Loop", "Scan")
 QUANTIZE, DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
 
 
@@ -27,7 +37,7 @@ def read_onnx(path: Path) -> Graph:
         ArtifactError: it is not one.
     """
     graph = read_onnx_graph(path)
-    floats = [node.operator for node in graph.nodes if node.operator in RECURRENT]
+    floats: list[str] = []
     made_by = {name: node for node in graph.nodes for name in node.outputs}
     kernels: list[np.ndarray] = []
     for node in graph.nodes:
@@ -42,6 +52,8 @@ def read_onnx(path: Path) -> Graph:
     weights: list[Weights] = []
     steps = _steps(graph, dict(graph.stored), weights)
     numbers, layers = precisions(weights)
+    looped = [each for each in weights if each.looped and each.size >= MIN_LOOPED]
+    floats += [each.operator for each in looped if each.dtype == "float32"]
     return Graph(
         operators=tuple(node.operator for node in graph.nodes),
         float_operators=tuple(floats),
@@ -92,13 +104,16 @@ def _constants(graph: OnnxGraph, around: Mapping[str, Tensor]) -> dict[int, Tens
     return found
 
 
-def _steps(graph: OnnxGraph, stored: dict[str, Tensor], weights: list[Weights]) -> list[Step]:
+def _steps(
+    graph: OnnxGraph, stored: dict[str, Tensor], weights: list[Weights], *, looped: bool = False
+) -> list[Step]:
     """Returns the nodes as steps; adds the weights that they, and those of loops, multiply by.
 
     Args:
         graph: a graph, or the body of a loop.
         stored: the tensors that are known around it, by name; its own are added.
         weights: what was found so far.
+        looped: whether the graph is a loop's.
     """
     stored |= graph.stored
     steps: list[Step] = []
@@ -111,21 +126,22 @@ def _steps(graph: OnnxGraph, stored: dict[str, Tensor], weights: list[Weights]) 
         elif inputs and all(name in stored for name in inputs):
             stored |= dict.fromkeys(node.outputs, stored[inputs[0]])
         elif node.operator in PRODUCTS:
-            layers = _layers(node, stored, made_by, weights)
+            products = _layers(node, stored, made_by)
+            again = looped or node.operator in RECURRENT
+            weights += [replace(found, looped=again) for found in products]
+            layers = frozenset([found.key for found in products] or [tuple(node.outputs)])
         elif node.operator in TABLES and inputs[TABLES[node.operator]] in stored:
             weights.append(_weights(node, stored[inputs[TABLES[node.operator]]], "float32"))
         for body in node.bodies:
-            inner = _steps(body, dict(stored), weights)
+            inner = _steps(body, dict(stored), weights, looped=node.operator in LOOPS or looped)
             layers = layers.union(*(found for _, _, found in inner))
             inputs += [name for found in body.nodes for name in found.inputs]
         steps.append(([name for name in inputs if name not in stored], node.outputs, layers))
     return steps
 
 
-def _layers(
-    node: Node, stored: dict[str, Tensor], made_by: dict[str, Node], weights: list[Weights]
-) -> Layers:
-    keys: list[Hashable] = []
+def _layers(node: Node, stored: dict[str, Tensor], made_by: dict[str, Node]) -> list[Weights]:
+    found = []
     for tensor in (stored.get(n) for i in PRODUCTS[node.operator] for n in node.inputs[i : i + 1]):
         if tensor is None:
             continue
@@ -135,9 +151,8 @@ def _layers(
             reads = "int8"
         elif tensor.dtype == "float16":
             reads = "float16"
-        weights.append(_weights(node, tensor, reads))
-        keys.append(weights[-1].key)
-    return frozenset(keys or [tuple(node.outputs)])
+        found.append(_weights(node, tensor, reads))
+    return found
 
 
 def _weights(node: Node, tensor: Tensor, reads: str) -> Weights:

@@ -19,6 +19,10 @@ TABLES = {"GATHER": 0, "EMBEDDING_LOOKUP": 1, "Gather": 0}
 DENSE = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "Conv", "Gemm", "MatMul")
 INTEGER = ("ConvInteger", "MatMulInteger")  # ONNX's, of ranges found at run time
 MIN_QUANTIZED = 1024  # numbers; TFLite's dynamic range leaves smaller weights in float
+# ONNX's operators for recurrent layers. Their weights, and those in loops, are stored in 8 bits but
+# computed with in float.
+RECURRENT = ("LSTM", "GRU", "RNN")
+MIN_LOOPED = 64  # numbers; smaller ones stay in float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +36,7 @@ class Weights:
         operator: its name.
         activations: the dtype of what they are multiplied with; `dynamic` where that is float, and
             turned to integers for the product.
+        looped: whether they are read at each step of a loop, or of a recurrent operator.
     """
 
     key: Hashable
@@ -39,10 +44,11 @@ class Weights:
     dtype: str
     operator: str
     activations: str
+    looped: bool = False
 
 
 def precisions(found: Iterable[Weights]) -> tuple[Counter[str], Counter[str]]:
-    """Returns how many weights of dense layers are stored in each dtype, and what they multiply.
+    """Returns how many weights of layers are stored in each dtype, and what dense ones multiply.
 
     Small ones, and those that several operators read, as of recurrent layers written out, are left
     out: runtimes have no integer kernels for some of them.
@@ -50,12 +56,12 @@ def precisions(found: Iterable[Weights]) -> tuple[Counter[str], Counter[str]]:
     Returns:
         The numbers by the dtype they are stored in, and the layers by that of their inputs.
     """
-    dense = [weights for weights in found if weights.operator in (*DENSE, *INTEGER)]
-    readers = Counter(weights.key for weights in dense)
+    large = [each for each in found if each.operator in (*DENSE, *INTEGER, *RECURRENT)]
+    readers = Counter(weights.key for weights in large)
     numbers: Counter[str] = Counter()
     layers: Counter[str] = Counter()
-    for weights in dense:
+    for weights in large:
         if readers[weights.key] == 1 and weights.size >= MIN_QUANTIZED:
             numbers[weights.dtype] += weights.size
-            layers[weights.activations] += 1
+            layers[weights.activations] += not weights.looped
     return numbers, layers

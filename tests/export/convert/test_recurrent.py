@@ -10,7 +10,6 @@ from export.convert.source import SourceModel
 from export.formats import FORMATS
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
-from export.verify.graph.contents import RECURRENT
 from export.verify.graph.read import read_graph
 from tests.export.conftest import load_source
 from tests.export.convert.repeated import LAYERS, converted, save_recurrent
@@ -33,8 +32,6 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[keras.Mo
 @pytest.mark.parametrize(
     ("name", "method"),
     [
-        ("onnx-int8", "min-max"),
-        ("onnx-dynamic", None),
         ("tflite-int8", "min-max"),
         ("tflite-int8", "percentile"),
         ("tflite-int4", "min-max"),
@@ -43,27 +40,17 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[keras.Mo
 def test_the_weights_of_every_step_are_integers(
     kind: str,
     name: str,
-    method: str | None,
+    method: str,
     models: dict[str, tuple[keras.Model, SourceModel]],
     tmp_path: Path,
 ) -> None:
     model, source = models[kind]
     path = converted(source, name, method, tmp_path)
     graph = read_graph(path)
-    assert not set(RECURRENT) & set(graph.operators)
-    if FORMATS[name].calibrated:
-        assert not graph.float_operators
+    assert "WHILE" not in graph.operators
+    assert not graph.float_operators
     assert all(kernel.dtype == np.int8 for kernel in graph.kernels)
-    if (kind, name) == ("lstm", "onnx-dynamic"):
-        assert "DynamicQuantizeLSTM" in graph.operators  # one operator, no steps
     images = np.random.RandomState(3).random_sample((20, 28, 28)).astype(np.float32)
     with open_runner(FORMATS[name].runtime, path, threads=1) as runner:
         outputs = predict(runner, {"image": images})["head"]
     assert np.abs(outputs - model.predict(images, verbose=0)).max() < 0.05
-
-
-def test_a_float_layer_in_an_integer_file_is_seen(
-    models: dict[str, tuple[keras.Model, SourceModel]], tmp_path: Path
-) -> None:
-    path = converted(models["lstm"][1], "onnx-float32", None, tmp_path)
-    assert "LSTM" in read_graph(path).float_operators

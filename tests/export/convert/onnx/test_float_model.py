@@ -14,6 +14,7 @@ from tf2onnx import optimizer
 from export.convert.candidates import convert
 from export.convert.onnx.float_model import to_onnx
 from export.convert.onnx.ordered import InOrder, sets_in_order
+from export.convert.onnx.recurrent.choice import Choice
 from export.formats import FORMATS
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
@@ -81,7 +82,7 @@ def test_what_is_folded_is_kept_if_it_computes_the_same(
     monkeypatch.setattr("export.convert.onnx.float_model.fold", fold)
     monkeypatch.setattr(tiny.source, "onnx_files", {})
     monkeypatch.setattr(tiny.source, "folder", tmp_path)
-    model = to_onnx(settings_of(FLOAT), tiny.source, unroll=False)
+    model = to_onnx(settings_of(FLOAT), tiny.source, Choice())
     assert sum(node.op_type == "Add" for node in model.graph.node) == (3 if kept else 2)
 
 
@@ -95,7 +96,7 @@ def test_no_optimizer_fails(
     monkeypatch.setattr(logging.getLogger("tf2onnx"), "handlers", [caplog.handler])
     monkeypatch.setattr(tiny.source, "onnx_files", {})
     monkeypatch.setattr(tiny.source, "folder", tmp_path)
-    to_onnx(settings_of(FLOAT), tiny.source, unroll=False)
+    to_onnx(settings_of(FLOAT), tiny.source, Choice())
     assert [record.getMessage() for record in caplog.records if record.exc_info] == []
 
 
@@ -103,7 +104,7 @@ def test_an_optimizer_that_fails_is_left_out(
     tiny: Tiny, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     settings = settings_of(FLOAT)
-    before = to_onnx(settings, tiny.source, unroll=False)
+    before = to_onnx(settings, tiny.source, Choice())
     tried = []
 
     class Failing:
@@ -117,7 +118,7 @@ def test_an_optimizer_that_fails_is_left_out(
     monkeypatch.setitem(optimizer._optimizers, "loop_optimizer", Failing)
     monkeypatch.setattr(tiny.source, "onnx_files", {})
     monkeypatch.setattr(tiny.source, "folder", tmp_path)
-    after = to_onnx(settings, tiny.source, unroll=False)
+    after = to_onnx(settings, tiny.source, Choice())
     assert len(tried) > 1
     assert [node.op_type for node in after.graph.node] == [
         node.op_type for node in before.graph.node

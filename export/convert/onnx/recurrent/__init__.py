@@ -1,0 +1,1 @@
+"""Recurrent layers in ONNX: one operator for all steps, a loop, or the steps written out."""

@@ -1,0 +1,1 @@
+"""Recurrent layers: what they compute, and how they are called."""
