@@ -1,6 +1,6 @@
 """The representative dataset that quantization takes its ranges from, and its audit."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -155,7 +155,7 @@ def tflite_ranges(path: Path) -> dict[str, tuple[float, float, float]]:
 
 
 def tflite_values(
-    model: bytes, inputs: Mapping[str, np.ndarray]
+    model: bytes, inputs: Mapping[str, np.ndarray], besides: Collection[str] = ()
 ) -> Iterator[dict[str, np.ndarray]]:
     """Yields the values of the activations of a float32 `.tflite` model, example by example.
 
@@ -164,6 +164,7 @@ def tflite_values(
     Args:
         model: the file's bytes; where its batch is fixed, it is run on so many at once.
         inputs: (N, …) by name.
+        besides: names of tensors of other types.
     """
     from ai_edge_litert import schema_py_generated as schema
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
@@ -177,11 +178,16 @@ def tflite_values(
     given = {details["name"]: details["index"] for details in interpreter.get_input_details()}
     graph = schema.Model.GetRootAs(model, 0).Subgraphs(0)
     operators = (graph.Operators(index) for index in range(graph.OperatorsLength()))
-    made = {int(index) for operator in operators for index in operator.OutputsAsNumpy()}
+    made, read = set(), {*map(int, graph.OutputsAsNumpy())}
+    for operator in operators:
+        made |= {int(index) for index in operator.OutputsAsNumpy()}
+        read |= {int(index) for index in operator.InputsAsNumpy()}
+    made &= read  # what a loop makes and nothing reads, it need not have
     tensors = {
         details["name"]: details["index"]
         for details in interpreter.get_tensor_details()
-        if details["dtype"] == np.float32 and details["index"] in made | {*given.values()}
+        if (details["dtype"] == np.float32 or details["name"] in besides)
+        and details["index"] in made | {*given.values()}
     }
     batch = interpreter.get_input_details()[0]["shape"][0]
     for example in call_by_call(inputs, int(batch)):

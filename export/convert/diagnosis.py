@@ -78,7 +78,7 @@ def diagnosis(
         both = {**some, **{name: found[:count] for name, found in expected.outputs.items()}}
         values, ranges = calibration.call_by_call(both, None), calibration.tflite_ranges(path)
     else:
-        values = calibration.tflite_values(float_twin(source, entry, settings.batch or 1), some)
+        values = calibration.tflite_values(float_twin(source, entry, settings), some)
         ranges = calibration.tflite_ranges(path)
     return _outside(values, ranges, of_outputs, source, expected, run())
 

@@ -11,6 +11,7 @@ from export.convert.candidates import Trials
 from export.convert.diagnosis import diagnosis, running
 from export.convert.float_size import larger_than_float32
 from export.convert.onnx.recurrent.choice import choose, told
+from export.convert.recurrent.description import RECURRENT_LAYERS
 from export.convert.source import SourceModel
 from export.convert.tflite import converter as tflite
 from export.formats import Format
@@ -43,6 +44,9 @@ def make(
 ) -> Made:
     """Converts one format to a staged file and verifies it.
 
+    Where recurrent layers can be one operator as well as loops, what does not pass is made the
+    other way.
+
     Where a format can be calibrated, or its weights stored, in several ways, each is tried, and of
     those that pass verification the one with the best score on held-out examples is kept. Of
     several sparsities, or shares of wider weights, the first that passes; while a lower sparsity is
@@ -53,6 +57,18 @@ def make(
         ToolkitError: the converter cannot convert this model.
         CheckError: the file does not do what the model does; the check is named.
     """
+    failures = []
+    for way in _ways(source, entry, settings):
+        try:
+            return _make_one_way(entry, way, source, expected, staged)
+        except CheckError as error:
+            failures.append(error)
+    raise failures[0]
+
+
+def _make_one_way(
+    entry: Format, settings: Settings, source: SourceModel, expected: Expectation, staged: Path
+) -> Made:
     sparsities: list[tuple[float, ...]] = [(value,) for value in settings.sparsities] or [()]
     shares: list[tuple[float, ...]] = [(share,) for share in settings.int8_shares] or [()]
     attempts = [
@@ -148,10 +164,18 @@ def _make(
     raise (failed or refusals)[0]
 
 
+def _ways(source: SourceModel, entry: Format, settings: Settings) -> list[Settings]:
+    """Returns the settings that are tried one after the other."""
+    if entry.family != "tflite":
+        return [settings]
+    return tflite.recurrent_ways(source, entry, settings)
+
+
 def _recurrent(entry: Format, settings: Settings, source: SourceModel) -> list[Observation]:
-    if entry.family != "onnx":
-        return []
-    return told(choose(source.recurrent_layers(), entry, settings.recurrent), entry)
+    if entry.family == "onnx":
+        return told(choose(source.recurrent_layers(), entry, settings.recurrent), entry)
+    text = tflite.recurrent_choice(source, entry, settings).text
+    return [Observation(name=RECURRENT_LAYERS, value=text)] if text else []
 
 
 def _diagnosis(
@@ -196,7 +220,7 @@ def audit(
     if entry.family == "onnx":
         clipped = calibration.onnx_clipped_share(path, held_out)
     elif not entry.recipes:
-        twin = tflite.float_twin(source, entry, settings.batch or 1)
+        twin = tflite.float_twin(source, entry, settings)
         clipped = calibration.tflite_clipped_share(twin, path, held_out)
     return Calibration(
         count=len(source.representative),

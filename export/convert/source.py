@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from keras.src.models.functional import Functional
 from export.convert.calibration import RepresentativeDataset, halves_difference
 from export.convert.inputs import Training
 from export.convert.recurrent.description import recurrent_layers
+from export.convert.tflite.recurrent.choice import Choice, Layer
+from export.convert.tflite.recurrent.marks import Call, calls_in, marked
+from export.convert.tflite.recurrent.put_in import Marked
 from export.convert.tflite.rewrites import saved_graph
 from export.model.loaded import SMALL_BATCH, LoadedModel, batch_size
 from export.model.rounding import rounded_otherwise
@@ -20,6 +24,14 @@ from train.common.errors import ArtifactError, ToolkitError
 from train.common.preprocessing import preprocess
 
 LAYERS_BYTES = 64 << 20  # of the outputs of all layers, at a time
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedModel:
+    """A SavedModel in a folder, and the recurrent layers that are put in after its conversion."""
+
+    folder: Path
+    layers: tuple[Layer, ...] = ()
 
 
 class SourceModel:
@@ -30,7 +42,7 @@ class SourceModel:
         inputs, outputs: its inputs and outputs.
         folder: a temporary folder for converters' intermediate files.
         float_twins: calibrated float32 TFLite files, which integer ones are made of, by SavedModel
-            and type of the activations.
+            and type of the activations, and their recurrent layers.
         extremes: the lowest and highest values of their activations, example by example.
         onnx_files: float32 ONNX files by batch, opset and what recurrent layers are, likewise.
         pruned_weights: of fine-tuned copies, by sparsity and epochs; some are then clustered.
@@ -48,14 +60,15 @@ class SourceModel:
         self.model = model
         self.inputs, self.outputs = model.inputs, model.outputs
         self.folder = folder
-        self.float_twins: dict[tuple[Path, str], bytes] = {}
+        self.float_twins: dict[tuple[Path, str], tuple[bytes, Marked]] = {}
         self.extremes: dict[bytes, dict[str, tuple[np.ndarray, np.ndarray]]] = {}
         self.onnx_files: dict[tuple[int | None, int | None, str], Path] = {}
         self.pruned_weights: dict[tuple[float, int], list[np.ndarray]] = {}
         self._representative = representative
         self._training = training
         self._teacher: tuple[dict[str, np.ndarray], dict[str, np.ndarray]] | None = None
-        self._saved_models: dict[tuple[int | None, bool], Path] = {}
+        self._saved_models: dict[tuple[int | None, tuple[str, ...], bool], SavedModel] = {}
+        self._recurrent_calls: dict[int | None, list[Call]] = {}
         self._halves_difference: float | None = None
 
     @property
@@ -150,31 +163,41 @@ class SourceModel:
         """Returns the truth of the training examples by the output's name, where it is known."""
         return {} if self._training is None else self._training.samples.targets
 
-    def saved_model(self, batch: int | None, *, for_integers: bool) -> Path:
+    def recurrent_calls(self, batch: int | None) -> list[Call]:
+        """Returns how the model calls its recurrent layers, with a fixed or open batch."""
+        if batch not in self._recurrent_calls:
+            self._recurrent_calls[batch] = calls_in(self.model, batch)
+        return self._recurrent_calls[batch]
+
+    def saved_model(self, batch: int | None, choice: Choice, *, for_integers: bool) -> SavedModel:
         """Returns the model's SavedModel with a fixed or open batch, written when first asked for.
 
-        Integer formats get recurrent layers written out step by step: a loop is a graph of its
-        own, in which TFLite's converter finds no ranges. They compute each gate by itself: of gates
-        computed together the first step does not use all, and their SPLIT the quantizer leaves in
-        float in one process and not in the next.
+        In integer formats recurrent layers whose steps are written out compute each gate by itself:
+        of gates computed together the first step does not use all, and their SPLIT the quantizer
+        leaves in float in one process and not in the next.
 
         TFLite's converter reads it rather than a concrete function, whose variables it leaves
         unfrozen for a Keras 3 model: that succeeds, and the 3 kB file knows nothing. A fixed
         batch keeps SHAPE, STRIDED_SLICE and PACK out of the graph.
+
+        Args:
+            batch: the fixed batch size, or None for an open one.
+            choice: what becomes of recurrent layers.
+            for_integers: whether operators that are inexact in integers are replaced.
         """
-        if for_integers and not self.model.recurrent:
-            common = self.saved_model(batch, for_integers=False)
-            if not saved_graph.contains(common, saved_graph.INEXACT):
+        if for_integers and not choice.calls:
+            common = self.saved_model(batch, choice, for_integers=False)
+            if not saved_graph.contains(common.folder, saved_graph.INEXACT):
                 return common
-        key = batch, for_integers
+        key = batch, choice.ways, for_integers
         if key not in self._saved_models:
             folder = self.folder / f"saved_model-{len(self._saved_models)}"
-            unroll = for_integers and bool(self.model.recurrent)
-            self.model.save(folder, batch, unroll=unroll, gates_apart=unroll)
+            with marked(choice.put_in) as calls:
+                self.model.save(folder, batch, unroll=choice.unrolled, gates_apart=for_integers)
             saved_graph.rewrite(folder, saved_graph.LACKING)
             if for_integers:
                 saved_graph.rewrite(folder, saved_graph.INEXACT)
-            self._saved_models[key] = folder
+            self._saved_models[key] = SavedModel(folder=folder, layers=choice.placed(calls))
         return self._saved_models[key]
 
 

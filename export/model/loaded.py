@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -67,14 +67,19 @@ class LoadedModel:
         return sum(int(np.prod(variable.shape)) for _, variable in self.variables)
 
     def save(
-        self, folder: Path, batch: int | None, *, unroll: bool = False, gates_apart: bool = False
+        self,
+        folder: Path,
+        batch: int | None,
+        *,
+        unroll: Collection[Any] = (),
+        gates_apart: bool = False,
     ) -> None:
         """Writes a SavedModel with one signature, `serving_default`, of these inputs and outputs.
 
         Args:
             folder: where to.
             batch: the fixed batch size, or None for an open one.
-            unroll: whether recurrent layers are written out step by step, instead of as loops.
+            unroll: recurrent layers that are written out step by step, instead of as loops.
             gates_apart: whether their steps compute each gate by itself.
 
         Raises:
@@ -109,19 +114,19 @@ class LoadedModel:
 
     @contextmanager
     def unrolled(
-        self, unroll: bool, *, gates_apart: bool = False, composed: bool = False
+        self, unroll: Collection[Any], *, gates_apart: bool = False, composed: bool = False
     ) -> Iterator[None]:
-        """Has recurrent layers write their steps out while they are traced, if `unroll`.
+        """Has recurrent layers write their steps out, or not, while they are traced.
 
         Args:
-            unroll: whether they do.
+            unroll: those that do; the others are loops.
             gates_apart: whether each gate is computed by itself: larger and slower.
             composed: whether tf-keras's LSTM and GRU are made of other operators at least: of their
                 function TFLite makes an operator whose state outlives a call.
         """
-        layers = self.recurrent if unroll else ()
+        layers = [each for each in self.recurrent if any(each is other for other in unroll)]
         changes: list[tuple[Any, str, Any]] = [(layer, "unroll", True) for layer in layers]
-        whole = self.recurrent if unroll or composed else ()
+        whole = self.recurrent if composed else layers
         changes += [(layer, WHOLE, False) for layer in whole if hasattr(layer, WHOLE)]
         if gates_apart:
             cells = [getattr(layer, "cell", None) for layer in layers]

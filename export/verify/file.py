@@ -16,11 +16,12 @@ from export.formats import Format
 from export.manifest import Check, Observation
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
+from export.runtimes.runner import Runner
 from export.settings import Settings
 from export.verify.causes import causes
 from export.verify.expectation import Expectation
 from export.verify.floors import depth_noise
-from export.verify.graph.contents import SHAPE_ARITHMETIC, Graph
+from export.verify.graph.contents import SHAPE_ARITHMETIC, STATEFUL, Graph
 from export.verify.graph.read import read_graph
 from export.verify.kernels import MISSING_OPERATOR, TFLM, check_runtimes
 from export.verify.outputs import check_channels, check_distance
@@ -31,6 +32,7 @@ from train.common.tensors import TensorSpec
 
 FLOAT_TAIL = "float_tail"
 SPARSITY_SLACK = 0.01
+ORDER_EXAMPLES = 200  # of those that are run in two orders
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +105,8 @@ def verify(entry: Format, settings: Settings, path: Path, expected: Expectation)
         if all(check.passed for check in checks):
             noise = depth_noise(graph.depth)
             outputs = predict(runner, expected.inputs)
+            if set(STATEFUL) & set(graph.operators):
+                findings.append(_check_forgetful(runner, expected, outputs))
             for name, found in expected.distances(outputs).items():
                 findings += check_distance(name, found, entry, expected, noise)
                 if not expected.is_exact(name):
@@ -119,6 +123,31 @@ def verify(entry: Format, settings: Settings, path: Path, expected: Expectation)
         checks=tuple(found for found in findings if isinstance(found, Check)),
         observations=tuple(found for found in findings if isinstance(found, Observation)),
         causes=tuple(blamed),
+    )
+
+
+def _check_forgetful(
+    runner: Runner, expected: Expectation, outputs: Mapping[str, np.ndarray]
+) -> Check:
+    """Returns the check that a file answers the same whatever it was asked before.
+
+    It is asked again in the opposite order.
+
+    Args:
+        runner: the file, which has been asked all examples once.
+        expected: the examples.
+        outputs: what it answered, by name.
+    """
+    last = slice(None, -ORDER_EXAMPLES - 1, -1)
+    again = predict(runner, {name: values[last] for name, values in expected.inputs.items()})
+    changed = max(
+        float(np.abs(again[name] - values[last]).max(initial=0)) for name, values in outputs.items()
+    )
+    return Check(
+        name="changed_by_earlier_calls",
+        value=changed,
+        limit="0, in two orders of the examples",
+        passed=changed == 0,
     )
 
 

@@ -59,8 +59,9 @@ def _to_onnx(settings: Settings, source: SourceModel, choice: Choice) -> onnx.Mo
     """
     signature = source.signature(settings.batch)
     serve = tf.function(source.serve, input_signature=signature)
+    unrolled = source.model.recurrent if choice.unroll else ()
     operators = RecurrentOperators()
-    with source.model.unrolled(choice.unroll), operators.replacing(choice.fused):
+    with source.model.unrolled(unrolled), operators.replacing(choice.fused):
         # Functions in it become part of its graph: Keras compiles grouped convolutions by XLA.
         tf.config.run_functions_eagerly(True)
         try:

@@ -4,8 +4,8 @@ Schemes: https://ai.google.dev/edge/litert/models/post_training_quantization
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -15,14 +15,18 @@ from tensorflow.lite.python.convert import mlir_quantize
 from tensorflow.lite.python.optimize.calibrator import Calibrator, add_intermediate_tensors
 from tensorflow.lite.python.util import modify_model_io_type
 
-from export.convert.source import SourceModel
+from export.convert.source import SavedModel, SourceModel
 from export.convert.tflite.flatbuffer import finish, has_loops, pack, unpack
 from export.convert.tflite.float_tail import put_on, take_off
 from export.convert.tflite.four_bits import narrow
 from export.convert.tflite.inputs_outputs import INTEGERS, take_out_shared
 from export.convert.tflite.pixels import take_out_casts
 from export.convert.tflite.ranges import example_extremes, set_percentiles
+from export.convert.tflite.recurrent.choice import AUTO, Choice, alternatives, choose
+from export.convert.tflite.recurrent.put_in import Marked, calibrate, in_float, name_outputs, show
+from export.convert.tflite.recurrent.put_in import reveal as put_in
 from export.convert.tflite.rewrites import saved_graph
+from export.convert.tflite.rewrites.comparisons import in_integers
 from export.convert.tflite.rewrites.float_file import drop_idle_limits, rewrite
 from export.convert.tflite.rewrites.unknown_kernels import hide, reveal
 from export.formats import Format
@@ -47,10 +51,12 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
     if entry.recipes:
         from export.convert.finetune import fine_tune
 
-        saved_model = fine_tune(source, entry.recipes, settings)
-        saved_graph.rewrite(saved_model, saved_graph.LACKING | saved_graph.INEXACT)
+        recurrent_choice(source, entry, settings)
+        folder = fine_tune(source, entry.recipes, settings)
+        saved_graph.rewrite(folder, saved_graph.LACKING | saved_graph.INEXACT)
+        saved_model = SavedModel(folder=folder)
     else:
-        saved_model = source.saved_model(settings.batch, for_integers=entry.calibrated)
+        saved_model = _saved_model(source, entry, settings)
     if not entry.calibrated or "qat" in entry.recipes:
         content = _converted(entry, settings, source, saved_model)
     else:
@@ -60,7 +66,28 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
     return _finished(content, source, settings.io_dtype, **taken)
 
 
-def float_twin(source: SourceModel, entry: Format, batch: int | None) -> bytes:
+def recurrent_choice(source: SourceModel, entry: Format, settings: Settings) -> Choice:
+    """Returns what becomes of the model's recurrent layers in a format.
+
+    Raises:
+        ToolkitError: a layer, or the format, cannot be made as is asked for.
+    """
+    calls = source.recurrent_calls(settings.batch)
+    return choose(calls, entry, settings.recurrent)
+
+
+def recurrent_ways(source: SourceModel, entry: Format, settings: Settings) -> list[Settings]:
+    """Returns the settings as they are, and those of other ways to make recurrent layers.
+
+    Raises:
+        ToolkitError: as `recurrent_choice`.
+    """
+    chosen = recurrent_choice(source, entry, settings)
+    others = alternatives(chosen, entry) if settings.recurrent == AUTO else []
+    return [settings, *(replace(settings, recurrent=way) for way in others)]
+
+
+def float_twin(source: SourceModel, entry: Format, settings: Settings) -> bytes:
     """Returns the float32 file that an integer file is quantized from, with the same tensors.
 
     Its activations' ranges are their extremes over the representative dataset.
@@ -68,19 +95,31 @@ def float_twin(source: SourceModel, entry: Format, batch: int | None) -> bytes:
     Args:
         source: the model.
         entry: the integer format.
-        batch: the fixed batch size, or None for an open one.
+        settings: its options; of an open batch, one example is taken at a time.
     """
-    saved_model = source.saved_model(batch, for_integers=True)
-    key = saved_model, entry.activations
+    return _float_twin(source, entry, replace(settings, batch=settings.batch or 1))[0]
+
+
+def _float_twin(source: SourceModel, entry: Format, settings: Settings) -> tuple[bytes, Marked]:
+    """Returns the float file, and what the quantizer is shown of it."""
+    saved_model = _saved_model(source, entry, settings)
+    key = saved_model.folder, entry.activations
     if key not in source.float_twins:
-        source.float_twins[key] = _calibrated(saved_model, source, entry.activations, batch)
+        source.float_twins[key] = _calibrated(
+            saved_model, source, entry.activations, settings.batch
+        )
     return source.float_twins[key]
 
 
+def _saved_model(source: SourceModel, entry: Format, settings: Settings) -> SavedModel:
+    choice = recurrent_choice(source, entry, settings)
+    return source.saved_model(settings.batch, choice, for_integers=entry.calibrated)
+
+
 def _calibrated(
-    saved_model: Path, source: SourceModel, activations: str, batch: int | None
-) -> bytes:
-    """Returns a SavedModel as a float file that knows the ranges of its activations.
+    saved_model: SavedModel, source: SourceModel, activations: str, batch: int | None
+) -> tuple[bytes, Marked]:
+    """Returns a SavedModel as a float file, and the same with marks and ranges of its activations.
 
     Raises:
         ValueError: it has a loop; the calibrator would crash on it, and the process with it.
@@ -89,9 +128,14 @@ def _calibrated(
     if has_loops(content):
         raise ValueError("it has a loop or a condition, which integer formats cannot hold")
     content = _finished(rewrite(content, activations), source, flatten=True)
+    if saved_model.layers:
+        marked = Marked(content=name_outputs(content), layers=saved_model.layers)
+        twin = in_float(marked)
+        calibrate(marked, twin, source.representative.inputs)
+        return twin, marked
     calibrator = Calibrator(add_intermediate_tensors(content))
     calibrated: bytes = calibrator.calibrate(partial(_examples, source, batch))
-    return calibrated
+    return calibrated, Marked(content=calibrated, layers=())
 
 
 def _examples(source: SourceModel, batch: int | None) -> Iterator[list[np.ndarray]]:
@@ -104,17 +148,21 @@ def _examples(source: SourceModel, batch: int | None) -> Iterator[list[np.ndarra
 
 
 def _quantized(
-    entry: Format, settings: Settings, method: str | None, source: SourceModel, saved_model: Path
+    entry: Format,
+    settings: Settings,
+    method: str | None,
+    source: SourceModel,
+    saved_model: SavedModel,
 ) -> tuple[bytes, dict[str, Any]]:
     """Returns the model quantized to integers, with ranges by a method.
 
     And what was taken out before, for `finish` to give back.
     """
     if entry.recipes:
-        twin = _calibrated(saved_model, source, entry.activations, settings.batch)
+        twin, marked = _calibrated(saved_model, source, entry.activations, settings.batch)
     else:
-        twin = float_twin(source, entry, settings.batch)
-    tree = unpack(twin)
+        twin, marked = _float_twin(source, entry, settings)
+    tree = unpack(marked.content)
     shared = take_out_shared(tree, [spec.name for spec in source.outputs])
     if len(shared) == len(source.outputs):
         return twin, {}  # it computes nothing
@@ -129,6 +177,7 @@ def _quantized(
     if settings.io_dtype == "float32" and entry.activations == "int8":
         tail = take_off(tree, twin, source.representative.inputs)
     hide(tree)
+    show(tree, marked)
     content, dtype = pack(tree, len(twin)), tf.as_dtype(settings.io_dtype)
     if entry.activations == "int16":  # by an older quantizer, which calibrates by itself
         content = Calibrator(add_intermediate_tensors(content)).calibrate_and_quantize(
@@ -147,13 +196,15 @@ def _quantized(
             input_data_type=dtype,
             output_data_type=dtype,
         )
-    content = reveal(content)
+    content = put_in(in_integers(reveal(content)), marked)
     if tail is not None:
         content = put_on(content, tail)
     return content, {"shared": shared, "pixels": pixels}
 
 
-def _converted(entry: Format, settings: Settings, source: SourceModel, saved_model: Path) -> bytes:
+def _converted(
+    entry: Format, settings: Settings, source: SourceModel, saved_model: SavedModel
+) -> bytes:
     """Returns a SavedModel that needs no calibration, or was trained with its ranges."""
     converter = _converter(saved_model)
     if entry.weights != "float32":
@@ -166,11 +217,15 @@ def _converted(entry: Format, settings: Settings, source: SourceModel, saved_mod
         converter.inference_input_type = tf.as_dtype(settings.io_dtype)
         converter.inference_output_type = tf.as_dtype(settings.io_dtype)
     content: bytes = converter.convert()
+    if saved_model.layers:
+        content = in_float(Marked(content=content, layers=saved_model.layers), entry.weights)
     return content
 
 
-def _converter(saved_model: Path) -> Any:
-    return tf.lite.TFLiteConverter.from_saved_model(str(saved_model))
+def _converter(saved_model: SavedModel) -> Any:
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model.folder))
+    converter.allow_custom_ops = bool(saved_model.layers)  # the marks; others are found later
+    return converter
 
 
 def _finished(

@@ -10,6 +10,8 @@ from export.verify.graph.products import Weights
 # The operator that only exists because a dimension is not fixed, with STRIDED_SLICE and PACK after
 # it; without it those two are the model's own.
 SHAPE_ARITHMETIC = ("SHAPE",)
+# TFLite's operators that have values of an earlier call, unless something sets them back.
+STATEFUL = ("UNIDIRECTIONAL_SEQUENCE_LSTM", "VAR_HANDLE")
 
 
 @dataclass(frozen=True, kw_only=True)

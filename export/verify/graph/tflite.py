@@ -45,7 +45,8 @@ def read_tflite(path: Path) -> Graph:
         parts = [_Subgraph(model, part, names) for part in model.subgraphs]
         products = {weights.key: weights for part in parts for weights in part.weights}
         stored = {tensor.buffer for part in parts for tensor in part.constants}
-        numbers, layers = precisions(weights for part in parts for weights in part.weights)
+        numbers, _ = precisions(weights for part in parts for weights in part.weights)
+        _, layers = precisions(parts[0].weights)  # loops of integers keep 16 bits of their states
         return Graph(
             operators=tuple(name for part in parts for name, _ in part.operators),
             float_operators=tuple(name for part in parts for name in part.floats),

@@ -14,7 +14,7 @@ from export.formats import FORMATS
 from export.manifest import Calibration, Manifest
 from export.pipeline import summary
 from tests.examples import MANIFEST
-from tests.export.conftest import Tiny
+from tests.export.conftest import Tiny, settings_of
 
 
 def test_halves_of_alternating_images() -> None:
@@ -43,10 +43,15 @@ def test_clipped_values_are_counted_beyond_half_a_step() -> None:
     assert clipped_share([{"x": np.zeros(1)}], ranges) is None
 
 
+def _twin(tiny: Tiny) -> bytes:
+    entry = FORMATS["tflite-int8"]
+    return tflite.float_twin(tiny.source, entry, settings_of(entry))
+
+
 def test_every_activation_of_a_quantized_file_is_found_in_its_twin(tiny: Tiny) -> None:
     ranges = tflite_ranges(tiny.made("tflite-int8").path)
     some = {name: found[:20] for name, found in tiny.expected.inputs.items()}
-    examples = list(tflite_values(tflite.float_twin(tiny.source, FORMATS["tflite-int8"], 1), some))
+    examples = list(tflite_values(_twin(tiny), some))
     assert len(examples) == 20
     values = {name: np.concatenate([found[name] for found in examples]) for name in examples[0]}
     assert len(values) == 5  # image, flattened, hidden, logits, probabilities

@@ -16,6 +16,7 @@ from ai_edge_litert import schema_py_generated as schema
 from export.convert.candidates import CONVERTERS
 from export.convert.make import make
 from export.convert.tflite.flatbuffer import finish
+from export.convert.tflite.recurrent.choice import Choice
 from export.formats import FORMATS, Format
 from export.runtimes.open import open_runner
 from export.runtimes.tflm import TFLMRunner
@@ -66,14 +67,14 @@ def test_a_float_model_in_place_of_an_integer_one_is_caught(tiny: Tiny, tmp_path
 
 def test_a_default_name_is_caught(tiny: Tiny, tmp_path: Path) -> None:
     converter = tf.lite.TFLiteConverter.from_saved_model(
-        str(tiny.source.saved_model(1, for_integers=False))
+        str(tiny.source.saved_model(1, Choice(), for_integers=False).folder)
     )
     assert failed(FLOAT, converter.convert(), tiny, tmp_path) == ["input", "output"]
 
 
 def test_an_open_batch_is_caught(tiny: Tiny, tmp_path: Path) -> None:
     converter = tf.lite.TFLiteConverter.from_saved_model(
-        str(tiny.source.saved_model(None, for_integers=False))
+        str(tiny.source.saved_model(None, Choice(), for_integers=False).folder)
     )
     content = finish(converter.convert(), inputs=["image"], outputs=["probabilities"])
     assert failed(FLOAT, content, tiny, tmp_path) == ["input", "output", "shape_operators"]

@@ -1,0 +1,213 @@
+"""A recurrent layer as TFLite's WHILE, in float or in integers, of the same size for any steps.
+
+The converter's own loops stay in float. In integers this one keeps 16 bits of the states, and of
+all that a step computes, as the integer kernel of the fused LSTM keeps them of its carry: a state
+of 8 bits is rounded anew at every step, and the roundings add up. Weights have 8 bits.
+"""
+
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from export.convert.recurrent.description import Cell
+from export.convert.tflite.recurrent.body import Body, state_scales
+from export.convert.tflite.recurrent.builder import CODES, TYPES, Builder
+from export.convert.tflite.recurrent.equations import step
+from export.convert.tflite.recurrent.ranges import Ranges
+
+ROOM = 64  # steps of 16 bits in one of 8: 255 of them fit
+YES_OR_NO = (0.5, 0)  # scale, which comparisons want below 1 (LiteRT 2.3 aborts), and zero point
+
+
+def add_loop(
+    on: Builder,
+    cell: Cell,
+    *,
+    x: int,
+    mask: int | None,
+    output: int,
+    sequences: bool,
+    go_backwards: bool,
+    ranges: Ranges | None,
+    weights: int = TYPES.INT8,
+    zeros: bool = False,
+) -> None:
+    """Makes the operators of a layer: a WHILE, and what becomes of its results.
+
+    Args:
+        on: where to.
+        cell: the layer's cell.
+        x: a tensor (batch, steps, features), float32 or int8.
+        mask: a tensor (batch, steps) bool; None for none.
+        output: the tensor that is the layer's output: (batch, steps, units) if `sequences`, else
+            (batch, units); of the same type as x.
+        sequences: whether it is the outputs of all steps.
+        go_backwards: whether the last step is the first.
+        ranges: of what a step computes; None for float.
+        weights: the type that weights are stored in: float32, float16 or int8.
+        zeros: whether the output of a step that does not count is zeros, instead of the last one's.
+    """
+    batch, steps, _ = on.shape_of(x)
+    is_float = ranges is None
+    dtype = TYPES.FLOAT32 if is_float else TYPES.INT16
+    scales: list[float | None] = [None] * cell.states
+    if ranges is not None:
+        scales = list(state_scales(cell, ranges))
+    counter = on.constant(steps - 1 if go_backwards else 0, TYPES.INT32)
+    given = [counter, x]
+    if mask is not None:
+        given.append(on.tensor(on.shape_of(mask), TYPES.INT8, *YES_OR_NO))
+        on.add(CODES.CAST, [mask], given[-1:])  # TFLM gathers no truth values
+    state_place = len(given)
+    given += [on.constant(np.zeros((batch, cell.units)), dtype, scale) for scale in scales]
+    if sequences:
+        kept = (None, 0) if is_float else on.scale_of(output)
+        empty = np.full((batch, steps, cell.units), kept[1])
+        given.append(on.constant(empty, on.type_of(output), *kept))
+
+    def like(part: Builder) -> list[int]:
+        found = []
+        for index in given:
+            tensor = on.graph.tensors[index]
+            scale = on.scale_of(index) if _is_quantized(tensor) else ()
+            found.append(part.tensor(on.shape_of(index), int(tensor.type), *scale))
+        return found
+
+    condition = _part(on, f"{on.prefix}/condition")
+    places = like(condition)
+    limit = condition.constant(0 if go_backwards else steps, TYPES.INT32)
+    goes_on = condition.tensor((), TYPES.BOOL)
+    code = CODES.GREATER_EQUAL if go_backwards else CODES.LESS
+    condition.add(code, [places[0], limit], [goes_on])
+    _finish(condition, places, [goes_on])
+
+    body = _part(on, f"{on.prefix}/body")
+    places = like(body)
+    results = _step(
+        body,
+        cell,
+        places,
+        state_place,
+        masked=mask is not None,
+        zeros=zeros,
+        sequences=sequences,
+        direction=-1 if go_backwards else 1,
+        ranges=ranges,
+        weights=weights,
+        output=None if is_float else on.scale_of(output),
+    )
+    _finish(body, places, results)
+    outcome = like(on)
+    if sequences:
+        outcome[-1] = output
+    elif is_float:
+        outcome[state_place] = output
+    numbers = [on.tree.subgraphs.index(part.graph) for part in (condition, body)]
+    on.add(CODES.WHILE, given, outcome, condSubgraphIndex=numbers[0], bodySubgraphIndex=numbers[1])
+    if not sequences and not is_float:
+        on.add(CODES.QUANTIZE, [outcome[state_place]], [output])
+
+
+def _step(
+    on: Builder,
+    cell: Cell,
+    places: list[int],
+    state_place: int,
+    *,
+    masked: bool,
+    zeros: bool,
+    sequences: bool,
+    direction: int,
+    ranges: Ranges | None,
+    weights: int,
+    output: tuple[float, int] | None,
+) -> list[int]:
+    """Makes the body of the loop; returns what its next round begins with."""
+    index, x = places[0], places[1]
+    batch, _, features = on.shape_of(x)
+    body = Body(on, batch, ranges, weights)
+    unit = () if ranges is None else on.scale_of(x)
+    now = on.tensor((batch, features), on.type_of(x), *unit)
+    on.add(CODES.GATHER, [x, index], [now], axis=1, batchDims=0)
+    if ranges is not None:
+        wide = on.tensor((batch, features), TYPES.INT16, on.scale_of(x)[0] / ROOM)
+        on.add(CODES.QUANTIZE, [now], [wide])
+        now = wide
+    states = places[state_place : state_place + cell.states]
+    after = list(step(body, cell, now, states))
+    output_now = after[0]
+    if masked:
+        counts = _counts(on, places[2], index)
+        after = [_chosen(on, counts, new, old) for new, old in zip(after, states, strict=True)]
+        output_now = after[0]
+        if zeros:
+            scale = () if ranges is None else on.scale_of(output_now)
+            nothing = on.constant(np.zeros((batch, cell.units)), body.dtype, *scale)
+            output_now = _chosen(on, counts, output_now, nothing)
+    following = on.tensor((), TYPES.INT32)
+    on.add(CODES.ADD, [index, on.constant(direction, TYPES.INT32)], [following])
+    results = [following, *places[1:state_place], *after]
+    if sequences:
+        results.append(_appended(on, places[-1], output_now, output))
+    return results
+
+
+def _counts(on: Builder, mask: int, index: int) -> int:
+    """Returns which examples' step counts, (batch, 1) bool."""
+    batch = on.shape_of(mask)[0]
+    now = on.tensor((batch,), TYPES.INT8, *YES_OR_NO)
+    on.add(CODES.GATHER, [mask, index], [now], axis=1, batchDims=0)
+    column = on.tensor((batch, 1), TYPES.INT8, *YES_OR_NO)
+    shape = [batch, 1]
+    on.add(CODES.RESHAPE, [now, on.constant(shape, TYPES.INT32)], [column], newShape=shape)
+    counts = on.tensor((batch, 1), TYPES.BOOL)
+    on.add(CODES.NOT_EQUAL, [column, on.constant([[0]], TYPES.INT8, *YES_OR_NO)], [counts])
+    return counts
+
+
+def _chosen(on: Builder, counts: int, new: int, old: int) -> int:
+    scale = on.scale_of(old) if on.type_of(old) == TYPES.INT16 else ()
+    chosen = on.tensor(on.shape_of(old), on.type_of(old), *scale)
+    on.add(CODES.SELECT_V2, [counts, new, old], [chosen])
+    return chosen
+
+
+def _appended(on: Builder, sequence: int, h: int, output: tuple[float, int] | None) -> int:
+    """Returns a sequence without its first step, and a state in the place of its last."""
+    batch, steps, units = on.shape_of(sequence)
+    dtype, scale = on.type_of(sequence), output or ()
+    if output is not None:
+        narrow = on.tensor((batch, units), dtype, *output)
+        on.add(CODES.QUANTIZE, [h], [narrow])
+        h = narrow
+    last = on.tensor((batch, 1, units), dtype, *scale)
+    shape = [batch, 1, units]
+    on.add(CODES.RESHAPE, [h, on.constant(shape, TYPES.INT32)], [last], newShape=shape)
+    if steps == 1:
+        return last
+    rest = on.tensor((batch, steps - 1, units), dtype, *scale)
+    ends = (np.array([0, 1, 0]), np.zeros(3), np.ones(3))
+    places = [on.constant(values, TYPES.INT32) for values in ends]
+    on.add(CODES.STRIDED_SLICE, [sequence, *places], [rest], beginMask=0b101, endMask=0b111)
+    whole = on.tensor((batch, steps, units), dtype, *scale)
+    on.add(CODES.CONCATENATION, [rest, last], [whole], axis=1)
+    return whole
+
+
+def _part(on: Builder, prefix: str) -> Builder:
+    graph = schema.SubGraphT()
+    graph.tensors, graph.operators, graph.name = [], [], prefix.encode()
+    on.tree.subgraphs.append(graph)
+    return Builder(on.tree, graph, prefix)
+
+
+def _finish(part: Builder, inputs: list[int], outputs: list[int]) -> None:
+    part.graph.inputs = np.asarray(inputs, np.int32)
+    part.graph.outputs = np.asarray(outputs, np.int32)
+    part.graph.operators = part.made
+
+
+def _is_quantized(tensor: Any) -> bool:
+    found = tensor.quantization
+    return found is not None and found.scale is not None and len(found.scale) > 0

@@ -1,0 +1,142 @@
+"""Finds the calls of recurrent layers in a model, and marks them for what replaces them later.
+
+A marked call is traced as a function that implements something else, which TFLite's converter
+leaves as one custom operator, whatever the function holds:
+https://ai.google.dev/edge/litert/models/operation_fusion
+"""
+
+import inspect
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+
+from export.convert.recurrent.description import Recurrent, describe, refusal
+from export.model.loaded import LoadedModel, traced
+
+NAME = "edge_export_recurrent_"  # of a custom operator; the number of the mark follows
+STEPS_AXIS = 1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Call:
+    """A use of a recurrent layer of one direction.
+
+    Attributes:
+        layer: the layer.
+        name: what people call it.
+        recurrent: what it computes; None where that cannot be described.
+        why: why it cannot be; empty where it can.
+        batch, steps: how many examples and steps it takes; None for any number.
+        masked: whether it is told which steps count.
+        given_states: whether it begins with states that are computed.
+        passes_states: whether its states are among what it returns.
+    """
+
+    layer: Any
+    name: str
+    recurrent: Recurrent | None
+    why: str
+    batch: int | None
+    steps: int | None
+    masked: bool
+    given_states: bool
+    passes_states: bool
+
+
+def calls_in(model: LoadedModel, batch: int | None) -> list[Call]:
+    """Returns the calls of recurrent layers in a model, in its order.
+
+    Args:
+        model: the model.
+        batch: the fixed batch size, or None for an open one.
+    """
+    found: list[Call] = []
+
+    def seen(call: Call, original: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+        found.append(call)
+        return original(**arguments)
+
+    with _watched(model.recurrent, seen):
+        traced(model.call, model.inputs, batch)
+    return found
+
+
+@contextmanager
+def marked(layers: Collection[Any]) -> Iterator[list[Call]]:
+    """Has calls of some layers marked while they are traced.
+
+    Yields:
+        The calls, to which each that is traced is added; the number of a mark is its place.
+    """
+    found: list[Call] = []
+
+    def mark(call: Call, _: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+        found.append(call)
+        x = arguments[next(iter(arguments))]
+        mask = arguments.get("mask") if call.masked else None
+        return _marked(len(found) - 1, call, tf.convert_to_tensor(x), mask)
+
+    with _watched(layers, mark):
+        yield found
+
+
+Handler = Callable[[Call, Callable[..., Any], Mapping[str, Any]], Any]
+
+
+@contextmanager
+def _watched(layers: Collection[Any], handler: Handler) -> Iterator[None]:
+    layers = list({id(layer): layer for layer in layers}.values())
+    for layer in layers:
+        vars(layer)["call"] = _replaced(layer, layer.call, handler)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del vars(layer)["call"]
+
+
+def _replaced(layer: Any, original: Callable[..., Any], handler: Handler) -> Callable[..., Any]:
+    signature = inspect.signature(original)
+    why = refusal(layer) or ""
+    recurrent = None if why else describe(layer)  # here: while tracing, variables have no values
+
+    def call(*values: Any, **named: Any) -> Any:
+        arguments = signature.bind(*values, **named).arguments
+        x = arguments[next(iter(arguments))]
+        found = Call(
+            layer=layer,
+            name=layer.name,
+            recurrent=recurrent,
+            why=why,
+            batch=x.shape[0],
+            steps=x.shape[STEPS_AXIS],
+            masked=arguments.get("mask") is not None,
+            given_states=arguments.get("initial_state") is not None,
+            passes_states=bool(getattr(layer, "return_state", False)),
+        )
+        return handler(found, original, arguments)
+
+    return call
+
+
+def _marked(number: int, call: Call, x: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
+    """Returns something of the shape of the layer's output, by a function of its inputs."""
+    layer = call.recurrent
+    if layer is None:
+        raise ValueError(f"layer {call.name!r} is not described")
+    shape = [call.batch, layer.cells[0].units]
+    if layer.return_sequences:
+        shape.insert(STEPS_AXIS, call.steps)
+    attribute = f'name: "{NAME}{number}" attr {{ key: "tfl_fusable_op" value {{ b: true }} }}'
+
+    def of(*tensors: tf.Tensor) -> tf.Tensor:
+        sums = [tf.reduce_sum(tf.cast(tensor, tf.float32)) for tensor in tensors]
+        return tf.zeros(shape) + tf.add_n(sums)  # nothing that it takes is to be left out
+
+    of.__name__ = f"{NAME}{number}"
+    function = tf.function(of, autograph=False, experimental_implements=attribute)
+    given: Sequence[tf.Tensor] = [x] if mask is None else [x, tf.cast(mask, tf.bool)]
+    return function(*given)

@@ -1,0 +1,103 @@
+"""What becomes of a recurrent layer, by its kind, its steps, the format and what is asked for."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from export.convert.recurrent.description import describe
+from export.convert.tflite.recurrent.choice import alternatives, choose
+from export.convert.tflite.recurrent.marks import Call
+from export.formats import FORMATS
+from tests.export.convert.tflite.recurrent.layers import layer_of
+from train.common.errors import ToolkitError
+
+
+def call_of(kind: str, steps: int | None = 50, **changes: Any) -> Call:
+    layer, _ = layer_of(kind)
+    call = Call(
+        layer=layer,
+        name=kind,
+        recurrent=describe(layer),
+        why="",
+        batch=1,
+        steps=steps,
+        masked=False,
+        given_states=False,
+        passes_states=False,
+    )
+    return replace(call, **changes)
+
+
+def way(call: Call, name: str, wanted: str = "auto") -> str:
+    (found,) = choose([call], FORMATS[name], wanted).ways
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "steps", "expected"),
+    [
+        ("tflite-float32", "lstm", 50, "fused"),
+        ("tflite-float32", "gru", 50, "loop"),
+        ("tflite-float32", "gru", 4, "unrolled"),
+        ("tflite-float32", "lstm", None, "loop"),
+        ("tflite-dynamic", "lstm", 50, "fused"),
+        ("tflite-int8", "lstm", 200, "fused"),
+        ("tflite-int8", "gru", 200, "loop"),
+        ("tflite-int8", "simple", 1, "unrolled"),
+        ("tflite-int4", "gru", 50, "loop"),
+        ("tflite-int16x8", "gru", 50, "unrolled"),
+        ("tflite-int8-qat", "lstm", 50, "unrolled"),
+    ],
+)
+def test_the_best_way_for_a_format(name: str, kind: str, steps: int | None, expected: str) -> None:
+    assert way(call_of(kind, steps), name) == expected
+
+
+def test_what_the_fused_operator_lacks_is_a_loop() -> None:
+    for lacking in ("masked", "passes_states", "given_states"):
+        assert way(call_of("lstm", **{lacking: True}), "tflite-float32") == "loop"
+    assert way(call_of("lstm", batch=None), "tflite-float32") == "loop"
+    assert way(call_of("lstm", masked=True), "tflite-int8") == "loop"
+
+
+@pytest.mark.parametrize(
+    ("name", "call", "wanted", "said"),
+    [
+        ("tflite-int8", call_of("gru"), "fused", "for LSTM only; use --recurrent loop or unrolled"),
+        ("tflite-float32", call_of("lstm", masked=True), "fused", "no mask; use --recurrent loop"),
+        ("tflite-int8", call_of("lstm", 200), "unrolled", "200 steps, at most 128"),
+        ("tflite-int16x8", call_of("lstm"), "fused", "neither loops nor LSTM operators"),
+        ("tflite-int16x8", call_of("gru", 200), "auto", "at most 128 are written out"),
+        ("tflite-int8", call_of("lstm", None), "auto", "sequences of any length"),
+        ("tflite-int8-pruned", call_of("lstm"), "loop", "with its steps written out"),
+    ],
+)
+def test_a_way_that_there_is_not_is_refused_with_what_to_do(
+    name: str, call: Call, wanted: str, said: str
+) -> None:
+    with pytest.raises(ToolkitError) as refused:
+        choose([call], FORMATS[name], wanted)
+    text = str(refused.value)
+    assert text.startswith(f"{name}: layer {call.name!r} cannot be ")
+    assert said in text
+    assert "use " in text
+
+
+def test_a_model_without_recurrent_layers_takes_no_option_for_them() -> None:
+    with pytest.raises(ToolkitError, match="no recurrent layer in the model; leave it out"):
+        choose([], FORMATS["tflite-int8"], "loop")
+    assert choose([], FORMATS["tflite-int8"], "auto").ways == ()
+
+
+def test_a_layer_that_is_called_twice_is_the_same_both_times() -> None:
+    once = call_of("lstm")
+    masked = replace(once, masked=True)
+    assert choose([once, masked], FORMATS["tflite-int8"], "auto").ways == ("loop", "loop")
+
+
+def test_what_fails_as_one_operator_may_be_a_loop() -> None:
+    chosen = choose([call_of("lstm")], FORMATS["tflite-int8"], "auto")
+    assert alternatives(chosen, FORMATS["tflite-int8"]) == ["loop"]
+    chosen = choose([call_of("gru")], FORMATS["tflite-int8"], "auto")
+    assert alternatives(chosen, FORMATS["tflite-int8"]) == []
