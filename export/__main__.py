@@ -37,7 +37,9 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     if options.bundle_images != DEFAULT_BUNDLE_IMAGES:
         raise ToolkitError("got --bundle-images without --bundle; give both or neither")
-    formats = select_formats(options.format, besides=PACKAGES)
+    explain = explained_format(options)
+    asked_for = [*options.format, explain.name] if explain else options.format
+    formats = select_formats(asked_for, besides=PACKAGES)
     packages = [name for name in PACKAGES if name in split_names(options.format)]
     check_packages(options, packages)
     wanted = [*formats, *([FORMATS[options.made_of or PACKAGED]] if packages else [])]
@@ -55,6 +57,7 @@ def main(arguments: Sequence[str]) -> int:
         packages=packages,
         made_of=options.made_of,
         force=options.force,
+        explain=explain,
     )
     failures = export_guarded(config)
     for error in failures.values():
@@ -76,10 +79,32 @@ def check_packages(options: Namespace, packages: Sequence[str]) -> None:
         raise ToolkitError(f"got --from without --format {C}; give both or neither")
 
 
+def explained_format(options: Namespace) -> Format | None:
+    """Returns the format that `--explain` names; None without it.
+
+    Raises:
+        ToolkitError: it is none, or one whose operators are not looked at.
+    """
+    if options.explain is None:
+        return None
+    found = select_formats([options.explain])
+    if len(found) != 1 or not found[0].calibrated or found[0].recipes:
+        known = [each.name for each in FORMATS.values() if each.calibrated and not each.recipes]
+        raise ToolkitError(
+            f"--explain: got {options.explain!r}, expected one of {', '.join(known)}"
+        )
+    return found[0]
+
+
 def bundle(options: Namespace) -> str:
     """Writes a bundle of exports that are there already; returns what is in it."""
     other_options = set(custom_model_options(options)) - OF_A_BUNDLE
-    if options.force or other_options or export_options(options) != ExportOptions():
+    if (
+        options.force
+        or options.explain
+        or other_options
+        or export_options(options) != ExportOptions()
+    ):
         raise ToolkitError(
             "got --bundle with options of a conversion, expected --format at most, because a "
             "bundle takes exports as they are; export first, then bundle"

@@ -94,8 +94,15 @@ class Format:
         return self.activations in ("int8", "int16")
 
     @property
+    def mixed(self) -> bool:
+        """Whether operators that lose too much as integers stay in float."""
+        return self.name.endswith(MIXED)
+
+    @property
     def io_dtypes(self) -> tuple[Dtype, ...]:
         """The dtypes that input and output can have, the default first."""
+        if self.family == "tflite" and self.mixed:
+            return ("float32", "int8", "uint8")  # a device that computes in float anyway
         if self.family == "tflite" and self.activations == "int8":
             return ("int8", "uint8", "float32")
         if self.family == "tflite" and self.activations == "int16":
@@ -133,6 +140,13 @@ FORMATS: dict[str, Format] = {
             activations="int8",
             limits=BYTE,
             suits="microcontrollers, NPUs, DSPs and CPUs; no float arithmetic at all",
+        ),
+        Format(
+            name="tflite-int8-mixed",
+            weights="int8",
+            activations="int8",
+            limits=BYTE,
+            suits="CPUs, where tflite-int8 loses too much: the fewest operators stay in float",
         ),
         Format(
             name="tflite-int16x8",
@@ -209,11 +223,19 @@ FORMATS: dict[str, Format] = {
             limits=BYTE,
             suits="x86-64, best with VNNI, and ARM with dot product; a quarter of the disk",
         ),
+        Format(
+            name="onnx-int8-mixed",
+            weights="int8",
+            activations="int8",
+            limits=BYTE,
+            suits="as onnx-int8, where that loses too much: the fewest operators stay in float",
+        ),
     )
 }
 
 ALIASES = {"tflite": "tflite-float32", "onnx": "onnx-float32"}
-ALL = "all"
+ALL = "all"  # but for mixed formats, which search where plain ones lose too much
+MIXED = "-mixed"
 # C source made from the file of another format, so no entries of the table: an array for TFLM, and
 # a program that needs no interpreter.
 TFLM, C = "tflm", "c"
@@ -222,7 +244,7 @@ PACKAGED = "tflite-int8"
 PACKABLE = tuple(
     entry.name
     for entry in FORMATS.values()
-    if entry.family == "tflite" and entry.activations == "int8"
+    if entry.family == "tflite" and entry.activations == "int8" and not entry.mixed
 )
 # What a quantization-aware trained model is without the training.
 UNTUNED = "tflite-int8"
@@ -249,7 +271,7 @@ def select_formats(requests: Iterable[str], besides: Collection[str] = ()) -> li
     chosen: set[str] = set()
     for name in names:
         if name == ALL:
-            chosen.update(FORMATS)
+            chosen.update(name for name, entry in FORMATS.items() if not entry.mixed)
         elif ALIASES.get(name, name) in FORMATS:
             chosen.add(ALIASES.get(name, name))
         elif name not in besides:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from export.model.reason import last_error, tell_before_each_attempt
-from export.pipeline import ExportConfig, Watch, export_formats
+from export.pipeline import EXPLAIN, ExportConfig, Watch, export_formats
 from train.common.command.interrupts import SIGNALS, end_with_parent, handled_interrupts
 from train.common.command.native_output import keep_native_output
 from train.common.command.progress import Progress, progress
@@ -83,8 +83,12 @@ def export_guarded(config: ExportConfig) -> dict[str, ToolkitError]:
                 failures[run.wanted] = crash
                 run.ended.add(run.wanted)
             left = [entry for entry in config.formats if entry.name not in run.ended]
-            packages = [name for name in config.packages if name not in run.ended]
-            config = replace(config, formats=left, packages=packages)
+            config = replace(
+                config,
+                formats=left,
+                packages=[name for name in config.packages if name not in run.ended],
+                explain=None if EXPLAIN in run.ended else config.explain,
+            )
 
 
 def _run(

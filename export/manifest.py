@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+from export.layer_report import LayerReport, Mixture
 from train.common.errors import ArtifactError
 from train.common.files.artifact import is_sealed, read_json, sealed
 from train.common.files.decode import Between, Decoder
@@ -154,7 +155,8 @@ class Manifest:
 
     `operators` counts the operators in the file by name; None in manifests of earlier versions.
     `fine_tuning` is of formats that need not be fine-tuned, `weight_scheme` of ONNX formats with
-    weights of 8 bits; None of others. Earlier versions had
+    weights of 8 bits, `layers` of integer formats that are not fine-tuned, `mixture` of mixed ones;
+    None of others. Earlier versions had
     among the `checks` what `observations` are now.
     """
 
@@ -179,6 +181,8 @@ class Manifest:
     operators: Mapping[str, int] | None = None
     fine_tuning: FineTuning | None = None
     weight_scheme: WeightScheme | None = None
+    layers: LayerReport | None = None
+    mixture: Mixture | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Returns the manifest's content as a JSON object, sealed by a hash of itself."""

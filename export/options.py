@@ -46,6 +46,12 @@ def parser() -> Parser:
         help=f"the format whose file {C} is made of (default: {PACKAGED})",
     )
     add("--list", action="store_true", help="show the formats and exit")
+    add(
+        "--explain",
+        metavar="NAME",
+        help="say which operators cost an integer format its accuracy, and why; it is made first "
+        "if it is not up to date",
+    )
     add("--force", action="store_true", help="make again what is up to date already")
     _add_format_options(found)
     _add_model_options(found)
@@ -106,6 +112,18 @@ def _add_format_options(parser: Parser) -> None:
         type=integer_between(1, 1_000),
         metavar="N",
         help="epochs of each fine-tuning step (default: 2 to 6, by the kind)",
+    )
+    add(
+        "--max-drop",
+        type=number_between(0.0001, 1),
+        metavar="SHARE",
+        help="accuracy that a mixed format may lose, by its 95 %% interval (default: 0.01)",
+    )
+    add(
+        "--max-float-share",
+        type=number_between(0, 1),
+        metavar="SHARE",
+        help="multiplications that a mixed format may leave in float (default: 0.3)",
     )
     add(
         "--calibration-samples",
@@ -189,6 +207,8 @@ def export_options(options: Namespace) -> ExportOptions:
         target_cpu=options.target_cpu,
         epochs=options.epochs,
         recurrent=options.recurrent,
+        max_drop=options.max_drop,
+        max_float_share=options.max_float_share,
     )
 
 

@@ -8,20 +8,17 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from export.convert.calibration import MAX_HALVES_DIFFERENCE
 from export.convert.inputs import ConversionInputs
 from export.convert.job import Job
-from export.convert.recurrent.description import RECURRENT_LAYERS
 from export.convert.refusal import with_advice
 from export.convert.up_to_date import current_manifest, versions
 from export.deploy.microcontroller.operators import unsupported
 from export.deploy.packages import Package, package
+from export.explain import EXPLORER_SUFFIX, explained
 from export.formats import FORMATS, TFLM, Format
-from export.manifest import EVERY_PROCESSOR, Manifest, Source
+from export.manifest import Manifest, Source
 from export.settings import ExportOptions, Settings, resolve
-from export.verify.file import FLOAT_TAIL
-from export.verify.promise import INT4_SHARE
-from export.verify.size import FLOAT_PARTS, LARGER
+from export.summary import summary
 from train.common.command.native_output import importing_large_library
 from train.common.command.progress import Progress
 from train.common.errors import ToolkitError
@@ -32,8 +29,9 @@ from train.common.record import RECORD_FILE
 
 if TYPE_CHECKING:
     from export.convert.loaded import LoadedJob
-    from export.convert.make import Made
+    from export.convert.made import Made
 
+EXPLAIN = "--explain"  # what a failure of it is called
 Load = Callable[[], "LoadedJob"]
 
 
@@ -48,6 +46,7 @@ class ExportConfig:
         packages: kinds of C source to make as well.
         made_of: the format whose file they are made of; None for their defaults.
         force: whether to make again what is up to date.
+        explain: one of the formats, whose operators are to be looked at one by one.
     """
 
     job: Job
@@ -56,15 +55,19 @@ class ExportConfig:
     packages: Sequence[str] = ()
     made_of: str | None = None
     force: bool = False
+    explain: Format | None = None
 
     def settings(self, own_batch: int | None) -> dict[str, Settings]:
         """Returns the options of each format, by name, and of those that packages are made of.
 
+        And of the format to explain, which may be made already.
+
         Args:
             own_batch: the batch that the model declares, if any.
         """
-        made_of = [FORMATS[package(name, self.made_of).made_of] for name in self.packages]
-        return resolve([*self.formats, *made_of], self.options, own_batch)
+        more = [FORMATS[package(name, self.made_of).made_of] for name in self.packages]
+        more += [] if self.explain is None else [self.explain]
+        return resolve([*self.formats, *more], self.options, own_batch)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +106,8 @@ def export_formats(
     finish_publishing(job.artifacts)
     record = job.known_record()
     files = [entry.name + suffix for entry in config.formats for suffix in (entry.suffix, ".json")]
+    if config.explain is not None:
+        files.append(config.explain.name + EXPLORER_SUFFIX)
     check_places(job.artifacts, (RECORD_FILE, *files))
     with staging(job.artifacts) as staged:
         work = staged / "work"
@@ -162,6 +167,23 @@ def export_formats(
                 failures[wanted.name] = error
                 report.milestone(f"{wanted.name:<28} FAILED")
             watch.ended(wanted.name, failures.get(wanted.name))
+        if config.explain is not None:
+            entry = config.explain
+            report.step(f"{entry.name}: its operators one by one")
+            watch.making(EXPLAIN, "")
+            try:
+                current = current_manifest(entry, settings[entry.name], inputs)
+                written, text = explained(
+                    entry.name,
+                    current,
+                    lambda: load().explain(entry, settings[entry.name], current),
+                    staged,
+                )
+                publish(written, job.artifacts)
+                report.milestone(text)
+            except ToolkitError as error:
+                failures[EXPLAIN] = error
+            watch.ended(EXPLAIN, failures.get(EXPLAIN))
     return failures
 
 
@@ -270,51 +292,6 @@ def manifest_of(
         operators=made.verification.operators,
         fine_tuning=made.fine_tuning,
         weight_scheme=made.weight_scheme,
+        layers=made.layers,
+        mixture=made.mixture,
     )
-
-
-def summary(manifest: Manifest) -> str:
-    """Returns the line that tells a user what was written and how it compares."""
-    values = {check.name: check.value for check in manifest.checks}
-    values |= {seen.name: seen.value for seen in manifest.observations}
-
-    def of(name: str) -> float:
-        return float(values[name])
-
-    line = f"{manifest.format:<28} {manifest.size_bytes / 1000:>8,.1f} kB  "
-    told = []
-    if "agreement" in values:
-        told.append(f"agrees with Keras on {of('agreement'):.2%} of held-out examples")
-    if "accuracy_drop" in values:
-        told.append(f"accuracy drop {of('accuracy_drop') * 100:+.2f} points")
-    elif "variation_db" in values:
-        told.append(f"centred SNR {of('variation_db'):.1f} dB against Keras's outputs")
-    told += [str(value) for name, value in values.items() if name.split(":")[0] == "constant"]
-    line += ", ".join(told)
-    if "sparsity" in values:
-        line += f", {of('sparsity'):.0%} of the weights zero"
-    if INT4_SHARE in values:
-        line += f", {of(INT4_SHARE):.0%} of the weights in 4 bits"
-    if FLOAT_TAIL in values:
-        line += f", outputs put together in float ({values[FLOAT_TAIL]}) to keep their channels"
-    found = manifest.calibration
-    if found is not None and len(found.candidates) > 1:
-        line += f", calibrated by {found.method}"
-    if RECURRENT_LAYERS in values:
-        line += f", recurrent layers: {values[RECURRENT_LAYERS]}"
-    if FLOAT_PARTS in values:
-        line += f", in float: {values[FLOAT_PARTS]}"
-    if LARGER in values:
-        line += f", larger than {values[LARGER]}"
-    if manifest.weight_scheme is not None:
-        line += f", weights {manifest.weight_scheme.scheme}"
-        if manifest.weight_scheme.holds_for != EVERY_PROCESSOR:
-            line += f" (for {manifest.weight_scheme.holds_for}: --target-cpu any avoids that)"
-    if manifest.fine_tuning is not None and not manifest.fine_tuning.kept:
-        line += f", not fine-tuned, which gains nothing here ({manifest.fine_tuning.text})"
-    if found is not None and found.halves_difference > MAX_HALVES_DIFFERENCE:
-        line += (
-            f"; warning: ranges of two halves of the {found.count} calibration examples differ by "
-            f"{found.halves_difference:.0%}, give more with --calibration-samples"
-        )
-    return line

@@ -34,6 +34,10 @@ INT8_SHARES = (1 / 16, 1 / 4, 1 / 2)
 # written out.
 RECURRENT = ("auto", "fused", "loop", "unrolled")
 DEFAULT_CLUSTERS = 16
+# Of mixed formats: the accuracy that may be lost, as much as the benchmark's default, and the share
+# of the multiplications that may stay in float.
+DEFAULT_MAX_DROP = 0.01
+DEFAULT_MAX_FLOAT_SHARE = 0.3
 DEFAULT_OPSET = 18
 DEFAULT_EPOCHS = {"qat": 3, "pruned": 6, "clustered": 2}
 
@@ -53,6 +57,8 @@ class ExportOptions:
         target_cpu: what processor weights of ONNX files are stored for, of `WEIGHT_SCHEMES`.
         epochs: epochs of each fine-tuning step.
         recurrent: what becomes of recurrent layers, of `RECURRENT`.
+        max_drop: most accuracy that a mixed format may lose, 0…1.
+        max_float_share: share of the multiplications that it may leave in float, 0…1.
     """
 
     batch: str | None = None
@@ -65,6 +71,8 @@ class ExportOptions:
     target_cpu: str | None = None
     epochs: int | None = None
     recurrent: str | None = None
+    max_drop: float | None = None
+    max_float_share: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +81,7 @@ class Settings:
 
     `batch` is None where any batch size fits. `sparsities` and `int8_shares` are tried in order
     until one passes verification; of `weight_schemes` the best on held-out examples is kept.
+    `float_operators` names what is to stay in float, as the converter knows it.
     """
 
     batch: int | None
@@ -87,6 +96,9 @@ class Settings:
     target_cpu: str | None
     epochs: int | None
     recurrent: str = RECURRENT[0]
+    max_drop: float | None = None
+    max_float_share: float | None = None
+    float_operators: tuple[str, ...] = ()
 
     def record(self) -> dict[str, Any]:
         """Returns the settings that matter as a JSON object, for the manifest."""
@@ -159,6 +171,8 @@ def _takes(entry: Format, option: str, value: object) -> bool:
         return entry.family == "onnx"
     if option == "target_cpu":
         return _has_schemes(entry)
+    if option in ("max_drop", "max_float_share"):
+        return entry.mixed
     return bool(entry.recipes)  # epochs
 
 
@@ -201,4 +215,6 @@ def _settings(entry: Format, options: ExportOptions, own_batch: int | None = Non
         target_cpu=target_cpu if _has_schemes(entry) else None,
         epochs=options.epochs if entry.recipes else None,
         recurrent=chosen("recurrent", RECURRENT[0]),
+        max_drop=chosen("max_drop", DEFAULT_MAX_DROP) if entry.mixed else None,
+        max_float_share=chosen("max_float_share", DEFAULT_MAX_FLOAT_SHARE) if entry.mixed else None,
     )

@@ -10,7 +10,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 # not listed here, such as its `pipeline` and `__main__`, come after all of its folders.
 LAYERS = (
     *("train.common", "train.config", "train.data", "train.fit", "train.search", "train"),
-    *("export.formats", "export.manifest", "export.settings"),
+    *("export.formats", "export.layer_report", "export.manifest", "export.settings"),
     *("export.model", "export.data", "export.runtimes", "export.verify"),
     *("export.convert", "export.deploy", "export"),
     *("benchmark.measure", "benchmark.judge", "benchmark.advise", "benchmark.results"),

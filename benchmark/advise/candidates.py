@@ -10,8 +10,8 @@ import numpy as np
 from benchmark.advise.latency_ratio import intervals_overlap, latency_ratio
 from benchmark.judge.rows import Result
 from benchmark.judge.scoring.metrics import NOTATIONS, Metric
-from benchmark.judge.statistics import paired_drop_interval
 from benchmark.judge.task import Task
+from train.common.intervals import paired_drop_interval
 
 Objective = Literal["latency", "size", "accuracy"]
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)

@@ -7,7 +7,8 @@ from benchmark.judge.limits import OPTIONS, Limits
 from benchmark.judge.rows import Result
 from benchmark.judge.scoring.metrics import NOTATIONS
 from benchmark.judge.scoring.scores import Accuracy
-from benchmark.judge.statistics import ROUNDING, paired_drop_interval, wilson_interval
+from benchmark.judge.statistics import ROUNDING, wilson_interval
+from train.common.intervals import paired_drop_interval
 
 # An excess is relative to its limit, or to this where the limit is smaller.
 SMALLEST_SHARE = 0.001

@@ -6,14 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmark.judge.statistics import (
-    CONFIDENCE,
-    ROUNDING,
-    paired_drop_interval,
-    scaled_drop_interval,
-    student_quantile,
-    wilson_interval,
-)
+from benchmark.judge.statistics import ROUNDING, student_quantile, wilson_interval
+from train.common.intervals import CONFIDENCE, paired_drop_interval, scaled_drop_interval
 
 MAX_EXAMPLES = 10**9  # more than this "would decide" nothing in practice
 

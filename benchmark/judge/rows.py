@@ -1,7 +1,7 @@
 """The rows of the table: what was measured of each variant, and the verdict on it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from benchmark.judge.verdict import judge_file, verdict_of
 from benchmark.measure.latency import Latency
 from benchmark.measure.measured import LOADING, MeasuredVariant, Unmeasured
 from benchmark.measure.variants import Variant
+from export.layer_report import LayerReport
 from export.verify.distance import Distance
 
 ACCURACY = (  # what a row with labels knows
@@ -40,6 +41,7 @@ class Result:
         throughput: examples a second, in batches or one by one; or why it could not be had.
         profile: the time of each operator; or why it could not be had.
         kernels: which operators run, and which outside a delegate; or why that is not known.
+        layers: what quantization costs, operator by operator; None where that is not known.
         predicted: (N,) the class of each example; None where the main output tells none.
         rounds_ns: the raw samples, a list for each round.
         rounds_quiet: whether the machine ran at its full speed in each round.
@@ -59,6 +61,7 @@ class Result:
     throughput: dict[str, Any] | None = None
     profile: dict[str, Any] | None = None
     kernels: dict[str, Any] | None = None
+    layers: LayerReport | None = None
     predicted: np.ndarray | None = None
     rounds_ns: tuple[np.ndarray, ...] = ()
     rounds_quiet: tuple[bool, ...] = ()
@@ -94,6 +97,7 @@ class Result:
             "throughput": self.throughput,
             "profile": self.profile,
             "kernels": self.kernels,
+            "layers": self.layers and asdict(self.layers),
             "predicted": self.predicted,
             "rounds_ns": self.rounds_ns,
             "rounds_quiet": self.rounds_quiet,
@@ -175,6 +179,7 @@ def _judged(
         throughput=found.throughput,
         profile=found.profile,
         kernels=found.kernels,
+        layers=variant.manifest.layers if variant.manifest else None,
         predicted=outputs[main].predicted,
         rounds_ns=tuple(part.durations_ns for part in found.rounds),
         rounds_quiet=tuple(part.quiet for part in found.rounds),

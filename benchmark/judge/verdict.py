@@ -12,13 +12,10 @@ from benchmark.judge.evidence import OutputEvidence, Reason, Verdict
 from benchmark.judge.limits import Limits
 from benchmark.judge.scoring.metrics import NOTATIONS
 from benchmark.judge.scoring.scores import Accuracy
-from benchmark.judge.statistics import (
-    CONFIDENCE,
-    paired_drop_interval,
-    wilson_interval,
-)
+from benchmark.judge.statistics import wilson_interval
 from benchmark.judge.verified import as_verified, more_than_chance
 from export.verify.channels import LOST_REMEDY
+from train.common.intervals import CONFIDENCE, paired_drop_interval
 
 # The ratio of what varies from example to example may be so much less than that of the whole: it
 # falls to 0 dB for a constant answer, however near that is.

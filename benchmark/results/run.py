@@ -15,6 +15,7 @@ from benchmark.judge.limits import Limits
 from benchmark.judge.scoring.metrics import Measure, Metric, TaskKind
 from benchmark.measure.conditions import Conditions
 from benchmark.measure.latency import Latency
+from export.layer_report import LayerReport
 from export.verify.distance import MAX_SNR_DB
 from train.common.environment import Environment
 from train.common.files.decode import Array
@@ -185,6 +186,7 @@ class Row:
     predicted: Classes | None
     rounds_ns: tuple[Durations, ...]
     rounds_quiet: Flags
+    layers: LayerReport | None = None
 
     @property
     def p50_us(self) -> float | None:

@@ -124,9 +124,8 @@ class Trials:
     def _try(self, method: str | None, scheme: str | None) -> Candidate | None:
         settings = replace(self.settings, weight_schemes=(scheme,) if scheme else ())
         try:
-            content = run_as = convert(self.entry, settings, method, self.source)
-            if scheme in SIGNED_WEIGHTS and settings.target_cpu != THIS_CPU and overflows_here():
-                run_as = unsigned_twin(content)
+            content = convert(self.entry, settings, method, self.source)
+            run_as = runnable(content, scheme, settings)
             self.path.write_bytes(run_as)
             with running(self.entry, self.path, self.source):
                 outputs = first_outputs(self.entry.runtime, self.path, self.expected.inputs)
@@ -152,6 +151,13 @@ class Trials:
             if not item.is_constant and not self.expected.is_exact(name)
         ]
         return float(np.mean(found)) if found else self.expected.score(outputs)
+
+
+def runnable(content: bytes, scheme: str | None, settings: Settings) -> bytes:
+    """Returns a file, or what computes here what it computes on the processor that it is for."""
+    if scheme in SIGNED_WEIGHTS and settings.target_cpu != THIS_CPU and overflows_here():
+        return unsigned_twin(content)
+    return content
 
 
 def best_scheme_first(made: Sequence[Candidate]) -> list[Candidate]:

@@ -12,11 +12,15 @@ import tensorflow as tf
 
 from export.convert.inputs import ConversionInputs
 from export.convert.job import Job
-from export.convert.make import Made, make
+from export.convert.made import Made
+from export.convert.make import make
+from export.convert.mixed.explain import explained
 from export.convert.onnx.memory import release_memory
 from export.convert.refusal import NoFormatHelpsError
 from export.convert.source import SourceModel
 from export.formats import FORMATS, Format
+from export.layer_report import LayerReport
+from export.manifest import Manifest
 from export.model.load import load_model
 from export.model.loaded import LoadedModel
 from export.model.signature import open_dimensions
@@ -78,6 +82,13 @@ class LoadedJob:
         self.outcomes[entry.name] = None
         return made
 
+    def explain(self, entry: Format, settings: Settings, manifest: Manifest | None) -> LayerReport:
+        """Returns what quantization costs, operator by operator; raises as `explain.explained`."""
+        self._check_data(entry)
+        return explained(
+            entry, settings, manifest, self._source, self._expected, self._source.folder
+        )
+
     def outcome(self, name: str) -> ToolkitError | None:
         """Returns why a format cannot be made; where that is unknown, at its default options."""
         if name not in self.outcomes:
@@ -87,7 +98,7 @@ class LoadedJob:
                 self.make(entry, settings, self._source.folder)
         return self.outcomes[name]
 
-    def _make(self, entry: Format, settings: Settings, folder: Path) -> Made:
+    def _check_data(self, entry: Format) -> None:
         if self.inputs.representative is None and (entry.calibrated or entry.recipes):
             shapes = ", ".join(str(spec) for spec in self._source.inputs)
             raise NoFormatHelpsError(
@@ -95,6 +106,9 @@ class LoadedJob:
                 f".npz with arrays by input name ({shapes}; a few hundred examples), a folder of "
                 "images by class, or module:callable"
             )
+
+    def _make(self, entry: Format, settings: Settings, folder: Path) -> Made:
+        self._check_data(entry)
         return make(entry, settings, self._source, self._expected, folder)
 
 

@@ -1,42 +1,28 @@
 """One format: source model → convert → verify, to a staged file."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from export.convert import calibration
 from export.convert.candidates import Trials
-from export.convert.diagnosis import diagnosis, running
-from export.convert.float_size import larger_than_float32
+from export.convert.diagnosis import diagnosis
+from export.convert.made import CANNOT_AUDIT, Made, finished, outputs_of
+from export.convert.mixed.make import make_mixed
 from export.convert.onnx.recurrent.choice import choose, told
 from export.convert.recurrent.description import RECURRENT_LAYERS
 from export.convert.source import SourceModel
 from export.convert.tflite import converter as tflite
 from export.formats import Format
-from export.manifest import Calibration, FineTuning, Observation, WeightScheme
+from export.manifest import FineTuning, Observation
 from export.model.reason import refused
-from export.runtimes.open import open_runner
-from export.runtimes.predict import predict
 from export.settings import Settings, untuned
 from export.verify.expectation import Expectation
-from export.verify.file import Verification, verify
+from export.verify.file import Verification
 from train.common.errors import CheckError, ToolkitError
 
 SIGNIFICANT = 2  # standard errors
-CANNOT_AUDIT = "the ranges of its calibration cannot be looked at"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Made:
-    """A staged file, its proof, and how it came to be: calibration, fine-tuning, weights."""
-
-    path: Path
-    verification: Verification
-    calibration: Calibration | None
-    fine_tuning: FineTuning | None = None
-    weight_scheme: WeightScheme | None = None
 
 
 def make(
@@ -69,6 +55,8 @@ def make(
 def _make_one_way(
     entry: Format, settings: Settings, source: SourceModel, expected: Expectation, staged: Path
 ) -> Made:
+    if entry.mixed:
+        return make_mixed(entry, settings, source, expected, staged)
     sparsities: list[tuple[float, ...]] = [(value,) for value in settings.sparsities] or [()]
     shares: list[tuple[float, ...]] = [(share,) for share in settings.int8_shares] or [()]
     attempts = [
@@ -133,30 +121,15 @@ def _make(
     trials = Trials(entry=entry, settings=settings, source=source, expected=expected, path=path)
     refusals = trials.refusals
     for best in trials.best_first():
-        path.write_bytes(best.run_as)
         try:
-            with running(entry, path, source):
-                verification = verify(entry, settings, path, expected)
+            made = finished(trials, best)
         except ToolkitError as error:
             refusals.append(error)
             continue
-        if not verification.failed:
-            audited = None
-            if best.method is not None:
-                with refused(f"{entry.name}: {CANNOT_AUDIT}"):
-                    audited = audit(
-                        entry, settings, path, best.method, trials.methods, source, expected
-                    )
-            path.write_bytes(best.content)
-            larger = larger_than_float32(entry, settings, path, source)
-            seen = (*verification.observations, *larger, *_recurrent(entry, settings, source))
-            verification = replace(verification, observations=seen)
-            return Made(
-                path=path,
-                verification=verification,
-                calibration=audited,
-                weight_scheme=trials.weight_scheme(best),
-            )
+        if isinstance(made, Made):
+            seen = (*made.verification.observations, *_recurrent(entry, settings, source))
+            return replace(made, verification=replace(made.verification, observations=seen))
+        verification = made
         why = _diagnosis(entry, settings, path, verification, source, expected)
         reasons = "; ".join([verification.reasons, *why])
         refusals.append(CheckError(f"{entry.name} was not written: {reasons}"))
@@ -196,38 +169,3 @@ def _diagnosis(
     except ToolkitError:
         return []
     return [why] if why else []
-
-
-def outputs_of(entry: Format, path: Path, expected: Expectation) -> dict[str, np.ndarray]:
-    """Returns a file's outputs, (N, …) by name, on held-out examples."""
-    with open_runner(entry.runtime, path, threads=1) as runner:
-        return predict(runner, expected.inputs)
-
-
-def audit(
-    entry: Format,
-    settings: Settings,
-    path: Path,
-    method: str,
-    candidates: dict[str, float],
-    source: SourceModel,
-    expected: Expectation,
-) -> Calibration:
-    """Returns the record of a file's calibration, with what its ranges clip."""
-    count = calibration.audit_examples(expected.weights)
-    held_out = {name: values[:count] for name, values in expected.inputs.items()}
-    clipped = None
-    if entry.family == "onnx":
-        clipped = calibration.onnx_clipped_share(path, held_out)
-    elif not entry.recipes:
-        twin = tflite.float_twin(source, entry, settings)
-        clipped = calibration.tflite_clipped_share(twin, path, held_out)
-    return Calibration(
-        count=len(source.representative),
-        sha256=source.representative.sha256,
-        examples=source.representative.examples,
-        method=method,
-        candidates=candidates,
-        clipped_share=clipped,
-        halves_difference=source.halves_difference(),
-    )

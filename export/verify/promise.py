@@ -12,6 +12,7 @@ from export.manifest import Check, Manifest, Observation
 from export.verify.graph.contents import Graph
 from export.verify.graph.products import DENSE, Weights
 from export.verify.graph.read import read_graph
+from export.verify.size import listed
 from train.common.errors import ArtifactError
 from train.common.tensors import TensorSpec
 
@@ -38,7 +39,7 @@ def check_promise(entry: Format, graph: Graph) -> list[Check]:
         _mostly("weight_types", weights, [entry.weights], may_be_none=entry.weights != "int4"),
         _mostly("activation_types", graph.activations, read),
     ]
-    if entry.calibrated:
+    if entry.calibrated and not entry.mixed:
         found = ", ".join(graph.float_operators) or "none"
         checks.append(
             Check(name="float_operators", value=found, limit="none", passed=found == "none")
@@ -77,13 +78,28 @@ def check_kept(manifest: Manifest) -> None:
                 f"{path} is not what {manifest.format} promises: {what}: got {got}, expected "
                 f"{expected}; {again}"
             )
-    checks = [*check_promise(entry, read_graph(path)), _input_types(entry, manifest)]
+    graph = read_graph(path)
+    checks = [*check_promise(entry, graph), _input_types(entry, manifest)]
+    if entry.mixed:
+        checks.append(_only_recorded(graph, manifest))
     for check in checks:
         if not check.passed:
             raise ArtifactError(
                 f"{path} is not what {manifest.format} promises: {check.name.replace('_', ' ')}: "
                 f"got {check.value}, expected {check.limit}; {again}"
             )
+
+
+def _only_recorded(graph: Graph, manifest: Manifest) -> Check:
+    """A mixed file computes in float what its manifest says, and nothing else."""
+    found = Counter((*graph.float_operators, *graph.float_tail))
+    recorded = {} if manifest.mixture is None else dict(manifest.mixture.float_operators)
+    return Check(
+        name="float_operators",
+        value=listed(found) or "none",
+        limit=f"those of its manifest: {listed(recorded) or 'none'}",
+        passed=found == Counter(recorded),
+    )
 
 
 def _numbers(found: Iterable[Weights]) -> Counter[str]:

@@ -11,7 +11,8 @@ from ai_edge_litert import schema_py_generated as schema
 
 from export.convert.calibration import representative_dataset
 from export.convert.inputs import Training
-from export.convert.make import Made, make
+from export.convert.made import Made
+from export.convert.make import make
 from export.convert.source import SourceModel
 from export.convert.tflite.flatbuffer import FILE_IDENTIFIER
 from export.formats import FORMATS, Format

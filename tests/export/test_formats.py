@@ -16,7 +16,8 @@ def test_names_aliases_commas_and_all() -> None:
     assert names("tflite-int8") == ["tflite-int8"]
     assert names("onnx,tflite", "tflite") == ["tflite-float32", "onnx-float32"]
     assert names(" tflite-int8 , onnx-int8 ") == ["tflite-int8", "onnx-int8"]
-    assert names("all") == names(",".join(FORMATS)) == list(FORMATS)
+    assert names(",".join(FORMATS)) == list(FORMATS)
+    assert names("all") == [name for name in FORMATS if not name.endswith("-mixed")]
 
 
 @pytest.mark.parametrize(
@@ -64,8 +65,9 @@ def test_an_entry_names_itself_consistently(entry: Format) -> None:
     assert scheme
     assert entry.suffix == f".{entry.family}"
     assert (entry.io_dtypes[0] == "int8") == (
-        entry.family == "tflite" and entry.activations == "int8"
+        entry.family == "tflite" and entry.activations == "int8" and not entry.mixed
     )
+    assert entry.mixed == ("mixed" in scheme)
     assert [recipe for recipe in ("pruned", "clustered", "qat") if recipe in scheme] == list(
         entry.recipes
     )

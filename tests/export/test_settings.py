@@ -40,6 +40,10 @@ def test_options_apply_where_they_matter() -> None:
     assert {name for name, s in found.items() if s.io_dtype == "uint8"} == {
         *("tflite-int8", "tflite-int8-qat", "tflite-int8-pruned"),
         *("tflite-int8-clustered", "tflite-int8-pruned-clustered", "tflite-int4"),
+        "tflite-int8-mixed",
+    }
+    assert {name for name, s in found.items() if s.max_drop} == {
+        name for name in FORMATS if name.endswith("-mixed")
     }
     assert {name for name, s in found.items() if s.sparsities == (0.5,)} == {
         *("tflite-int8-pruned", "tflite-int8-pruned-clustered"),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmark.judge.drop import Drop
-from benchmark.judge.statistics import CONFIDENCE, normal_quantile
+from train.common.intervals import CONFIDENCE, normal_quantile
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,8 @@ from typing import Any
 
 from benchmark.judge.drop import Drop
 from benchmark.judge.scoring.metrics import Metric, TaskKind
-from benchmark.judge.statistics import mcnemar_p, paired_drop_interval, wilson_interval
+from benchmark.judge.statistics import mcnemar_p, wilson_interval
+from train.common.intervals import paired_drop_interval
 
 Figures = dict[str, float | None]
 

@@ -11,6 +11,7 @@ from benchmark.report.figures import interval, microseconds, number, signed
 from benchmark.report.page.charts.classes import class_map
 from benchmark.report.page.charts.distributions import latency_distributions
 from benchmark.report.page.charts.flips import MAX_SHOWN, flips
+from benchmark.report.page.charts.layers import layer_pictures
 from benchmark.report.page.charts.plot import accuracy_plot
 from benchmark.report.tables import OTHER_COLUMNS, OTHER_LEGEND, other_rows
 from benchmark.report.text import (
@@ -61,6 +62,7 @@ def page_html(run: Run, images: np.ndarray | None) -> str:
         facts=facts(run),
         plot=accuracy_plot(run),
         distributions=latency_distributions(run),
+        layers=layer_pictures(run),
         class_map=class_map(run),
         flips=flips(run, images),
         has_pictures=images is not None,

@@ -7,11 +7,12 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmark.judge.scoring.metrics import MISSING
-from benchmark.judge.statistics import SIGNIFICANCE, paired_drop_interval
+from benchmark.judge.statistics import SIGNIFICANCE
 from benchmark.report.figures import interval
 from benchmark.report.terminal.console import plain_table, say
 from benchmark.results.compare import WORSE, Changes, Kind, PredictionChange
 from benchmark.results.latency_changes import MIN_CHANGE, MIN_LAUNCHES, LatencyChange
+from train.common.intervals import paired_drop_interval
 
 MIN_ALIKE = 3  # rows that must all move before the machine is suspected
 

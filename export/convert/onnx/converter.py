@@ -34,5 +34,7 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
         half.topological_sort()  # the input's cast is appended out of order
         model = half.model
     elif entry.weights == "int8":
-        model = quantize(model, source, method, settings.weight_schemes[0])
+        model = quantize(
+            model, source, method, settings.weight_schemes[0], settings.float_operators
+        )
     return bytes(model.SerializeToString(deterministic=True))

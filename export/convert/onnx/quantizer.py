@@ -4,7 +4,7 @@ https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,11 @@ CONVERSIONS = (DEQUANTIZE, "QuantizeLinear")
 
 
 def quantize(
-    model: onnx.ModelProto, source: SourceModel, method: str | None, scheme: str
+    model: onnx.ModelProto,
+    source: SourceModel,
+    method: str | None,
+    scheme: str,
+    float_operators: Collection[str] = (),
 ) -> onnx.ModelProto:
     """Returns the model with weights of 8 bits, and activations too if it is calibrated.
 
@@ -60,6 +64,7 @@ def quantize(
         source: what it was made of, with the calibration inputs.
         method: how ranges of activations come from these; None to leave ranges to the run.
         scheme: how weights are stored, as `settings.WEIGHT_SCHEMES` names it.
+        float_operators: names of nodes that a calibrated model leaves in float.
     """
     kind, _, granularity = scheme.partition(" per ")
     weights: dict[str, Any] = {
@@ -67,13 +72,7 @@ def quantize(
         "per_channel": granularity == "channel",
         "reduce_range": kind == "7-bit",
     }
-    original, prepared, quantized = (
-        Path(source.folder, f"{name}.onnx") for name in ("float32", "prepared", "int8")
-    )
-    onnx.save(model, original)
-    # Without symbolic shape inference: on a valid operator that it lacks it raises a bare Exception
-    # and leaves its model in the current folder; ONNX's own inference suffices.
-    quant_pre_process(original, prepared, skip_symbolic_shape=True)
+    prepared, quantized = prepare(model, source), source.folder / "int8.onnx"
     batch = model.graph.input[0].type.tensor_type.shape.dim[0].dim_value  # 0 if it is open
     if method is None:
         quantize_dynamic(
@@ -96,6 +95,7 @@ def quantize(
         _Samples(source.representative.each(batch or None)),
         quant_format=QuantFormat.QDQ,
         op_types_to_quantize=list(QUANTIZED_OPERATORS),
+        nodes_to_exclude=list(float_operators),
         activation_type=weights["weight_type"],
         calibrate_method=calibration,
         calibration_cache_path=source.folder / ranges,
@@ -106,6 +106,18 @@ def quantize(
     _without_zero_points_of_biases(model.graph)
     recurrent.store_in_8_bits(model.graph)
     return _slim(model)
+
+
+def prepare(model: onnx.ModelProto, source: SourceModel) -> Path:
+    """Returns a file with the float32 model as the quantizers take it, with inferred shapes."""
+    original = source.folder / "float32.onnx"
+    onnx.save(model, original)
+    prepared = source.folder / f"prepared-{file_sha256(original)[:16]}.onnx"
+    if not prepared.exists():
+        # Without symbolic shape inference: on a valid operator that it lacks it raises a bare
+        # Exception and leaves its model in the current folder; ONNX's own inference suffices.
+        quant_pre_process(original, prepared, skip_symbolic_shape=True)
+    return prepared
 
 
 class _Samples(CalibrationDataReader):

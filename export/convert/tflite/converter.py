@@ -195,6 +195,7 @@ def _quantized(
             disable_per_channel="clustered" in entry.recipes,
             input_data_type=dtype,
             output_data_type=dtype,
+            denylisted_nodes=set(settings.float_operators) or None,
         )
     content = put_in(in_integers(reveal(content)), marked)
     if tail is not None:

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from benchmark.judge.drop import Drop, Side, drop_side, mean_drop, paired_drop, share_side
-from benchmark.judge.statistics import ROUNDING, normal_quantile, paired_drop_interval, tango_score
+from benchmark.judge.statistics import ROUNDING
+from train.common.intervals import normal_quantile, paired_drop_interval, tango_score
 
 
 def test_a_mean_by_students_t() -> None:

@@ -8,13 +8,11 @@ from benchmark.judge.statistics import (
     mcnemar_p,
     mean_ratio,
     newcombe_interval,
-    normal_quantile,
-    paired_drop_interval,
     student_quantile,
-    tango_score,
     welch,
     wilson_interval,
 )
+from train.common.intervals import normal_quantile, paired_drop_interval, tango_score
 
 Z_95 = normal_quantile(0.95)
 

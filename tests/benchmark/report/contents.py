@@ -24,6 +24,7 @@ from benchmark.measure.worker.timing import WarmUp
 from benchmark.results.file import Benchmark
 from benchmark.results.read import run_of
 from benchmark.results.run import Run
+from export.layer_report import LayerReport, OperatorReport, Outcome
 from tests.examples import MANIFEST, REFERENCE, task
 from train.common.environment import read_environment
 
@@ -37,6 +38,50 @@ LOST, GAINED, NEITHER = {0: 1}, {57: 0}, {58: 0}
 LIMITS = Limits(baseline=0.9, tolerance=0.01)
 
 
+def operator(name: str, own_snr_db: float | None = 40.0, **others: Any) -> OperatorReport:
+    """An operator of an integer file; in float if it adds nothing."""
+    fields: dict[str, Any] = {
+        "operator": "CONV_2D",
+        "layer": name,
+        "in_float": own_snr_db is None,
+        "multiplications": 1000,
+        "low": -1.0,
+        "high": 2.0,
+        "range_low": -1.0,
+        "range_high": 2.0,
+        "clipped_share": 0.001,
+        "saturated_share": 0.0,
+        "weight_spread": 3.0,
+        "channels": 8,
+        "dead_channels": 1,
+        "lost_channels": 0,
+        "snr_db": 35.0,
+    }
+    return OperatorReport(name=name, own_snr_db=own_snr_db, **{**fields, **others})
+
+
+def layers(*operators: OperatorReport) -> LayerReport:
+    return LayerReport(
+        examples=64,
+        float_outcome=Outcome(accuracy=0.9, snr_db=999.0),
+        outcome=Outcome(accuracy=0.8, snr_db=20.0),
+        int8_multiplications=1.0,
+        operators=operators,
+    )
+
+
+LAYERS = layers(
+    operator("stem"),
+    operator(
+        HOSTILE,
+        12.0,
+        cause=f"outlier channel 3 of {HOSTILE}",
+        alone=Outcome(accuracy=0.8, snr_db=12.0),
+    ),
+    operator("activation", None, range_low=None, range_high=None, weight_spread=None),
+)
+
+
 def measured(
     name: str,
     *,
@@ -47,6 +92,7 @@ def measured(
     reasons: tuple[str, ...] = (),
     runtime: str = "litert",
     labelled: bool = True,
+    layers: LayerReport | None = None,
 ) -> Result:
     """A row of 8 rounds of 50 calls; `flips` are the classes of images that differ from Keras."""
     predicted = PREDICTED.copy()
@@ -71,6 +117,7 @@ def measured(
         distance=judged.distance(outputs),
         scores=judged.score(outputs),
         latency=summarize(rounds, timer_ns=50, reference=rounds, quiet_only=True),
+        layers=layers,
         predicted=predicted.astype(np.int32),
         rounds_ns=tuple(found.durations_ns for found in rounds),
         rounds_quiet=tuple(found.quiet for found in rounds),
@@ -144,7 +191,14 @@ VARIED = content_of(
     measured("tflite-float32", p50_us=4.0, size_bytes=200_000),
     measured("tflite-int8", flips={**LOST, **GAINED, **NEITHER}, p50_us=2.0),
     measured("tflite-int4", flips=LOST, p50_us=2.1, size_bytes=25_000),
-    measured("onnx-int8", flips=GAINED, p50_us=9.0, runtime="onnxruntime", size_bytes=60_000),
+    measured(
+        "onnx-int8",
+        flips=GAINED,
+        p50_us=9.0,
+        runtime="onnxruntime",
+        size_bytes=60_000,
+        layers=LAYERS,
+    ),
     measured(
         "onnx-dynamic",
         flips=dict.fromkeys(range(0, 57, 3), 2),
@@ -161,6 +215,10 @@ EMULATED = {
     "recommendation": None,
 }
 EXTREMES = {
+    "5 operators": content_of(measured("a", layers=layers(*(operator(f"{n}") for n in range(5))))),
+    "200 operators": content_of(
+        measured("a", layers=layers(*(operator(f"block_{n}_" * 9, 60 - n / 4) for n in range(200))))
+    ),
     "one row": content_of(measured("a")),
     "Keras too": content_of(
         measured("keras", p50_us=900.0, runtime="keras"),

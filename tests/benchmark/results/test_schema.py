@@ -20,6 +20,7 @@ NAMES_OF_THEIR_OWN = (
     "results[].classes",
     "results[].outputs",
 )  # objects whose names are no fixed keys
+OF_A_MANIFEST = "results[].layers"  # whose fields are those of a dataclass
 LINE = re.compile(r"^\| `([^`]+)` \|.*?\| ([^|]*)\|$", re.MULTILINE)
 DOCUMENTED = dict(LINE.findall((REPOSITORY / "benchmark" / "results" / "SCHEMA.md").read_text()))
 
@@ -32,7 +33,8 @@ def keys(value: Any, path: str = "") -> Iterator[str]:
             if own.endswith(("outputs.*.scores", "outputs.*.distance")):
                 own = own.replace(".outputs.*", "")  # as those of the row
             yield own
-            yield from keys(item, own)
+            if own != OF_A_MANIFEST:
+                yield from keys(item, own)
     elif isinstance(value, list):
         for item in value:
             yield from keys(item, f"{path}[]")

@@ -12,7 +12,7 @@ from export.convert.calibration import (
 from export.convert.tflite import converter as tflite
 from export.formats import FORMATS
 from export.manifest import Calibration, Manifest
-from export.pipeline import summary
+from export.summary import summary
 from tests.examples import MANIFEST
 from tests.export.conftest import Tiny, settings_of
 

@@ -9,7 +9,7 @@ import pytest
 
 from export.convert import candidates
 from export.convert.candidates import Candidate, best_scheme_first
-from export.convert.make import Made
+from export.convert.made import Made
 from export.formats import FORMATS
 from export.manifest import EVERY_PROCESSOR, WeightScheme
 from export.runtimes.trial import first_outputs

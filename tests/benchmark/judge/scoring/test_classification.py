@@ -11,7 +11,8 @@ from benchmark.judge.scoring.classification import (
     in_top,
 )
 from benchmark.judge.scoring.scores import Paired
-from benchmark.judge.statistics import paired_drop_interval, wilson_interval
+from benchmark.judge.statistics import wilson_interval
+from train.common.intervals import paired_drop_interval
 
 
 def one_hot(classes: list[int]) -> np.ndarray:

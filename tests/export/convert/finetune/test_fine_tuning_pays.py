@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from export.convert import make as making
-from export.convert.make import Made, outputs_of
+from export.convert.made import Made, outputs_of
 from export.formats import FORMATS
 from export.manifest import Check, FineTuning
-from export.pipeline import summary
 from export.settings import ExportOptions, methods_of, untuned
+from export.summary import summary
 from export.verify.expectation import Expectation
 from export.verify.file import Verification
 from tests.examples import MANIFEST

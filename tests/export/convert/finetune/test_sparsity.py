@@ -12,7 +12,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from export.convert import make as making
 from export.convert.candidates import CONVERTERS
-from export.convert.make import Made
+from export.convert.made import Made
 from export.convert.tflite.flatbuffer import FILE_IDENTIFIER, finish
 from export.formats import FORMATS, Format
 from export.manifest import Check

@@ -1,0 +1,110 @@
+"""A file that was made and verified, and what is recorded of how it was calibrated."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from export.convert import calibration
+from export.convert.candidates import Candidate, Trials
+from export.convert.diagnosis import running
+from export.convert.float_size import larger_than_float32
+from export.convert.mixed.report import report_of
+from export.convert.source import SourceModel
+from export.convert.tflite import converter as tflite
+from export.formats import Format
+from export.layer_report import LayerReport, Mixture
+from export.manifest import Calibration, FineTuning, Observation, WeightScheme
+from export.model.reason import refused
+from export.runtimes.open import open_runner
+from export.runtimes.predict import predict
+from export.settings import Settings
+from export.verify.expectation import Expectation
+from export.verify.file import Verification, verify
+
+CANNOT_AUDIT = "the ranges of its calibration cannot be looked at"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A staged file, its proof, and what is recorded of how it came to be."""
+
+    path: Path
+    verification: Verification
+    calibration: Calibration | None
+    fine_tuning: FineTuning | None = None
+    weight_scheme: WeightScheme | None = None
+    layers: LayerReport | None = None
+    mixture: Mixture | None = None
+
+
+def finished(trials: Trials, best: Candidate) -> Made | Verification:
+    """Verifies a candidate of a format, and looks at its ranges and operators.
+
+    Returns:
+        The file, left at the path of the trials; or what was found of a file that failed a check,
+        whose runnable form is left there.
+
+    Raises:
+        ToolkitError: its runtime cannot run it, or its ranges cannot be looked at.
+    """
+    entry, source, expected, path = trials.entry, trials.source, trials.expected, trials.path
+    settings = replace(trials.settings, weight_schemes=(best.scheme,) if best.scheme else ())
+    path.write_bytes(best.run_as)
+    with running(entry, path, source):
+        verification = verify(entry, settings, path, expected)
+    if verification.failed:
+        return verification
+    audited = None
+    if best.method is not None:
+        with refused(f"{entry.name}: {CANNOT_AUDIT}"):
+            audited = audit(entry, settings, path, best.method, trials.methods, source, expected)
+    layers = report_of(entry, settings, best.run_as, verification, source, expected)
+    path.write_bytes(best.content)
+    seen = [*larger_than_float32(entry, settings, path, source)]
+    if isinstance(layers, Observation):
+        seen.append(layers)
+        layers = None
+    seen = [*verification.observations, *seen]
+    return Made(
+        path=path,
+        verification=replace(verification, observations=tuple(seen)),
+        calibration=audited,
+        weight_scheme=trials.weight_scheme(best),
+        layers=layers,
+    )
+
+
+def outputs_of(entry: Format, path: Path, expected: Expectation) -> dict[str, np.ndarray]:
+    """Returns a file's outputs, (N, …) by name, on held-out examples."""
+    with open_runner(entry.runtime, path, threads=1) as runner:
+        return predict(runner, expected.inputs)
+
+
+def audit(
+    entry: Format,
+    settings: Settings,
+    path: Path,
+    method: str,
+    candidates: dict[str, float],
+    source: SourceModel,
+    expected: Expectation,
+) -> Calibration:
+    """Returns the record of a file's calibration, with what its ranges clip."""
+    count = calibration.audit_examples(expected.weights)
+    held_out = {name: values[:count] for name, values in expected.inputs.items()}
+    clipped = None
+    if entry.family == "onnx":
+        clipped = calibration.onnx_clipped_share(path, held_out)
+    elif not entry.recipes:
+        twin = tflite.float_twin(source, entry, settings)
+        clipped = calibration.tflite_clipped_share(twin, path, held_out)
+    return Calibration(
+        count=len(source.representative),
+        sha256=source.representative.sha256,
+        examples=source.representative.examples,
+        method=method,
+        candidates=candidates,
+        clipped_share=clipped,
+        halves_difference=source.halves_difference(),
+    )

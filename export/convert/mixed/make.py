@@ -1,0 +1,218 @@
+"""A mixed format: plain integers if they keep within the limits, else the fewest in float."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from export.convert.candidates import Candidate, Trials, runnable
+from export.convert.made import Made, finished
+from export.convert.mixed.figures import MAX_SNR_DB, figures_of
+from export.convert.mixed.judge import Judge, Judgement, Limits, examples_needed
+from export.convert.mixed.operators import Operator
+from export.convert.mixed.report import operator_reports, probe_of
+from export.convert.mixed.search import Choice, Search
+from export.convert.mixed.trials import MOST_TRIED, MixedTrials, noise_of
+from export.convert.source import SourceModel
+from export.formats import Format
+from export.layer_report import FloatOperator, LayerReport, Mixture, Outcome
+from export.model.reason import refused
+from export.settings import DEFAULT_MAX_DROP, DEFAULT_MAX_FLOAT_SHARE, Settings
+from export.verify.expectation import Expectation
+from export.verify.floors import depth_noise
+from export.verify.graph.read import read_graph
+from train.common.errors import CheckError, ToolkitError
+
+BYTES = {"int8": 1, "float32": 4, "float16": 2}
+CANNOT_SEARCH = "its operators cannot be quantized one by one"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What a search found.
+
+    Attributes:
+        in_float: the operators in float, in order.
+        tried: what was judged, by the names in float.
+        of: how many operators could be in float; None where they were not looked at.
+        alone: how good the model is with one operator quantized, by its name.
+    """
+
+    tried: Mapping[frozenset[str], Judgement]
+    in_float: Sequence[FloatOperator] = ()
+    of: int | None = None
+    alone: Mapping[str, Outcome] = field(default_factory=dict)
+
+
+def make_mixed(
+    entry: Format, settings: Settings, source: SourceModel, expected: Expectation, staged: Path
+) -> Made:
+    """Converts a mixed format to a staged file and verifies it.
+
+    Calibration and the scheme of the weights are those that the plain integer file does best with.
+
+    Raises:
+        ToolkitError: the converter cannot convert this model; the held-out examples are too few to
+            show that a limit is kept; no mixture is within the limits (which came closest is said).
+        CheckError: the file does not do what the model does; the check is named.
+    """
+    limits = Limits(max_drop=DEFAULT_MAX_DROP if settings.max_drop is None else settings.max_drop)
+    _check_examples(entry, limits, expected)
+    path = staged / f"{entry.name}{entry.suffix}"
+    candidates = Trials(entry=entry, settings=settings, source=source, expected=expected, path=path)
+    ranked = candidates.best_first()
+    if not ranked:
+        raise candidates.refusals[0]
+    best = ranked[0]
+    path.write_bytes(best.run_as)
+    noise = depth_noise(read_graph(path).depth)
+    judge = Judge(entry=entry, expected=expected, limits=limits, noise=noise)
+    trials = MixedTrials(
+        entry=entry,
+        settings=replace(settings, weight_schemes=(best.scheme,) if best.scheme else ()),
+        method=best.method,
+        source=source,
+        expected=expected,
+        path=path,
+    )
+    plain = _judged(trials, judge, frozenset())
+    found = Found(tried={frozenset(): plain})
+    if not plain.within:
+        found = _search(trials, judge, best, plain)
+        content = trials.content(each.name for each in found.in_float)
+        best = replace(best, content=content, run_as=runnable(content, best.scheme, settings))
+    made = finished(candidates, best)
+    if not isinstance(made, Made):
+        raise CheckError(f"{entry.name} was not written: {made.reasons}")
+    return replace(
+        made,
+        layers=None if made.layers is None else _with_outcomes(made.layers, found),
+        mixture=_mixture(made, found, limits, _max_share(settings)),
+    )
+
+
+def _check_examples(entry: Format, limits: Limits, expected: Expectation) -> None:
+    needed = examples_needed(limits.max_drop)
+    if expected.labels and expected.count < needed:
+        raise ToolkitError(
+            f"{entry.name}: got {expected.count:,} held-out examples, expected at least "
+            f"{needed:,}, as fewer cannot show that a file loses at most "
+            f"{100 * limits.max_drop:g} points; give more data or a larger --max-drop"
+        )
+
+
+def _max_share(settings: Settings) -> float:
+    asked = settings.max_float_share
+    return DEFAULT_MAX_FLOAT_SHARE if asked is None else asked
+
+
+def _judged(trials: MixedTrials, judge: Judge, in_float: frozenset[str]) -> Judgement:
+    """Judges a mixture; one that cannot be made, or run, is not within the limits."""
+    try:
+        return judge.judge(trials.outputs(in_float, trials.expected.inputs))
+    except ToolkitError as error:
+        return Judgement(
+            accuracy_drop=None, drop_high=None, snr_db=None, unlike=str(error), within=False
+        )
+
+
+def _search(trials: MixedTrials, judge: Judge, best: Candidate, plain: Judgement) -> Found:
+    """Returns the mixture with the fewest operators in float.
+
+    Raises:
+        ToolkitError: none is within the limits.
+    """
+    entry, settings = trials.entry, trials.settings
+    with refused(f"{entry.name}: {CANNOT_SEARCH}"):
+        probe = probe_of(entry, settings, best.run_as, trials.source, trials.expected)
+        reports = operator_reports(probe, figures_of(probe), trials.source)
+    own = {each.name: each.own_snr_db for each in reports}
+    operators = tuple(each for each in probe.operators if each.optional)
+    trials.operators = operators
+
+    def own_snr_db(operator: Operator) -> float:
+        found = own.get(operator.name)
+        return MAX_SNR_DB if found is None else found
+
+    alone = {
+        operator.name: trials.alone(operator)
+        for operator in sorted(operators, key=own_snr_db)[:MOST_TRIED]
+    }
+    total = max(1, sum(each.multiplications for each in probe.operators))
+    ranked = sorted(
+        (each for each in operators if each.name in alone),
+        key=lambda each: -noise_of(alone[each.name]),
+    )
+    fixed = sum(each.multiplications for each in probe.operators if each.in_float) / total
+    search = Search(
+        choices=[Choice(name=each.name, share=each.multiplications / total) for each in ranked],
+        judge=lambda in_float: _judged(trials, judge, in_float),
+        within=lambda judged: judged.within,
+        max_share=_max_share(settings) - fixed,
+        tried={frozenset(): plain},
+    )
+    chosen = search.find()
+    if chosen is None:
+        raise ToolkitError(_none_within(entry, judge, search, _max_share(settings), len(operators)))
+    reasons = [
+        FloatOperator(
+            name=each.name,
+            operator=each.operator,
+            layer=each.layer,
+            why=f"quantized alone it leaves a centred SNR of {alone[each.name].snr_db:.1f} dB: "
+            f"{each.cause}",
+        )
+        for each in reports
+        if each.name in chosen
+    ]
+    return Found(in_float=reasons, of=len(operators), tried=search.tried, alone=alone)
+
+
+def _none_within(
+    entry: Format, judge: Judge, search: Search[Judgement], max_share: float, count: int
+) -> str:
+    """Returns that no mixture is within the limits, and which came closest."""
+
+    def excess(in_float: frozenset[str]) -> tuple[float, float]:
+        judged = search.tried[in_float]
+        drop = math.inf if judged.drop_high is None else judged.drop_high
+        return drop, -(-math.inf if judged.snr_db is None else judged.snr_db)
+
+    closest = min(search.tried, key=excess)
+    wanted = []
+    if judge.expected.labels:
+        wanted.append(f"loses at most {100 * judge.limits.max_drop:g} points of accuracy")
+    if judge.expected.outputs.keys() - judge.expected.labels.keys():
+        wanted.append(f"has a centred SNR of {judge.limits.min_snr_db:g} dB")
+    return (
+        f"{entry.name}: no mixture {' and '.join(wanted)} with at most {max_share:.0%} of the "
+        f"multiplications in float; closest, with {len(closest)} of {count} operators in float: "
+        f"{search.tried[closest].text}; allow more with --max-drop or --max-float-share"
+    )
+
+
+def _with_outcomes(layers: LayerReport, found: Found) -> LayerReport:
+    """Returns the report with how good the model is with each operator quantized alone."""
+    operators = [replace(each, alone=found.alone.get(each.name)) for each in layers.operators]
+    return replace(layers, operators=tuple(operators))
+
+
+def _mixture(made: Made, found: Found, limits: Limits, max_share: float) -> Mixture:
+    """Returns what a manifest records of a mixture."""
+    graph, layers = read_graph(made.path), made.layers
+    numbers: Counter[str] = Counter()
+    for weights in graph.products:
+        numbers[weights.dtype] += weights.size * BYTES.get(weights.dtype, 1)
+    listed = () if layers is None else layers.operators
+    return Mixture(
+        operators=tuple(found.in_float),
+        of=sum(not each.in_float for each in listed) if found.of is None else found.of,
+        float_operators=dict(Counter((*graph.float_operators, *graph.float_tail))),
+        int8_multiplications=None if layers is None else layers.int8_multiplications,
+        int8_bytes=numbers["int8"] / numbers.total() if numbers.total() else 1.0,
+        max_drop=limits.max_drop,
+        min_snr_db=limits.min_snr_db,
+        max_float_share=max_share,
+        tried=tuple(judged.attempt(len(names)) for names, judged in found.tried.items()),
+    )

@@ -1,0 +1,115 @@
+"""`python -m export --explain`: which operators cost an integer file its accuracy, and why."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from export.layer_report import LayerReport, Mixture, OperatorReport, Outcome
+from export.manifest import Manifest
+from train.common.files.artifact import write_json
+
+WORST = 5
+EXPLORER_SUFFIX = ".explorer.json"
+# Of Model Explorer's colours, from most error to least.
+GRADIENT = ((0.0, "#c62828"), (0.5, "#fff59d"), (1.0, "#ffffff"))
+
+
+def explained(
+    name: str, manifest: Manifest | None, explain: Callable[[], LayerReport], folder: Path
+) -> tuple[list[Path], str]:
+    """Completes the report of a file by what each operator costs.
+
+    Args:
+        name: the format's.
+        manifest: the file's; None of one that failed its checks.
+        explain: tries the operators, which takes a while.
+        folder: where to write the manifest, if the report is new, and what Model Explorer shows.
+
+    Returns:
+        What was written, and the report as text.
+    """
+    known = None if manifest is None else manifest.layers
+    layers = known if known is not None and known.explained else explain()
+    written = [folder / f"{name}{EXPLORER_SUFFIX}"]
+    write_json(written[0], explorer_data(layers))
+    if manifest is not None and layers != known:
+        written.append(folder / manifest.path.name)
+        write_json(written[1], replace(manifest, layers=layers).as_json())
+    return written, explanation(name, layers, None if manifest is None else manifest.mixture)
+
+
+def explanation(name: str, layers: LayerReport, mixture: Mixture | None) -> str:
+    """Returns what a file's report says, in lines: the file as a whole, and its worst operators.
+
+    Args:
+        name: the format's.
+        layers: the report.
+        mixture: what a mixed file leaves in float; None of others.
+    """
+    exact = layers.float_outcome.accuracy
+    lines = [
+        f"{name}: {_score(layers.outcome)}"
+        + ("" if exact is None else f", {100 * exact:.2f} % in float")
+        + " on held-out examples"
+    ]
+    if mixture is not None:
+        lines.append(mixture.text)
+    count = len(layers.operators) + layers.not_listed
+    lines.append(f"{min(WORST, count)} of {count} operators, those that cost most first:")
+    for number, each in enumerate(worst(layers)[:WORST], start=1):
+        lines.append(f"{number}. {each.layer} ({each.operator}): {'; '.join(_costs(each))}")
+        if each.cause:
+            lines.append(f"   {each.cause}")
+    return "\n".join(lines)
+
+
+def worst(layers: LayerReport) -> list[OperatorReport]:
+    """Returns the operators by the error that each adds at the outputs, most first.
+
+    Where that is not known, by what it adds at its own output.
+    """
+
+    def snr_db(each: OperatorReport) -> tuple[bool, float]:
+        if each.alone is not None:
+            return False, each.alone.snr_db
+        return True, float("inf") if each.own_snr_db is None else each.own_snr_db
+
+    return sorted(layers.operators, key=snr_db)
+
+
+def _costs(each: OperatorReport) -> Iterator[str]:
+    if each.alone is not None:
+        yield f"quantized alone {_score(each.alone)}"
+    if each.left_out is not None:
+        yield f"left out {_score(each.left_out)}"
+    if each.own_snr_db is not None:
+        yield f"{each.own_snr_db:.1f} dB at its own output"
+    if each.snr_db is not None:
+        yield f"{each.snr_db:.1f} dB there in the file"
+
+
+def _score(found: Outcome) -> str:
+    ratio = f"{found.snr_db:.1f} dB"
+    return ratio if found.accuracy is None else f"{100 * found.accuracy:.2f} %, {ratio}"
+
+
+def explorer_data(layers: LayerReport) -> dict[str, Any]:
+    """Returns a report as node data of Model Explorer: `GraphNodeData` of one graph.
+
+    By the tensor, or the node, the signal-to-noise ratio in decibels at the model's outputs with
+    this operator quantized alone, or at the operator's own output where that was not tried.
+    https://github.com/google-ai-edge/model-explorer/blob/main/src/server/package/src/model_explorer/node_data_builder.py
+    """
+    alone = any(each.alone is not None for each in layers.operators)
+    values = {
+        each.name: (each.alone.snr_db if each.alone is not None else None)
+        if alone
+        else each.own_snr_db
+        for each in layers.operators
+    }
+    return {
+        "name": "SNR in dB, " + ("quantized alone" if alone else "added by the operator"),
+        "results": {name: {"value": value} for name, value in values.items() if value is not None},
+        "gradient": [{"stop": stop, "bgColor": colour} for stop, colour in GRADIENT],
+    }

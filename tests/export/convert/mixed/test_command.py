@@ -1,0 +1,60 @@
+"""`python -m export --explain` as a user types it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from export.__main__ import main
+from export.manifest import read_manifest
+from tests.export.convert.mixed.models import Case
+
+pytestmark = pytest.mark.slow
+
+
+def command(case: Case, folder: Path, *more: str) -> list[str]:
+    data = folder / "data.npz"
+    expected = case.expected
+    (labels,) = expected.labels.values()
+    np.savez(data, x=expected.inputs["signal"], y=labels)
+    return [
+        *("--model", str(case.source.folder / "model.keras"), "--calibration", str(data)),
+        *("--artifacts", str(folder / "exports"), *more),
+    ]
+
+
+def test_a_file_that_fails_its_checks_is_explained(
+    masked: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command(masked, tmp_path, "--explain", "tflite-int8")) == 1
+    said = capsys.readouterr()
+    assert "tflite-int8 was not written" in said.err
+    assert "5 of " in said.out
+    assert "attention (SELECT_V2): quantized alone" in said.out
+    assert "a constant of" in said.out
+    assert "e+38 beside values of at most" in said.out
+    shown = json.loads((tmp_path / "exports" / "tflite-int8.explorer.json").read_text())
+    assert all(set(result) == {"value"} for result in shown["results"].values())
+    assert any(name.endswith("SelectV2") for name in shown["results"])
+    assert not (tmp_path / "exports" / "tflite-int8.json").exists()
+
+
+def test_an_explanation_is_kept_in_the_manifest(
+    masked: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mixed = "tflite-int8-mixed"
+    arguments = command(masked, tmp_path, "--explain", mixed, "--max-drop", "0.1")
+    code = main(arguments)
+    first = capsys.readouterr().out
+    manifest = read_manifest(tmp_path / "exports" / f"{mixed}.json")
+    assert code == 0
+    assert manifest.layers is not None
+    assert manifest.layers.explained
+    assert any(each.in_float for each in manifest.layers.operators)
+    assert "operators in float (attention)" in first
+    assert main(arguments) == 0
+    again = capsys.readouterr().out
+    assert "is up to date" in again
+    assert "TensorFlow" not in again
+    assert first[first.index("5 of ") :] == again[again.index("5 of ") :]

@@ -1,0 +1,101 @@
+"""Real files: plain integers fail, the mixed file passes and says what is in float."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from export.convert.made import Made
+from export.convert.make import make
+from export.convert.mixed.explain import explained
+from export.explain import worst
+from export.formats import FORMATS
+from export.settings import ExportOptions
+from export.verify.graph.read import read_graph
+from tests.export.conftest import Tiny, settings_of
+from tests.export.convert.mixed.models import Case
+from train.common.errors import CheckError, ToolkitError
+
+pytestmark = pytest.mark.slow
+
+
+def made(name: str, case: Case, folder: Path, **options: float) -> Made:
+    entry = FORMATS[name]
+    asked = ExportOptions(**options)  # type: ignore[arg-type]
+    return make(entry, settings_of(entry, asked), case.source, case.expected, folder)
+
+
+def test_a_causal_mask_is_left_in_float(masked: Case, tmp_path: Path) -> None:
+    with pytest.raises(CheckError, match="tflite-int8 was not written"):
+        made("tflite-int8", masked, tmp_path)
+    found = made("tflite-int8-mixed", masked, tmp_path)
+    assert found.mixture is not None
+    kinds = {each.operator for each in found.mixture.operators}
+    assert {"SELECT_V2", "SOFTMAX"} <= kinds
+    assert {each.layer for each in found.mixture.operators} == {"attention"}
+    assert any("e+38" in each.why for each in found.mixture.operators)
+    assert len(found.mixture.operators) <= 4
+    assert found.mixture.int8_multiplications is not None
+    assert found.mixture.int8_multiplications > 0.9
+    assert set(read_graph(found.path).float_operators) == set(found.mixture.float_operators)
+    assert found.mixture.tried[0].in_float == 0
+    assert not found.mixture.tried[0].passed
+    assert any(attempt.passed for attempt in found.mixture.tried)
+
+
+@pytest.mark.parametrize("family", ["tflite", "onnx"])
+def test_an_outlier_and_what_reads_it_are_left_in_float(
+    wide: Case, family: str, tmp_path: Path
+) -> None:
+    with pytest.raises(CheckError):
+        made(f"{family}-int8", wide, tmp_path)
+    found = made(f"{family}-int8-mixed", wide, tmp_path)
+    assert found.mixture is not None
+    assert "mix" in {each.layer for each in found.mixture.operators}
+    assert "front" not in {each.layer for each in found.mixture.operators}
+    drops = [check.value for check in found.verification.checks if check.name == "accuracy_drop"]
+    assert all(float(drop) <= 0.01 for drop in drops)
+
+
+@pytest.mark.parametrize("family", ["tflite", "onnx"])
+def test_where_plain_integers_are_within_the_limits_they_are_the_result(
+    tiny: Tiny, family: str, tmp_path: Path
+) -> None:
+    io = ExportOptions(io="float32") if family == "tflite" else ExportOptions()
+    plain, mixed = tiny.made(f"{family}-int8", io), tiny.made(f"{family}-int8-mixed")
+    assert mixed.path.read_bytes() == plain.path.read_bytes()
+    assert mixed.mixture is not None
+    assert mixed.mixture.operators == ()
+    assert [attempt.passed for attempt in mixed.mixture.tried] == [True]
+    assert mixed.mixture.int8_multiplications == mixed.mixture.int8_bytes == 1
+    assert "plain int8 is within the limits" in mixed.mixture.text
+
+
+def test_limits_that_no_mixture_meets_are_told_with_what_came_closest(
+    wide: Case, tmp_path: Path
+) -> None:
+    with pytest.raises(ToolkitError, match="no mixture loses at most 1 points") as told:
+        made("tflite-int8-mixed", wide, tmp_path, max_float_share=0.0)
+    assert "closest, with" in str(told.value)
+    assert "at most 0% of the multiplications" in str(told.value)
+
+
+def test_more_than_the_examples_can_show_is_refused_at_once(masked: Case, tmp_path: Path) -> None:
+    with pytest.raises(ToolkitError, match="got 800 held-out examples, expected at least 3,838"):
+        made("tflite-int8-mixed", masked, tmp_path, max_drop=0.001)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_report_names_the_culprit_and_shows_what_leaving_it_out_gains(
+    wide: Case, tmp_path: Path
+) -> None:
+    entry = FORMATS["tflite-int8"]
+    layers = explained(*(entry, settings_of(entry), None, wide.source, wide.expected, tmp_path))
+    first = worst(layers)[0]
+    assert first.layer in ("wide", "mix")
+    assert "outlier channel 3" in first.cause or "'wide'" in first.cause
+    assert first.alone is not None
+    assert first.left_out is not None
+    others = [each for each in layers.operators if each.layer in ("front", "head")]
+    assert all(each.alone is not None and each.alone.snr_db > first.alone.snr_db for each in others)
+    assert np.isclose(layers.outcome.snr_db, first.alone.snr_db, atol=6)
