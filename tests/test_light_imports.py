@@ -38,6 +38,7 @@ HEAVY = {
     "export.convert.tflite.recurrent.marks",
     "export.convert.tflite.recurrent.put_in",
     "export.convert.tflite.rewrites.comparisons",
+    "export.convert.tflite.rewrites.editor",
     "export.convert.tflite.rewrites.float_file",
     "export.convert.tflite.rewrites.saved_graph",
     "export.convert.tflite.rewrites.units",

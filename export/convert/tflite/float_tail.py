@@ -18,7 +18,7 @@ from ai_edge_litert import schema_py_generated as schema
 from export.convert.calibration import tflite_values
 from export.convert.tflite.flatbuffer import pack, unpack
 from export.convert.tflite.inputs_outputs import operator_code
-from export.convert.tflite.rewrites.float_file import CODES, Editor
+from export.convert.tflite.rewrites.editor import CODES, Editor
 from export.verify.channels import MOST_PROBABLE, channel_axes
 
 JOINING = (CODES.CONCATENATION, CODES.PACK)

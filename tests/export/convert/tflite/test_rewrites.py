@@ -12,7 +12,8 @@ from ai_edge_litert.interpreter import Interpreter
 from export.convert.candidates import convert
 from export.convert.tflite.flatbuffer import pack, unpack
 from export.convert.tflite.rewrites import saved_graph
-from export.convert.tflite.rewrites.float_file import CODES, REWRITES, drop_idle_limits, rewrite
+from export.convert.tflite.rewrites.editor import CODES
+from export.convert.tflite.rewrites.float_file import REWRITES, drop_idle_limits, rewrite
 from export.formats import FORMATS
 from export.model.loaded import SIGNATURE
 from export.runtimes.open import open_runner
