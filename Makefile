@@ -8,7 +8,7 @@ ARTIFACTS ?= artifacts
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint check fix dashboard bench accuracies pictures arm zoo lock clean
+.PHONY: help setup run test lint check fix dashboard bench accuracies pictures arm mcu uno zoo lock clean
 
 help: ## show these targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -49,6 +49,12 @@ pictures: $(VENV)/dev ## make the README's two pictures in benchmark/report/pict
 
 arm: $(VENV)/dev ## run the exports on an emulated ARM machine, compare outputs (needs `make run`)
 	$(BIN)/python -m tests.arm --artifacts $(ARTIFACTS)
+
+mcu: $(VENV)/dev ## run three networks as C on emulated microcontrollers, compare every output byte
+	$(BIN)/python -m tests.mcu
+
+uno: $(VENV)/dev ## Fashion-MNIST on an emulated Arduino Uno: accuracy, flash, RAM, time
+	$(BIN)/python -m tests.mcu.uno
 
 zoo: $(VENV)/dev ## export real architectures to every format, beside the bare converters (an hour and more)
 	$(BIN)/python -m tests.zoo

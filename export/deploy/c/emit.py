@@ -18,7 +18,18 @@ from train.common.tensors import TensorSpec
 
 KERNELS = Path(__file__).with_name("kernels")
 # Kernels that others need, in the order in which they need each other.
-ORDER = (layers.ONCE, layers.TWICE, "narrow", "channels", "dot", "dense", "window", "pair")
+ORDER = (
+    layers.ONCE,
+    layers.TWICE,
+    "narrow",
+    "channels",
+    "dot_hosts",
+    "dot_cores",
+    "dot",
+    "dense",
+    "window",
+    "pair",
+)
 PER_LINE = 24
 PLACE = re.compile(r"\{(t\d+|scratch)\}")
 C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "bool": "uint8_t", "int32": "int32_t"}
@@ -75,6 +86,13 @@ SOURCE = """\
 #define MODEL_FLASH __flash
 #else
 #define MODEL_FLASH
+#endif
+
+/* Weights begin at a word, so that several can be read at once. */
+#if defined(__GNUC__) && !defined(__AVR__)
+#define MODEL_ALIGNED __attribute__((aligned(4)))
+#else
+#define MODEL_ALIGNED
 #endif
 
 {kernels}
@@ -234,7 +252,9 @@ def _array(array: Array) -> str:
     ]
     kind = f"{array.values.dtype.name}_t"
     body = ",\n".join(rows)
-    return f"static const MODEL_FLASH {kind} {array.name}[{len(numbers)}] = {{\n{body}}};\n"
+    aligned = "MODEL_ALIGNED " if array.aligned else ""
+    declared = f"static const MODEL_FLASH {aligned}{kind} {array.name}[{len(numbers)}]"
+    return f"{declared} = {{\n{body}}};\n"
 
 
 def _literal(value: int) -> str:

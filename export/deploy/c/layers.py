@@ -9,7 +9,7 @@ from export.deploy.c.numbers import factor, limits
 from export.deploy.c.steps import Array, Step, side_by_side, title, unsupported
 
 CHANNELS = ("narrow", "channels")
-DOT = (*CHANNELS, "dot", "dense")
+DOT = (*CHANNELS, "dot_hosts", "dot_cores", "dot", "dense")
 TWICE, ONCE = "scale", "scale_once"  # how the sums' factors round
 INT32 = 1 << 32
 
@@ -147,7 +147,7 @@ def _window(
 
 def _with_window(window: list[int], given: Tensor, to: str, call: str) -> str:
     numbers = ", ".join(map(str, [*window, given.zero_point]))
-    return f"static const struct model_window at = {{{numbers}}};\n{to}\n{call}"
+    return f"static const MODEL_FLASH struct model_window at = {{{numbers}}};\n{to}\n{call}"
 
 
 def _channels(
@@ -187,7 +187,7 @@ def _channels(
     ]
     name = f"layer_{operator.place}"
     arrays = (
-        Array(name=f"{name}_weights", values=stored.astype(np.int8)),
+        Array(name=f"{name}_weights", values=stored.astype(np.int8), aligned=True),
         Array(name=f"{name}_bias", values=folded.astype(np.uint32).view(np.int32)),
         Array(name=f"{name}_multiplier", values=np.asarray([m for m, _ in factors], np.int32)),
         Array(name=f"{name}_shift", values=np.asarray([s for _, s in factors], np.int8)),
@@ -196,7 +196,7 @@ def _channels(
     each, once = int(len(factors) > 1), int(operator.name == "FULLY_CONNECTED")
     names = ", ".join(array.name for array in arrays)
     to = (
-        f"static const struct model_channels to = {{{names},\n    "
+        f"static const MODEL_FLASH struct model_channels to = {{{names},\n    "
         f"{each}, {once}, {output.zero_point}, {low}, {high}}};"
     )
     return to, arrays

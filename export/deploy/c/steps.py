@@ -12,10 +12,11 @@ ROWS = 4  # whose weights stand side by side, four by four
 
 @dataclass(frozen=True, kw_only=True)
 class Array:
-    """A constant: its name in C, and int8, uint8 or int32 values (n,)."""
+    """A constant: its name in C, int8, uint8 or int32 values (n,), whether it begins at a word."""
 
     name: str
     values: np.ndarray
+    aligned: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

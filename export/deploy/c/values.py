@@ -50,7 +50,8 @@ def pairwise(network: Network, operator: Operator) -> Step:
         other = arrays[0].name
     return Step(
         title=title(network, operator),
-        code=f"static const struct model_pair at = {{{', '.join(map(str, numbers))}}};\n"
+        code="static const MODEL_FLASH struct model_pair at = "
+        f"{{{', '.join(map(str, numbers))}}};\n"
         f"{kernel.replace('elementwise:', 'model_')}({{t{first}}}, {other}, "
         f"{{t{operator.outputs[0]}}}, &at);",
         kernels=(*(() if operator.name in EXACT else ("scale",)), "narrow", "pair", kernel),
@@ -145,7 +146,7 @@ def pool(network: Network, operator: Operator) -> Step:
     numbers = [*given.shape[1:], *output.shape[1:], *kernel, *steps, 1, 1, *pad, 1, 0]
     return Step(
         title=title(network, operator),
-        code=f"static const struct model_window at = {_braces(numbers)};\n"
+        code=f"static const MODEL_FLASH struct model_window at = {_braces(numbers)};\n"
         f"model_pool({{t{operator.inputs[0]}}}, {{t{operator.outputs[0]}}}, &at, {average}, "
         f"{low}, {high});",
         kernels=("narrow", "window", "pool"),

@@ -10,7 +10,8 @@ struct model_channels {
     int zero, low, high; /* of the output: its zero point and limits */
 };
 
-static int8_t model_output(int32_t sum, const struct model_channels *to, unsigned channel)
+static int8_t model_output(int32_t sum, const MODEL_FLASH struct model_channels *to,
+                           unsigned channel)
 {
     const unsigned factor = to->each * channel;
     return model_narrow(@SCALE@(sum, to->multiplier[factor], to->shift[factor]) + to->zero,

@@ -1,6 +1,7 @@
 /* A convolution: each output's inputs side by side in `patch`, then a dense layer. */
-static void model_conv(const int8_t *x, int8_t *y, int8_t *patch, const struct model_window *at,
-                       const struct model_channels *to)
+static void model_conv(const int8_t *x, int8_t *y, int8_t *patch,
+                       const MODEL_FLASH struct model_window *at,
+                       const MODEL_FLASH struct model_channels *to)
 {
     const int depth = at->in_c / at->groups, channels = at->out_c / at->groups;
     for (int oy = 0; oy < at->out_h; oy++) {

@@ -1,6 +1,7 @@
 /* A depthwise convolution: each output channel sees one input channel. */
-static void model_conv_depthwise(const int8_t *x, int8_t *y, const struct model_window *at,
-                                 const struct model_channels *to)
+static void model_conv_depthwise(const int8_t *x, int8_t *y,
+                                 const MODEL_FLASH struct model_window *at,
+                                 const MODEL_FLASH struct model_channels *to)
 {
     const int multiplier = at->out_c / at->in_c;
     for (int oy = 0; oy < at->out_h; oy++) {

@@ -1,7 +1,8 @@
 /* A transposed convolution: each output's inputs side by side in `patch`, zero where the steps
  * leave a gap, then a dense layer. */
 static void model_conv_transposed(const int8_t *x, int8_t *y, int8_t *patch,
-                                  const struct model_window *at, const struct model_channels *to)
+                                  const MODEL_FLASH struct model_window *at,
+                                  const MODEL_FLASH struct model_channels *to)
 {
     for (int oy = 0; oy < at->out_h; oy++) {
         for (int ox = 0; ox < at->out_w; ox++) {

@@ -1,6 +1,6 @@
 /* @NAME@ of two operands of up to three dimensions; steps of 0 repeat values along a dimension. */
 static void model_@NAME@(const int8_t *x, const @FLASH@ int8_t *z, int8_t *y,
-                         const struct model_pair *at)
+                         const MODEL_FLASH struct model_pair *at)
 {
     for (int i = 0; i < at->size[0]; i++) {
         for (int j = 0; j < at->size[1]; j++) {

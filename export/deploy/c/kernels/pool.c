@@ -1,6 +1,6 @@
 /* The largest value in each window, or the average of those inside the image. */
-static void model_pool(const int8_t *x, int8_t *y, const struct model_window *at, int average,
-                       int low, int high)
+static void model_pool(const int8_t *x, int8_t *y, const MODEL_FLASH struct model_window *at,
+                       int average, int low, int high)
 {
     for (int oy = 0; oy < at->out_h; oy++) {
         for (int ox = 0; ox < at->out_w; ox++) {

@@ -11,6 +11,10 @@ static int32_t model_scale_once(int32_t x, int32_t multiplier, int shift)
     return (high >> right) + ((high & mask) > half ? 1 : 0);
 #else
     const int right = 31 - shift;
+    if (right > 32) { /* the lower half of the product decides nothing */
+        const int32_t high = (int32_t)(((int64_t)x * multiplier) >> 32);
+        return (high + ((int32_t)1 << (right - 33))) >> (right - 32);
+    }
     return (int32_t)(((int64_t)x * multiplier + ((int64_t)1 << (right - 1))) >> right);
 #endif
 }

@@ -1,0 +1,208 @@
+"""Builds the generated C for a board, and reads what it takes of flash and RAM."""
+
+import re
+import shutil
+import string
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from export.deploy.c.emit import C_TYPES
+from export.deploy.c.host import STRICT, compiler
+from tests.mcu.boards import BUILD_FLAGS, COMPILERS, LINK_FLAGS, Board, Family
+from train.common.errors import ToolkitError
+
+FIRMWARE = Path(__file__).with_name("firmware")
+SECTIONS = ("-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections")
+SANITIZE = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+TOO_LARGE = re.compile(r"region [`']?(?P<name>\w+)'? overflowed by (?P<bytes>\d+) bytes")
+OUTSIDE = re.compile(r"(?:is not within|will not fit in) region [`']?(?P<name>\w+)")
+RAM = ("RAM", "data")  # what linker scripts call it
+# AVR's `__flash` is an extension of C99.
+DIALECT: dict[Family, tuple[str, ...]] = {"arm": (), "riscv": (), "avr": ("-std=gnu99",)}
+FIRMWARE_FLAGS = ("-std=gnu99", "-Wall", "-Wextra", "-Werror")
+MAIN = {"arm": "emulated.c", "riscv": "emulated.c", "avr": "uart.c"}
+CONSTANTS = (".rodata", ".progmem")
+STACK_BYTES = 8192  # painted at most
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """Bytes of a program.
+
+    Attributes:
+        flash: all of it, with start-up code and what comes from libraries.
+        constants: of these, the model's constants.
+        ram: variables: the arena, the input and the output.
+        in_ram: of these, what is copied from flash at the start.
+    """
+
+    flash: int
+    constants: int
+    ram: int
+    in_ram: int
+
+
+End = tuple[int, str]  # how many values an input or output has, and numpy's name of their type
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """What was built for a board.
+
+    Attributes:
+        program: an ELF file that takes inputs and answers.
+        answering: its size.
+        bare: the size of a program with nothing but the model.
+    """
+
+    program: Path
+    answering: Size
+    bare: Size
+
+
+class DoesNotFitError(ToolkitError):
+    """A program that is larger than the board's flash or RAM."""
+
+
+def write_interface(given: Sequence[End], made: Sequence[End], folder: Path) -> tuple[int, int]:
+    """Writes `run.h`, which runs a model on all its inputs in a row.
+
+    Args:
+        given: the inputs, all of 8 bits.
+        made: the outputs.
+        folder: where to.
+
+    Returns:
+        The bytes of all inputs and of all outputs.
+    """
+    arguments = [*_arguments("given", given, "const "), *_arguments("made", made, "")]
+    counts = sum(size for size, _ in given), sum(size for size, _ in made)
+    (folder / "run.h").write_text(
+        f"#define GIVEN_BYTES {counts[0]}\n#define MADE_BYTES {counts[1]}\n"
+        f"#define STACK_BYTES {STACK_BYTES}\n"
+        f"#define RUN(given, made) model_run({', '.join(arguments)})\n"
+    )
+    return counts
+
+
+def _arguments(name: str, ends: Sequence[End], const: str) -> list[str]:
+    found, at = [], 0
+    for size, dtype in ends:
+        found.append(f"({const}{C_TYPES[dtype]} *)(({name}) + {at})")
+        at += size
+    return found
+
+
+def build_here(folder: Path, *flags: str) -> Path:
+    """Builds the model for this machine, as a program that reads and writes files."""
+    program = folder / "native"
+    sources = [folder / "model.c", FIRMWARE / "native.c"]
+    _run([compiler(), *STRICT, *(flags or SANITIZE), f"-I{folder}", *sources, "-o", program])
+    return program
+
+
+def build(board: Board, folder: Path) -> Built:
+    """Builds the model for a board.
+
+    Args:
+        board: where it will run.
+        folder: has `model.c`, `model.h` and `run.h`; what is built is put there.
+
+    Raises:
+        DoesNotFitError: the board is too small.
+        ToolkitError: the compiler fails or warns.
+    """
+    common = [COMPILERS[board.family], *BUILD_FLAGS[board.family], *board.flags, f"-I{folder}"]
+    model = folder / "model.o"
+    _run(
+        [
+            *common,
+            *STRICT,
+            *DIALECT[board.family],
+            *SECTIONS[:2],
+            "-c",
+            folder / "model.c",
+            "-o",
+            model,
+        ]
+    )
+    linked = [*common, *FIRMWARE_FLAGS, *SECTIONS, *LINK_FLAGS[board.family]]
+    start: list[Path] = []
+    if board.family != "avr":
+        text = string.Template((FIRMWARE / "board.ld").read_text()).substitute(
+            flash=board.flash,
+            flash_bytes=board.flash_bytes,
+            ram=board.ram,
+            ram_bytes=board.ram_bytes,
+        )
+        (folder / "board.ld").write_text(text)
+        linked += ["-T", str(folder / "board.ld")]
+        start = [FIRMWARE / "start.c"]
+    bare, answering = folder / "bare.elf", folder / "answering.elf"
+    for program, main in ((bare, "bare.c"), (answering, MAIN[board.family])):
+        _run([*linked, *start, FIRMWARE / main, model, "-o", program])
+    built = Built(
+        program=answering,
+        answering=_size(board, answering, model),
+        bare=_size(board, bare, model),
+    )
+    largest = built.answering
+    if largest.flash > board.flash_bytes or largest.ram > board.ram_bytes:
+        raise DoesNotFitError(f"{largest.flash:,} bytes of flash, {largest.ram:,} of RAM")
+    return built
+
+
+def build_simulator(folder: Path) -> Path:
+    """Builds the program that runs AVR programs, for this machine."""
+    if not Path("/usr/include/simavr/sim_avr.h").exists():
+        raise ToolkitError("simavr has no headers here; apt-get install libsimavr-dev libelf-dev")
+    program = folder / "simulator"
+    _run([compiler(), "-O2", FIRMWARE / "simulator.c", "-o", program, "-lsimavr", "-lelf"])
+    return program
+
+
+def _size(board: Board, bare: Path, model: Path) -> Size:
+    sections, own = _sections(board, bare), _sections(board, model)
+
+    def total(found: dict[str, int], *names: str) -> int:
+        return sum(size for name, size in found.items() if name.startswith(names))
+
+    data = total(sections, ".data")
+    return Size(
+        flash=total(sections, ".text", ".rodata") + data,
+        constants=total(own, *CONSTANTS),
+        ram=data + total(sections, ".bss", ".noinit"),
+        in_ram=data,
+    )
+
+
+def _sections(board: Board, file: Path) -> dict[str, int]:
+    size = COMPILERS[board.family].replace("gcc", "size")
+    lines = _run([size, "-A", "-d", file]).splitlines()
+    return {
+        parts[0]: int(parts[1])
+        for parts in map(str.split, lines)
+        if len(parts) == 3 and parts[1].isdigit()
+    }
+
+
+def _run(command: Sequence[str | Path]) -> str:
+    name = shutil.which(str(command[0]))
+    if name is None:
+        raise ToolkitError(f"got no {command[0]}, which builds for this core")
+    done = subprocess.run(
+        [name, *map(str, command[1:])], capture_output=True, text=True, check=False
+    )
+    if done.returncode == 0:
+        return done.stdout
+    if found := TOO_LARGE.search(done.stderr) or OUTSIDE.search(done.stderr):
+        where = "RAM" if found["name"] in RAM else "flash"
+        count = found.groupdict().get("bytes")
+        much = f"{int(count):,} bytes more" if count else "more"
+        raise DoesNotFitError(f"it needs {much} {where} than there is")
+    if "is too large" in done.stderr:
+        raise DoesNotFitError("an array is larger than the core's pointers reach")
+    said = [line for line in done.stderr.splitlines() if "error" in line] or [done.stderr.strip()]
+    raise ToolkitError(f"{command[0]} failed: {said[0]}")

@@ -1,0 +1,12 @@
+/* A program with nothing but the model: what it takes of flash and RAM. */
+#include "model.h"
+#include "run.h"
+
+int8_t given[GIVEN_BYTES], made[MADE_BYTES];
+
+int main(void)
+{
+    for (;;) {
+        RUN(given, made);
+    }
+}

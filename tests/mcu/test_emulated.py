@@ -1,0 +1,111 @@
+"""The C computes the same bytes on emulated cores as here, whatever the operators."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.export.deploy.c.files import MODELS, outputs, program_of, write
+from tests.mcu.__main__ import run_all
+from tests.mcu.boards import BOARDS, QUICK, Board, by_name, missing
+from tests.mcu.build import DoesNotFitError, build, build_here, write_interface
+from tests.mcu.emulate import run, run_here
+from tests.mcu.networks import Network
+from train.common.errors import ToolkitError
+from train.data.fashion_mnist import LabelledImages
+
+pytestmark = pytest.mark.slow
+CALLS = 4
+CORES = [board.name for board in BOARDS]
+# Networks whose weights come in all the remainders that the cores' own loops leave.
+EVERYWHERE = ("dense", "convolutions")
+NO_IMAGES = LabelledImages(images=np.zeros((0, 28, 28), np.uint8), labels=np.zeros(0, np.uint8))
+
+
+def needed(core: str) -> Board:
+    board = by_name(core)
+    if install := missing(board):
+        assert "REQUIRE_MCU" not in os.environ, install
+        pytest.skip(install)
+    return board
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    """Folders with each network's `model.c`, `model.h` and `run.h`."""
+    folders = {}
+    for name, make in MODELS.items():
+        folder = folders[name] = tmp_path_factory.mktemp(name)
+        path = write(make(), folder / f"{name}.tflite")
+        outputs(path, folder, ("-O1",))
+    return folders
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_every_core_computes_the_bytes_of_this_machine(
+    core: str, sources: Mapping[str, Path]
+) -> None:
+    board = needed(core)
+    for name in MODELS if core in QUICK or core == "ATmega2560" else EVERYWHERE:
+        folder = sources[name]
+        network = program_of(folder / f"{name}.tflite").network
+        given, made = (
+            [(network.tensors[each].size, network.tensors[each].dtype) for each in ends]
+            for ends in (network.inputs, network.outputs)
+        )
+        counts = write_interface(given, made, folder)
+        inputs = np.random.default_rng(2).integers(-128, 128, (CALLS, counts[0])).astype(np.int8)
+        expected = run_here(build_here(folder), inputs, counts[1])
+        try:
+            built = build(board, folder)
+        except DoesNotFitError:
+            assert core == "ATmega328P"
+            continue
+        ran = run(board, built.program, inputs, counts[1])
+        np.testing.assert_array_equal(ran.outputs, expected, err_msg=f"{name} on {core}")
+        assert built.bare.in_ram == 0  # constants stay in flash
+        assert 0 < ran.stack < 1_000
+        assert ran.steps > sum(size for size, _ in made)
+
+
+@pytest.fixture
+def network(sources: Mapping[str, Path], tmp_path: Path) -> Network:
+    """A network that is already built for this machine, on inputs of its own."""
+    folder = sources["dense"]
+    counts = write_interface([(784, "int8")], [(10, "int8")], folder)
+    found = Network(name="dense", artifacts=tmp_path, work=folder, test=NO_IMAGES)
+    inputs = np.zeros((2, counts[0]), np.int8)
+    found.__dict__.update(
+        interface=counts,
+        inputs=inputs,
+        multiplications=1,
+        host=run_here(build_here(folder), inputs, counts[1]),
+    )
+    return found
+
+
+def test_a_byte_that_differs_is_told_and_ends_with_1(
+    network: Network, capsys: pytest.CaptureFixture[str]
+) -> None:
+    boards = [needed(name) for name in QUICK]
+    assert run_all([network], boards, 2) == 0
+    assert "the same bytes, 2 images" in capsys.readouterr().out
+    network.host[1, 3] ^= 1
+    assert run_all([network], boards, 2) == 1
+    assert "1 bytes DIFFER, 2 images" in capsys.readouterr().out
+
+
+def test_a_program_that_faults_is_told_as_such(network: Network) -> None:
+    board = needed("Cortex-M4")
+    source = network.work / "model.c"
+    good = source.read_text()
+    try:
+        broken = good.replace("(void)arena;", '__asm volatile("udf #0");\n(void)arena;', 1)
+        source.write_text(broken, encoding="ascii")
+        built = build(board, network.work)
+        with pytest.raises(ToolkitError, match="qemu-system-arm ended with exit code 1"):
+            run(board, built.program, network.inputs, 10)
+    finally:
+        source.write_text(good, encoding="ascii")

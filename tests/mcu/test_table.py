@@ -1,0 +1,80 @@
+"""Rows, the comparison with TFLM, and what is said where something is missing."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.commands import run_in_process
+from tests.mcu.__main__ import run_all
+from tests.mcu.boards import BOARDS, PACKAGES, by_name, missing
+from tests.mcu.build import Size
+from tests.mcu.table import YARDSTICKS, Row, beside_tflm
+from train.common.errors import ToolkitError
+
+SIZE = Size(flash=28_156, constants=25_886, ram=832, in_ram=0)
+ROW = Row(
+    network="784-32-10",
+    core="Cortex-M4",
+    multiplications=25_408,
+    size=SIZE,
+    stack=152,
+    steps=40_743.4,
+    images=100,
+)
+
+
+def test_a_row_says_what_was_measured() -> None:
+    assert ROW.passed
+    told = "784-32-10 Cortex-M4 28,156 2,270 832 152 40,743 1.60 the same bytes, 100 images"
+    assert " ".join(ROW.text.split()) == told
+    assert not replace(ROW, differing=3).passed
+    assert "3 bytes DIFFER" in replace(ROW, differing=3).text
+    absent = replace(ROW, size=None, reason="does not fit: it needs 9 bytes more flash")
+    assert absent.text.endswith("Cortex-M4   does not fit: it needs 9 bytes more flash")
+
+
+def test_goals_are_shares_of_what_tflm_takes() -> None:
+    told = beside_tflm(ROW)
+    assert told is not None
+    assert told[1]
+    assert "flash 0.349 (goal 0.36), RAM and stack 0.192 (goal 0.20), instructions 0.721" in told[0]
+    yardstick = YARDSTICKS[ROW.network]
+    for broken in (
+        replace(ROW, size=replace(SIZE, flash=int(0.37 * yardstick.flash))),
+        replace(ROW, stack=200),
+        replace(ROW, steps=0.77 * yardstick.instructions),
+    ):
+        found = beside_tflm(broken)
+        assert found is not None
+        assert not found[1]
+    assert beside_tflm(replace(ROW, core="Cortex-M3")) is None
+    assert beside_tflm(replace(ROW, network="cnn-16")) is None
+
+
+def test_what_is_missing_is_named_with_its_packages(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert missing(by_name("cortex-m0")) == (
+        "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm"
+    )
+    with pytest.raises(ToolkitError, match="no emulated board can run here"):
+        run_all([], BOARDS, 1)
+    said = capsys.readouterr().err
+    assert all(package in said for packages in PACKAGES.values() for package in packages)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--board", "Z80"), "got --board Z80, expected one of Cortex-M0, "),
+        (("--images", "0"), "--images"),
+        (("--exported", "nowhere"), "nowhere/c/c.json; run `python -m export --format tflite-int8"),
+    ],
+)
+def test_bad_arguments_are_one_line(arguments: tuple[str, ...], said: str) -> None:
+    done = run_in_process("tests.mcu", *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert said in done.err
+    assert len(done.err.splitlines()) == 1
