@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from export.data.checks import classes_of
 from export.data.wanted import error_prefix, quoted
+from export.model.reason import attempt
 from train.common.errors import DataError
 from train.common.files.npy import NpyWriter, open_npy
 from train.common.tensors import TensorSpec
@@ -144,25 +146,33 @@ def _pixels(path: Path, layout: _Layout) -> np.ndarray:
     """Returns a picture as an array of the layout's shape, uint8 in 0…255."""
     from PIL import Image
 
-    size = layout.width, layout.height
     if not path.is_file():  # a pipe would be waited for without end
         raise DataError("is not a regular file; remove it")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=FORMATS) as image:
-                mode = image.mode
-                if mode[0] not in "IF":
-                    pixels = image.convert(layout.mode).resize(size, Image.Resampling.BILINEAR)
-                    return np.asarray(pixels).reshape(layout.shape)
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise DataError(f"is too large a picture ({error}); scale it down") from error
-    # Pillow's decoders raise whatever a damaged file leads them to
-    except Exception as error:
+    found = attempt(partial(_decoded, path, layout))
+    if isinstance(found, Image.DecompressionBombWarning | Image.DecompressionBombError):
+        raise DataError(f"is too large a picture ({found}); scale it down") from found
+    if isinstance(found, Exception):
         raise DataError(
-            f"is damaged or not a picture ({type(error).__name__}: {error}); remove or replace it"
-        ) from error
-    raise DataError(
-        f"got a picture of mode {mode}, expected 8 bits per value; give an array instead"
-    )
+            f"is damaged or not a picture ({type(found).__name__}: {found}); remove or replace it"
+        ) from found
+    if isinstance(found, str):
+        raise DataError(
+            f"got a picture of mode {found}, expected 8 bits per value; give an array instead"
+        )
+    return found
+
+
+def _decoded(path: Path, layout: _Layout) -> np.ndarray | str:
+    """Returns a picture as `_pixels` does, or its mode if its values have not 8 bits."""
+    from PIL import Image
+
+    size = layout.width, layout.height
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with Image.open(path, formats=FORMATS) as image:
+            mode: str = image.mode
+            if mode[0] in "IF":
+                return mode
+            pixels = image.convert(layout.mode).resize(size, Image.Resampling.BILINEAR)
+            return np.asarray(pixels).reshape(layout.shape)

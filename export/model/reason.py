@@ -3,9 +3,12 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from train.common.command.native_output import NativeOutput, captured_native_output
 from train.common.errors import ToolkitError
+
+T = TypeVar("T")
 
 MAX_REASON = 200
 # How converters name the operator that they stumble over.
@@ -91,6 +94,20 @@ def refused(what: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise ToolkitError(f"{what}: {reason_of(error, log.text)}") from error
+
+
+def attempt(do: Callable[[], T]) -> T | Exception:
+    """Returns what a loader, a decoder or a user's code gives, or whatever exception it raises.
+
+    Which one depends on what is in the user's file: Keras's loader and Pillow's decoders end in
+    almost every kind.
+    """
+    try:
+        return do()
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the caller says what it means
+        return error
 
 
 def reason_of(error: BaseException, log: str = "") -> str:

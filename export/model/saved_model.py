@@ -7,6 +7,7 @@ its operators are checked before TensorFlow opens it.
 import json
 import re
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from export.model.keras.call import check_repeatable, full_precision, output_specs
 from export.model.keras.precision import HALF
 from export.model.loaded import SIGNATURE, LoadedModel, Tensors, traced
-from export.model.reason import reason_of
+from export.model.reason import attempt, reason_of
 from export.model.request import ModelRequest
 from export.model.safety import check_operators
 from export.model.signature import given_shapes, of_batch, unique, with_shapes
@@ -36,12 +37,11 @@ def open_saved_model(request: ModelRequest) -> LoadedModel:
     operators = _operators(Path(path))
     if not request.unsafe:
         check_operators(path, operators)
-    try:
-        loaded = tf.saved_model.load(path)
-    except Exception as error:
+    loaded = attempt(partial(tf.saved_model.load, path))
+    if isinstance(loaded, Exception):
         raise ArtifactError(
-            f"{path} is not a SavedModel that can be loaded: {reason_of(error)}"
-        ) from error
+            f"{path} is not a SavedModel that can be loaded: {reason_of(loaded)}"
+        ) from loaded
     signature = _signature(path, loaded.signatures)
     given = signature.structured_input_signature[1]
     own = {key: given[key] for key in in_order(given, _input_order(loaded))}

@@ -12,6 +12,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import keras
@@ -23,7 +24,7 @@ from export.model.keras.operators import plain_operators
 from export.model.keras.precision import HALF, declare, in_float32
 from export.model.keras.time_distributed import time_in_batch
 from export.model.loaded import LoadedModel, Tensors, traced
-from export.model.reason import reason_of
+from export.model.reason import attempt, reason_of
 from export.model.request import ModelRequest
 from export.model.signature import (
     ONE_OUTPUT,
@@ -195,13 +196,10 @@ def _traced(
     errors = []
     for candidate in calls:
         for batch in batches:
-            try:
-                graph = traced(candidate, candidate.inputs.specs, batch)
-                output_specs(graph, path, batch)
-            except Exception as error:  # noqa: BLE001 - layers can be the user's own
-                errors.append(error)
-            else:
+            graph = attempt(partial(_traced_once, candidate, path, batch))
+            if not isinstance(graph, Exception):
                 return candidate, graph, batch
+            errors.append(graph)
     if isinstance(errors[0], ToolkitError):
         raise errors[0]
     given = "; ".join(map(str, call.inputs.specs))
@@ -209,6 +207,14 @@ def _traced(
     if not call.inputs.symbolic or open_dimensions(call.inputs.specs):
         message += "; give the inputs it takes with --shape name=1,…"
     raise ToolkitError(message) from errors[0]
+
+
+def _traced_once(
+    call: KerasCall, path: str, batch: int | None
+) -> tf.types.experimental.ConcreteFunction:
+    graph = traced(call, call.inputs.specs, batch)
+    output_specs(graph, path, batch)
+    return graph
 
 
 def _of_dtype(call: KerasCall, dtype: str) -> KerasCall:

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import keras
 from keras.src.saving import saving_lib
 
 from export.model.keras.keras2_weights import as_keras_2_wrote, layout, with_windows_names
-from export.model.reason import reason_of
+from export.model.reason import attempt, reason_of
 from export.model.request import SUFFIXES, ModelRequest
 from export.model.safety import TRUST, check_config, check_legacy_config
 from train.common.errors import ArtifactError, MissingPackageError
@@ -58,17 +59,17 @@ class KerasFile:
             ArtifactError: the file is damaged, not a model, or unsafe to load.
             MissingPackageError: the file needs tf-keras, which is not installed.
         """
-        try:
-            with with_windows_names(saving_lib):
-                return self._load_by(keras.saving.load_model, request, custom)
-        except Exception as error:
-            if "safe_mode" in str(error):
-                raise ArtifactError(
-                    f"{self.path} holds a layer that runs code when it is loaded "
-                    f"({reason_of(error)}); {TRUST}"
-                ) from error
-            if not self.is_of_keras_2:
-                raise self._unloadable(error) from error
+        with with_windows_names(saving_lib):
+            model = attempt(partial(self._load_by, keras.saving.load_model, request, custom))
+        if not isinstance(model, Exception):
+            return model
+        if "safe_mode" in str(model):
+            raise ArtifactError(
+                f"{self.path} holds a layer that runs code when it is loaded "
+                f"({reason_of(model)}); {TRUST}"
+            ) from model
+        if not self.is_of_keras_2:
+            raise self._unloadable(model) from model
         try:
             import tf_keras
         except ModuleNotFoundError as error:
@@ -76,11 +77,11 @@ class KerasFile:
         if not request.unsafe:
             registered = tf_keras.saving.get_custom_objects()
             check_legacy_config(self.path, self.config, {*custom, *registered})
-        try:
-            with as_keras_2_wrote(self.keras_version):
-                return self._load_by(tf_keras.models.load_model, request, custom)
-        except Exception as error:
-            raise self._unloadable(error) from error
+        with as_keras_2_wrote(self.keras_version):
+            model = attempt(partial(self._load_by, tf_keras.models.load_model, request, custom))
+        if isinstance(model, Exception):
+            raise self._unloadable(model) from model
+        return model
 
     def load_weights(self, model: Any) -> None:
         """Loads the weights into layers that were built since.
@@ -88,14 +89,13 @@ class KerasFile:
         Raises:
             ArtifactError: the file does not hold them.
         """
-        try:
-            with as_keras_2_wrote(self.keras_version):
-                model.load_weights(self.named)
-        except Exception as error:
+        with as_keras_2_wrote(self.keras_version):
+            found = attempt(partial(model.load_weights, self.named))
+        if isinstance(found, Exception):
             raise ArtifactError(
-                f"{self.path} lacks weights of the model ({reason_of(error)}), as if saved before "
+                f"{self.path} lacks weights of the model ({reason_of(found)}), as if saved before "
                 "it was built; call it on data, then save it again"
-            ) from error
+            ) from found
 
     def _load_by(
         self, load: Callable[..., Any], request: ModelRequest, custom: Mapping[str, Any]
