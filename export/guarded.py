@@ -98,8 +98,11 @@ def _run(
     fork = multiprocessing.get_context("fork")
     receiving, sending = fork.Pipe(duplex=False)
     run = _Run()
-    with tempfile.TemporaryFile(buffering=0) as log:
-        arguments = (config, crashed, sending, log, folder, os.getpid())
+    with (
+        tempfile.TemporaryFile(buffering=0) as log,
+        tempfile.TemporaryFile(buffering=0) as errors,
+    ):
+        arguments = (config, crashed, sending, log, errors, folder, os.getpid())
         process = fork.Process(target=_export, args=arguments)
         process.start()
         sending.close()
@@ -121,8 +124,14 @@ def _run(
             raise run.error
         if not process.exitcode:
             return run, None
-        log.seek(0)
-        return run, run.crashed(process.exitcode, log.read().decode(errors="replace"))
+        if process.exitcode > 0:  # a fault of ours, whose traceback is wanted
+            sys.stderr.write(_text(errors))
+        return run, run.crashed(process.exitcode, _text(log))
+
+
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode(errors="replace")
 
 
 def _take(message: tuple[Any, ...], run: _Run, report: Progress) -> None:
@@ -161,10 +170,16 @@ def _export(
     crashed: Mapping[str, ToolkitError],
     sending: Connection,
     log: IO[bytes],
+    errors: IO[bytes],
     folder: Path,
     parent: int,
 ) -> None:
-    """Exports, and sends what it does, to the process that waits and that an interrupt ends."""
+    """Exports, and sends what it does, to the process that waits and that an interrupt ends.
+
+    What else is written to standard error is no one's: TensorFlow, XLA and NumPy warn there of what
+    the checks see better.
+    """
+    os.dup2(errors.fileno(), 2)
     for number in SIGNALS:
         signal.signal(number, lambda *_: None)
     end_with_parent(parent)

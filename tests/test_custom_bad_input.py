@@ -121,6 +121,10 @@ def save_models(place: Path) -> None:
     (place / "ran").unlink()
     keras.Model(tile, keras.layers.Dense(3)(x)).save(place / "lambda.keras")
 
+    below_zero = keras.layers.Activation("log_softmax")(keras.layers.Flatten()(tile))
+    logarithms = keras.layers.Identity(name="kind")(keras.ops.log(below_zero))
+    keras.Model(tile, logarithms).save(place / "nan.keras")
+
     image = keras.Input((None, None, 3), name="image")
     pooled = keras.layers.GlobalAveragePooling2D()(image)
     keras.Model(image, keras.layers.Dense(3)(pooled)).save(place / "open.keras")
@@ -217,6 +221,14 @@ def importable(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (
             "--model @/open.keras --calibration @/pictures",
             ["input 'image' is (?, ?, ?, 3); fix it with --shape image=1,224,224,3"],
+        ),
+        (
+            "--model @/nan.keras --calibration @/good.npz",
+            ["holds NaN or infinity for 10 of 10 held-out", "look at its inputs and their"],
+        ),
+        (
+            "--model @/nan.keras",
+            ["holds NaN or infinity for", "random examples", "real ones with --calibration"],
         ),
     ],
 )

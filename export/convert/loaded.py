@@ -113,10 +113,26 @@ class LoadedJob:
 
 
 def expectation(source: SourceModel, inputs: ConversionInputs) -> Expectation:
-    """Returns what each file is verified against, on examples that calibrate nothing."""
+    """Returns what each file is verified against, on examples that calibrate nothing.
+
+    Raises:
+        ArtifactError: an output of the model is not finite there: nothing can be compared with it.
+    """
     values = preprocess(inputs.held_out.inputs, inputs.preprocessing, source.inputs)
     targets = inputs.held_out.targets
     outputs = source.predict(values)
+    for name, found in outputs.items():
+        is_finite = np.isfinite(found).reshape(len(found), -1).all(axis=1)
+        if not is_finite.all():
+            remedy = "look at its inputs and their preprocessing"
+            if inputs.representative is None:
+                remedy = "give real ones with --calibration"
+            raise ArtifactError(
+                f"{source.model.path}: the model's own output {name!r} holds NaN or infinity for "
+                f"{np.sum(~is_finite)} of {len(found)} "
+                f"{'random' if inputs.representative is None else 'held-out'} examples, expected "
+                f"finite numbers, which files can be compared with; {remedy}"
+            )
     return Expectation(
         input_specs=source.inputs,
         output_specs=source.outputs,

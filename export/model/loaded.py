@@ -35,7 +35,7 @@ class LoadedModel:
         path: where it came from, for messages.
         inputs: names unique and fit for signatures; the first size of a shape is the batch that
             the model declares, or None.
-        outputs: likewise; of dtype float32 where the model computes in half precision.
+        outputs: likewise; of dtype float32 where the model computes in another precision.
         call: returns the outputs of inputs, in inference mode.
         variables: what the model learned, by name.
         resources: what else a SavedModel of it has to hold: lookup tables, a reloaded SavedModel.

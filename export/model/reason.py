@@ -23,6 +23,8 @@ NO_RANGE = re.compile(r"Max and min for dynamic tensors should be recorded.*tens
 IDLE = re.compile(
     r"Unsupported (input|output) type \w+ for (?:input|output) tensor .* of type FLOAT32"
 )
+# tf2onnx's, of a table that words or numbers are looked up in.
+TABLE = re.compile(r"Cannot convert a Tensor of dtype resource")
 # Keras's, of a layer or function that is not its own.
 CUSTOM = re.compile(
     r"(?:Could not locate (?:class|function)|Unknown [a-z ]+:) '?([\w>.]+)'?", re.ASCII
@@ -133,6 +135,8 @@ def reason_of(error: BaseException, log: str = "") -> str:
     no_range = NO_RANGE.search(text)
     if no_range:
         return f"it takes no integers as they are, such as {no_range[1]}"
+    if TABLE.search(text):
+        return "it holds no table to look things up in; give the model the numbers found there"
     idle = IDLE.search(text)
     if idle:
         kind = "an input that nothing reads" if idle[1] == "input" else "an output that is constant"

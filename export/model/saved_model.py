@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
 from export.model.keras.call import check_repeatable, full_precision, output_specs
-from export.model.keras.precision import HALF
+from export.model.keras.precision import OTHERS
 from export.model.loaded import SIGNATURE, LoadedModel, Tensors, traced
 from export.model.reason import attempt, reason_of
 from export.model.request import ModelRequest
@@ -132,7 +132,7 @@ def _spec(request: ModelRequest, name: str, own: tf.TensorSpec) -> TensorSpec:
         shape = tf.TensorShape((None, *given[1:]))
     if shape.rank == 0:
         raise ToolkitError(f"{request.path}: input {name!r} has no batch dimension, expected one")
-    dtype = "float32" if own.dtype.name in HALF else own.dtype.name
+    dtype = "float32" if own.dtype.name in OTHERS else own.dtype.name
     return TensorSpec(name=name, shape=(None, *shape.as_list()[1:]), dtype=dtype)
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.commands import REPOSITORY, Completed, run_module
 
 # What `export_formats` does, without TensorFlow: `b` crashes, `c` cannot be made, which crashes as
-# well where `b` is tried to advise; the others are made.
+# well where `b` is tried to advise, `x` meets a fault of ours; the others are made.
 EXPORT = """
 import os, signal, sys
 from pathlib import Path
@@ -23,6 +23,8 @@ from train.common.errors import ToolkitError
 def make(name, watch):
     if name in watch.crashed:
         raise watch.crashed[name]
+    if name == "x":
+        1 / 0
     with refused(f"{name}: the converter refused the model"):
         if name == "b":
             os.write(2, b"F0000 00:00:1.2   10 quantize.cc:153] Check failed: n == m (1 vs. 2)\\n")
@@ -32,6 +34,7 @@ def make(name, watch):
             raise ValueError("it is no model")
 
 def export_formats(config, report, watch):
+    os.write(2, b"I0000 00:00:1.2   10 service.cc:153] XLA service initialized\\n")
     watch.ended("a", None)
     for entry in config.formats:
         watch.making(entry.name, entry.name)
@@ -87,6 +90,13 @@ def test_a_process_that_the_system_kills_is_said_to_lack_memory(tmp_path: Path) 
     done = export("bd", tmp_path, "SIGKILL")
     assert "(SIGKILL: killed, as the system does when memory runs out)" in done.err
     assert done.out.splitlines() == ["b FAILED", "d made"]
+
+
+def test_a_fault_of_ours_shows_its_traceback_and_costs_one_format(tmp_path: Path) -> None:
+    done = export("xd", tmp_path)
+    assert "ZeroDivisionError: division by zero\n" in done.err
+    assert done.err.splitlines()[-1].startswith("x x could not be made: it crashed (exit code 1)")
+    assert done.out.splitlines() == ["x FAILED", "d made"]
 
 
 CRASHING = """

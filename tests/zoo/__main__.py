@@ -2,7 +2,8 @@
 
 Every row is `python -m export` as a user types it, of a model with random weights whose head makes
 it decide, or of a small one trained for a moment. Each file is compared with what the bare
-converter makes of the same model and data: ends with 1 where ours is behind.
+converter makes of the same model and data: ends with 1 where ours is behind. Then each layer of
+Keras alone, as `python -m tests.zoo.layers` does it.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from tests.zoo.bare.run import COMPARED, compare
 from tests.zoo.bare.table import comparison_table, faults, gains_table
+from tests.zoo.layers.__main__ import main as layers
 from tests.zoo.models.entries import ENTRIES
 from tests.zoo.run import POST_TRAINING, make_row
 from tests.zoo.table import column, table, too_large
@@ -24,13 +26,15 @@ def main(arguments: Sequence[str]) -> int:
     """Exports the models asked for and prints the tables.
 
     Returns:
-        1 if a large model took too much memory, or a file is worse than the bare converter's.
+        1 if a large model took too much memory, a file is worse than the bare converter's, or the
+        export of a layer crashed.
     """
     parser = Parser(prog="python -m tests.zoo", description=__doc__)
     parser.add_argument(
         "names", nargs="*", type=_known, metavar="MODEL", help=f"of {', '.join(ENTRIES)} (all)"
     )
-    names = parser.parse_args(arguments).names or list(ENTRIES)
+    asked = parser.parse_args(arguments).names
+    names = asked or list(ENTRIES)
     rows, compared = [], {}
     with tempfile.TemporaryDirectory() as folder:
         for number, name in enumerate(names, start=1):
@@ -45,7 +49,11 @@ def main(arguments: Sequence[str]) -> int:
     columns = {name: column(name) for name in COMPARED}
     print(table(rows, [entry.name for entry in POST_TRAINING]))
     print(f"\n{comparison_table(compared, columns)}\n\n{gains_table(compared, columns)}")
-    return 1 if too_large(rows) or faults(compared) else 0
+    is_bad = bool(too_large(rows) or faults(compared))
+    if not asked:
+        print(flush=True)
+        is_bad |= layers([]) != 0
+    return int(is_bad)
 
 
 def _known(name: str) -> str:

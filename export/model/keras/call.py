@@ -21,7 +21,7 @@ from tensorflow.core.framework import graph_pb2, node_def_pb2
 
 from export.model.keras.inputs import Inputs, inputs_of, is_a
 from export.model.keras.operators import plain_operators
-from export.model.keras.precision import HALF, declare, in_float32
+from export.model.keras.precision import OTHERS, declare, in_float32
 from export.model.keras.time_distributed import time_in_batch
 from export.model.loaded import LoadedModel, Tensors, traced
 from export.model.reason import attempt, reason_of
@@ -53,7 +53,7 @@ class KerasCall:
     output_names: tuple[str, ...]
 
     def __call__(self, tensors: Tensors) -> dict[str, tf.Tensor]:
-        """Returns the outputs, of float32 where the model computes in half precision."""
+        """Returns the outputs, of float32 where the model computes in another precision."""
         structure = self.inputs.structure
         filled = fill(structure, [tensors[name] for _, name in flatten(structure)])
         flags = {"training": False} if _takes_training(self.model) else {}
@@ -77,9 +77,9 @@ class KerasCall:
 
 
 def full_precision(value: Any) -> tf.Tensor:
-    """Returns a tensor, in float32 if it was in half precision."""
+    """Returns a tensor, in float32 if it was in half or double precision."""
     tensor = tf.convert_to_tensor(value)
-    return tf.cast(tensor, tf.float32) if tensor.dtype.name in HALF else tensor
+    return tf.cast(tensor, tf.float32) if tensor.dtype.name in OTHERS else tensor
 
 
 def open_keras(model: Any, request: ModelRequest, check: Check) -> LoadedModel:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from export.model.keras.precision import HALF
+from export.model.keras.precision import OTHERS
 from export.model.request import Shape
 from export.model.signature import (
     fill,
@@ -133,7 +133,7 @@ def _recorded_inputs(model: Any, parameters: list[str]) -> Inputs | None:
     for name, (_, _, leaf) in zip(names, leaves, strict=True):
         sizes = leaf if _is_shape(leaf) else tf.TensorShape(leaf.shape).as_list()
         dtype = "float32" if _is_shape(leaf) else tf.as_dtype(leaf.dtype).name
-        dtype = "float32" if dtype in HALF else dtype
+        dtype = "float32" if dtype in OTHERS else dtype
         specs.append(TensorSpec(name=name, shape=(None, *sizes[1:]), dtype=dtype))
     structure = fill(arguments, names, _is_shape)
     by_keyword = len(arguments) > 1

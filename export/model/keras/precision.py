@@ -3,6 +3,7 @@
 Half precision is how GPUs train (Keras's mixed_float16); TFLite has few kernels of it, and a
 reference in half precision is further from the exact outputs than any limit of a float32 file.
 https://github.com/tensorflow/tensorflow/issues/46380
+Of float64 neither TFLite nor a device has many kernels.
 Keras's own quantized layers quantize their inputs by operators that TFLite's converter refuses.
 """
 
@@ -14,15 +15,15 @@ import tensorflow as tf
 
 from train.common.errors import ToolkitError
 
-HALF = ("float16", "bfloat16")
+OTHERS = ("float16", "bfloat16", "float64")
 FULL = "float32"
 
 
 def in_float32(model: Any, path: str) -> None:
     """Changes a model of Keras 3 or tf-keras in place: it computes in float32 from now on.
 
-    Half-precision variables and constants are widened; int8 weights of Keras's quantized layers
-    become the numbers that they stand for, and their inputs are quantized no more.
+    Variables and constants of other precisions become float32; int8 weights of Keras's quantized
+    layers become the numbers that they stand for, and their inputs are quantized no more.
 
     Args:
         model: the model.
@@ -33,17 +34,17 @@ def in_float32(model: Any, path: str) -> None:
     """
     for layer in model._flatten_layers():
         if isinstance(layer, keras.Layer):
-            _widen_keras_3(layer, path)
-        elif {layer.compute_dtype, layer.variable_dtype} & {*HALF}:
+            _convert_keras_3(layer, path)
+        elif {layer.compute_dtype, layer.variable_dtype} & {*OTHERS}:
             layer._set_dtype_policy(FULL)
         for name, value in list(vars(layer).items()):
-            if isinstance(value, tf.Tensor | tf.Variable) and value.dtype.name in HALF:
-                setattr(layer, name, _widened(value))
+            if isinstance(value, tf.Tensor | tf.Variable) and value.dtype.name in OTHERS:
+                setattr(layer, name, _converted(value))
         for operation in getattr(layer, "operations", ()):
-            if not isinstance(operation, keras.Layer) and getattr(operation, "dtype", 0) in HALF:
+            if not isinstance(operation, keras.Layer) and getattr(operation, "dtype", 0) in OTHERS:
                 operation.dtype = FULL
         for tensor in _symbolic_inputs(layer):
-            if tf.as_dtype(tensor.dtype).name in HALF:
+            if tf.as_dtype(tensor.dtype).name in OTHERS:
                 declare(tensor, FULL)
 
 
@@ -55,7 +56,7 @@ def declare(tensor: Any, dtype: str) -> None:
         tensor._type_spec = tf.TensorSpec(tensor.shape, dtype, name=tensor.name)
 
 
-def _widen_keras_3(layer: keras.Layer, path: str) -> None:
+def _convert_keras_3(layer: keras.Layer, path: str) -> None:
     mode = layer.quantization_mode
     if mode == "int8":
         _dequantize(layer)
@@ -64,10 +65,10 @@ def _widen_keras_3(layer: keras.Layer, path: str) -> None:
             f"{path}: Keras quantized layer {layer.name!r} to {mode}, expected float weights or "
             "int8; export the model as it was before model.quantize"
         )
-    if mode is not None or {layer.compute_dtype, layer.variable_dtype} & {*HALF}:
+    if mode is not None or {layer.compute_dtype, layer.variable_dtype} & {*OTHERS}:
         layer._dtype_policy = keras.DTypePolicy(FULL)
     for variable in (*layer._trainable_variables, *layer._non_trainable_variables):
-        if variable.dtype in HALF:
+        if variable.dtype in OTHERS:
             _set(variable, variable.numpy())
     if hasattr(layer, "adapt_mean"):  # of a Normalization, whose constants come of variables
         layer.finalize_state()
@@ -96,12 +97,12 @@ def _set(variable: keras.Variable, value: np.ndarray) -> None:
     variable._initialize(value.astype(np.float32))
 
 
-def _widened(value: tf.Tensor | tf.Variable) -> tf.Tensor | tf.Variable:
-    wide = tf.cast(value, tf.float32)
+def _converted(value: tf.Tensor | tf.Variable) -> tf.Tensor | tf.Variable:
+    single = tf.cast(value, tf.float32)
     if isinstance(value, tf.Variable):
         name = value.name.removesuffix(":0")
-        return tf.Variable(wide, trainable=value.trainable, name=name)
-    return wide
+        return tf.Variable(single, trainable=value.trainable, name=name)
+    return single
 
 
 def _symbolic_inputs(layer: Any) -> list[Any]:

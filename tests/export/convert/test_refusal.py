@@ -146,6 +146,8 @@ def test_an_integer_input_is_named_where_it_cannot_be() -> None:
 
 
 def test_a_reason_without_an_operator_is_the_first_line_and_not_a_page() -> None:
+    table = reason_of(ValueError("Cannot convert a Tensor of dtype resource to a NumPy array."))
+    assert table == "it holds no table to look things up in; give the model the numbers found there"
     assert reason_of(ValueError("it is broken\nhere\nand there")) == "it is broken"
     assert len(reason_of(ValueError("x" * 5_000))) == 200
     assert reason_of(ValueError()) == "ValueError"

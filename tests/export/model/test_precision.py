@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from export.model.keras.precision import HALF
+from export.model.keras.precision import OTHERS
 from export.model.loaded import LoadedModel
 from tests.export.model.conftest import assert_converts, load, random_inputs
 from train.common.errors import ToolkitError
@@ -23,10 +23,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def halves(model: LoadedModel) -> list[str]:
-    """Returns the operators of a model's graph that have to do with half precision."""
+    """Returns the operators of a model's graph that have to do with another precision."""
     graph = model._function.graph.as_graph_def()
     nodes = [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
-    kinds = {tf.as_dtype(name).as_datatype_enum for name in HALF}
+    kinds = {tf.as_dtype(name).as_datatype_enum for name in OTHERS}
     return [n.name for n in nodes if any(value.type in kinds for value in n.attr.values())]
 
 
@@ -52,8 +52,8 @@ def network(library: Any, policy: str, dtype: str | None = None) -> Any:
 @pytest.mark.parametrize(
     ("library", "policy"),
     [
-        *((keras, name) for name in ("mixed_float16", "mixed_bfloat16", "float16")),
-        *((tf_keras, name) for name in ("mixed_float16", "mixed_bfloat16", "float16")),
+        *((keras, name) for name in ("mixed_float16", "mixed_bfloat16", "float16", "float64")),
+        *((tf_keras, name) for name in ("mixed_float16", "mixed_bfloat16", "float16", "float64")),
     ],
 )
 def test_half_precision_is_computed_in_float32(library: Any, policy: str) -> None:

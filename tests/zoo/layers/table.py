@@ -1,5 +1,6 @@
 """The zoo's second table: each layer alone, in every format."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from textwrap import wrap
 
@@ -32,6 +33,7 @@ def layers_table(found: Mapping[str, Mapping[str, Cell]], formats: Sequence[str]
         f"Of {len(rows)} layers of Keras, each alone at two shapes, {len(whole)} are made in every "
         "format:",
         *wrap(", ".join(whole), WIDTH, initial_indent="  ", subsequent_indent="  "),
+        counts(found),
         head,
         "─" * len(head),
     ]
@@ -39,6 +41,14 @@ def layers_table(found: Mapping[str, Mapping[str, Cell]], formats: Sequence[str]
         if layer not in whole:
             lines.append(f"{layer:<24} " + " ".join(f"{word:>7}" for word in words))
     return "\n".join([*lines, *LEGEND, *_reasons(found)])
+
+
+def counts(found: Mapping[str, Mapping[str, Cell]]) -> str:
+    """Returns how many files were made, of how many, and what came of the others, in a line."""
+    every = [cell for cells in found.values() for cell in cells.values()]
+    words = Counter(cell.word for cell in every if cell.reason)
+    others = "".join(f", {count} {word}" for word, count in sorted(words.items()))
+    return f"{sum(not cell.reason for cell in every)} of {len(every)} files made{others}"
 
 
 def _word(cells: Sequence[Cell]) -> str:
