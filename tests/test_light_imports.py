@@ -23,6 +23,7 @@ HEAVY = {
     "export.convert.onnx.recurrent.operators",
     "export.convert.onnx.recurrent.weights",
     "export.convert.recurrent.calls",
+    "export.convert.recurrent.masking",
     "export.convert.onnx.converter",
     "export.convert.onnx.float_model",
     "export.convert.onnx.quantizer",

@@ -25,6 +25,7 @@ from export.convert.onnx.memory import release_memory
 from export.convert.onnx.ordered import sets_in_order
 from export.convert.onnx.recurrent.choice import Choice
 from export.convert.onnx.recurrent.operators import RecurrentOperators, drop_unread_outputs
+from export.convert.recurrent.masking import masks_alone
 from export.convert.source import SourceModel
 from export.settings import Settings
 
@@ -61,7 +62,12 @@ def _to_onnx(settings: Settings, source: SourceModel, choice: Choice) -> onnx.Mo
     serve = tf.function(source.serve, input_signature=signature)
     unrolled = source.model.recurrent if choice.unroll else ()
     operators = RecurrentOperators()
-    with source.model.unrolled(unrolled), operators.replacing(choice.fused):
+    keras_model = source.model.keras_model or source.model.tf_keras_model
+    with (
+        source.model.unrolled(unrolled),
+        operators.replacing(choice.fused),
+        masks_alone(keras_model),
+    ):
         # Functions in it become part of its graph: Keras compiles grouped convolutions by XLA.
         tf.config.run_functions_eagerly(True)
         try:

@@ -1,0 +1,1 @@
+"""Recurrent layers in every format, at several numbers of steps."""
