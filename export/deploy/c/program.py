@@ -18,6 +18,7 @@ STEPS: dict[str, Callable[[Network, Operator], Step]] = {
     "MAX_POOL_2D": values.pool,
     "MEAN": values.mean,
     "SUM": values.mean,
+    "RESIZE_BILINEAR": values.resize_bilinear,
     "REDUCE_MAX": values.extreme,
     "REDUCE_MIN": values.extreme,
     "SOFTMAX": values.softmax,
@@ -37,7 +38,7 @@ STEPS: dict[str, Callable[[Network, Operator], Step]] = {
     "DEPTH_TO_SPACE": moves.selection,
 }
 # What LiteRT computes on single values; others it has are tried, too.
-NOT_ON_SINGLE_VALUES = ("BATCH_MATMUL", "GATHER", "ARG_MAX", "ARG_MIN", "TOPK_V2", "PRELU")
+NOT_ON_SINGLE_VALUES = ("BATCH_MATMUL", "GATHER", "ARG_MAX", "ARG_MIN", "TOPK_V2")
 
 
 class Program:

@@ -16,6 +16,8 @@ VALUES = {
     "MUL": "a * b",
     "MAXIMUM": "a > b ? a : b",
     "MINIMUM": "a < b ? a : b",
+    "PRELU": "(a < 0 ? model_scale(a * b, at->multiplier, at->shift) "
+    ": model_scale(a, at->x_multiplier, at->x_shift)) + at->zero",
 }
 EXACT = ("MAXIMUM", "MINIMUM")  # whose operands have the output's scale
 SUM_SHIFT = 20  # bits that sums have behind the point
@@ -75,7 +77,7 @@ def kernel_text(template: str, kernel: str) -> str:
             f"at->{n}_shift)"
             for v, n in ((a, "x"), (b, "z"))
         )
-    if operator not in EXACT:
+    if operator not in (*EXACT, "PRELU"):
         value = f"model_scale({value}, at->multiplier, at->shift) + at->zero"
     texts = {
         "NAME": name,
@@ -92,10 +94,11 @@ def kernel_text(template: str, kernel: str) -> str:
 def _factors(name: str, a: Tensor, b: Tensor, output: Tensor) -> list[tuple[int, int]]:
     if name in EXACT:
         return [(0, 0)] * 3
-    if name == "MUL":
-        # in float32, as PrepareGeneral of tensorflow/lite/kernels/mul.cc has it
+    if name in ("MUL", "PRELU"):
+        # in float32, as kernels/mul.cc and kernels/activations.cc have it
         scale = a.scales[0] * b.scales[0] / output.scales[0]
-        return [(0, 0), (0, 0), factor(float(scale))]
+        own = factor(float(a.scales[0] / output.scales[0])) if name == "PRELU" else (0, 0)
+        return [own, (0, 0), factor(float(scale))]
     twice = 2 * max(a.scale, b.scale)
     result = twice / ((1 << SUM_SHIFT) * output.scale)
     return [factor(a.scale / twice), factor(b.scale / twice), factor(result)]
@@ -150,6 +153,26 @@ def pool(network: Network, operator: Operator) -> Step:
         f"model_pool({{t{operator.inputs[0]}}}, {{t{operator.outputs[0]}}}, &at, {average}, "
         f"{low}, {high});",
         kernels=("narrow", "window", "pool"),
+        inputs=operator.inputs[:1],
+        outputs=operator.outputs,
+    )
+
+
+def resize_bilinear(network: Network, operator: Operator) -> Step:
+    """Returns bilinear resizing."""
+    given, output = network.tensors[operator.inputs[0]], network.tensors[operator.outputs[0]]
+    aligned = int(operator.options.alignCorners)
+    sizes = list(zip(given.shape[1:3], output.shape[1:3], strict=True))
+    # ResizeBilinearInteger in kernels/internal/reference/resize_bilinear.h: 10 bits
+    spans = [(a - aligned, max(b - aligned, 1)) if b > 1 else (a, b) for a, b in sizes]
+    steps = [(1024 * a + b // 2) // b for a, b in spans]
+    first = [step // 2 - 512 if operator.options.halfPixelCenters else 0 for step in steps]
+    numbers = ", ".join(map(str, [*given.shape[1:], *output.shape[1:3], *steps, *first]))
+    return Step(
+        title=title(network, operator),
+        code=f"model_resize_bilinear({{t{operator.inputs[0]}}}, {{t{operator.outputs[0]}}}, "
+        f"{numbers});",
+        kernels=("resize_bilinear",),
         inputs=operator.inputs[:1],
         outputs=operator.outputs,
     )
@@ -253,6 +276,7 @@ def _results(network: Network, operator: Operator) -> np.ndarray:
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     given = network.tensors[operator.inputs[0]]
+    values = np.arange(256, dtype=np.uint8).view(given.dtype).reshape(1, 256)
     try:
         interpreter = Interpreter(
             model_content=_alone(network, operator),
@@ -260,7 +284,6 @@ def _results(network: Network, operator: Operator) -> np.ndarray:
         )
         interpreter.allocate_tensors()
         (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
-        values = np.arange(256, dtype=np.uint8).view(given.dtype).reshape(1, 256)
         interpreter.set_tensor(source["index"], values)
         interpreter.invoke()
     except (RuntimeError, ValueError) as error:

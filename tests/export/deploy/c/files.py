@@ -82,6 +82,14 @@ def branches() -> keras.Model:
     return keras.Model(image, [layers.Dense(3)(x), layers.Softmax()(layers.Dense(7)(x))])
 
 
+def resized() -> keras.Model:
+    image = keras.Input((6, 5, 3), batch_size=1)
+    x = layers.PReLU(shared_axes=[1, 2])(layers.Conv2D(4, 3, padding="same")(image))
+    x = layers.UpSampling2D(2, interpolation="bilinear")(x)
+    x = layers.Resizing(7, 13)(x)
+    return keras.Model(image, layers.Conv2D(2, 1)(x))
+
+
 def steps() -> keras.Model:
     rows = keras.Input((6, 5), batch_size=1)
     x = layers.Conv1D(8, 3, padding="causal", activation="relu")(rows)
@@ -103,7 +111,7 @@ def passed_on() -> keras.Model:
 
 
 MODELS: dict[str, Callable[[], keras.Model]] = {
-    each.__name__: each for each in (dense, convolutions, branches, steps, two, passed_on)
+    each.__name__: each for each in (dense, convolutions, branches, resized, steps, two, passed_on)
 }
 
 
@@ -111,7 +119,7 @@ def write(model: keras.Model, path: Path, io: tf.DType = tf.int8) -> Path:
     """Writes a model with random biases as an integer file."""
     generator = np.random.default_rng(0)
     for weight in model.weights:
-        if "bias" in weight.path:
+        if "bias" in weight.path or "alpha" in weight.path:
             weight.assign(generator.normal(0, 0.3, weight.shape))
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
