@@ -10,15 +10,17 @@ import argparse
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests.zoo.bare.judge import Comparison
 from tests.zoo.bare.run import COMPARED, compare
 from tests.zoo.bare.table import comparison_table, faults, gains_table
+from tests.zoo.kept import Done, keep, kept
 from tests.zoo.layers.__main__ import main as layers
 from tests.zoo.models.entries import ENTRIES
 from tests.zoo.run import POST_TRAINING, make_row
-from tests.zoo.table import column, table, too_large
+from tests.zoo.table import Row, column, table, too_large
 from train.common.command.cli import Parser, run_program
 
 
@@ -33,27 +35,39 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "names", nargs="*", type=_known, metavar="MODEL", help=f"of {', '.join(ENTRIES)} (all)"
     )
-    asked = parser.parse_args(arguments).names
-    names = asked or list(ENTRIES)
-    rows, compared = [], {}
+    parser.add_argument(
+        "--results", type=Path, metavar="DIR", help="keep rows there; rows that it has are not made"
+    )
+    options = parser.parse_args(arguments)
+    names = options.names or list(ENTRIES)
+    rows: list[Row] = []
+    compared: dict[str, Mapping[str, Comparison]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for number, name in enumerate(names, start=1):
             print(f"{name} ({number} of {len(names)})", file=sys.stderr, flush=True)
-            place = Path(folder, name)
-            place.mkdir()
-            rows.append(make_row(ENTRIES[name], place))
-            compared[name] = compare(name, place, COMPARED)
-            for fault in faults({name: compared[name]}):
+            done = kept(options.results, name) if options.results else None
+            row, found = done or _made(name, Path(folder, name))
+            if options.results:
+                keep(options.results, row, found)
+            rows.append(row)
+            compared[name] = found
+            for fault in faults({name: found}):
                 print(f"  {fault}", file=sys.stderr, flush=True)
-            shutil.rmtree(place)
     columns = {name: column(name) for name in COMPARED}
     print(table(rows, [entry.name for entry in POST_TRAINING]))
     print(f"\n{comparison_table(compared, columns)}\n\n{gains_table(compared, columns)}")
     is_bad = bool(too_large(rows) or faults(compared))
-    if not asked:
+    if not options.names:
         print(flush=True)
         is_bad |= layers([]) != 0
     return int(is_bad)
+
+
+def _made(name: str, place: Path) -> Done:
+    place.mkdir()
+    done = make_row(ENTRIES[name], place), compare(name, place, COMPARED)
+    shutil.rmtree(place)
+    return done
 
 
 def _known(name: str) -> str:

@@ -56,7 +56,10 @@ class Comparison:
     def of_json(cls, content: Mapping[str, Any]) -> "Comparison":
         """Returns what `dataclasses.asdict` made of one."""
         sides = ("ours", "bare", "strict")
-        files = {name: content[name] and File(**content[name]) for name in sides}
+        found = {name: content[name] for name in sides if content[name]}
+        files = {
+            name: File(**{**each, "failed": tuple(each["failed"])}) for name, each in found.items()
+        }
         return cls(**{**content, **files})
 
 
