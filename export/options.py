@@ -94,7 +94,12 @@ def _add_format_options(parser: Parser) -> None:
         metavar="N",
         help="distinct weights that clustering leaves in each layer (default: 16)",
     )
-    add("--opset", type=integer_between(13, 18), metavar="N", help="ONNX opset (default: 18)")
+    add(
+        "--opset",
+        type=integer_between(13, 18),
+        metavar="N",
+        help="ONNX opset (default: 18, of float16 15)",
+    )
     add(
         "--target-cpu",
         choices=tuple(WEIGHT_SCHEMES),

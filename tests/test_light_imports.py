@@ -17,6 +17,7 @@ HEAVY = {
     "export.convert.onnx.graph.editor",
     "export.convert.onnx.graph.fold",
     "export.convert.onnx.graph.layers",
+    "export.convert.onnx.graph.pool",
     "export.convert.onnx.graph.loops",
     "export.convert.onnx.graph.reshape",
     "export.convert.onnx.recurrent.choice",

@@ -17,6 +17,7 @@ def test_defaults() -> None:
     assert (int8.batch, int8.io_dtype, int8.calibration_samples) == (1, "int8", 500)
     assert (int8.opset, int8.sparsities, int8.clusters, int8.epochs) == (None, (), None, None)
     assert (onnx.batch, onnx.io_dtype, onnx.opset) == (None, "float32", 18)
+    assert settings("onnx-float16").opset == 15
     assert onnx.calibration_samples is None
     assert settings("tflite-int16x8").io_dtype == "int16"
     for name in ("tflite-int8", "tflite-int4"):

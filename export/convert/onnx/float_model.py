@@ -20,6 +20,7 @@ from tf2onnx.onnx_opset.controlflow import Select
 from export.convert.onnx.graph.canonical import make_canonical
 from export.convert.onnx.graph.fold import fold
 from export.convert.onnx.graph.loops import read_constants_from_around
+from export.convert.onnx.graph.pool import pool_globally
 from export.convert.onnx.graph.reshape import store_shapes
 from export.convert.onnx.memory import release_memory
 from export.convert.onnx.ordered import sets_in_order
@@ -87,6 +88,7 @@ def _to_onnx(settings: Settings, source: SourceModel, choice: Choice) -> onnx.Mo
     drop_unread_outputs(model.graph)
     folded = onnx.ModelProto()
     folded.CopyFrom(model)
+    pool_globally(folded)
     fold(folded)
     make_canonical(folded)
     make_canonical(model)

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import tf2onnx
 from tf2onnx import optimizer
@@ -123,3 +124,25 @@ def test_an_optimizer_that_fails_is_left_out(
     assert [node.op_type for node in after.graph.node] == [
         node.op_type for node in before.graph.node
     ]
+
+
+def test_onnx_runtime_takes_no_activation_of_a_half_precision_file_apart(tmp_path: Path) -> None:
+    layers = keras.layers
+    image = keras.Input((28, 28), name="image")
+    x = layers.Conv2D(4, 3, activation="relu")(layers.Reshape((14, 14, 4))(image))
+    x = layers.LeakyReLU()(layers.Conv2D(4, 3)(x))
+    x = layers.Dense(10, name="head")(layers.GlobalAveragePooling2D()(x))
+    keras.Model(image, x).save(tmp_path / "model.keras")
+    entry = FORMATS["onnx-float16"]
+    source = load_source(tmp_path / "model.keras", tmp_path)
+    content = convert(entry, settings_of(entry), None, source)
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    options.log_severity_level = 3  # that such a file is for this machine
+    onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    found = {node.op_type for node in onnx.load(tmp_path / "optimized.onnx").graph.node}
+    assert "Conv" in found or "FusedConv" in found
+    assert not found & {"Max", "Less", "Where"}
+    given = {node.op_type for node in onnx.load_from_string(content).graph.node}
+    assert "GlobalAveragePool" in given
+    assert "ReduceMean" not in given
