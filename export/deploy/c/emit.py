@@ -28,6 +28,7 @@ ORDER = (
     "dot",
     "dense",
     "window",
+    "inside",
     "pair",
 )
 PER_LINE = 24
@@ -88,8 +89,10 @@ SOURCE = """\
 #define MODEL_FLASH
 #endif
 
-/* Weights begin at a word, so that several can be read at once. */
-#if defined(__GNUC__) && !defined(__AVR__)
+/* Weights begin at a word, on hosts at a line of the cache, so that several can be read at once. */
+#if defined(__GNUC__) && (defined(__x86_64__) || defined(__aarch64__))
+#define MODEL_ALIGNED __attribute__((aligned(64)))
+#elif defined(__GNUC__) && !defined(__AVR__)
 #define MODEL_ALIGNED __attribute__((aligned(4)))
 #else
 #define MODEL_ALIGNED

@@ -87,7 +87,7 @@ def depthwise_conv_2d(network: Network, operator: Operator) -> Step:
     return Step(
         title=title(network, operator),
         code=_with_window([*window, 1], given, to, f"model_conv_depthwise({ends}, &at, &to);"),
-        kernels=(TWICE, *CHANNELS, "window", "conv_depthwise"),
+        kernels=(TWICE, *CHANNELS, "window", "inside", "conv_depthwise"),
         arrays=arrays,
         inputs=operator.inputs[:1],
         outputs=operator.outputs,

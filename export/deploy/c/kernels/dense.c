@@ -1,3 +1,27 @@
+#if MODEL_BLOCKS > 1
+/* The outputs of MODEL_ROWS sums. */
+static inline void model_outputs(const int32_t *sum, int8_t *y, unsigned first,
+                                 const struct model_channels *to)
+{
+    int32_t multiplier[MODEL_ROWS];
+    int8_t shift[MODEL_ROWS], most = -128;
+    for (unsigned j = 0; j < MODEL_ROWS; j++) {
+        multiplier[j] = to->multiplier[to->each * (first + j)];
+        shift[j] = to->shift[to->each * (first + j)];
+        most = shift[j] > most ? shift[j] : most;
+    }
+#if !defined(MODEL_LIKE_TFLM)
+    if (to->once && most < -1) {
+        model_scale_rows(sum, y, multiplier, shift, to->zero, to->low, to->high);
+        return;
+    }
+#endif
+    for (unsigned j = 0; j < MODEL_ROWS; j++) {
+        y[j] = model_output(sum[j], to, first + j);
+    }
+}
+#endif
+
 /* y[channels] = x[n] times the weights of `channels` rows from row `first` on. */
 static void model_dense(const int8_t *x, int8_t *y, unsigned n, unsigned first, unsigned channels,
                         const MODEL_FLASH struct model_channels *to)
@@ -5,14 +29,12 @@ static void model_dense(const int8_t *x, int8_t *y, unsigned n, unsigned first, 
     const MODEL_FLASH int8_t *w = to->weights + (size_t)first * n;
     unsigned i = first, left = channels, j;
 #if MODEL_BLOCKS > 1
-    for (; left >= 4u * MODEL_BLOCKS; left -= 4u * MODEL_BLOCKS, i += 4u * MODEL_BLOCKS) {
-        int32_t sum[4u * MODEL_BLOCKS];
+    for (; left >= MODEL_ROWS; left -= MODEL_ROWS, i += MODEL_ROWS, y += MODEL_ROWS) {
+        int32_t sum[MODEL_ROWS];
         memcpy(sum, to->bias + i, sizeof sum);
         model_dot(x, w, n, sum, MODEL_BLOCKS);
-        for (j = 0; j < 4u * MODEL_BLOCKS; j++) {
-            *y++ = model_output(sum[j], to, i + j);
-        }
-        w += 4u * MODEL_BLOCKS * (size_t)n;
+        model_outputs(sum, y, i, to);
+        w += MODEL_ROWS * (size_t)n;
     }
 #endif
     for (; left >= 4u; left -= 4u, i += 4u, w += 4u * (size_t)n) {

@@ -4,6 +4,7 @@
 #if defined(__AVX512VNNI__) && defined(__AVX512VL__)
 #include <immintrin.h>
 #define MODEL_BLOCKS 4
+#define MODEL_ROWS 16u
 #define MODEL_STEP 16
 /* It multiplies unsigned by signed bytes: 128 is added to the weights, and 128 times the inputs'
  * sum taken off. */
@@ -37,9 +38,30 @@ static inline unsigned model_dot_fast(const int8_t *x, const int8_t *w, unsigned
     }
     return k;
 }
+
+/* model_scale_once of 16 sums where all shifts are below -1: the upper half of each product is
+ * rounded and shifted; then the zero point and the limits. */
+static inline void model_scale_rows(const int32_t *sum, int8_t *y, const int32_t *multiplier,
+                                    const int8_t *shift, int zero, int low, int high)
+{
+    const __m512i a = _mm512_loadu_si512(sum), b = _mm512_loadu_si512(multiplier);
+    const __m512i right = _mm512_sub_epi32(
+        _mm512_set1_epi32(-1),
+        _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)shift)));
+    const __m512i half = _mm512_srli_epi32(_mm512_sllv_epi32(_mm512_set1_epi32(1), right), 1);
+    const __m512i even = _mm512_srli_epi64(_mm512_mul_epi32(a, b), 32);
+    const __m512i odd = _mm512_mul_epi32(_mm512_srli_epi64(a, 32), _mm512_srli_epi64(b, 32));
+    const __m512i upper = _mm512_mask_blend_epi32(0xAAAA, even, odd);
+    const __m512i found = _mm512_add_epi32(
+        _mm512_srav_epi32(_mm512_add_epi32(upper, half), right), _mm512_set1_epi32(zero));
+    const __m512i narrow = _mm512_min_epi32(_mm512_max_epi32(found, _mm512_set1_epi32(low)),
+                                            _mm512_set1_epi32(high));
+    _mm_storeu_si128((__m128i *)(void *)y, _mm512_cvtepi32_epi8(narrow));
+}
 #elif defined(__AVX2__)
 #include <immintrin.h>
 #define MODEL_BLOCKS 4
+#define MODEL_ROWS 16u
 #define MODEL_STEP 4
 static inline unsigned model_dot_fast(const int8_t *x, const int8_t *w, unsigned n, int32_t *sum,
                                       const unsigned blocks)
@@ -69,9 +91,38 @@ static inline unsigned model_dot_fast(const int8_t *x, const int8_t *w, unsigned
     }
     return k;
 }
+
+/* model_scale_once of 16 sums where all shifts are below -1: the upper half of each product is
+ * rounded and shifted; then the zero point and the limits. */
+static inline void model_scale_rows(const int32_t *sum, int8_t *y, const int32_t *multiplier,
+                                    const int8_t *shift, int zero, int low, int high)
+{
+    __m256i found[2];
+    for (int i = 0; i < 2; i++) {
+        const __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)(sum + 8 * i));
+        const __m256i b = _mm256_loadu_si256((const __m256i *)(const void *)(multiplier + 8 * i));
+        const __m256i right = _mm256_sub_epi32(
+            _mm256_set1_epi32(-1),
+            _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(shift + 8 * i))));
+        const __m256i half = _mm256_srli_epi32(_mm256_sllv_epi32(_mm256_set1_epi32(1), right), 1);
+        const __m256i even = _mm256_srli_epi64(_mm256_mul_epi32(a, b), 32);
+        const __m256i odd = _mm256_mul_epi32(_mm256_srli_epi64(a, 32), _mm256_srli_epi64(b, 32));
+        const __m256i upper = _mm256_blend_epi32(even, odd, 0xAA);
+        const __m256i moved =
+            _mm256_add_epi32(_mm256_srav_epi32(_mm256_add_epi32(upper, half), right),
+                             _mm256_set1_epi32(zero));
+        found[i] = _mm256_min_epi32(_mm256_max_epi32(moved, _mm256_set1_epi32(low)),
+                                    _mm256_set1_epi32(high));
+    }
+    found[0] = _mm256_permute4x64_epi64(_mm256_packs_epi32(found[0], found[1]), 0xD8);
+    _mm_storeu_si128((__m128i *)(void *)y,
+                     _mm_packs_epi16(_mm256_castsi256_si128(found[0]),
+                                     _mm256_extracti128_si256(found[0], 1)));
+}
 #elif defined(__ARM_NEON)
 #include <arm_neon.h>
 #define MODEL_BLOCKS 4
+#define MODEL_ROWS 16u
 #define MODEL_STEP 4
 static inline unsigned model_dot_fast(const int8_t *x, const int8_t *w, unsigned n, int32_t *sum,
                                       const unsigned blocks)
@@ -103,5 +154,28 @@ static inline unsigned model_dot_fast(const int8_t *x, const int8_t *w, unsigned
         vst1q_s32(sum + 4u * b, total[b]);
     }
     return k;
+}
+
+/* model_scale_once of 16 sums where all shifts are below -1: the upper half of each product is
+ * rounded and shifted; then the zero point and the limits. */
+static inline void model_scale_rows(const int32_t *sum, int8_t *y, const int32_t *multiplier,
+                                    const int8_t *shift, int zero, int low, int high)
+{
+    for (int i = 0; i < 16; i += 8) {
+        const int16x8_t left = vmovl_s8(vld1_s8(shift + i));
+        int16x4_t found[2];
+        for (int j = 0; j < 2; j++) {
+            const int32x4_t a = vld1q_s32(sum + i + 4 * j), b = vld1q_s32(multiplier + i + 4 * j);
+            const int32x4_t upper =
+                vcombine_s32(vshrn_n_s64(vmull_s32(vget_low_s32(a), vget_low_s32(b)), 32),
+                             vshrn_n_s64(vmull_s32(vget_high_s32(a), vget_high_s32(b)), 32));
+            const int32x4_t by = vaddq_s32(
+                vmovl_s16(j ? vget_high_s16(left) : vget_low_s16(left)), vdupq_n_s32(1));
+            const int32x4_t moved = vaddq_s32(vrshlq_s32(upper, by), vdupq_n_s32(zero));
+            found[j] = vmovn_s32(
+                vminq_s32(vmaxq_s32(moved, vdupq_n_s32(low)), vdupq_n_s32(high)));
+        }
+        vst1_s8(y + i, vmovn_s16(vcombine_s16(found[0], found[1])));
+    }
 }
 #endif

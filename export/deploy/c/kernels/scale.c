@@ -1,11 +1,15 @@
 /* x * multiplier * 2^(shift - 31), rounded twice: MultiplyByQuantizedMultiplier in
  * tensorflow/lite/kernels/internal/common.cc. */
-static int32_t model_scale(int32_t x, int32_t multiplier, int shift)
+static inline int32_t model_scale(int32_t x, int32_t multiplier, int shift)
 {
-    const int right = shift > 0 ? 0 : -shift;
-    const int32_t shifted = shift > 0 ? (int32_t)((uint32_t)x << shift) : x;
-    const int32_t high = (int32_t)(((int64_t)shifted * multiplier + ((int64_t)1 << 30)) >> 31);
-    const int32_t mask = (int32_t)(((uint32_t)1 << right) - 1u);
-    const int32_t half = (mask >> 1) + (high < 0 ? 1 : 0);
-    return (high >> right) + ((high & mask) > half ? 1 : 0);
+    int32_t high;
+    if (shift > 0) {
+        x = (int32_t)((uint32_t)x << shift);
+    }
+    high = (int32_t)(((int64_t)x * multiplier + ((int64_t)1 << 30)) >> 31);
+    if (shift >= 0) {
+        return high;
+    }
+    /* halves away from zero */
+    return (((high + (high < 0 ? -1 : 0)) >> (-1 - shift)) + 1) >> 1;
 }
