@@ -80,8 +80,8 @@ class Network:
         self.model = schema.ModelT.InitFromPackedBuf(path.read_bytes())
         if len(self.model.subgraphs) != 1:
             raise ArtifactError(
-                "c: got a file with loops or branches, expected one graph; give --from a file "
-                "without, or use tflm"
+                "c: got a file with loops or branches, expected one graph; write recurrent layers "
+                "out with --recurrent unrolled, or use --format tflm"
             )
         graph = self.model.subgraphs[0]
         codes = {v: k for k, v in vars(schema.BuiltinOperator).items() if k.isupper()}
