@@ -5,6 +5,7 @@ complaint, such as an integer division by what rounds to zero.
 """
 
 import faulthandler
+import gc
 import json
 import os
 import resource
@@ -72,6 +73,7 @@ def _answer(
     """Writes the outputs' names, as JSON, and the outputs; ends the process."""
     code = 1
     try:
+        gc.disable()  # TensorFlow's objects crash when they are freed where its threads are not
         for number in SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         end_with_parent(parent)

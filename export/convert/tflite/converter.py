@@ -21,7 +21,7 @@ from export.convert.tflite.float_tail import put_on, take_off
 from export.convert.tflite.four_bits import narrow
 from export.convert.tflite.inputs_outputs import INTEGERS, take_out_shared
 from export.convert.tflite.pixels import take_out_casts
-from export.convert.tflite.ranges import example_extremes, set_percentiles
+from export.convert.tflite.ranges import example_extremes, set_percentiles, widen_means
 from export.convert.tflite.recurrent.choice import AUTO, Choice, alternatives, choose
 from export.convert.tflite.recurrent.put_in import Marked, calibrate, in_float, name_outputs, show
 from export.convert.tflite.recurrent.put_in import reveal as put_in
@@ -173,6 +173,7 @@ def _quantized(
         set_percentiles(tree, source.extremes[twin], inputs)
     pixels = take_out_casts(tree) if entry.activations == "int8" else ()
     drop_idle_limits(tree)
+    widen_means(tree)
     tail = None
     if settings.io_dtype == "float32" and entry.activations == "int8":
         tail = take_off(tree, twin, source.representative.inputs)

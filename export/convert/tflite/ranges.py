@@ -8,10 +8,17 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 
 from export.convert.calibration import tflite_values
 
 CLIPPED_PERCENT = 1.0  # of the examples, on each side
+CODES = schema.BuiltinOperator
+# Whose integer kernels give what they take, some of it, or its mean, in the scale that it has.
+ONE_SCALE = {
+    *(CODES.AVERAGE_POOL_2D, CODES.CONCATENATION, CODES.EXPAND_DIMS, CODES.GATHER, CODES.PACK),
+    *(CODES.PAD, CODES.MAX_POOL_2D, CODES.RESHAPE, CODES.SPLIT, CODES.SQUEEZE, CODES.TRANSPOSE),
+}
 
 
 def example_extremes(
@@ -56,3 +63,31 @@ def set_percentiles(
             lows, highs = extremes[name]
             found.min = np.percentile(lows, [CLIPPED_PERCENT]).astype(np.float32)
             found.max = np.percentile(highs, [100 - CLIPPED_PERCENT]).astype(np.float32)
+
+
+def widen_means(tree: Any) -> None:
+    """Gives what averages are taken of, and what is put together of them, one range.
+
+    Their kernels have one scale for input and output. Averages vary less than what they are of, and
+    TensorFlow's quantizer takes the scale of their concatenation for all of it: it clips the input.
+
+    Args:
+        tree: a calibrated float model, changed in place.
+    """
+    graph = tree.subgraphs[0]
+    widened: set[int] = set()
+    for operator in graph.operators:
+        code = tree.operatorCodes[operator.opcodeIndex].builtinCode
+        sources = {int(number) for number in operator.inputs}
+        if code != CODES.AVERAGE_POOL_2D:
+            sources = sources & widened if code in ONE_SCALE else set()
+        for number in map(int, operator.outputs):
+            for source in sources:
+                _widen(graph.tensors[number].quantization, graph.tensors[source].quantization)
+                widened.add(number)
+
+
+def _widen(found: Any, other: Any) -> None:
+    if any(ranges is None or ranges.min is None for ranges in (found, other)):
+        return
+    found.min, found.max = np.minimum(found.min, other.min), np.maximum(found.max, other.max)

@@ -70,6 +70,29 @@ def test_a_crash_in_any_mode_is_an_error_with_what_the_runtime_said(
         first_outputs("litert", Path("m.tflite"), INPUTS)
 
 
+def test_garbage_of_this_process_is_not_collected_in_the_other_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here = os.getpid()
+
+    class OfTensorFlow:
+        def __init__(self) -> None:
+            self.itself = self
+
+        def __del__(self) -> None:
+            if os.getpid() != here:
+                os.abort()
+
+    class Allocating(Doubling):
+        def run(self, values: Values) -> Values:
+            assert len([[number] for number in range(100_000)]) == 100_000
+            return super().run(values)
+
+    monkeypatch.setitem(RUNNERS, "litert", Allocating)
+    OfTensorFlow()
+    first_outputs("litert", Path("m.tflite"), INPUTS)
+
+
 def test_what_the_runtime_raises_is_raised_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(RUNNERS, "litert", Refusing)
     with pytest.raises(ArtifactError, match="it is no model"):
