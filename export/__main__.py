@@ -141,7 +141,9 @@ def format_list() -> str:
         )
     ]
     aliases = ", ".join(f"{alias} = {name}" for alias, name in ALIASES.items())
-    return "\n".join([*lines, f"short: {aliases}, {ALL} = every one but {' and '.join(PACKAGES)}"])
+    return "\n".join(
+        [*lines, f"short: {aliases}, {ALL} = every one but mixed ones, {' and '.join(PACKAGES)}"]
+    )
 
 
 def needs(entry: Format) -> str:

@@ -112,6 +112,7 @@ def find_manifests(artifacts: Path, formats: tuple[Format, ...] | None) -> list[
         path.stem: path
         for path in sorted(artifacts.glob("*.json"))
         if path.name not in NOT_MANIFESTS
+        and "." not in path.stem  # as `--explain` writes beside them
     }
     program = artifacts / C / f"{C}.json"
     if program.is_file():

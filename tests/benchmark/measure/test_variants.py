@@ -76,6 +76,7 @@ def test_manifests_come_in_the_tables_order_and_nothing_else_does(tmp_path: Path
     for name in names:
         (tmp_path / f"{name}.json").write_text("{}")
     (tmp_path / "tflite-int8.tflite").write_text("")
+    (tmp_path / "tflite-int8.explorer.json").write_text("{}")  # for another program
     found = [path.stem for path in find_manifests(tmp_path, None)]
     assert found == ["tflite-int8", "onnx-int8", "zzz-mine"]
     assert find_manifests(tmp_path, (FORMATS["onnx-int8"],)) == [tmp_path / "onnx-int8.json"]
