@@ -16,7 +16,7 @@ from tensorflow.lite.python.optimize.calibrator import Calibrator, add_intermedi
 from tensorflow.lite.python.util import modify_model_io_type
 
 from export.convert.source import SavedModel, SourceModel
-from export.convert.tflite.flatbuffer import finish, has_loops, pack, unpack
+from export.convert.tflite.flatbuffer import finish, has_loops, pack, unpack, unshare
 from export.convert.tflite.float_tail import put_on, take_off
 from export.convert.tflite.four_bits import narrow
 from export.convert.tflite.inputs_outputs import INTEGERS, take_out_shared
@@ -179,6 +179,8 @@ def _quantized(
         tail = take_off(tree, twin, source.representative.inputs)
     hide(tree)
     show(tree, marked)
+    if entry.activations == "int16":
+        unshare(tree)
     content, dtype = pack(tree, len(twin)), tf.as_dtype(settings.io_dtype)
     if entry.activations == "int16":  # by an older quantizer, which calibrates by itself
         content = Calibrator(add_intermediate_tensors(content)).calibrate_and_quantize(

@@ -1,5 +1,6 @@
 """Edits a `.tflite` flatbuffer after conversion: names, alignment, what is needless or twice."""
 
+import copy
 import hashlib
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -14,6 +15,7 @@ from export.convert.tflite.pixels import give_back_bytes
 
 FILE_IDENTIFIER = b"TFL3"
 ALIGNMENT_SHARE, ALIGNMENT_MOST = 16, 1 << 16  # room for it: a share of the file, and some bytes
+BIAS = 2  # its place among the inputs of what multiplies by weights
 ALIGNMENT_BYTES = 16  # `force_align` of Buffer.data in TFLite's schema
 
 
@@ -82,6 +84,51 @@ def pack(tree: Any, size_bytes: int) -> bytes:
     return bytes(memoryview(builder.Bytes)[builder.Head() :])
 
 
+def unshare(tree: Any) -> None:
+    """Gives each tensor values of its own, and each operator a bias of its own.
+
+    The quantizer to 16 bits (2.21) quantizes constants where they are stored, for each tensor and
+    each operator that reads them. What several share, as the steps of a recurrent layer do their
+    bias and their first step's values, would be quantized twice.
+    """
+    graph = tree.subgraphs[0]
+    biases: set[int] = set()
+    for operator in graph.operators:
+        if len(operator.inputs) <= BIAS or operator.inputs[BIAS] < 0:
+            continue
+        index = int(operator.inputs[BIAS])
+        if index in biases and tree.buffers[graph.tensors[index].buffer].data is not None:
+            bias = copy.copy(graph.tensors[index])
+            bias.name += f"/{len(graph.tensors)}".encode()
+            graph.tensors.append(bias)
+            operator.inputs = operator.inputs.copy()
+            operator.inputs[BIAS] = len(graph.tensors) - 1
+        biases.add(index)
+    taken: set[int] = set()
+    for tensor in graph.tensors:
+        place = int(tensor.buffer)
+        if place in taken and tree.buffers[place].data is not None:
+            tree.buffers.append(schema.BufferT(data=tree.buffers[place].data))
+            tensor.buffer = len(tree.buffers) - 1
+        taken.add(place)
+
+
+def _share(tree: Any) -> None:
+    """Stores the same values once."""
+    first: dict[bytes, int] = {}
+    places: dict[int, int] = {}
+    for number, buffer in enumerate(tree.buffers):
+        if buffer.data is not None and len(buffer.data):
+            content = np.asarray(buffer.data, np.uint8).tobytes()
+            places[number] = first.setdefault(content, number)
+    tensors = [tensor for graph in tree.subgraphs for tensor in graph.tensors]
+    for tensor in tensors:
+        tensor.buffer = places.get(int(tensor.buffer), int(tensor.buffer))
+    kept = {int(owner.buffer) for owner in (*tensors, *(tree.metadata or ()))}
+    for number in places.keys() - kept:
+        tree.buffers[number].data = None
+
+
 def _drop_unread_codes(tree: Any) -> None:
     """Removes operator codes that no operator has any more; interpreters look for their kernels."""
     operators = [operator for part in tree.subgraphs for operator in part.operators]
@@ -135,6 +182,7 @@ def finish(
     _type_unread(graph)
     if not flatten:
         _drop_flattening(tree)
+        _share(tree)
     return pack(tree, len(model))
 
 

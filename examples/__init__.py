@@ -1,0 +1,1 @@
+"""Networks on real data, from training to exports that are measured: templates for your own."""
