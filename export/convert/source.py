@@ -116,8 +116,7 @@ class SourceModel:
 
     def recurrent_layers(self) -> list[Any]:
         """Returns the model's recurrent layers; none where no Keras holds it."""
-        model = self.model.keras_model or self.model.tf_keras_model
-        return [] if model is None else recurrent_layers(model)
+        return recurrent_layers(self.model.layers)
 
     def weight_count(self) -> int:
         """Returns how many numbers the model's weights hold."""

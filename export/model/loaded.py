@@ -40,6 +40,7 @@ class LoadedModel:
         variables: what the model learned, by name.
         resources: what else a SavedModel of it has to hold: lookup tables, a reloaded SavedModel.
         fixed_batch: how many examples the model takes at once if it does not take any number.
+        layers: all layers of Keras or tf-keras, those in others too.
         recurrent: layers of Keras or tf-keras that loop over time steps, unless unrolled.
         keras_model: the model itself where Keras 3 holds it.
         tf_keras_model: the model itself where tf-keras holds it.
@@ -52,6 +53,7 @@ class LoadedModel:
     variables: tuple[tuple[str, tf.Variable], ...]
     resources: tuple[Any, ...] = ()
     fixed_batch: int | None = None
+    layers: tuple[Any, ...] = ()
     recurrent: tuple[Any, ...] = ()
     keras_model: keras.Model | None = None
     tf_keras_model: Any | None = None

@@ -63,11 +63,10 @@ def _to_onnx(settings: Settings, source: SourceModel, choice: Choice) -> onnx.Mo
     serve = tf.function(source.serve, input_signature=signature)
     unrolled = source.model.recurrent if choice.unroll else ()
     operators = RecurrentOperators()
-    keras_model = source.model.keras_model or source.model.tf_keras_model
     with (
         source.model.unrolled(unrolled),
         operators.replacing(choice.fused),
-        masks_alone(keras_model),
+        masks_alone(source.model.layers),
     ):
         # Functions in it become part of its graph: Keras compiles grouped convolutions by XLA.
         tf.config.run_functions_eagerly(True)

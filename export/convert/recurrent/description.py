@@ -11,6 +11,7 @@ input, h and c the states, s the recurrent activation, g the activation:
 Only Keras's own layers and cells are described: a subclass may compute anything.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -114,14 +115,17 @@ class Recurrent:
         return len(self.cells) == 2
 
 
-def recurrent_layers(model: Any) -> list[Any]:
-    """Returns the recurrent layers of a Keras 3 or tf-keras model, each once.
+def recurrent_layers(layers: Iterable[Any]) -> list[Any]:
+    """Returns the recurrent ones of a model's layers, each once.
 
     A Bidirectional that `describe` takes stands for the two layers in it.
+
+    Args:
+        layers: all of Keras 3 or tf-keras, those in others too.
     """
     found: list[Any] = []
     inside: set[int] = set()
-    for layer in model._flatten_layers():
+    for layer in layers:
         if _is_keras(layer, BIDIRECTIONAL) and refusal(layer) is None:
             inside |= {id(layer.forward_layer), id(layer.backward_layer)}
             found.append(layer)

@@ -1,6 +1,6 @@
 """Masking layers that change nothing but the mask."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
@@ -13,15 +13,14 @@ MODULES = tuple(f"{package}layers.core.masking" for package in PACKAGES)
 
 
 @contextmanager
-def masks_alone(model: Any) -> Iterator[None]:
+def masks_alone(layers: Iterable[Any]) -> Iterator[None]:
     """Has Masking layers of zeros hand on what they get, while a model is traced.
 
     They put zeros where there are only zeros. A recurrent layer takes the mask all the same.
 
     Args:
-        model: a Keras 3 or tf-keras model, or None.
+        layers: the model's, of Keras 3 or tf-keras.
     """
-    layers = [] if model is None else model._flatten_layers()
     with ExitStack() as patches:
         for layer in layers:
             of_keras = type(layer).__module__ in MODULES and type(layer).__name__ == "Masking"

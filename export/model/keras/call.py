@@ -124,6 +124,7 @@ def open_keras(model: Any, request: ModelRequest, check: Check) -> LoadedModel:
             if isinstance(value, tf.saved_model.experimental.TrackableResource)
         ),
         fixed_batch=batch,
+        layers=tuple(layers),
         recurrent=tuple(layer for layer in layers if hasattr(layer, "unroll")),
         keras_model=model if is_keras else None,
         tf_keras_model=None if is_keras else model,

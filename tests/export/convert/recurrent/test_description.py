@@ -1,6 +1,7 @@
 """What is read from recurrent layers, by computing with it what Keras computes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,8 @@ from export.convert.recurrent.description import (
     recurrent_layers,
     refusal,
 )
+from export.model.keras.call import open_keras
+from export.model.request import ModelRequest
 
 STEPS, FEATURES, UNITS = 4, 3, 2
 LIBRARIES = {"keras": keras, "tf_keras": tf_keras}
@@ -168,5 +171,8 @@ def test_layers_of_a_model_are_found_once() -> None:
             kl.Dense(1),
         ]
     )
-    names = sorted(layer.name.partition("_")[0] for layer in recurrent_layers(model))
+    loaded = open_keras(model, ModelRequest(path="model"), lambda operators: None)
+    embedded = replace(loaded, keras_model=None)  # as behind its preprocessing
+    found = recurrent_layers(embedded.layers)
+    names = sorted(layer.name.partition("_")[0] for layer in found)
     assert names == ["backward", "both", "forward", "inner"]
