@@ -18,7 +18,6 @@ from train.common.tensors import TensorSpec
 SCHEMA_VERSION = 1
 EVERY_PROCESSOR = "every processor"  # that a file holds for
 
-
 # What checks are called where people read of them.
 WORDS = {
     "snr_db": "SNR in dB",
@@ -91,6 +90,8 @@ class Calibration:
         clipped_share: share of values that the ranges clip on held-out examples, 0…1; None
             for fine-tuned formats, of which no float32 twin is made to compare with.
         halves_difference: how far the ranges of two disjoint halves differ, 0…1.
+        folds: of few examples: outputs were checked, and methods chosen, on each part by files
+            that the others calibrated; all calibrated this one. 0 where a part was held out.
     """
 
     count: int
@@ -100,6 +101,7 @@ class Calibration:
     candidates: Mapping[str, float]
     clipped_share: float | None
     halves_difference: float
+    folds: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,6 +35,8 @@ def summary(manifest: Manifest) -> str:
     found = manifest.calibration
     if found is not None and len(found.candidates) > 1:
         line += f", calibrated by {found.method}"
+    if found is not None and found.folds:
+        line += f", by all {found.count} examples, checked by {found.folds}-fold cross-validation"
     if RECURRENT_LAYERS in values:
         line += f", recurrent layers: {values[RECURRENT_LAYERS]}"
     if FLOAT_PARTS in values:

@@ -46,6 +46,7 @@ HEAVY = {
     "export.convert.tflite.rewrites.units",
     "export.convert.tflite.rewrites.unknown_kernels",
     "export.convert.float_size",
+    "export.convert.folds",
     "export.convert.finetune",
     "export.convert.finetune.folding",
     "export.convert.finetune.graph",

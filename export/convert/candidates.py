@@ -13,6 +13,7 @@ from types import ModuleType
 import numpy as np
 
 from export.convert.diagnosis import running
+from export.convert.folds import CrossValidation, Fold
 from export.convert.onnx import converter as onnx
 from export.convert.onnx.overflow import overflows_here, unsigned_twin
 from export.convert.refusal import NoFormatHelpsError
@@ -51,6 +52,8 @@ class Candidate:
         score: how good it is on held-out examples: `Expectation.score`, or, where there are several
             schemes, the centred SNR in decibels, which tells more apart than the accuracy.
         operators: how many of each name it has.
+        held_out: its outputs by cross-validation, each example's of a file that it did not
+            calibrate; None where other examples are held out.
     """
 
     method: str | None
@@ -59,6 +62,7 @@ class Candidate:
     run_as: bytes
     score: float
     operators: Mapping[str, int]
+    held_out: Mapping[str, np.ndarray] | None = None
 
 
 @dataclass(kw_only=True)
@@ -71,6 +75,7 @@ class Trials:
         source: the model.
         expected: what files are compared with.
         path: where a file is put to be run.
+        cross: the folds of few examples, whose source and expectation the others are; else None.
         refusals: why some could not be made, or run.
         methods: scores by method, of the best scheme.
         schemes: scores by scheme, of the first method.
@@ -81,6 +86,7 @@ class Trials:
     source: SourceModel
     expected: Expectation
     path: Path
+    cross: CrossValidation | None = None
     refusals: list[ToolkitError] = field(default_factory=list)
     methods: dict[str, float] = field(default_factory=dict)
     schemes: dict[str, float] = field(default_factory=dict)
@@ -100,9 +106,47 @@ class Trials:
         best = made[0].scheme if made else schemes[0]
         chosen = made[:1]
         chosen += [found for method in methods[1:] if (found := self._try(method, best))]
+        chosen = [found for each in chosen if (found := self.cross_validated(each))]
         if len(methods) > 1:
             self.methods = {found.method: found.score for found in chosen if found.method}
         return [*sorted(chosen, key=lambda found: -found.score), *made[1:]]
+
+    def cross_validated(self, made: Candidate) -> Candidate | None:
+        """Returns a candidate with outputs on held-out examples, and its score by them.
+
+        Returns:
+            The same where no examples were split; None where a file of some of them cannot be made.
+        """
+        if self.cross is None or made.held_out is not None:
+            return made
+        outputs = []
+        for fold in self.cross.folds:
+            trial = replace(self, source=fold.source, expected=fold.expected, cross=None)
+            found = trial._made(made.method, made.scheme)
+            if found is None:
+                return None
+            outputs.append(found[1])
+        joined = self.cross.joined(outputs)
+        score = self._score(joined, in_decibels=made.scheme is not None)
+        return replace(made, held_out=joined, score=score)
+
+    def seen_from_outside(self, made: Candidate) -> tuple[Path, SourceModel, Expectation]:
+        """Puts a file there that the expected examples did not calibrate, and returns with what.
+
+        Of several folds, that of the one whose outputs are worst.
+        """
+        if self.cross is None or made.held_out is None:
+            return self.path, self.source, self.expected
+        held_out = made.held_out
+
+        def score(fold: Fold) -> float:
+            found = {name: values[fold.places] for name, values in held_out.items()}
+            return fold.expected.score(found)
+
+        worst = min(self.cross.folds, key=score)
+        trial = replace(self, source=worst.source, expected=worst.expected, cross=None)
+        trial._made(made.method, made.scheme)
+        return self.path, worst.source, worst.expected
 
     def weight_scheme(self, kept: Candidate) -> WeightScheme | None:
         """Returns the record of how the weights of a candidate are stored, and why."""
@@ -122,6 +166,23 @@ class Trials:
         )
 
     def _try(self, method: str | None, scheme: str | None) -> Candidate | None:
+        found = self._made(method, scheme)
+        if found is None:
+            return None
+        (content, run_as, operators), outputs = found
+        return Candidate(
+            method=method,
+            scheme=scheme,
+            content=content,
+            run_as=run_as,
+            score=self._score(outputs, in_decibels=scheme is not None),
+            operators=operators,
+        )
+
+    def _made(
+        self, method: str | None, scheme: str | None
+    ) -> tuple[tuple[bytes, bytes, Mapping[str, int]], Mapping[str, np.ndarray]] | None:
+        """Returns a file, what is run in its place and its operators; and its outputs."""
         settings = replace(self.settings, weight_schemes=(scheme,) if scheme else ())
         try:
             content = convert(self.entry, settings, method, self.source)
@@ -133,14 +194,7 @@ class Trials:
         except ToolkitError as error:  # another one may be made by other means
             self.refusals.append(error)
             return None
-        return Candidate(
-            method=method,
-            scheme=scheme,
-            content=content,
-            run_as=run_as,
-            score=self._score(outputs, in_decibels=scheme is not None),
-            operators=operators,
-        )
+        return (content, run_as, operators), outputs
 
     def _score(self, outputs: Mapping[str, np.ndarray], *, in_decibels: bool) -> float:
         if not in_decibels:

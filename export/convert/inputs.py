@@ -29,6 +29,7 @@ class ConversionInputs:
         representative: the calibration inputs; None where there is no data.
         training: examples to fine-tune on; None where there is no data.
         held_out: raw examples that calibrate nothing, to verify on; random ones without data.
+        every: all raw examples, those held out too, where nobody said how many calibrate.
     """
 
     record: ModelRecord
@@ -36,6 +37,7 @@ class ConversionInputs:
     representative: RepresentativeDataset | None
     training: Training | None
     held_out: Samples
+    every: Samples | None = None
 
     @property
     def own_batch(self) -> int | None:

@@ -13,7 +13,7 @@ import numpy as np
 from export.convert.calibration import representative_dataset
 from export.convert.inputs import ConversionInputs, Training
 from export.data.open import open_samples
-from export.data.split import calibration_split, random_examples, thinned
+from export.data.split import FEW_EXAMPLES, calibration_split, random_examples, thinned
 from export.data.wanted import Wanted
 from export.model.request import ModelRequest, file_sha256_of, request_from_json
 from train.common.errors import ArtifactError, ToolkitError
@@ -155,7 +155,7 @@ class CustomJob:
         """Returns the parts of the calibration data; random examples to verify on without any."""
         preprocessing = self.preprocessing_of(inputs)
         how = dict.fromkeys(preprocessing, RAW) if self.embed else preprocessing
-        representative = training = None
+        representative = training = every = None
         if self.calibration is None:
             held_out = random_examples(inputs, preprocessing)
         else:
@@ -175,6 +175,8 @@ class CustomJob:
                 representative_dataset(raw, chosen, how, inputs),
                 sha256=raw.take(chosen).inputs_sha256(),
             )
+            if self.calibration_samples is None and len(raw) <= FEW_EXAMPLES:
+                every = raw.take(np.arange(len(raw)))
             rest = np.setdiff1d(np.arange(len(raw)), held)
             training = Training(samples=raw.take(rest), preprocessing=how)
         record = ModelRecord(
@@ -194,6 +196,7 @@ class CustomJob:
             representative=representative,
             training=training,
             held_out=held_out,
+            every=every,
         )
 
     def preprocessing_of(self, inputs: Sequence[TensorSpec]) -> dict[str, Preprocessing]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from export.convert.folds import cross_validation
 from export.convert.inputs import ConversionInputs
 from export.convert.job import Job
 from export.convert.made import Made
@@ -68,6 +69,12 @@ class LoadedJob:
             folder=folder,
         )
         self._expected = expectation(self._source, inputs)
+        self._cross = None
+        if inputs.every is not None:
+            every = expectation(self._source, replace(inputs, held_out=inputs.every))
+            self._cross = cross_validation(
+                self._source, every, inputs.every, inputs.preprocessing, folder
+            )
         self.outcomes: dict[str, ToolkitError | None] = {}
 
     def make(self, entry: Format, settings: Settings, folder: Path) -> Made:
@@ -109,7 +116,7 @@ class LoadedJob:
 
     def _make(self, entry: Format, settings: Settings, folder: Path) -> Made:
         self._check_data(entry)
-        return make(entry, settings, self._source, self._expected, folder)
+        return make(entry, settings, self._source, self._expected, folder, self._cross)
 
 
 def expectation(source: SourceModel, inputs: ConversionInputs) -> Expectation:

@@ -52,13 +52,13 @@ def finished(trials: Trials, best: Candidate) -> Made | Verification:
     settings = replace(trials.settings, weight_schemes=(best.scheme,) if best.scheme else ())
     path.write_bytes(best.run_as)
     with running(entry, path, source):
-        verification = verify(entry, settings, path, expected)
+        verification = verify(entry, settings, path, expected, best.held_out)
     if verification.failed:
         return verification
     audited = None
     if best.method is not None:
         with refused(f"{entry.name}: {CANNOT_AUDIT}"):
-            audited = audit(entry, settings, path, best.method, trials.methods, source, expected)
+            audited = _audited(trials, settings, best)
     layers = report_of(entry, settings, best.run_as, verification, source, expected)
     path.write_bytes(best.content)
     seen = [*larger_than_float32(entry, settings, path, source)]
@@ -75,6 +75,23 @@ def finished(trials: Trials, best: Candidate) -> Made | Verification:
     )
 
 
+def _audited(trials: Trials, settings: Settings, best: Candidate) -> Calibration:
+    """Returns the record of a file's calibration; what is clipped, by a fold where there are."""
+    outside = trials.seen_from_outside(best)
+    found = audit(trials.entry, settings, *outside, best.method or "", trials.methods)
+    if trials.cross is None:
+        return found
+    everything = trials.source.representative
+    return replace(
+        found,
+        count=len(everything),
+        sha256=everything.sha256,
+        examples=everything.examples,
+        halves_difference=trials.source.halves_difference(),
+        folds=len(trials.cross.folds),
+    )
+
+
 def outputs_of(entry: Format, path: Path, expected: Expectation) -> dict[str, np.ndarray]:
     """Returns a file's outputs, (N, …) by name, on held-out examples."""
     with open_runner(entry.runtime, path, threads=1) as runner:
@@ -85,10 +102,10 @@ def audit(
     entry: Format,
     settings: Settings,
     path: Path,
-    method: str,
-    candidates: dict[str, float],
     source: SourceModel,
     expected: Expectation,
+    method: str,
+    candidates: dict[str, float],
 ) -> Calibration:
     """Returns the record of a file's calibration, with what its ranges clip."""
     count = calibration.audit_examples(expected.weights)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from export.convert.candidates import Trials
+from export.convert.candidates import Candidate, Trials
 from export.convert.diagnosis import diagnosis
+from export.convert.folds import CrossValidation
 from export.convert.made import CANNOT_AUDIT, Made, finished, outputs_of
 from export.convert.mixed.make import make_mixed
 from export.convert.onnx.recurrent.choice import choose, told
@@ -26,7 +27,12 @@ SIGNIFICANT = 2  # standard errors
 
 
 def make(
-    entry: Format, settings: Settings, source: SourceModel, expected: Expectation, staged: Path
+    entry: Format,
+    settings: Settings,
+    source: SourceModel,
+    expected: Expectation,
+    staged: Path,
+    cross: CrossValidation | None = None,
 ) -> Made:
     """Converts one format to a staged file and verifies it.
 
@@ -37,23 +43,30 @@ def make(
     those that pass verification the one with the best score on held-out examples is kept. Of
     several sparsities, or shares of wider weights, the first that passes; while a lower sparsity is
     left to try, no drop of the accuracy is put down to chance. What was trained for quantization is
-    kept if that gained more than chance.
+    kept if that gained more than chance. Where examples are few, all calibrate, and files are
+    judged by cross-validation.
 
     Raises:
         ToolkitError: the converter cannot convert this model.
         CheckError: the file does not do what the model does; the check is named.
     """
+    cross = cross if entry.calibrated and not (entry.recipes or entry.mixed) else None
     failures = []
     for way in _ways(source, entry, settings):
         try:
-            return _make_one_way(entry, way, source, expected, staged)
+            return _make_one_way(entry, way, source, expected, staged, cross)
         except CheckError as error:
             failures.append(error)
     raise failures[0]
 
 
 def _make_one_way(
-    entry: Format, settings: Settings, source: SourceModel, expected: Expectation, staged: Path
+    entry: Format,
+    settings: Settings,
+    source: SourceModel,
+    expected: Expectation,
+    staged: Path,
+    cross: CrossValidation | None,
 ) -> Made:
     if entry.mixed:
         return make_mixed(entry, settings, source, expected, staged)
@@ -66,12 +79,12 @@ def _make_one_way(
     ]
     for attempt in attempts[:-1]:
         try:
-            made = _make(entry, attempt, source, expected, staged)
+            made = _make(entry, attempt, source, expected, staged, cross)
         except CheckError:
             continue
         if not attempt.sparsities or _loses_no_more(made, entry.limits.accuracy_drop):
             return made
-    made = _make(entry, attempts[-1], source, expected, staged)
+    made = _make(entry, attempts[-1], source, expected, staged, cross)
     if entry.recipes == ("qat",):
         return keep_if_better(made, entry, settings, source, expected)
     return made
@@ -115,12 +128,24 @@ def keep_if_better(
 
 
 def _make(
-    entry: Format, settings: Settings, source: SourceModel, expected: Expectation, staged: Path
+    entry: Format,
+    settings: Settings,
+    source: SourceModel,
+    expected: Expectation,
+    staged: Path,
+    cross: CrossValidation | None = None,
 ) -> Made:
     path = staged / f"{entry.name}{entry.suffix}"
-    trials = Trials(entry=entry, settings=settings, source=source, expected=expected, path=path)
+    if cross is not None:
+        source, expected = cross.source, cross.expected
+    trials = Trials(
+        entry=entry, settings=settings, source=source, expected=expected, path=path, cross=cross
+    )
     refusals = trials.refusals
-    for best in trials.best_first():
+    for tried in trials.best_first():
+        best = trials.cross_validated(tried)
+        if best is None:
+            continue
         try:
             made = finished(trials, best)
         except ToolkitError as error:
@@ -130,7 +155,7 @@ def _make(
             seen = (*made.verification.observations, *_recurrent(entry, settings, source))
             return replace(made, verification=replace(made.verification, observations=seen))
         verification = made
-        why = _diagnosis(entry, settings, path, verification, source, expected)
+        why = _diagnosis(trials, best, verification)
         reasons = "; ".join([verification.reasons, *why])
         refusals.append(CheckError(f"{entry.name} was not written: {reasons}"))
     failed = [error for error in refusals if isinstance(error, CheckError)]
@@ -151,20 +176,15 @@ def _recurrent(entry: Format, settings: Settings, source: SourceModel) -> list[O
     return [Observation(name=RECURRENT_LAYERS, value=text)] if text else []
 
 
-def _diagnosis(
-    entry: Format,
-    settings: Settings,
-    path: Path,
-    found: Verification,
-    source: SourceModel,
-    expected: Expectation,
-) -> list[str]:
+def _diagnosis(trials: Trials, best: Candidate, found: Verification) -> list[str]:
     """Returns what in the data explains why a file failed; nothing where that cannot be seen."""
     if found.causes:
         return []
-    run = partial(outputs_of, entry, path, expected)
+    entry, settings = trials.entry, trials.settings
     try:
         with refused(f"{entry.name}: {CANNOT_AUDIT}"):
+            path, source, expected = trials.seen_from_outside(best)
+            run = partial(outputs_of, entry, path, expected)
             why = diagnosis(entry, settings, path, found.failed, source, expected, run)
     except ToolkitError:
         return []

@@ -41,6 +41,7 @@ class SourceModel:
         model: the model.
         inputs, outputs: its inputs and outputs.
         folder: a temporary folder for converters' intermediate files.
+        saved_in: the folder that SavedModels and float32 ONNX files are written to.
         float_twins: calibrated float32 TFLite files, which integer ones are made of, by SavedModel
             and type of the activations, and their recurrent layers.
         extremes: the lowest and highest values of their activations, example by example.
@@ -60,6 +61,7 @@ class SourceModel:
         self.model = model
         self.inputs, self.outputs = model.inputs, model.outputs
         self.folder = folder
+        self.saved_in = folder
         self.float_twins: dict[tuple[Path, str], tuple[bytes, Marked]] = {}
         self.extremes: dict[bytes, dict[str, tuple[np.ndarray, np.ndarray]]] = {}
         self.onnx_files: dict[tuple[int | None, int | None, str], Path] = {}
@@ -70,6 +72,18 @@ class SourceModel:
         self._saved_models: dict[tuple[int | None, tuple[str, ...], bool], SavedModel] = {}
         self._recurrent_calls: dict[int | None, list[Call]] = {}
         self._halves_difference: float | None = None
+
+    def calibrated_on(self, representative: RepresentativeDataset, folder: Path) -> "SourceModel":
+        """Returns the same model with other calibration inputs.
+
+        Float files are shared; what is calibrated goes into a folder of its own.
+        """
+        found = SourceModel(
+            self.model, representative=representative, training=self._training, folder=folder
+        )
+        found.onnx_files, found._saved_models = self.onnx_files, self._saved_models
+        found._recurrent_calls, found.saved_in = self._recurrent_calls, self.saved_in
+        return found
 
     @property
     def representative(self) -> RepresentativeDataset:
@@ -190,7 +204,7 @@ class SourceModel:
                 return common
         key = batch, choice.ways, for_integers
         if key not in self._saved_models:
-            folder = self.folder / f"saved_model-{len(self._saved_models)}"
+            folder = self.saved_in / f"saved_model-{len(self._saved_models)}"
             with marked(choice.put_in) as calls:
                 self.model.save(folder, batch, unroll=choice.unrolled, gates_apart=for_integers)
             saved_graph.rewrite(folder, saved_graph.LACKING)

@@ -15,6 +15,7 @@ from train.data.fashion_mnist import SPLIT_SEED
 HELD_OUT_SHARE = 5  # a fifth
 MAX_HELD_OUT = 1_000
 MIN_EXAMPLES = 16
+FEW_EXAMPLES = 200  # up to which each is held out once, instead of a fifth of them
 RANDOM_EXAMPLES = 64  # where there is no data
 
 

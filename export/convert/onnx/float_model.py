@@ -45,7 +45,7 @@ def to_onnx(settings: Settings, source: SourceModel, choice: Choice) -> onnx.Mod
     """
     key = settings.batch, settings.opset, choice.text
     if key not in source.onnx_files:
-        path = source.folder / f"float32-{len(source.onnx_files)}.onnx"
+        path = source.saved_in / f"float32-{len(source.onnx_files)}.onnx"
         onnx.save(_to_onnx(settings, source, choice), path)
         source.onnx_files[key] = path
     return onnx.load(source.onnx_files[key])

@@ -1,0 +1,86 @@
+"""Few examples: all of them calibrate, and each is held out once to choose and to verify."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from export.data.split import FEW_EXAMPLES
+from export.runtimes.open import open_runner
+from export.runtimes.predict import predict
+from export.verify.distance import distance
+from tests.commands import run_in_process
+
+pytestmark = pytest.mark.slow  # it converts with TensorFlow
+
+FORMATS = ("tflite-int8", "onnx-int8", "tflite-float32")
+COUNT, ODD = 40, 1.5  # the largest value of one example; that of all others is 1
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    keras.utils.set_random_seed(1)
+    layers = keras.layers
+    path = tmp_path_factory.mktemp("model") / "model.keras"
+    keras.Sequential(
+        [layers.Input((6,), name="row"), layers.Dense(16, "relu"), layers.Dense(3, name="values")]
+    ).save(path)
+    return path
+
+
+def exported(model: Path, folder: Path, count: int, *options: str) -> dict[str, Any]:
+    """Returns the manifest of each format, of random examples with an odd one among them."""
+    rows = np.random.RandomState(2).random_sample((count, 6)).astype(np.float32)
+    rows[2] = ODD
+    np.savez(folder / "data.npz", row=rows)
+    done = run_in_process(
+        "export",
+        *("--model", str(model), "--calibration", str(folder / "data.npz"), *options),
+        *("--artifacts", str(folder / "exports"), "--format", ",".join(FORMATS)),
+    )
+    assert done.code == 0, done.err
+    return {name: json.loads((folder / "exports" / f"{name}.json").read_text()) for name in FORMATS}
+
+
+def test_all_of_few_examples_calibrate_and_each_is_held_out_once(
+    model: Path, tmp_path: Path
+) -> None:
+    found = exported(model, tmp_path, COUNT)
+    assert found["tflite-float32"]["calibration"] is None
+    for name in FORMATS[:2]:
+        record = found[name]["calibration"]
+        assert (record["count"], record["folds"]) == (COUNT, 4)
+        assert len(set(record["examples"])) == COUNT
+        # by a file that the odd example did not calibrate
+        assert record["clipped_share"] > 0
+    (spec,) = found["tflite-int8"]["inputs"]
+    assert (127 - spec["zero_point"]) * spec["scale"] == pytest.approx(ODD, rel=0.01)
+
+
+def test_checks_and_scores_of_methods_are_of_files_that_did_not_see_the_example(
+    model: Path, tmp_path: Path
+) -> None:
+    found = exported(model, tmp_path, COUNT, "--calibration-method", "min-max")["tflite-int8"]
+    seen = {check["name"]: check["value"] for check in found["checks"]}
+    rows = np.load(tmp_path / "data.npz")["row"]
+    wanted = np.asarray(keras.models.load_model(model)(rows))
+    path = tmp_path / "exports" / "tflite-int8.tflite"
+    with open_runner("litert", path, threads=1) as runner:
+        own = distance(predict(runner, {"row": rows})["values"], wanted, None)
+    assert own.centred_snr_db > seen["variation_db"] + 3  # it clips nothing
+
+
+@pytest.mark.parametrize(
+    ("count", "options"),
+    [(FEW_EXAMPLES + 1, ()), (COUNT, ("--calibration-samples", "30")), (6, ())],
+)
+def test_otherwise_a_fifth_is_held_out(
+    count: int, options: tuple[str, ...], model: Path, tmp_path: Path
+) -> None:
+    found = exported(model, tmp_path, count, *options)
+    record = found["tflite-int8"]["calibration"]
+    assert record["folds"] == 0
+    assert record["count"] == (30 if options else count - max(1, count // 5))
