@@ -41,8 +41,8 @@ def run_on_uno(network: Network, images: int) -> int:
         DoesNotFitError: the program is larger than the chip.
     """
     board = by_name(CORE)
-    built = build(board, network.work)
     _, made = network.interface
+    built = build(board, network.work)
     ran = run(board, built.program, network.inputs[:images], made)
     differing = int(np.count_nonzero(ran.outputs != network.host[:images]))
     flash, ram = built.answering.flash, built.answering.ram + ran.stack
