@@ -23,13 +23,14 @@ def check_size(size_bytes: int, graph: Graph) -> Check:
     are no measure, which a front end's filters are not, and which recurrent layers are stored by
     more than once.
     """
-    overhead = OVERHEAD_BYTES + OVERHEAD_BYTES_PER_OPERATOR * len(graph.operators)
+    operators = len(graph.operators) + graph.inner_operators
+    overhead = OVERHEAD_BYTES + OVERHEAD_BYTES_PER_OPERATOR * operators
     overhead += OVERHEAD_BYTES_PER_CHANNEL * graph.channels
     most = graph.stored_bytes + overhead
     return Check(
         name="size_bytes",
         value=size_bytes,
-        limit=f"<= {most}: {graph.stored_bytes} of constants, {len(graph.operators)} operators",
+        limit=f"<= {most}: {graph.stored_bytes} of constants, {operators} operators",
         passed=size_bytes <= most,
     )
 

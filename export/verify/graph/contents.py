@@ -30,6 +30,7 @@ class Graph:
         channels: how many channels of a `.tflite` file have a scale, a zero point and a bias.
         between: operators of an `.onnx` file that compute in float between quantized ones.
         stored_bytes: of all constants that something reads.
+        inner_operators: how many more an `.onnx` file has in the bodies of loops and branches.
     """
 
     operators: tuple[str, ...]
@@ -44,3 +45,4 @@ class Graph:
     channels: int = 0
     between: tuple[str, ...] = ()
     stored_bytes: int = 0
+    inner_operators: int = 0

@@ -65,7 +65,13 @@ def read_onnx(path: Path) -> Graph:
         products=tuple({found.key: found for found in weights}.values()),
         between=tuple(_between(graph, made_by)),
         stored_bytes=sum(tensor.nbytes for tensor in _constants(graph, {}).values()),
+        inner_operators=_operator_count(graph) - len(graph.nodes),
     )
+
+
+def _operator_count(graph: OnnxGraph) -> int:
+    bodies = (body for node in graph.nodes for body in node.bodies)
+    return len(graph.nodes) + sum(map(_operator_count, bodies))
 
 
 def _between(graph: OnnxGraph, made_by: Mapping[str, Node]) -> Iterator[str]:
