@@ -28,7 +28,8 @@ def layers_table(found: Mapping[str, Mapping[str, Cell]], formats: Sequence[str]
         rows[layer] = [_word([cells[name] for cells in cases]) for name in formats]
     whole = [layer for layer, words in rows.items() if set(words) <= {MADE, NOTHING}]
     names = [column(name) for name in formats]
-    head = f"{'layer':<24} " + " ".join(f"{name:>7}" for name in names)
+    widths = [max(7, len(name)) for name in names]
+    head = _line("layer", names, widths)
     lines = [
         f"Of {len(rows)} layers of Keras, each alone at two shapes, {len(whole)} are made in every "
         "format:",
@@ -39,8 +40,13 @@ def layers_table(found: Mapping[str, Mapping[str, Cell]], formats: Sequence[str]
     ]
     for layer, words in rows.items():
         if layer not in whole:
-            lines.append(f"{layer:<24} " + " ".join(f"{word:>7}" for word in words))
+            lines.append(_line(layer, words, widths))
     return "\n".join([*lines, *LEGEND, *_reasons(found)])
+
+
+def _line(layer: str, words: Sequence[str], widths: Sequence[int]) -> str:
+    cells = (f"{word:>{width}}" for word, width in zip(words, widths, strict=True))
+    return f"{layer:<24.24} " + " ".join(cells)
 
 
 def counts(found: Mapping[str, Mapping[str, Cell]]) -> str:
