@@ -8,7 +8,7 @@ from onnxruntime.transformers.onnx_model import OnnxModel
 
 from export.convert.onnx.float_model import to_onnx
 from export.convert.onnx.quantizer import quantize
-from export.convert.onnx.recurrent.choice import choose
+from export.convert.onnx.recurrent.choice import check_steps, choose
 from export.convert.source import SourceModel
 from export.formats import Format
 from export.settings import Settings
@@ -28,6 +28,8 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
         source: the model.
     """
     choice = choose(source.recurrent_layers(), entry, settings.recurrent)
+    if choice.unroll:
+        check_steps(source.recurrent_calls(settings.batch), entry)
     model = to_onnx(settings, source, choice)
     if entry.weights == "float16":
         half = OnnxModel(convert_float_to_float16(model, keep_io_types=True))

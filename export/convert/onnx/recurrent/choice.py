@@ -10,6 +10,8 @@ from typing import Any
 
 from export.convert.onnx.recurrent.operators import OPERATORS
 from export.convert.recurrent.description import RECURRENT_LAYERS, describe, refusal
+from export.convert.tflite.recurrent.choice import MOST_STEPS
+from export.convert.tflite.recurrent.marks import Call
 from export.formats import Format
 from export.manifest import Observation
 from train.common.errors import ToolkitError
@@ -62,6 +64,30 @@ def choose(layers: Sequence[Any], entry: Format, wanted: str) -> Choice:
             why = lacking[id(layer)] if wanted == AUTO else None
             parts.append(f"{layer.name} as {rest}{f': {why}' if why else ''}")
     return Choice(fused=tuple(fused), unroll=wanted == UNROLLED, text=", ".join(parts))
+
+
+def check_steps(calls: Sequence[Call], entry: Format) -> None:
+    """Checks that all steps can be written out, in a minute and a file that is not too large.
+
+    Args:
+        calls: of the model's recurrent layers.
+        entry: the format, for messages.
+
+    Raises:
+        ToolkitError: they are too many, or of an open number.
+    """
+    for call in calls:
+        if call.steps is None:
+            raise ToolkitError(
+                f"{entry.name}: got --recurrent {UNROLLED}, but layer {call.name!r} takes "
+                f"sequences of any length; fix it with --shape, or use {AUTO} or {LOOP}"
+            )
+    total = sum(call.steps or 0 for call in calls)
+    if total > MOST_STEPS:
+        raise ToolkitError(
+            f"{entry.name}: got --recurrent {UNROLLED}, but all recurrent layers have {total} "
+            f"steps, expected at most {MOST_STEPS} to be written out; use {AUTO} or {LOOP}"
+        )
 
 
 def told(choice: Choice, entry: Format) -> list[Observation]:

@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from export.convert.onnx.recurrent.choice import choose, told
+from export.convert.onnx.recurrent.choice import check_steps, choose, told
+from export.convert.tflite.recurrent.marks import Call
 from export.formats import FORMATS
 from train.common.errors import ToolkitError
 
@@ -50,6 +51,30 @@ def test_a_model_without_recurrent_layers_takes_no_option(wanted: str) -> None:
     assert choose([], FLOAT, "auto").text == ""
     with pytest.raises(ToolkitError, match=f"--recurrent {wanted} for a model without"):
         choose([], FLOAT, wanted)
+
+
+def a_call(steps: int | None) -> Call:
+    return Call(
+        layer=None,
+        name="long",
+        recurrent=None,
+        why="",
+        batch=None,
+        steps=steps,
+        masked=False,
+        given_states=False,
+        passes_states=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("steps", "why"),
+    [([None], "layer 'long' takes sequences of any length"), ([100, 29], "have 129 steps")],
+)
+def test_so_many_steps_are_not_written_out(steps: list[int | None], why: str) -> None:
+    check_steps([a_call(100), a_call(28)], FLOAT)
+    with pytest.raises(ToolkitError, match=f"--recurrent unrolled, but .*{why}.* auto or loop"):
+        check_steps(list(map(a_call, steps)), FLOAT)
 
 
 def test_integer_formats_say_what_is_computed_in_float(layers: list[keras.layers.Layer]) -> None:
