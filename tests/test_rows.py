@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from examples.rows import main
+from tests.rows import main
 
 
 @pytest.mark.slow

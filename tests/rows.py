@@ -1,4 +1,4 @@
-"""`python -m examples.rows --cell gru`: a recurrent network, from training to measured exports.
+"""`python -m tests.rows --cell gru`: a recurrent network, from training to measured exports.
 
 A picture of Fashion-MNIST is read as a sequence: 28 rows, one after the other, of 28 pixels. With
 sequences of your own in place of `sequences`, and your network in place of `network`, this is all
@@ -31,7 +31,7 @@ SEED = 1
 
 def main(arguments: Sequence[str]) -> int:
     """Trains, exports and measures; 1 if an export is missing, or worse than it may be."""
-    parser = Parser(prog="python -m examples.rows", description=__doc__)
+    parser = Parser(prog="python -m tests.rows", description=__doc__)
     parser.add_argument("--cell", choices=CELLS, default="gru", help="(gru)")
     parser.add_argument("--units", type=integer_between(1, 1_024), default=64, help="(64)")
     parser.add_argument("--epochs", type=integer_between(1, 1_000), default=6, help="(6)")
@@ -53,14 +53,13 @@ def main(arguments: Sequence[str]) -> int:
     found = dict(accuracies(options.artifacts, test))
     print(f"{'Keras':<28} {right:.2%} of the test examples")
     for name, (accuracy, size_bytes) in found.items():
-        print(
-            f"{name:<28} {accuracy:.2%}, {100 * (accuracy - right):+.2f} points, {size_bytes:,} B"
-        )
+        lost = f"{100 * (accuracy - right):+.2f} points"
+        print(f"{name:<28} {accuracy:.2%}, {lost}, {size_bytes:,} bytes")
     print(f"Times: python -m benchmark --artifacts {options.artifacts} --data {test}")
-    lost = [name for name, (accuracy, _) in found.items() if accuracy < right - MOST_LOST]
-    if lost:
-        print(f"more than {100 * MOST_LOST:g} points lost: {', '.join(lost)}", file=sys.stderr)
-    return code or int(bool(lost))
+    behind = [name for name, (accuracy, _) in found.items() if accuracy < right - MOST_LOST]
+    if behind:
+        print(f"more than {100 * MOST_LOST:g} points lost: {', '.join(behind)}", file=sys.stderr)
+    return code or int(bool(behind))
 
 
 def train(cell: str, units: int, epochs: int, data: Path | None, folder: Path) -> float:

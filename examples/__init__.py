@@ -1,1 +1,0 @@
-"""Networks on real data, from training to exports that are measured: templates for your own."""
