@@ -203,6 +203,6 @@ def _run(command: Sequence[str | Path]) -> str:
         much = f"{int(count):,} bytes more" if count else "more"
         raise DoesNotFitError(f"it needs {much} {where} than there is")
     if "is too large" in done.stderr:
-        raise DoesNotFitError("an array is larger than the core's pointers reach")
+        raise DoesNotFitError("its constants are more than the core's pointers reach")
     said = [line for line in done.stderr.splitlines() if "error" in line] or [done.stderr.strip()]
     raise ToolkitError(f"{command[0]} failed: {said[0]}")

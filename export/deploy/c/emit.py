@@ -84,6 +84,9 @@ SOURCE = """\
 
 /* Constants that stay in flash where that is a memory of its own. */
 #if defined(__AVR__)
+#if {constants} > 65000
+#error "this model is too large for AVR, whose __flash reaches 64 kB"
+#endif
 #define MODEL_FLASH __flash
 #else
 #define MODEL_FLASH
@@ -153,12 +156,12 @@ def emit(program: Program, interface: Interface) -> tuple[str, str]:
         arena_bytes=program.plan.arena_bytes,
         parameters=parameters,
     )
-    arrays = _arrays(program)
     source = SOURCE.format(
         file=_comment(interface.file),
         plan=_plan(program),
         kernels=_kernels(program),
-        arrays="\n".join(arrays),
+        constants=sum(a.values.nbytes for a in _constants(program)),
+        arrays="\n".join(map(_array, _constants(program))),
         parameters=parameters,
         steps=_steps(program, interface, ends),
         names=", ".join(name for name, *_ in ends),
@@ -240,11 +243,8 @@ def _kernels(program: Program) -> str:
     return "\n".join(texts)
 
 
-def _arrays(program: Program) -> list[str]:
-    return [
-        _array(array)
-        for array in {a.name: a for step in program.steps for a in step.arrays}.values()
-    ]
+def _constants(program: Program) -> list[Array]:
+    return list({a.name: a for step in program.steps for a in step.arrays}.values())
 
 
 def _array(array: Array) -> str:
