@@ -42,6 +42,7 @@ HEAVY = {
     "export.convert.tflite.rewrites.comparisons",
     "export.convert.tflite.rewrites.editor",
     "export.convert.tflite.rewrites.float_file",
+    "export.convert.tflite.rewrites.masks",
     "export.convert.tflite.rewrites.saved_graph",
     "export.convert.tflite.rewrites.units",
     "export.convert.tflite.rewrites.unknown_kernels",

@@ -66,7 +66,7 @@ def _with_exact_inputs(
     conversions: dict[str, onnx.NodeProto] = {}
     looped: set[str] = set()
     for node in graph.node:
-        if bodies(node):  # whose own nodes read what is around it by name
+        if any(True for _ in bodies(node)):  # whose own nodes read what is around it by name
             looped.update(node.output)
             continue
         beside = model.graph.node.add()

@@ -28,6 +28,7 @@ from export.convert.tflite.recurrent.put_in import reveal as put_in
 from export.convert.tflite.rewrites import saved_graph
 from export.convert.tflite.rewrites.comparisons import in_integers
 from export.convert.tflite.rewrites.float_file import drop_idle_limits, rewrite
+from export.convert.tflite.rewrites.masks import clamp_masks
 from export.convert.tflite.rewrites.unknown_kernels import hide, reveal
 from export.formats import Format
 from export.settings import Settings
@@ -134,7 +135,7 @@ def _calibrated(
         calibrate(marked, twin, source.representative.inputs)
         return twin, marked
     calibrator = Calibrator(add_intermediate_tensors(content))
-    calibrated: bytes = calibrator.calibrate(partial(_examples, source, batch))
+    calibrated: bytes = clamp_masks(calibrator.calibrate(partial(_examples, source, batch)))
     return calibrated, Marked(content=calibrated, layers=())
 
 

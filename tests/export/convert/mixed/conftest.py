@@ -1,11 +1,12 @@
 import pytest
 
-from tests.export.convert.mixed.models import Case, case_of, causal, outlier
+from tests.export.convert.mixed.models import Case, case_of, outlier
+from tests.export.convert.mixed.models import masked as computed_mask
 
 
 @pytest.fixture(scope="session")
 def masked(tmp_path_factory: pytest.TempPathFactory) -> Case:
-    return case_of(causal, tmp_path_factory.mktemp("causal"))
+    return case_of(computed_mask, tmp_path_factory.mktemp("masked"))
 
 
 @pytest.fixture(scope="session")

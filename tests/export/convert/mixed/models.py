@@ -28,6 +28,20 @@ def causal() -> keras.Model:
     return keras.Model(signal, layers.Dense(CLASSES, activation="softmax", name="head")(x))
 
 
+def masked() -> keras.Model:
+    """Attention that looks at steps whose first channel is low: −1e9 times what it is above.
+
+    A mask that is computed, and so no constant that could be another.
+    """
+    signal = layers.Input((12, 8), name="signal")
+    x = layers.Dense(16, activation="relu", name="front")(signal)
+    scores = layers.Flatten()(layers.Dense(1, name="scores")(x))
+    above = layers.Flatten()(layers.ReLU()(signal[:, :, :1] - 0.5))
+    attention = layers.Softmax(name="attention")(layers.Add(name="masked")([scores, above * -1e9]))
+    x = layers.Dot(1)([attention, x])
+    return keras.Model(signal, layers.Dense(CLASSES, activation="softmax", name="head")(x))
+
+
 def outlier() -> keras.Model:
     """A hidden layer with one unit 400 times as large, which the next divides by as much."""
     signal = layers.Input((12, 8), name="signal")
