@@ -199,7 +199,7 @@ def _part(on: Builder, prefix: str) -> Builder:
     graph = schema.SubGraphT()
     graph.tensors, graph.operators, graph.name = [], [], prefix.encode()
     on.tree.subgraphs.append(graph)
-    return Builder(on.tree, graph, prefix)
+    return Builder(on.tree, graph, "t")  # a short name for each tensor: they are many
 
 
 def _finish(part: Builder, inputs: list[int], outputs: list[int]) -> None:
