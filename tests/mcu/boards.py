@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from train.common.errors import ToolkitError
@@ -38,6 +39,8 @@ PACKAGES = {
     "qemu-system-riscv32": ("qemu-system-misc",),
     "simavr": ("simavr", "libsimavr-dev", "libelf-dev"),
 }
+# What simulator.c is made with; the packages are not those of the program.
+SIMAVR_HEADERS = (Path("/usr/include/simavr/sim_avr.h"), Path("/usr/include/libelf.h"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,12 +125,11 @@ QUICK = ("Cortex-M4", "ATmega328P")
 
 def missing(board: Board) -> str | None:
     """Returns which packages a board needs that are not here; None if there are none."""
-    absent = [
-        package
-        for program in (COMPILERS[board.family], EMULATORS[board.family])
-        if shutil.which(program) is None
-        for package in PACKAGES[program]
-    ]
+    programs = [COMPILERS[board.family], EMULATORS[board.family]]
+    lacking = [program for program in programs if shutil.which(program) is None]
+    if board.family == "avr" and not all(header.exists() for header in SIMAVR_HEADERS):
+        lacking = list(dict.fromkeys([*lacking, "simavr"]))
+    absent = [package for program in lacking for package in PACKAGES[program]]
     return f"apt-get install {' '.join(absent)}" if absent else None
 
 

@@ -59,6 +59,10 @@ def test_what_is_missing_is_named_with_its_packages(
     assert missing(by_name("cortex-m0")) == (
         "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm"
     )
+    monkeypatch.undo()
+    monkeypatch.setattr("tests.mcu.boards.SIMAVR_HEADERS", (tmp_path / "sim_avr.h",))
+    assert "libsimavr-dev libelf-dev" in (missing(by_name("ATmega328P")) or "")
+    monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ToolkitError, match="no emulated board can run here"):
         run_all([], BOARDS, 1)
     said = capsys.readouterr().err
