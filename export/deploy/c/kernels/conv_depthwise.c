@@ -1,8 +1,21 @@
+#if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1)
+#include <arm_mve.h>
+#endif
+
 /* Adds to four sums the products of four channels in `rows` times `columns` pixels; the steps lead
  * from one pixel to the next, and from the end of a row to the next row. */
 static inline void model_depthwise4(const int8_t *x, const MODEL_FLASH int8_t *w, int32_t *sum,
                                     int rows, int columns, const int *step)
 {
+#if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1)
+    int32x4_t all = vldrwq_s32(sum);
+    for (; rows; rows--, x += step[2], w += step[3]) {
+        for (int i = columns; i; i--, x += step[0], w += step[1]) {
+            all = vaddq_s32(all, vmulq_s32(vldrbq_s32(x), vldrbq_s32(w)));
+        }
+    }
+    vstrwq_s32(sum, all);
+#else
     int32_t a = sum[0], b = sum[1], c = sum[2], d = sum[3];
     for (; rows; rows--, x += step[2], w += step[3]) {
         for (int i = columns; i; i--, x += step[0], w += step[1]) {
@@ -30,6 +43,7 @@ static inline void model_depthwise4(const int8_t *x, const MODEL_FLASH int8_t *w
     sum[1] = b;
     sum[2] = c;
     sum[3] = d;
+#endif
 }
 
 /* Adds the products of `count` channels with what lies outside the image, the zero point. */
