@@ -9,7 +9,7 @@ from typing import Any
 
 from export.convert.inputs import ConversionInputs
 from export.formats import Format
-from export.manifest import Manifest, check_file, read_manifest
+from export.manifest import Calibration, Manifest, check_file, read_manifest
 from export.settings import Settings
 from train.common.errors import ArtifactError
 from train.common.files.artifact import package_versions
@@ -86,19 +86,20 @@ def matches(
     inputs: ConversionInputs,
 ) -> bool:
     """Returns whether a manifest is of a model, options, versions and data."""
-    record, calibration, representative = (
-        inputs.record,
-        manifest.calibration,
-        inputs.representative,
-    )
+    record = inputs.record
     return (
         manifest.source.sha256 == record.sha256
         and manifest.labels == record.labels
         and manifest.preprocessing == inputs.preprocessing
         and manifest.options == options
         and manifest.versions == made_by
-        and (
-            calibration is None
-            or (representative is not None and calibration.examples == representative.examples)
-        )
+        and (manifest.calibration is None or _calibrated(manifest.calibration, inputs))
     )
+
+
+def _calibrated(calibration: Calibration, inputs: ConversionInputs) -> bool:
+    """Returns whether a file was calibrated on these data: on all of them, or on a part."""
+    if calibration.folds:
+        return inputs.every is not None and calibration.examples == inputs.every.short_hashes()
+    representative = inputs.representative
+    return representative is not None and calibration.examples == representative.examples
