@@ -177,7 +177,12 @@ class SourceModel:
         return {} if self._training is None else self._training.samples.targets
 
     def recurrent_calls(self, batch: int | None) -> list[Call]:
-        """Returns how the model calls its recurrent layers, with a fixed or open batch."""
+        """Returns how the model calls its recurrent layers, with a fixed or open batch.
+
+        Raises:
+            ToolkitError: the model does not take that batch.
+        """
+        self.model.check_batch(batch)
         if batch not in self._recurrent_calls:
             self._recurrent_calls[batch] = calls_in(self.model, batch)
         return self._recurrent_calls[batch]

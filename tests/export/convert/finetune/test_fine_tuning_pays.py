@@ -47,7 +47,7 @@ def test_training_that_gains_more_than_chance_is_kept(
     tiny: Tiny, trained: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On examples between two classes, whose labels are what the trained file says."""
-    monkeypatch.setattr(making, "verify", lambda *_, **__: trained.verification)
+    monkeypatch.setattr("export.convert.made.verify", lambda *_, **__: trained.verification)
     before = trained.path.read_bytes()
     images = tiny.expected.inputs[INPUT_NAME]
     inputs = {INPUT_NAME: (images + images[::-1]) / 2}
