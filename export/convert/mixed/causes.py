@@ -71,7 +71,7 @@ def _island(seen: Seen) -> str:
 
 
 def _mask(seen: Seen) -> str:
-    """A large constant, added or multiplied with, or what became of one."""
+    """A large constant that is added or multiplied, as a mask is."""
     operator, given = seen.operator, seen.operator.inputs
     sizes = {n: _size(seen.around[n]) for n in given if n in seen.around}
     largest = max(operator.constants, default=0.0)

@@ -112,6 +112,7 @@ int model_run_in(int8_t *arena, size_t arena_bytes, {parameters})
 #endif
     (void)arena;
     (void)arena_bytes;
+{unused}
 {steps}
     return 0;
 }}
@@ -163,6 +164,7 @@ def emit(program: Program, interface: Interface) -> tuple[str, str]:
         constants=sum(a.values.nbytes for a in _constants(program)),
         arrays="\n".join(map(_array, _constants(program))),
         parameters=parameters,
+        unused="\n".join(f"    (void){name};" for name, *_ in ends),
         steps=_steps(program, interface, ends),
         names=", ".join(name for name, *_ in ends),
     )

@@ -54,10 +54,11 @@ def selection(network: Network, operator: Operator) -> Step:
     """Returns a slice, a transposition, a repetition or another order of one tensor's values."""
     given = network.tensors[operator.inputs[0]]
     output = network.tensors[operator.outputs[0]]
-    numbers = [network.tensors[i].data for i in operator.inputs[1:]]
-    if any(each is None for each in numbers):
+    stored = [network.tensors[i].data for i in operator.inputs[1:]]
+    numbers = [[int(n) for n in data.flat] for data in stored if data is not None]
+    if len(numbers) < len(stored):
         raise unsupported(operator, "with computed numbers")
-    read = _read(operator, _places(given), [[int(n) for n in d.flat] for d in numbers])  # type: ignore[union-attr]
+    read = _read(operator, _places(given), numbers)
     write = _places(output).reshape(read.shape)
     return _step(network, operator, [(operator.inputs[0], operator.outputs[0], write, read)])
 

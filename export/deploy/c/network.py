@@ -11,7 +11,6 @@ import numpy as np
 from train.common.errors import ArtifactError
 
 BYTES = ("int8", "uint8", "bool")
-MOVED = ("int32", "int64")  # shapes and axes, which are constants
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +100,12 @@ class Network:
             self.operators.append(operator)
         self.inputs = tuple(map(int, graph.inputs))
         self.outputs = tuple(map(int, graph.outputs))
+        for each in self.outputs:
+            if self.tensors[each].data is not None:
+                raise ArtifactError(
+                    f"c: got output {self.tensors[each].name!r} that is a constant, expected ones "
+                    "that are computed; leave it out of the model"
+                )
         for each in (*self.inputs, *self.outputs):
             if self.tensors[each].shape[:1] != (1,):
                 raise ArtifactError(

@@ -21,6 +21,7 @@ from export.runtimes.litert import LiteRTRunner
 from export.runtimes.predict import encode_all
 from export.runtimes.runner import Runner, pack, unpack
 from export.settings import Settings
+from export.verify.graph.tflite import DAMAGED
 from train.common.errors import ArtifactError, MissingOperatorError
 from train.common.files.artifact import file_sha256, write_json
 from train.common.files.staging import publish, staging
@@ -75,8 +76,7 @@ def make_package(
     if file_sha256(model) != manifest.sha256:
         raise ArtifactError(f"{model} is not the file that {manifest.path.name} describes")
     compiler()
-    program = Program(model)
-    texts = source_of(program, manifest)
+    program, *texts = source_of(model, manifest)
     with staging(record.folder) as staged:
         files = [staged / SOURCE_FILE, staged / HEADER_FILE]
         for file, text in zip(files, texts, strict=True):
@@ -119,19 +119,31 @@ def make_package(
     )
 
 
-def source_of(program: Program, manifest: Manifest) -> tuple[str, str]:
-    """Returns the source and the header of a program, given the manifest of its file."""
-    header, source = emit(
-        program,
-        Interface(
-            file=manifest.file,
-            inputs=manifest.inputs,
-            outputs=manifest.outputs,
-            preprocessing=manifest.preprocessing,
-            labels=manifest.labels,
-        ),
-    )
-    return source, header
+def source_of(model: Path, manifest: Manifest) -> tuple[Program, str, str]:
+    """Returns the program of a file, its source and its header.
+
+    Args:
+        model: the `.tflite` file.
+        manifest: what is recorded of it.
+
+    Raises:
+        ArtifactError: the file is damaged, or an operator or a type has no kernel.
+    """
+    try:
+        program = Program(model)
+        header, source = emit(
+            program,
+            Interface(
+                file=manifest.file,
+                inputs=manifest.inputs,
+                outputs=manifest.outputs,
+                preprocessing=manifest.preprocessing,
+                labels=manifest.labels,
+            ),
+        )
+    except (*DAMAGED, MemoryError) as error:
+        raise ArtifactError(f"c: {model} is damaged: {error}; export it again") from error
+    return program, source, header
 
 
 def build_again(manifest: Manifest, folder: Path) -> Path:
@@ -154,7 +166,7 @@ def build_again(manifest: Manifest, folder: Path) -> Path:
     again = f"run `python -m export --format {C} --from {origin}` again"
     before = read_manifest(manifest.path.parents[1] / f"{Path(origin).name}.json")
     check_file(before)
-    texts = source_of(Program(before.artifact_path), before)
+    _, *texts = source_of(before.artifact_path, before)
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in zip((SOURCE_FILE, HEADER_FILE), texts, strict=True):
         if manifest.path.with_name(name).read_bytes() != text.encode():

@@ -1,14 +1,20 @@
 """The program computes LiteRT's bytes, whatever the operators, and no sanitizer complains."""
 
+import copy
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tensorflow as tf
 
+from export.convert.tflite.flatbuffer import pack, unpack
 from export.deploy.c.host import compiler
+from export.deploy.c.program import Program
 from tests.export.deploy.c.files import MODELS, SANITIZED, outputs, program_of, write
+from train.common.errors import ArtifactError
 
 pytestmark = pytest.mark.slow
 
@@ -52,3 +58,40 @@ def test_it_needs_no_library_and_has_no_variables_but_the_arena(tmp_path: Path) 
     symbols = [line.split()[-2:] for line in listed.splitlines()]
     assert {name for kind, name in symbols if kind == "U"} <= {"memcpy", "memset"}
     assert [name.split(".")[0] for kind, name in symbols if kind in "bBdDC"] == ["arena"]
+
+
+def changed(path: Path, change: Callable[[Any], None]) -> Path:
+    """Writes a file over, changed in its first graph."""
+    content = path.read_bytes()
+    tree = unpack(content)
+    change(tree.subgraphs[0])
+    path.write_bytes(pack(tree, len(content)))
+    return path
+
+
+def test_an_input_that_nothing_reads_warns_no_compiler(tmp_path: Path) -> None:
+    def unread(graph: Any) -> None:
+        tensor = copy.copy(graph.tensors[graph.inputs[0]])
+        tensor.name = b"unread"
+        graph.tensors.append(tensor)
+        graph.inputs = [*graph.inputs, len(graph.tensors) - 1]
+
+    path = changed(write(MODELS["resized"](), tmp_path / "unread.tflite"), unread)
+    expected, found = outputs(path, tmp_path, ("-O2",))
+    assert found == expected
+
+
+def test_what_no_kernel_computes_is_named(tmp_path: Path) -> None:
+    path = write(MODELS["resized"](), tmp_path / "model.tflite")
+    content = path.read_bytes()
+
+    def tanh(graph: Any) -> None:
+        graph.operators[0].builtinOptions.fusedActivationFunction = 4
+
+    def constant(graph: Any) -> None:
+        graph.outputs = [int(graph.operators[0].inputs[1])]
+
+    for change, said in ((tanh, "fused activation 4"), (constant, "that is a constant")):
+        path.write_bytes(content)
+        with pytest.raises(ArtifactError, match=said):
+            Program(changed(path, change))
