@@ -6,7 +6,8 @@ from pathlib import Path
 
 from benchmark.measure.settings import MeasureSettings
 from benchmark.measure.worker.process import Job
-from export.deploy.c.package import FLASH, build_again
+from export.deploy.c.again import built_apart
+from export.deploy.c.package import FLASH
 from export.formats import FORMATS, C, Format
 from export.manifest import Manifest, check_file, read_manifest
 from export.model.recorded import read_request, size_bytes
@@ -184,7 +185,7 @@ def _rows(
         check_overlap(manifest, hashes)
         check_kept(manifest)
         if manifest.runtime == C and built is not None:
-            library = build_again(manifest, built)
+            library = built_apart(path, built)
     except ToolkitError as error:
         problem = str(error)
     runtime = manifest.runtime if manifest else None

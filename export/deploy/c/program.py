@@ -8,6 +8,7 @@ from export.deploy.c import layers, moves, values
 from export.deploy.c.network import Network, Operator
 from export.deploy.c.plan import Plan, make_plan
 from export.deploy.c.steps import Step, unsupported
+from train.common.errors import ArtifactError
 
 STEPS: dict[str, Callable[[Network, Operator], Step]] = {
     "FULLY_CONNECTED": layers.fully_connected,
@@ -57,6 +58,7 @@ class Program:
             ArtifactError: an operator or a type has no kernel here; it is named.
         """
         self.network = Network(path)
+        check_shapes(path, self.network)
         same: dict[int, int] = {}
         self.steps: list[Step] = []
         for operator in self.network.operators:
@@ -77,3 +79,30 @@ class Program:
         if len(operator.inputs) != 1 or operator.name in NOT_ON_SINGLE_VALUES:
             raise unsupported(operator)
         return values.table(self.network, operator)
+
+
+def check_shapes(path: Path, network: Network) -> None:
+    """Checks that a file's shapes are those that LiteRT finds its operators to make.
+
+    Nothing else keeps a kernel within its memory.
+
+    Raises:
+        ArtifactError: a shape is another, or LiteRT refuses the file.
+    """
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    kernels = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    try:
+        interpreter = Interpreter(str(path), experimental_op_resolver_type=kernels)
+        interpreter.allocate_tensors()
+    except (RuntimeError, ValueError) as error:
+        raise ArtifactError(f"c: LiteRT refuses {path}: {error}") from error
+    found = {
+        each["index"]: tuple(map(int, each["shape"])) for each in interpreter.get_tensor_details()
+    }
+    for index, tensor in enumerate(network.tensors):
+        if found.get(index, tensor.shape) != tensor.shape:
+            raise ArtifactError(
+                f"c: {path}: got {tensor.name!r} of shape {tensor.shape}, expected {found[index]} by "
+                "the operator that makes it; export it again"
+            )

@@ -91,7 +91,14 @@ def test_what_no_kernel_computes_is_named(tmp_path: Path) -> None:
     def constant(graph: Any) -> None:
         graph.outputs = [int(graph.operators[0].inputs[1])]
 
-    for change, said in ((tanh, "fused activation 4"), (constant, "that is a constant")):
+    def smaller(graph: Any) -> None:
+        graph.tensors[graph.operators[0].outputs[0]].shape = [1, 2, 2, 4]
+
+    for change, said in (
+        (tanh, "fused activation 4"),
+        (constant, "that is a constant"),
+        (smaller, r"of shape \(1, 2, 2, 4\), expected \(1, 6, 5, 4\)"),
+    ):
         path.write_bytes(content)
         with pytest.raises(ArtifactError, match=said):
             Program(changed(path, change))

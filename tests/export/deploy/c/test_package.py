@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from export.deploy.c.again import built_apart
 from export.deploy.c.emit import emit as emit_source
-from export.deploy.c.package import FOLDER, build_again, is_current, make_package
+from export.deploy.c.package import FOLDER, is_current, make_package
 from export.manifest import Manifest, read_manifest
 from export.runtimes.open import open_runner
 from export.runtimes.predict import encode_all, predict
@@ -51,7 +52,7 @@ def test_the_benchmark_runs_what_it_makes_again_and_nothing_else(
     folder: Path, tiny: Tiny, tmp_path: Path
 ) -> None:
     manifest = read_manifest(folder / "c.json")
-    library = build_again(manifest, tmp_path / "built")
+    library = built_apart(manifest.path, tmp_path / "built")
     origin = folder.parent / f"{INT8.name}.tflite"
     results = []
     for runtime, path in (("c", library), ("litert", origin)):
@@ -65,7 +66,7 @@ def test_the_benchmark_runs_what_it_makes_again_and_nothing_else(
     with (folder / "model.c").open("a") as file:
         file.write("/* a stranger's */\n")
     with pytest.raises(ArtifactError, match=r"model\.c is not what tflite-int8\.tflite makes"):
-        build_again(manifest, tmp_path / "other")
+        built_apart(manifest.path, tmp_path / "other")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,59 @@
+"""`python -m export.deploy.c.again MANIFEST FOLDER`: builds an export's C source, made again.
+
+A process of its own: the file that it is made of may be a stranger's, and LiteRT may crash on it.
+"""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from export.deploy.c.host import TIMEOUT_S
+from export.deploy.c.package import build_again
+from export.manifest import read_manifest
+from export.runtimes.c import LIBRARY_FILE
+from train.common.command.cli import run_program
+from train.common.errors import ArtifactError
+
+MODULE = "export.deploy.c.again"
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Builds it."""
+    build_again(read_manifest(Path(arguments[0])), Path(arguments[1]))
+    return 0
+
+
+def built_apart(manifest: Path, folder: Path) -> Path:
+    """Returns the library that `build_again` makes, made in a process of its own.
+
+    Args:
+        manifest: `c.json`.
+        folder: where to.
+
+    Raises:
+        ArtifactError: as `build_again`; or the process crashed, or took too long.
+    """
+    command = [sys.executable, "-m", MODULE, str(manifest.resolve()), str(folder.resolve())]
+    try:
+        done = subprocess.run(
+            command,
+            cwd=REPOSITORY,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ArtifactError(f"c: making {manifest} again took more than {TIMEOUT_S} s") from error
+    if done.returncode != 0:
+        said = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+        why = said[-1].removeprefix("error: ") if said else f"it ended with {done.returncode}"
+        raise ArtifactError(why if said else f"c: {manifest} cannot be made again: {why}")
+    return folder / LIBRARY_FILE
+
+
+if __name__ == "__main__":
+    run_program(main)
