@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.deploy.c.emit import C_TYPES
+from export.deploy.c.header import C_TYPES
 from export.deploy.c.host import STRICT, compiler
 from tests.mcu.boards import BUILD_FLAGS, COMPILERS, LINK_FLAGS, Board, Family
 from train.common.errors import ToolkitError

@@ -1,20 +1,15 @@
 """A program as C: `model.h`, and `model.c` with the kernels that it uses."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from export.deploy.c import layers
+from export.deploy.c.header import End, Interface, comment, ends, header, parameters
+from export.deploy.c.pairs import kernel_text
 from export.deploy.c.program import Program
 from export.deploy.c.steps import Array
-from export.deploy.c.values import kernel_text
-from train.common.preprocessing import Factor, Preprocessing
-from train.common.tensors import TensorSpec
 
 KERNELS = Path(__file__).with_name("kernels")
 # Kernels that others need, in the order in which they need each other.
@@ -33,41 +28,6 @@ ORDER = (
 )
 PER_LINE = 24
 PLACE = re.compile(r"\{(t\d+|scratch)\}")
-C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "bool": "uint8_t", "int32": "int32_t"}
-
-HEADER = """\
-/* Made by `python -m export --format c` from {file}; do not edit.
- *
-{how}
- */
-#ifndef MODEL_H_
-#define MODEL_H_
-
-#include <stddef.h>
-#include <stdint.h>
-
-#ifdef __cplusplus
-extern "C" {{
-#endif
-
-{sizes}
-/* What `model_run_in` needs; `model_run` has an arena of its own, of the same size. */
-#define MODEL_ARENA_BYTES {arena_bytes}u
-#define MODEL_ARENA_TOO_SMALL 1
-
-/* One inference. */
-void model_run({parameters});
-
-/* The same in memory of the caller's, so that several may run at once. Returns 0, or
- * MODEL_ARENA_TOO_SMALL with nothing done. */
-int model_run_in(int8_t *arena, size_t arena_bytes, {parameters});
-
-#ifdef __cplusplus
-}}
-#endif
-
-#endif /* MODEL_H_ */
-"""
 
 SOURCE = """\
 /* Made by `python -m export --format c` from {file}; do not edit.
@@ -125,110 +85,21 @@ void model_run({parameters})
 """
 
 
-@dataclass(frozen=True, kw_only=True)
-class Interface:
-    """What the caller is told.
-
-    Attributes:
-        file: the `.tflite` file.
-        inputs, outputs: of the file, in its order.
-        preprocessing: by the input's name.
-        labels: the classes; empty where there are none.
-    """
-
-    file: str
-    inputs: Sequence[TensorSpec]
-    outputs: Sequence[TensorSpec]
-    preprocessing: Mapping[str, Preprocessing]
-    labels: Sequence[str]
-
-
 def emit(program: Program, interface: Interface) -> tuple[str, str]:
     """Returns the header and the source, both ASCII."""
-    ends = _ends(interface)
-    parameters = ", ".join(
-        f"{'const ' if is_input else ''}{C_TYPES[spec.dtype]} *{name}"
-        for name, spec, is_input in ends
-    )
-    header = HEADER.format(
-        file=_comment(interface.file),
-        how=_how(interface),
-        sizes=_sizes(ends, interface.labels),
-        arena_bytes=program.plan.arena_bytes,
-        parameters=parameters,
-    )
+    found = ends(interface)
     source = SOURCE.format(
-        file=_comment(interface.file),
+        file=comment(interface.file),
         plan=_plan(program),
         kernels=_kernels(program),
         constants=sum(a.values.nbytes for a in _constants(program)),
         arrays="\n".join(map(_array, _constants(program))),
-        parameters=parameters,
-        unused="\n".join(f"    (void){name};" for name, *_ in ends),
-        steps=_steps(program, interface, ends),
-        names=", ".join(name for name, *_ in ends),
+        parameters=parameters(found),
+        unused="\n".join(f"    (void){name};" for name, *_ in found),
+        steps=_steps(program, found),
+        names=", ".join(name for name, *_ in found),
     )
-    return header, source
-
-
-def _ends(interface: Interface) -> list[tuple[str, TensorSpec, bool]]:
-    found = []
-    for kind, specs in (("input", interface.inputs), ("output", interface.outputs)):
-        for i, spec in enumerate(specs):
-            name = kind if len(specs) == 1 else f"{kind}_{i}"
-            found.append((name, spec, kind == "input"))
-    return found
-
-
-def _how(interface: Interface) -> str:
-    lines = [
-        "A stored value is round(real / scale) + zero point; a real value is",
-        "(stored - zero point) * scale.",
-    ]
-    for spec in interface.inputs:
-        how = interface.preprocessing.get(spec.name)
-        if how is not None:
-            lines.append(
-                f"A raw value r of input {spec.name} becomes the real input "
-                f"r * {_factor(how.scale)} + {_factor(how.offset)}."
-            )
-    return "\n".join(f" * {_comment(line)}" for line in lines)
-
-
-def _factor(value: Factor) -> str:
-    return f"{value:g}" if isinstance(value, float | int) else f"{tuple(value)} by channel"
-
-
-def _sizes(ends: Sequence[tuple[str, TensorSpec, bool]], labels: Sequence[str]) -> str:
-    lines = []
-    for name, spec, _ in ends:
-        shape = " x ".join(str(size) for size in spec.shape[1:]) or "1"
-        lines.append(f"/* {_comment(spec.name)}: {shape} */")
-        prefix = f"MODEL_{name.upper()}"
-        count = int(np.prod([size or 1 for size in spec.shape]))
-        lines.append(f"#define {prefix}_SIZE {count}")
-        if spec.scale is not None:
-            lines.append(f"#define {prefix}_SCALE {float(np.float32(spec.scale))!r}f")
-            lines.append(f"#define {prefix}_ZERO_POINT ({spec.zero_point})")
-    if labels:
-        lines.append(f"#define MODEL_CLASS_COUNT {len(labels)}")
-        names = ", \\\n    ".join(_quoted(label) for label in labels)
-        lines.append("/* const char *const names[MODEL_CLASS_COUNT] = MODEL_CLASS_NAMES; */")
-        lines.append(f"#define MODEL_CLASS_NAMES {{ \\\n    {names}}}")
-    return "\n".join(lines) + "\n"
-
-
-def _quoted(label: str) -> str:
-    """Returns a string literal: of UTF-8 bytes, without trigraphs."""
-    text = "".join(
-        chr(byte) if 32 <= byte < 127 and chr(byte) not in '"\\?' else f"\\{byte:03o}"
-        for byte in label.encode()
-    )
-    return f'"{text}"'
-
-
-def _comment(text: str) -> str:
-    return re.sub(r"[^ -~]", "?", json.dumps(text)[1:-1]).replace("*/", "* /").replace("/*", "/ *")
+    return header(interface, program.plan.arena_bytes), source
 
 
 def _kernels(program: Program) -> str:
@@ -266,11 +137,9 @@ def _literal(value: int) -> str:
     return str(value) if value > -(1 << 31) else "-2147483647 - 1"
 
 
-def _steps(
-    program: Program, interface: Interface, ends: Sequence[tuple[str, TensorSpec, bool]]
-) -> str:
+def _steps(program: Program, found: Sequence[End]) -> str:
     plan = program.plan
-    names = _names(ends)
+    names = _names(found)
     where = {
         f"t{tensor}": names[place] if isinstance(place, str) else f"(arena + {place})"
         for tensor, place in plan.places.items()
@@ -292,7 +161,7 @@ def _place(at: Mapping[str, str], found: re.Match[str]) -> str:
     return at[found[1]]
 
 
-def _names(ends: Sequence[tuple[str, TensorSpec, bool]]) -> dict[str, str]:
+def _names(ends: Sequence[End]) -> dict[str, str]:
     """Returns how the program refers to the caller's buffers, by their places in the plan."""
     found = {}
     count = {True: 0, False: 0}

@@ -11,7 +11,8 @@ import numpy as np
 
 from export.convert.inputs import ConversionInputs
 from export.convert.up_to_date import CODE, matches, versions
-from export.deploy.c.emit import Interface, emit
+from export.deploy.c.emit import emit
+from export.deploy.c.header import Interface
 from export.deploy.c.host import STRICT, build, compiler
 from export.deploy.c.program import Program
 from export.formats import FORMATS, C

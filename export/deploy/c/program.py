@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from export.deploy.c import layers, moves, values
+from export.deploy.c import layers, moves, pairs, reductions, values
 from export.deploy.c.network import Network, Operator
 from export.deploy.c.plan import Plan, make_plan
 from export.deploy.c.steps import Step, unsupported
@@ -17,13 +17,13 @@ STEPS: dict[str, Callable[[Network, Operator], Step]] = {
     "TRANSPOSE_CONV": layers.transpose_conv,
     "AVERAGE_POOL_2D": values.pool,
     "MAX_POOL_2D": values.pool,
-    "MEAN": values.mean,
-    "SUM": values.mean,
+    "MEAN": reductions.mean,
+    "SUM": reductions.mean,
     "RESIZE_BILINEAR": values.resize_bilinear,
-    "REDUCE_MAX": values.extreme,
-    "REDUCE_MIN": values.extreme,
+    "REDUCE_MAX": reductions.extreme,
+    "REDUCE_MIN": reductions.extreme,
     "SOFTMAX": values.softmax,
-    **dict.fromkeys(values.VALUES, values.pairwise),
+    **dict.fromkeys(pairs.VALUES, pairs.pairwise),
     "CONCATENATION": moves.concatenation,
     "PACK": moves.concatenation,
     "SPLIT": moves.split,
@@ -103,6 +103,6 @@ def check_shapes(path: Path, network: Network) -> None:
     for index, tensor in enumerate(network.tensors):
         if found.get(index, tensor.shape) != tensor.shape:
             raise ArtifactError(
-                f"c: {path}: got {tensor.name!r} of shape {tensor.shape}, expected {found[index]} by "
-                "the operator that makes it; export it again"
+                f"c: {path}: got {tensor.name!r} of shape {tensor.shape}, expected "
+                f"{found[index]} by the operator that makes it; export it again"
             )

@@ -1,5 +1,6 @@
 """What a step of the generated program is, whichever operator it computes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,6 +54,11 @@ def title(network: Network, operator: Operator) -> str:
 def shape(tensor: Tensor) -> str:
     """Returns a tensor's sizes without the batch, as `28x28x1`."""
     return "x".join(map(str, tensor.shape[1:] or tensor.shape)) or "1"
+
+
+def braces(numbers: Sequence[int]) -> str:
+    """Returns what initializes a structure or an array of numbers."""
+    return "{" + ", ".join(map(str, numbers)) + "}"
 
 
 def side_by_side(rows: np.ndarray) -> np.ndarray:

@@ -12,7 +12,8 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from export.deploy.c.emit import Interface, emit
+from export.deploy.c.emit import emit
+from export.deploy.c.header import Interface
 from export.deploy.c.host import STRICT, compiler
 from export.deploy.c.program import Program
 from export.runtimes.litert import LiteRTRunner
