@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -220,7 +221,6 @@ def onnx_activations(
         By the tensor's name: values; and lowest value, highest value and step.
     """
     import onnx
-    import onnxruntime
 
     model = onnx.load(path)
     stored = {item.name: onnx.numpy_helper.to_array(item) for item in model.graph.initializer}
@@ -233,24 +233,46 @@ def onnx_activations(
                 (limit - float(zero_point)) * float(scale) for limit in (limits.min, limits.max)
             )
             ranges[name] = (low, high, float(scale))
-    wanted = [name for name in ranges if name not in inputs]
-    if not wanted:  # of a single layer; a session that is asked for nothing returns every output
-        return call_by_call(inputs, None), ranges
-    for name in wanted:
-        model.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
+
+    def activations() -> Iterator[dict[str, np.ndarray]]:
+        for found in onnx_values(model, [*ranges], inputs):
+            # the quantizer folds a ReLU into a range that begins at zero
+            made = {k: v for k, v in found.items() if k not in inputs and ranges[k][0] == 0}
+            yield {**found, **{k: np.maximum(v, 0) for k, v in made.items()}}
+
+    return activations(), ranges
+
+
+def onnx_values(
+    model: Any, wanted: Iterable[str], inputs: Mapping[str, np.ndarray]
+) -> Iterator[dict[str, np.ndarray]]:
+    """Yields inputs and the values of some tensors of an ONNX model, example by example.
+
+    Without graph optimizations, which merge operators.
+
+    Args:
+        model: the `onnx.ModelProto`.
+        wanted: names of tensors.
+        inputs: (N, …) by name.
+    """
+    import onnx
+    import onnxruntime
+
+    names = [name for name in dict.fromkeys(wanted) if name not in inputs]
+    given = {value.name for value in model.graph.output}
+    probed = onnx.ModelProto()
+    probed.CopyFrom(model)
+    probed.graph.output.extend(
+        onnx.helper.make_empty_tensor_value_info(name) for name in names if name not in given
+    )
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        probed.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
     batch = session.get_inputs()[0].shape[0]
-
-    def activations() -> Iterator[dict[str, np.ndarray]]:
-        for example in call_by_call(inputs, batch if isinstance(batch, int) else None):
-            found = dict(zip(wanted, session.run(wanted, example), strict=True))
-            # the quantizer folds a ReLU into a range that begins at zero
-            at_zero = {k: np.maximum(v, 0) for k, v in found.items() if ranges[k][0] == 0}
-            yield {**example, **found, **at_zero}
-
-    return activations(), ranges
+    for example in call_by_call(inputs, batch if isinstance(batch, int) else None):
+        # a session that is asked for nothing returns every output
+        found = dict(zip(names, session.run(names, example), strict=True)) if names else {}
+        yield {**example, **found}

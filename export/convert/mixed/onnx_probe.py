@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 
-from export.convert.calibration import call_by_call
+from export.convert.calibration import onnx_values
 from export.convert.mixed.onnx_operators import DEQUANTIZE, QUANTIZE, operators_of, ranges_of
 from export.convert.mixed.operators import Probe
 from export.convert.onnx.graph.arrange import bodies
@@ -103,7 +102,7 @@ def _exact_values(
     inputs: Mapping[str, np.ndarray],
 ) -> Iterator[tuple[dict[str, np.ndarray], dict[str, np.ndarray]]]:
     wanted = [*floats, *made.values()]
-    for found in _each(probed, wanted, inputs):
+    for found in onnx_values(probed, wanted, inputs):
         exact = {name: found[name] for name in floats if found[name].dtype == np.float32}
         yield exact, {name: found[there] for name, there in made.items() if name in exact}
 
@@ -116,26 +115,5 @@ def _own_values(
     real = {n.input[0]: n.output[0] for n in quantized.graph.node if n.op_type == DEQUANTIZE}
     for name in outputs:
         of[name] = real.get(rounded.get(name, ""), name)
-    for found in _each(quantized, sorted({*of.values()}), inputs):
+    for found in onnx_values(quantized, sorted({*of.values()}), inputs):
         yield {name: found[there] for name, there in of.items()}
-
-
-def _each(
-    model: onnx.ModelProto, wanted: list[str], inputs: Mapping[str, np.ndarray]
-) -> Iterator[dict[str, np.ndarray]]:
-    given = {value.name for value in model.graph.output}
-    model = copy.deepcopy(model)
-    for name in dict.fromkeys(wanted):
-        if name not in given and name not in inputs:
-            model.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    batch = session.get_inputs()[0].shape[0]
-    names = [name for name in dict.fromkeys(wanted) if name not in inputs]
-    for example in call_by_call(inputs, batch if isinstance(batch, int) else None):
-        found = dict(zip(names, session.run(names, example), strict=True)) if names else {}
-        yield {**example, **found}
