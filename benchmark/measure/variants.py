@@ -137,7 +137,8 @@ def find_variants(
     reference: ReferenceOutputs,
     test: Samples,
     keras: Path | None = None,
-    built: Path | None = None,
+    *,
+    built: Path,
 ) -> list[Variant]:
     """Returns every row to measure, in the order of the table; broken exports have a problem.
 
@@ -175,7 +176,7 @@ def _rows(
     settings: MeasureSettings,
     reference: ReferenceOutputs,
     hashes: frozenset[str],
-    built: Path | None,
+    built: Path,
 ) -> Iterator[Variant]:
     manifest, problem, library = None, None, None
     try:
@@ -184,7 +185,7 @@ def _rows(
         check_source(manifest, reference)
         check_overlap(manifest, hashes)
         check_kept(manifest)
-        if manifest.runtime == C and built is not None:
+        if manifest.runtime == C:  # never what lies there: it might be a stranger's
             library = built_apart(path, built)
     except ToolkitError as error:
         problem = str(error)

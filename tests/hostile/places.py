@@ -37,7 +37,8 @@ def said_of_manifest(place: Path) -> str | None:
     found = open_evaluation(place / "artifacts", place / "images", None, _scratch(place))
     manifests = find_manifests(place / "artifacts", None)
     with patch("benchmark.measure.variants.check_kept"):  # the files here hold no model
-        variants = find_variants(manifests, SETTINGS, found.reference, found.samples)
+        built = place / "built"
+        variants = find_variants(manifests, SETTINGS, found.reference, found.samples, built=built)
     return next(v.problem for v in variants if v.format == "tflite-int8")
 
 

@@ -52,7 +52,9 @@ def no_model_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def variants(folder: Path, keras: Path | None = None, **changes: Any) -> list[Variant]:
     manifests = find_manifests(folder, None)
-    return find_variants(manifests, replace(SETTINGS, **changes), REFERENCE, TEST, keras)
+    return find_variants(
+        manifests, replace(SETTINGS, **changes), REFERENCE, TEST, keras, built=folder / "built"
+    )
 
 
 def write_export(folder: Path, name: str, runtime: str) -> Manifest:

@@ -1,1 +1,0 @@
-"""Small versions of known architectures, trained on Fashion-MNIST: what quantization costs them."""
