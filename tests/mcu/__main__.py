@@ -10,7 +10,7 @@ import numpy as np
 from tests.mcu.boards import BOARDS, QUICK, Board, by_name, missing
 from tests.mcu.build import DoesNotFitError, build
 from tests.mcu.emulate import run
-from tests.mcu.networks import TRAINED, Network, exported, trained
+from tests.mcu.networks import ROWS, TRAINED, Network, exported, of_rows, trained
 from tests.mcu.table import HEADER, LEGEND, Row, beside_tflm
 from train.common.command.cli import Parser, integer_between, run_program
 from train.common.errors import ToolkitError
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_shared_arguments()
     add = parser.group("what to run")
     add("--exported", type=Path, metavar="DIR", help="an artifacts folder with an export to C "
-        "(default: three networks, which are trained once)")  # fmt: skip
+        "(default: five networks, which are trained once)")  # fmt: skip
     add("--board", action="append", metavar="CORE", help="run on this core only; may be repeated")
     add("--images", type=integer_between(1, MOST_IMAGES), metavar="N",
         help=f"how many test images (default: {IMAGES}, with --quick {FEW})")  # fmt: skip
@@ -37,7 +37,10 @@ def main(arguments: Sequence[str]) -> int:
     networks = (
         [exported(options.exported, options.data)]
         if options.exported
-        else [trained(name, options.artifacts, options.data) for name in TRAINED]
+        else [
+            *(trained(name, options.artifacts, options.data) for name in TRAINED),
+            *(of_rows(name, options.artifacts, options.data) for name in ROWS),
+        ]
     )
     return run_all(networks, boards, images)
 

@@ -1,10 +1,10 @@
-"""The networks that run on the boards: three that this tool trains, or one that was exported."""
+"""The networks that run on the boards: those that this tool trains, or one that was exported."""
 
 import json
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -12,11 +12,13 @@ import numpy as np
 
 from export.deploy.c.network import Network as IntegerFile
 from export.deploy.c.package import FOLDER, FROM, HEADER_FILE, MANIFEST_FILE, SOURCE_FILE
+from export.deploy.c.recurrent.loops import multiplications
 from export.manifest import Manifest, read_manifest
 from export.runtimes.predict import encode_all
 from export.runtimes.runner import unpack
 from tests.mcu.build import build_here, write_interface
 from tests.mcu.emulate import run_here
+from tests.rows import sequences
 from train.common.errors import ToolkitError
 from train.data.fashion_mnist import LabelledImages, load_test
 
@@ -32,6 +34,11 @@ TRAINED: dict[str, tuple[str, ...]] = {
     "784-320-10": (*MLP, "320"),
     "784-32-10": ("--units", "32", *LONG),
     "cnn-16": ("--architecture", "cnn", "--tuner", "none", "--units", "16", "--epochs", "15"),
+}
+# Recurrent ones that read the images row by row: what `python -m tests.rows` is told.
+ROWS: dict[str, tuple[str, ...]] = {
+    "rows-gru-32": ("--cell", "gru", "--units", "32"),
+    "rows-lstm-32": ("--cell", "lstm", "--units", "32"),
 }
 
 
@@ -60,7 +67,7 @@ class Network:
     def multiplications(self) -> int:
         """How many multiplications with weights an inference takes."""
         origin = read_manifest(self.artifacts / f"{self.manifest.options[FROM]}.json")
-        return IntegerFile(origin.artifact_path).multiplications
+        return multiplications(IntegerFile(origin.artifact_path))
 
     @cached_property
     def inputs(self) -> np.ndarray:
@@ -132,6 +139,30 @@ def trained(name: str, artifacts: Path, data: Path | None) -> Network:
         _command("train", *TRAINED[name], *where)
     _command("export", "--format", INT8, "--format", FORMAT, *where)
     return exported(folder, data)
+
+
+def of_rows(name: str, artifacts: Path, data: Path | None) -> Network:
+    """Returns a network of `ROWS`, likewise.
+
+    Args:
+        name: which.
+        artifacts: in whose folder `mcu` it is kept.
+        data: folder of the data set; None to look for it.
+
+    Raises:
+        ToolkitError: a command fails; its error is said.
+    """
+    folder = artifacts / "mcu" / name
+    formats = ("--format", f"{INT8},{FORMAT}", "--artifacts", str(folder))
+    model, calibration = folder / "model.keras", folder / "calibration.npz"
+    if model.exists() and calibration.exists():
+        given = ("--model", str(model), "--calibration", str(calibration))
+        _command("export", *given, *formats)
+    else:
+        print(f"training {name}, once", file=sys.stderr, flush=True)
+        _command("tests.rows", *ROWS[name], *formats, *(("--data", str(data)) if data else ()))
+    made = exported(folder, data)
+    return replace(made, test=replace(made.test, images=sequences(made.test)))
 
 
 def _is_trained(folder: Path) -> bool:

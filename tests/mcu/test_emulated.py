@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.export.deploy.c.files import MODELS, outputs, program_of, write
+from tests.export.deploy.c.recurrent_files import model_file
 from tests.mcu.__main__ import run_all
 from tests.mcu.boards import BOARDS, QUICK, Board, by_name, missing
 from tests.mcu.build import DoesNotFitError, build, build_here, write_interface
@@ -21,6 +22,7 @@ CALLS = 4
 CORES = [board.name for board in BOARDS]
 # Networks whose weights come in all the remainders that the cores' own loops leave.
 EVERYWHERE = ("dense", "convolutions")
+RECURRENT = ("stacked", "masked")
 NO_IMAGES = LabelledImages(images=np.zeros((0, 28, 28), np.uint8), labels=np.zeros(0, np.uint8))
 
 
@@ -36,9 +38,12 @@ def needed(core: str) -> Board:
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     """Folders with each network's `model.c`, `model.h` and `run.h`."""
     folders = {}
-    for name, make in MODELS.items():
+    for name in (*MODELS, *RECURRENT):
         folder = folders[name] = tmp_path_factory.mktemp(name)
-        path = write(make(), folder / f"{name}.tflite")
+        if name in MODELS:
+            path = write(MODELS[name](), folder / f"{name}.tflite")
+        else:
+            path = model_file(name, folder)
         outputs(path, folder, ("-O1",))
     return folders
 
@@ -49,7 +54,7 @@ def test_every_core_computes_the_bytes_of_this_machine(
 ) -> None:
     board = needed(core)
     fitting: list[str] = []
-    for name in MODELS if core in QUICK or core == "ATmega2560" else EVERYWHERE:
+    for name in sources if core in QUICK or core == "ATmega2560" else EVERYWHERE:
         folder = sources[name]
         network = program_of(folder / f"{name}.tflite").network
         given, made = (

@@ -17,11 +17,13 @@ ORDER = (
     layers.ONCE,
     layers.TWICE,
     "narrow",
+    "narrow16",
     "channels",
     "dot_hosts",
     "dot_cores",
     "dot",
     "dense",
+    "exp16",
     "window",
     "inside",
     "pair",
@@ -72,7 +74,7 @@ int model_run_in(int8_t *arena, size_t arena_bytes, {parameters})
 #endif
     (void)arena;
     (void)arena_bytes;
-{unused}
+{even}{unused}
 {steps}
     return 0;
 }}
@@ -84,6 +86,10 @@ void model_run({parameters})
 }}
 """
 
+EVEN = """\
+    arena += (uintptr_t)arena & 1u; /* values of 16 bits begin at even addresses */
+"""
+
 
 def emit(program: Program, interface: Interface) -> tuple[str, str]:
     """Returns the header and the source, both ASCII."""
@@ -92,9 +98,10 @@ def emit(program: Program, interface: Interface) -> tuple[str, str]:
         file=comment(interface.file),
         plan=_plan(program),
         kernels=_kernels(program),
-        constants=sum(a.values.nbytes for a in _constants(program)),
-        arrays="\n".join(map(_array, _constants(program))),
+        constants=sum(array.values.nbytes for array in program.constants),
+        arrays="\n".join(map(_array, program.constants)),
         parameters=parameters(found),
+        even=EVEN if program.plan.wide else "",
         unused="\n".join(f"    (void){name};" for name, *_ in found),
         steps=_steps(program, found),
         names=", ".join(name for name, *_ in found),
@@ -112,12 +119,12 @@ def _kernels(program: Program) -> str:
     for name in names:
         file, _, kind = name.partition(":")
         text = KERNELS.joinpath(f"{file}.c").read_text(encoding="ascii")
-        texts.append(kernel_text(text, name) if kind else text.replace("@SCALE@", scale))
+        if file == "quantize":
+            text = text.replace("@FROM@", kind.split("_")[0]).replace("@TO@", kind.split("_")[1])
+        elif kind:
+            text = kernel_text(text, name)
+        texts.append(text.replace("@SCALE@", scale))
     return "\n".join(texts)
-
-
-def _constants(program: Program) -> list[Array]:
-    return list({a.name: a for step in program.steps for a in step.arrays}.values())
 
 
 def _array(array: Array) -> str:
@@ -140,21 +147,42 @@ def _literal(value: int) -> str:
 def _steps(program: Program, found: Sequence[End]) -> str:
     plan = program.plan
     names = _names(found)
-    where = {
-        f"t{tensor}": names[place] if isinstance(place, str) else f"(arena + {place})"
-        for tensor, place in plan.places.items()
-    }
+    where = {f"t{tensor}": _where(program, names, tensor) for tensor in plan.places}
+    first = {loop.first: loop for loop in program.loops}
+    last = {loop.last: loop for loop in program.loops}
     blocks = []
+    inside = ""
     for number, step in enumerate(program.steps):
+        if number in first:
+            blocks.append(f"    {first[number].head} {{")
+            inside = "    "
         at = {**where, "scratch": f"(arena + {plan.scratch.get(number, 0)})"}
         code = PLACE.sub(partial(_place, at), step.code)
-        blocks.append(
-            f"    {{ /* {number + 1}. {step.title} */\n{_indented(code, '        ')}\n    }}"
-        )
+        block = f"    {{ /* {number + 1}. {step.title} */\n{_indented(code, '        ')}\n    }}"
+        blocks.append(_indented(block, inside))
+        if number in last:
+            for to, source in plan.carries.get(number, ()):
+                size = program.network.tensors[to].nbytes
+                blocks.append(f"        memcpy({where[f't{to}']}, {where[f't{source}']}, {size});")
+            blocks.append("    }")
+            inside = ""
     for place, tensor in plan.copies.items():
         size = program.network.tensors[tensor].size
         blocks.append(f"    memcpy({names[f'output_{place}']}, {where[f't{tensor}']}, {size});")
     return "\n".join(blocks)
+
+
+def _where(program: Program, names: Mapping[str, str], tensor: int) -> str:
+    """Returns the address of a tensor in C, of the type of its values."""
+    place = program.plan.places[tensor]
+    offset = program.offsets.get(tensor, "")
+    parts = ["arena", str(place)] if isinstance(place, int) else [names[place]]
+    parts += [offset] if offset else []
+    found = " + ".join(parts)
+    found = f"({found})" if len(parts) > 1 else found
+    if program.network.tensors[tensor].dtype == "int16":
+        return f"((int16_t *)(void *){found})"
+    return found
 
 
 def _place(at: Mapping[str, str], found: re.Match[str]) -> str:
@@ -181,8 +209,10 @@ def _plan(program: Program) -> str:
     ]
     for number, step in enumerate(program.steps):
         for tensor in step.outputs:
-            place, size = plan.places[tensor], program.network.tensors[tensor].size
+            place, size = plan.places[tensor], program.network.tensors[tensor].nbytes
             stands = place if isinstance(place, str) else f"{place} to {place + size}"
+            if tensor in program.offsets:
+                stands = f"{place} on, step by step"
             lines.append(f"{number + 1:>4}. {size:>7} bytes  {stands}")
         if step.scratch:
             at = plan.scratch[number]

@@ -52,15 +52,20 @@ def split(network: Network, operator: Operator) -> Step:
 
 def selection(network: Network, operator: Operator) -> Step:
     """Returns a slice, a transposition, a repetition or another order of one tensor's values."""
-    given = network.tensors[operator.inputs[0]]
     output = network.tensors[operator.outputs[0]]
+    read = read_places(network, operator)
+    write = _places(output).reshape(read.shape)
+    return _step(network, operator, [(operator.inputs[0], operator.outputs[0], write, read)])
+
+
+def read_places(network: Network, operator: Operator) -> np.ndarray:
+    """Returns the places of its input that a slice, a transposition or the like reads, in order."""
+    given = network.tensors[operator.inputs[0]]
     stored = [network.tensors[i].data for i in operator.inputs[1:]]
     numbers = [[int(n) for n in data.flat] for data in stored if data is not None]
     if len(numbers) < len(stored):
         raise unsupported(operator, "with computed numbers")
-    read = _read(operator, _places(given), numbers)
-    write = _places(output).reshape(read.shape)
-    return _step(network, operator, [(operator.inputs[0], operator.outputs[0], write, read)])
+    return _read(operator, _places(given), numbers)
 
 
 def pad(network: Network, operator: Operator) -> Step:

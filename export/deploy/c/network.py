@@ -1,7 +1,6 @@
 """The operators and tensors of an integer `.tflite` file, in the order in which they run."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from train.common.errors import ArtifactError
 
 BYTES = ("int8", "uint8", "bool")
+WIDER = ("int16", "int32")  # states of recurrent layers and what counts their steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +39,11 @@ class Tensor:
         return prod(self.shape)
 
     @property
+    def nbytes(self) -> int:
+        """How many bytes its values take."""
+        return self.size * np.dtype(self.dtype).itemsize
+
+    @property
     def scale(self) -> float:
         """The one scale of a tensor that is not quantized per channel."""
         return float(self.scales[0])
@@ -48,7 +53,8 @@ class Tensor:
 class Operator:
     """An operator: TFLite's name, its tensors by number (-1: left out), its options.
 
-    `place` is its position in the file.
+    `place` is its position in the file; `intermediates` are tensors that tell kernels their units;
+    `stored` is the operator as the file has it.
     """
 
     name: str
@@ -56,50 +62,87 @@ class Operator:
     outputs: tuple[int, ...]
     options: Any
     place: int
+    intermediates: tuple[int, ...]
+    stored: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Graph:
+    """A subgraph: operators in the order in which they run; its ends, tensors by number."""
+
+    operators: tuple[Operator, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
 
 
 class Network:
-    """A file's only subgraph.
+    """A file's subgraphs: the network, and the conditions and bodies of its loops.
 
     Attributes:
-        tensors: all of them.
-        operators: in the order in which they run.
-        inputs, outputs: tensors by number.
+        tensors: those of all subgraphs, one subgraph's behind the other's.
+        stored: the same as the file has them.
+        graphs: the subgraphs; the first one is the network.
     """
 
     def __init__(self, path: Path) -> None:
         """Reads a file.
 
         Raises:
-            ArtifactError: it computes in float, has a batch other than one, or has loops; what was
-                found is named.
+            ArtifactError: it computes in float, or has a batch other than one; what was found is
+                named.
         """
         from ai_edge_litert import schema_py_generated as schema
 
         self.model = schema.ModelT.InitFromPackedBuf(path.read_bytes())
-        if len(self.model.subgraphs) != 1:
-            raise ArtifactError(
-                "c: got a file with loops or branches, expected one graph; write recurrent layers "
-                "out with --recurrent unrolled, or use --format tflm"
-            )
-        graph = self.model.subgraphs[0]
         codes = {v: k for k, v in vars(schema.BuiltinOperator).items() if k.isupper()}
         dtypes = {v: k.lower() for k, v in vars(schema.TensorType).items() if k.isupper()}
-        self.tensors = [self._tensor(each, dtypes[each.type]) for each in graph.tensors]
-        self.operators = []
-        for place, each in enumerate(graph.operators):
-            code = self.model.operatorCodes[each.opcodeIndex]
-            operator = Operator(
-                name=codes[max(code.builtinCode, code.deprecatedBuiltinCode)],
-                inputs=tuple(map(int, each.inputs)),
-                outputs=tuple(map(int, each.outputs)),
-                options=each.builtinOptions,
-                place=place,
+        self.stored = [each for graph in self.model.subgraphs for each in graph.tensors]
+        self.tensors = [self._tensor(each, dtypes[each.type]) for each in self.stored]
+        graphs: list[Graph] = []
+        first = place = 0
+        for graph in self.model.subgraphs:
+            operators = []
+            for each in graph.operators:
+                code = self.model.operatorCodes[each.opcodeIndex]
+                operator = Operator(
+                    name=codes[max(code.builtinCode, code.deprecatedBuiltinCode)],
+                    inputs=_moved(each.inputs, first),
+                    outputs=_moved(each.outputs, first),
+                    options=each.builtinOptions,
+                    place=place,
+                    intermediates=_moved(each.intermediates, first),
+                    stored=each,
+                )
+                self._check(operator)
+                operators.append(operator)
+                place += 1
+            graphs.append(
+                Graph(
+                    operators=tuple(operators),
+                    inputs=_moved(graph.inputs, first),
+                    outputs=_moved(graph.outputs, first),
+                )
             )
-            self._check(operator)
-            self.operators.append(operator)
-        self.inputs = tuple(map(int, graph.inputs))
-        self.outputs = tuple(map(int, graph.outputs))
+            first += len(graph.tensors)
+        self.graphs = tuple(graphs)
+        self._check_ends()
+
+    @property
+    def operators(self) -> tuple[Operator, ...]:
+        """The network's operators, in the order in which they run."""
+        return self.graphs[0].operators
+
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        """The network's inputs, by number."""
+        return self.graphs[0].inputs
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """The network's outputs, by number."""
+        return self.graphs[0].outputs
+
+    def _check_ends(self) -> None:
         for each in self.outputs:
             if self.tensors[each].data is not None:
                 raise ArtifactError(
@@ -107,24 +150,14 @@ class Network:
                     "that are computed; leave it out of the model"
                 )
         for each in (*self.inputs, *self.outputs):
-            if self.tensors[each].shape[:1] != (1,):
+            tensor = self.tensors[each]
+            if tensor.dtype not in BYTES:
+                raise _not_of_bytes("an input or output", tensor)
+            if tensor.shape[:1] != (1,):
                 raise ArtifactError(
-                    f"c: got {self.tensors[each].name!r} of shape {self.tensors[each].shape}, "
+                    f"c: got {tensor.name!r} of shape {tensor.shape}, "
                     "expected a batch of 1; export the integer file with --batch 1"
                 )
-
-    @cached_property
-    def multiplications(self) -> int:
-        """How many multiplications with weights one inference takes."""
-        return sum(
-            self.tensors[each.outputs[0]].size * self._fan_in(each) for each in self.operators
-        )
-
-    def _fan_in(self, operator: Operator) -> int:
-        if operator.name not in ("CONV_2D", "FULLY_CONNECTED", "DEPTHWISE_CONV_2D"):
-            return 0
-        shape = self.tensors[operator.inputs[1]].shape
-        return prod(shape[1:-1]) if operator.name == "DEPTHWISE_CONV_2D" else prod(shape[1:])
 
     def _tensor(self, tensor: Any, dtype: str) -> Tensor:
         shape = () if tensor.shape is None else tuple(map(int, tensor.shape))
@@ -149,12 +182,23 @@ class Network:
     def _check(self, operator: Operator) -> None:
         for index in (*operator.inputs, *operator.outputs):
             tensor = self.tensors[index]
-            if index >= 0 and tensor.data is None and tensor.dtype not in BYTES:
-                raise ArtifactError(
-                    f"c: got {operator.name} with {tensor.name!r} of {tensor.dtype}, expected an "
-                    "integer file whose inputs, outputs and values between are of 8 bits; export "
-                    "tflite-int8, or give it with --from"
-                )
+            allowed = (*BYTES, *WIDER)
+            if index >= 0 and tensor.data is None and tensor.dtype not in allowed:
+                raise _not_of_bytes(operator.name, tensor)
+
+
+def _not_of_bytes(what: str, tensor: Tensor) -> ArtifactError:
+    return ArtifactError(
+        f"c: got {what} with {tensor.name!r} of {tensor.dtype}, expected an integer file whose "
+        "inputs, outputs and values between are of 8 bits; export tflite-int8, or give it with "
+        "--from"
+    )
+
+
+def _moved(places: Any, first: int) -> tuple[int, ...]:
+    """Returns numbers of tensors, counted from the first one of all subgraphs."""
+    given = [] if places is None else places
+    return tuple(int(place) + first if place >= 0 else -1 for place in given)
 
 
 def unpacked(raw: np.ndarray, count: int) -> np.ndarray:

@@ -37,7 +37,7 @@ def limits(activation: int, output: Tensor) -> tuple[int, int]:
             "replace the layer"
         )
     least, most = ACTIVATIONS[activation]
-    low, high = -128, 127
+    low, high = (-32768, 32767) if output.dtype == "int16" else (-128, 127)
     if least is not None:
         low = max(low, _stored(least, output))
     if most is not None:

@@ -86,7 +86,7 @@ def make_package(
         compared = compare(model, library, held_out)
         content = files[0].read_bytes()
         plan = program.plan
-        constants = b"".join(a.values.tobytes() for step in program.steps for a in step.arrays)
+        constants = b"".join(array.values.tobytes() for array in program.constants)
         made = replace(
             manifest,
             path=record.folder / FOLDER / MANIFEST_FILE,

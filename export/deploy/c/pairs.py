@@ -17,7 +17,8 @@ VALUES = {
     ": model_scale(a, at->x_multiplier, at->x_shift)) + at->zero",
 }
 EXACT = ("MAXIMUM", "MINIMUM")  # whose operands have the output's scale
-SUM_SHIFT = 20  # bits that sums have behind the point
+WIDE = "_16"  # what the names of kernels of 16-bit values have behind the operator's
+SUM_SHIFT = {False: 20, True: 15}  # bits that sums have behind the point, by whether they are wide
 
 
 def pairwise(network: Network, operator: Operator) -> Step:
@@ -30,6 +31,11 @@ def pairwise(network: Network, operator: Operator) -> Step:
         a, b, first, second = b, a, second, first
         if operator.name == "SUB":
             name = "sub_from"
+    wide = {each.dtype for each in (a, b, output)} == {"int16"}
+    if not wide and "int16" in (a.dtype, b.dtype, output.dtype):
+        raise unsupported(operator, "of 8 and 16 bits")
+    if wide and getattr(operator.options, "potScaleInt16", False):
+        raise unsupported(operator, "of 16 bits in units that are powers of two")
     sizes, steps = _broadcast(operator, output, a, b)
     activation = getattr(operator.options, "fusedActivationFunction", 0)
     low, high = limits(activation, output)
@@ -41,7 +47,7 @@ def pairwise(network: Network, operator: Operator) -> Step:
         *(shift for _, shift in factors),
     ]
     constant = b.data is not None
-    kernel = f"elementwise:{name}{'_constant' if constant else ''}"
+    kernel = f"elementwise:{name}{WIDE if wide else ''}{'_constant' if constant else ''}"
     arrays: tuple[Array, ...] = ()
     other = f"{{t{second}}}"
     if b.data is not None:
@@ -53,7 +59,12 @@ def pairwise(network: Network, operator: Operator) -> Step:
         f"{{{', '.join(map(str, numbers))}}};\n"
         f"{kernel.replace('elementwise:', 'model_')}({{t{first}}}, {other}, "
         f"{{t{operator.outputs[0]}}}, &at);",
-        kernels=(*(() if operator.name in EXACT else ("scale",)), "narrow", "pair", kernel),
+        kernels=(
+            *(() if operator.name in EXACT else ("scale",)),
+            "narrow16" if wide else "narrow",
+            "pair",
+            kernel,
+        ),
         arrays=arrays,
         inputs=(first,) if constant else (first, second),
         outputs=operator.outputs,
@@ -65,19 +76,22 @@ def kernel_text(template: str, kernel: str) -> str:
     """Returns the kernel of an operator on two tensors, made of their common template."""
     name = kernel.removeprefix("elementwise:")
     kind = name.removesuffix("_constant")
+    bits, kind = ("16" if kind.endswith(WIDE) else "8"), kind.removesuffix(WIDE)
     operator = {"sub_from": "SUB"}.get(kind, kind.upper())
     value = "b - a" if kind == "sub_from" else VALUES[operator]
     a, b = ("*p", "*q") if operator in EXACT else ("*p - at->x_zero", "*q - at->z_zero")
     if operator in ("ADD", "SUB"):
+        left = SUM_SHIFT[bits == "16"]
         a, b = (
-            f"model_scale((int32_t)((uint32_t)({v}) << {SUM_SHIFT}), at->{n}_multiplier, "
-            f"at->{n}_shift)"
+            f"model_scale((int32_t)((uint32_t)({v}) << {left}), at->{n}_multiplier, at->{n}_shift)"
             for v, n in ((a, "x"), (b, "z"))
         )
     if operator not in (*EXACT, "PRELU"):
         value = f"model_scale({value}, at->multiplier, at->shift) + at->zero"
     texts = {
         "NAME": name,
+        "BITS": bits,
+        "NARROW": "model_narrow16" if bits == "16" else "model_narrow",
         "FLASH": "MODEL_FLASH" if name.endswith("_constant") else "",
         "A": a,
         "B": b,
@@ -85,7 +99,7 @@ def kernel_text(template: str, kernel: str) -> str:
     }
     for key, text in texts.items():
         template = template.replace(f"@{key}@", text)
-    return template.replace("const  int8_t", "const int8_t")
+    return template.replace("const  int", "const int")
 
 
 def _factors(name: str, a: Tensor, b: Tensor, output: Tensor) -> list[tuple[int, int]]:
@@ -97,7 +111,8 @@ def _factors(name: str, a: Tensor, b: Tensor, output: Tensor) -> list[tuple[int,
         own = factor(float(a.scales[0] / output.scales[0])) if name == "PRELU" else (0, 0)
         return [own, (0, 0), factor(float(scale))]
     twice = 2 * max(a.scale, b.scale)
-    result = twice / ((1 << SUM_SHIFT) * output.scale)
+    shift = SUM_SHIFT[output.dtype == "int16"]
+    result = twice / ((1 << shift) * output.scale)
     return [factor(a.scale / twice), factor(b.scale / twice), factor(result)]
 
 

@@ -13,7 +13,7 @@ ROWS = 4  # whose weights stand side by side, four by four
 
 @dataclass(frozen=True, kw_only=True)
 class Array:
-    """A constant: its name in C, int8, uint8 or int32 values (n,), whether it begins at a word."""
+    """A constant: its name in C, integers (n,), whether it begins at a word."""
 
     name: str
     values: np.ndarray
@@ -31,6 +31,7 @@ class Step:
         arrays: its constants.
         inputs, outputs: the computed tensors that it reads and writes.
         scratch: bytes that it needs besides.
+        wide_scratch: whether these hold values of 16 bits.
         in_place: whether its first output may stand where its first input does.
     """
 
@@ -41,6 +42,7 @@ class Step:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     scratch: int = 0
+    wide_scratch: bool = False
     in_place: bool = False
 
 
@@ -56,8 +58,8 @@ def shape(tensor: Tensor) -> str:
     return "x".join(map(str, tensor.shape[1:] or tensor.shape)) or "1"
 
 
-def braces(numbers: Sequence[int]) -> str:
-    """Returns what initializes a structure or an array of numbers."""
+def braces(numbers: Sequence[object]) -> str:
+    """Returns what initializes a structure or an array: of numbers, names, braces."""
     return "{" + ", ".join(map(str, numbers)) + "}"
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from export.deploy.c.network import Network, Operator
+from export.deploy.c.network import BYTES, Network, Operator
 from export.deploy.c.numbers import factor, limits
 from export.deploy.c.steps import Array, Step, braces, title, unsupported
 
@@ -75,24 +75,37 @@ def softmax(network: Network, operator: Operator) -> Step:
     )
 
 
+def computed(network: Network, operator: Operator) -> list[int]:
+    """Returns the inputs that are no constants."""
+    return [i for i in operator.inputs if i >= 0 and network.tensors[i].data is None]
+
+
 def table(network: Network, operator: Operator) -> Step:
     """Returns an operator on single values as a table of LiteRT's results for all of them.
+
+    Args:
+        network: the file.
+        operator: it reads one tensor, and maybe constants of one value.
 
     Raises:
         ArtifactError: LiteRT has no such kernel for values of 8 bits.
     """
-    given, output = network.tensors[operator.inputs[0]], network.tensors[operator.outputs[0]]
-    if given.shape != output.shape:
+    (source,) = computed(network, operator)
+    given, output = network.tensors[source], network.tensors[operator.outputs[0]]
+    sizes = [network.tensors[i].size for i in operator.inputs if i != source]
+    if given.shape != output.shape or any(size != 1 for size in sizes):
         raise unsupported(operator)
+    if not {given.dtype, output.dtype} <= set(BYTES):
+        raise unsupported(operator, f"of {given.dtype}")
     values = _results(network, operator)
     array = Array(name=f"layer_{operator.place}_table", values=values)
-    source, target = f"{{t{operator.inputs[0]}}}", f"{{t{operator.outputs[0]}}}"
+    ends = f"{{t{source}}}, {{t{operator.outputs[0]}}}"
     return Step(
         title=title(network, operator),
-        code=f"model_table({source}, {target}, {given.size}, {array.name});",
+        code=f"model_table({ends}, {given.size}, {array.name});",
         kernels=("table",),
         arrays=(array,),
-        inputs=operator.inputs,
+        inputs=(source,),
         outputs=operator.outputs,
         in_place=True,
     )
@@ -102,7 +115,7 @@ def _results(network: Network, operator: Operator) -> np.ndarray:
     """Returns what an operator makes of all 256 values, by the unsigned value of the input."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    given = network.tensors[operator.inputs[0]]
+    given = network.tensors[computed(network, operator)[0]]
     values = np.arange(256, dtype=np.uint8).view(given.dtype).reshape(1, 256)
     try:
         interpreter = Interpreter(
@@ -126,16 +139,22 @@ def _alone(network: Network, operator: Operator) -> bytes:
 
     model: Any = copy.copy(network.model)
     graph = copy.copy(model.subgraphs[0])
-    ends = [copy.copy(graph.tensors[i]) for i in (operator.inputs[0], operator.outputs[0])]
-    for tensor in ends:
-        tensor.shape, tensor.shapeSignature, tensor.buffer = [1, 256], None, 0
-    alone = copy.copy(graph.operators[operator.place])
-    alone.inputs, alone.outputs, alone.opcodeIndex = [0], [1], 0
-    model.operatorCodes = [model.operatorCodes[graph.operators[operator.place].opcodeIndex]]
-    graph.tensors, graph.operators = ends, [alone]
-    graph.inputs, graph.outputs = [0], [1]
+    places = {tensor: new for new, tensor in enumerate((*operator.inputs, *operator.outputs))}
+    tensors = [copy.copy(network.stored[tensor]) for tensor in places]
+    ends = [places[computed(network, operator)[0]], places[operator.outputs[0]]]
+    for end in ends:
+        tensors[end].shape, tensors[end].shapeSignature, tensors[end].buffer = [1, 256], None, 0
+    alone = copy.copy(operator.stored)
+    model.operatorCodes = [model.operatorCodes[alone.opcodeIndex]]
+    alone.opcodeIndex = 0
+    alone.inputs = [places[tensor] for tensor in operator.inputs]
+    alone.outputs = [places[tensor] for tensor in operator.outputs]
+    model.buffers = [model.buffers[0], *(model.buffers[each.buffer] for each in tensors)]
+    for number, tensor in enumerate(tensors):
+        tensor.buffer = 0 if number in ends else number + 1
+    graph.tensors, graph.operators = tensors, [alone]
+    graph.inputs, graph.outputs = ends[:1], ends[1:]
     model.subgraphs, model.signatureDefs, model.metadata = [graph], [], []
-    model.buffers = model.buffers[:1]
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())

@@ -18,6 +18,7 @@ from export.convert.tflite.recurrent.ranges import Ranges
 
 LSTM = CODES.UNIDIRECTIONAL_SEQUENCE_LSTM
 INTERMEDIATES = 5  # of which integer kernels read the scale of the last one, that of the output
+LEAST_CARRY = 1.0  # of a smaller one, LiteRT has no tanh, and says nothing: its output is noise
 NONE = -1  # an input that is not given: peepholes, projection, normalization
 H, C = 18, 19  # the states' places among the inputs
 
@@ -66,7 +67,7 @@ def add_lstm(
     if ranges is not None:
         for index in (whole, states[0], between[-1]):
             on.graph.tensors[index].quantization = quantization(*ranges.outputs)
-        carry = ranges.carry or 1.0  # the quantizer takes its logarithm
+        carry = max(ranges.carry, LEAST_CARRY)
         on.graph.tensors[states[1]].quantization = quantization(-carry, carry)
     made = on.add(
         LSTM,

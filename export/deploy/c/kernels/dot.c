@@ -39,7 +39,8 @@ static inline void model_dot(const int8_t *x, const MODEL_FLASH int8_t *w, unsig
 }
 
 /* Returns sum plus the products of n inputs with the weights of one row. */
-static int32_t model_dot_row(const int8_t *x, const MODEL_FLASH int8_t *w, unsigned n, int32_t sum)
+static inline int32_t model_dot_row(const int8_t *x, const MODEL_FLASH int8_t *w, unsigned n,
+                                    int32_t sum)
 {
     for (; n; n--) {
         sum += *x++ * *w++;

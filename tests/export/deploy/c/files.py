@@ -13,7 +13,7 @@ import tensorflow as tf
 from keras import layers
 
 from export.deploy.c.emit import emit
-from export.deploy.c.header import Interface
+from export.deploy.c.header import C_TYPES, Interface
 from export.deploy.c.host import STRICT, compiler
 from export.deploy.c.program import Program
 from export.runtimes.litert import LiteRTRunner
@@ -162,7 +162,9 @@ def outputs(path: Path, folder: Path, flags: Sequence[str]) -> tuple[bytes, byte
         fed, expected = [], []
         for _ in range(CALLS):
             given = [
-                generator.integers(0, 256, [n or 1 for n in spec.shape], np.uint8).view(spec.dtype)
+                generator.integers(
+                    0, 2 if spec.dtype == "bool" else 256, [n or 1 for n in spec.shape], np.uint8
+                ).view(spec.dtype)
                 for spec in runner.inputs
             ]
             fed += [value.tobytes() for value in given]
@@ -172,7 +174,7 @@ def outputs(path: Path, folder: Path, flags: Sequence[str]) -> tuple[bytes, byte
         names = [
             (
                 kind if len(specs) == 1 else f"{kind}_{i}",
-                f"{spec.dtype}_t",
+                C_TYPES[spec.dtype],
                 np.prod([n or 1 for n in spec.shape]),
             )
             for kind, specs in ends

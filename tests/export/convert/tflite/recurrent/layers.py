@@ -10,6 +10,8 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from export.convert.recurrent.description import Cell, describe
 from export.convert.tflite.flatbuffer import pack
 from export.convert.tflite.recurrent.builder import TYPES, Builder
+from export.convert.tflite.recurrent.loop import add_loop
+from export.convert.tflite.recurrent.ranges import Ranges
 
 STEPS, FEATURES, UNITS, EXAMPLES = 9, 5, 6, 40
 KINDS: dict[str, tuple[Any, dict[str, Any]]] = {
@@ -57,6 +59,40 @@ def file_of(on: Builder, inputs: list[int], output: int) -> bytes:
     return pack(on.tree, 100_000)
 
 
+def loop_file(
+    cell: Cell,
+    ranges: Ranges | None,
+    *,
+    masked: bool = False,
+    whole: bool = False,
+    go_backwards: bool = False,
+    zeros: bool = False,
+    steps: int = STEPS,
+) -> bytes:
+    """Returns the file of a cell's loop, in float without ranges."""
+    on, dtype = empty_model(), TYPES.FLOAT32 if ranges is None else TYPES.INT8
+    largest = float(np.abs(sequences(1)).max())
+    units: list[tuple[float | None, int]] = [(None, 0), (None, 0)]
+    if ranges is not None:
+        units = [scale_between(-largest, largest), scale_between(*ranges.outputs)]
+    x = on.tensor((1, steps, FEATURES), dtype, *units[0])
+    mask = on.tensor((1, steps), TYPES.BOOL) if masked else None
+    output = on.tensor((1, steps, UNITS) if whole else (1, UNITS), dtype, *units[1])
+    add_loop(
+        on,
+        cell,
+        x=x,
+        mask=mask,
+        output=output,
+        sequences=whole,
+        go_backwards=go_backwards,
+        ranges=ranges,
+        weights=TYPES.FLOAT32 if ranges is None else TYPES.INT8,
+        zeros=zeros,
+    )
+    return file_of(on, [x] if mask is None else [x, mask], output)
+
+
 def scale_between(low: float, high: float) -> tuple[float, int]:
     """Returns scale and zero point of int8 values between two."""
     scale = (max(high, 0) - min(low, 0)) / 255
@@ -99,6 +135,3 @@ def decibels(found: np.ndarray, expected: np.ndarray) -> float:
     """Returns the centred SNR."""
     centred = expected - expected.mean(axis=0)
     return float(10 * np.log10((centred**2).sum() / ((found - expected) ** 2).sum()))
-
-
-BOOL, INT8, FLOAT32 = TYPES.BOOL, TYPES.INT8, TYPES.FLOAT32

@@ -3,22 +3,14 @@
 import numpy as np
 import pytest
 
-from export.convert.recurrent.description import Cell
-from export.convert.tflite.recurrent.loop import add_loop
-from export.convert.tflite.recurrent.ranges import Ranges, ranges_of
+from export.convert.tflite.recurrent.ranges import ranges_of
 from export.runtimes.tflm import is_published_here
 from tests.export.convert.tflite.recurrent.layers import (
-    BOOL,
-    FEATURES,
-    FLOAT32,
-    INT8,
     KINDS,
     STEPS,
-    UNITS,
     decibels,
-    empty_model,
-    file_of,
     layer_of,
+    loop_file,
     real,
     run,
     scale_between,
@@ -27,38 +19,6 @@ from tests.export.convert.tflite.recurrent.layers import (
 )
 
 RIGHT_DB, INTEGER_DB = 110, 28
-
-
-def loop_file(
-    cell: Cell,
-    ranges: Ranges | None,
-    *,
-    masked: bool = False,
-    whole: bool = False,
-    go_backwards: bool = False,
-    zeros: bool = False,
-) -> bytes:
-    on, dtype = empty_model(), FLOAT32 if ranges is None else INT8
-    largest = float(np.abs(sequences(1)).max())
-    units: list[tuple[float | None, int]] = [(None, 0), (None, 0)]
-    if ranges is not None:
-        units = [scale_between(-largest, largest), scale_between(*ranges.outputs)]
-    x = on.tensor((1, STEPS, FEATURES), dtype, *units[0])
-    mask = on.tensor((1, STEPS), BOOL) if masked else None
-    output = on.tensor((1, STEPS, UNITS) if whole else (1, UNITS), dtype, *units[1])
-    add_loop(
-        on,
-        cell,
-        x=x,
-        mask=mask,
-        output=output,
-        sequences=whole,
-        go_backwards=go_backwards,
-        ranges=ranges,
-        weights=FLOAT32 if ranges is None else INT8,
-        zeros=zeros,
-    )
-    return file_of(on, [x] if mask is None else [x, mask], output)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,0 +1,68 @@
+"""Small recurrent networks as integer files, and loops alone."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from export.convert.calibration import RepresentativeDataset
+from export.convert.candidates import convert
+from export.convert.source import SourceModel
+from export.convert.tflite.recurrent.ranges import ranges_of
+from export.formats import FORMATS
+from export.model.load import load_model
+from export.model.request import ModelRequest
+from export.settings import ExportOptions
+from tests.export.conftest import settings_of
+from tests.export.convert.tflite.recurrent.layers import layer_of, loop_file, sequences
+
+INT8 = FORMATS["tflite-int8"]
+STEPS, FEATURES = 20, 4
+L = keras.layers
+MODELS: dict[str, Callable[[], list[keras.Layer]]] = {
+    "stacked": lambda: [L.LSTM(6, return_sequences=True), L.GRU(5)],
+    "lstm": lambda: [L.LSTM(7)],
+    "bidirectional": lambda: [L.Bidirectional(L.LSTM(6, return_sequences=True)), L.LSTM(5)],
+    "both_ways": lambda: [L.Bidirectional(L.GRU(5), merge_mode="mul")],
+    "masked": lambda: [L.Masking(), L.Bidirectional(L.LSTM(6, return_sequences=True)), L.GRU(5)],
+}
+
+
+def model_file(kind: str, folder: Path, steps: int = STEPS) -> Path:
+    """Returns `tflite-int8` of a network, as `--recurrent auto` makes it."""
+    keras.utils.set_random_seed(1)
+    x = y = keras.Input((steps, FEATURES), name="x")
+    for layer in MODELS[kind]():
+        y = layer(y)
+    keras.Model(x, L.Dense(3, name="head")(y)).save(folder / "model.keras")
+    source = SourceModel(
+        load_model(ModelRequest(path=str(folder / "model.keras"))),
+        representative=RepresentativeDataset(
+            inputs={"x": examples(50, steps)}, sha256="", examples=()
+        ),
+        training=None,
+        folder=folder,
+    )
+    path = folder / f"{kind}.tflite"
+    path.write_bytes(convert(INT8, settings_of(INT8, ExportOptions()), "min-max", source))
+    return path
+
+
+def examples(count: int, steps: int = STEPS) -> np.ndarray:
+    """Returns sequences (count, steps, FEATURES) float32 that end with zeros."""
+    random = np.random.default_rng(2)
+    found = random.normal(size=(count, steps, FEATURES)).astype(np.float32)
+    for example in found:
+        example[random.integers(1, steps + 1) :] = 0
+    return found
+
+
+def of_cell(kind: str, path: Path, **options: Any) -> Path:
+    """Writes the file of a loop alone."""
+    _, cell = layer_of(kind)
+    backwards = bool(options.get("go_backwards"))
+    ranges = ranges_of(cell, sequences(1), None, go_backwards=backwards)
+    path.write_bytes(loop_file(cell, ranges, **options))
+    return path
