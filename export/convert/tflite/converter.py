@@ -21,7 +21,12 @@ from export.convert.tflite.float_tail import put_on, take_off
 from export.convert.tflite.four_bits import narrow
 from export.convert.tflite.inputs_outputs import INTEGERS, take_out_shared
 from export.convert.tflite.pixels import take_out_casts
-from export.convert.tflite.ranges import example_extremes, set_percentiles, widen_means
+from export.convert.tflite.ranges import (
+    example_extremes,
+    set_extremes,
+    set_percentiles,
+    widen_means,
+)
 from export.convert.tflite.recurrent.choice import AUTO, Choice, alternatives, choose
 from export.convert.tflite.recurrent.put_in import Marked, calibrate, in_float, name_outputs, show
 from export.convert.tflite.recurrent.put_in import reveal as put_in
@@ -106,9 +111,7 @@ def _float_twin(source: SourceModel, entry: Format, settings: Settings) -> tuple
     saved_model = _saved_model(source, entry, settings)
     key = saved_model.folder, entry.activations
     if key not in source.float_twins:
-        source.float_twins[key] = _calibrated(
-            saved_model, source, entry.activations, settings.batch
-        )
+        source.float_twins[key] = _calibrated(saved_model, source, entry.activations)
     return source.float_twins[key]
 
 
@@ -118,24 +121,33 @@ def _saved_model(source: SourceModel, entry: Format, settings: Settings) -> Save
 
 
 def _calibrated(
-    saved_model: SavedModel, source: SourceModel, activations: str, batch: int | None
+    saved_model: SavedModel, source: SourceModel, activations: str
 ) -> tuple[bytes, Marked]:
     """Returns a SavedModel as a float file, and the same with marks and ranges of its activations.
 
+    TensorFlow's own calibrator looks at what an operator reads after it has run: of a sum that is
+    written over one of its terms, as LiteRT does it, it gives the sum's range to that term too.
+
     Raises:
-        ValueError: it has a loop; the calibrator would crash on it, and the process with it.
+        ValueError: it has a loop; the quantizer would crash on it, and the process with it.
     """
     content = _converter(saved_model).convert()
     if has_loops(content):
         raise ValueError("it has a loop or a condition, which integer formats cannot hold")
     content = _finished(rewrite(content, activations), source, flatten=True)
+    inputs = source.representative.inputs
     if saved_model.layers:
         marked = Marked(content=name_outputs(content), layers=saved_model.layers)
         twin = in_float(marked)
-        calibrate(marked, twin, source.representative.inputs)
+        calibrate(marked, twin, inputs)
         return twin, marked
-    calibrator = Calibrator(add_intermediate_tensors(content))
-    calibrated: bytes = clamp_masks(calibrator.calibrate(partial(_examples, source, batch)))
+    extremes = example_extremes(content, inputs)
+    tree = unpack(content)
+    set_extremes(tree, extremes)
+    ranged = pack(tree, len(content))
+    calibrated = clamp_masks(ranged)
+    if calibrated == ranged:
+        source.extremes[calibrated] = extremes
     return calibrated, Marked(content=calibrated, layers=())
 
 
@@ -160,7 +172,7 @@ def _quantized(
     And what was taken out before, for `finish` to give back.
     """
     if entry.recipes:
-        twin, marked = _calibrated(saved_model, source, entry.activations, settings.batch)
+        twin, marked = _calibrated(saved_model, source, entry.activations)
     else:
         twin, marked = _float_twin(source, entry, settings)
     tree = unpack(marked.content)

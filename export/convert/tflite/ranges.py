@@ -1,7 +1,7 @@
-"""The ranges of a TFLite model's activations, where they are not their extremes.
+"""The ranges of a TFLite model's activations, which TensorFlow's quantizer reads from the file.
 
-TensorFlow's quantizer reads the ranges from the float file, where its calibrator left the extremes
-over all examples. Those of single examples tell more: one odd example widens a range for all.
+Their extremes over all examples, or less: those of single examples tell where one odd example
+widens a range for all.
 """
 
 from collections.abc import Mapping
@@ -19,6 +19,13 @@ ONE_SCALE = {
     *(CODES.AVERAGE_POOL_2D, CODES.CONCATENATION, CODES.EXPAND_DIMS, CODES.GATHER, CODES.PACK),
     *(CODES.PAD, CODES.MAX_POOL_2D, CODES.RESHAPE, CODES.SPLIT, CODES.SQUEEZE, CODES.TRANSPOSE),
 }
+
+
+def quantization(low: float, high: float) -> Any:
+    """Returns what tells the quantizer the lowest and the highest value of a tensor."""
+    return schema.QuantizationParametersT(
+        min=np.asarray([low], np.float32), max=np.asarray([high], np.float32)
+    )
 
 
 def example_extremes(
@@ -40,6 +47,19 @@ def example_extremes(
                 found.setdefault(name, []).append((value.min(), value.max()))
     both = {name: np.asarray(pairs, np.float32).T for name, pairs in found.items()}
     return {name: (lows, highs) for name, (lows, highs) in both.items()}
+
+
+def set_extremes(tree: Any, extremes: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
+    """Has a float model's activations range over what they are on all examples.
+
+    Args:
+        tree: the model, changed in place.
+        extremes: as `example_extremes` returns them.
+    """
+    for tensor in tree.subgraphs[0].tensors:
+        if tensor.type == schema.TensorType.FLOAT32 and tensor.name.decode() in extremes:
+            lows, highs = extremes[tensor.name.decode()]
+            tensor.quantization = quantization(float(lows.min()), float(highs.max()))
 
 
 def set_percentiles(

@@ -13,6 +13,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from export.convert.recurrent.description import Cell
+from export.convert.tflite.ranges import quantization
 from export.convert.tflite.recurrent.builder import CODES, TYPES, Builder
 from export.convert.tflite.recurrent.ranges import Ranges
 
@@ -85,13 +86,6 @@ def add_lstm(
             on.graph.tensors[output].quantization = quantization(*ranges.outputs)
         on.slice_last(whole, output)
     return made
-
-
-def quantization(low: float, high: float) -> Any:
-    """Returns what tells the quantizer the lowest and the highest value of a tensor."""
-    return schema.QuantizationParametersT(
-        min=np.asarray([low], np.float32), max=np.asarray([high], np.float32)
-    )
 
 
 def share_unit(tree: Any, operator: Any) -> None:

@@ -15,15 +15,10 @@ from ai_edge_litert import schema_py_generated as schema
 from export.convert.calibration import tflite_values
 from export.convert.recurrent.description import Cell
 from export.convert.tflite.flatbuffer import pack, unpack
+from export.convert.tflite.ranges import quantization
 from export.convert.tflite.recurrent.builder import CODES, TYPES, Builder, drop_unread
 from export.convert.tflite.recurrent.choice import FUSED, Layer
-from export.convert.tflite.recurrent.fused import (
-    LSTM,
-    add_lstm,
-    quantization,
-    share_unit,
-    with_resets,
-)
+from export.convert.tflite.recurrent.fused import LSTM, add_lstm, share_unit, with_resets
 from export.convert.tflite.recurrent.loop import add_loop
 from export.convert.tflite.recurrent.marks import NAME
 from export.convert.tflite.recurrent.ranges import Ranges, ranges_of

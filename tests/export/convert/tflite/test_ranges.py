@@ -3,10 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
+import keras
+import numpy as np
 import pytest
 
-from export.convert.calibration import tflite_ranges
+from export.convert.calibration import tflite_ranges, tflite_values
 from export.convert.candidates import convert
+from export.convert.tflite.converter import float_twin
 from export.formats import FORMATS
 from export.runtimes.open import open_runner
 from tests.export.conftest import Tiny, load_source, settings_of
@@ -35,3 +38,25 @@ def test_percentiles_leave_out_an_odd_example_but_never_clip_the_input(
         name for name, high in widths["min-max"].items() if widths["percentile"][name] < 0.5 * high
     ]
     assert len(narrowed) == 2  # the hidden layer and the logits, but not the probabilities
+
+
+def test_a_term_that_a_sum_is_written_over_keeps_its_own_range(tmp_path: Path) -> None:
+    image = keras.Input((28, 28), name="image")
+    large = keras.layers.Conv2D(8, 3)(keras.layers.Reshape((28, 28, 1))(image))
+    small = keras.initializers.RandomUniform(-0.01, 0.01, seed=0)
+    terms = keras.layers.Conv2D(8, 1, kernel_initializer=small)(large)
+    mean = keras.layers.GlobalAveragePooling2D(name="mean")(keras.layers.Add()([large, terms]))
+    keras.Model(image, mean).save(tmp_path / "model.keras")
+    source, entry = load_source(tmp_path / "model.keras", tmp_path), FORMATS["tflite-int8"]
+    path = tmp_path / "int8.tflite"
+    path.write_bytes(convert(entry, settings_of(entry), "min-max", source))
+    twin = float_twin(source, entry, settings_of(entry))
+    widest: dict[str, float] = {}
+    for values in tflite_values(twin, source.representative.inputs):
+        for name, value in values.items():
+            widest[name] = max(widest.get(name, 0.0), float(np.abs(value).max()))
+    held = {name: max(-low, high) for name, (low, high, _) in tflite_ranges(path).items()}
+    assert len(held.keys() & widest.keys()) == 6  # the picture, reshaped, two layers, sum, mean
+    for name in held.keys() & widest.keys():
+        # TensorFlow's own calibrator gives the small term the range of the sum, 100 times as wide
+        assert held[name] < 1.02 * widest[name]
