@@ -34,12 +34,15 @@ CONVERTERS: dict[Family, ModuleType] = {"tflite": tflite, "onnx": onnx}
 # https://protobuf.dev/programming-guides/proto-limits/
 MAX_BYTES = 2**31 - 1
 FLOAT_BYTES = 4
-EQUAL_DB = 0.5  # no further apart, schemes are equally good, and the cheapest is kept
-SLOW_IF_SIGNED = "ConvInteger"  # ONNX Runtime's: 250 µs instead of 70 for a small network
+# No further apart, schemes are equally good, and the cheapest is kept. Scales for each channel cost
+# bytes; what is slow takes 3 to 4 times as long, and has to be better by both together.
+EQUAL_DB, SLOW_DB = 1.0, 2.0
+SLOW_IF_SIGNED = "ConvInteger"  # ONNX Runtime's; all others are slow if unsigned, where it has VNNI
+SIGNIFICANT = 2  # standard errors
 EXACT_SUMS = "x86-64 with VNNI and Arm; sums may overflow on others"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Candidate:
     """A file that was made and run.
 
@@ -52,6 +55,7 @@ class Candidate:
         score: how good it is on held-out examples: `Expectation.score`, or, where there are several
             schemes, the centred SNR in decibels, which tells more apart than the accuracy.
         operators: how many of each name it has.
+        losses: what is wrong with each held-out example, as `Expectation.losses` has it.
         held_out: its outputs by cross-validation, each example's of a file that it did not
             calibrate; None where other examples are held out.
     """
@@ -62,6 +66,7 @@ class Candidate:
     run_as: bytes
     score: float
     operators: Mapping[str, int]
+    losses: Sequence[np.ndarray] = ()
     held_out: Mapping[str, np.ndarray] | None = None
 
 
@@ -95,21 +100,27 @@ class Trials:
         """Tries the schemes by the first method, then the other methods by the best scheme.
 
         Returns:
-            What could be made and run. Of equal methods the earlier one comes first, of equal
-            schemes the cheaper one.
+            What could be made and run. A method comes before an earlier one only where it is better
+            by more than chance; of equal schemes the cheaper one is first.
         """
         methods: Sequence[str | None] = self.settings.calibration_methods or (None,)
         schemes: Sequence[str | None] = self.settings.weight_schemes or (None,)
         made = [found for scheme in schemes if (found := self._try(methods[0], scheme))]
         self.schemes = {found.scheme: found.score for found in made if found.scheme}
-        made = best_scheme_first(made)
+        made = best_scheme_first(made, has_vnni=self._has_vnni)
         best = made[0].scheme if made else schemes[0]
         chosen = made[:1]
         chosen += [found for method in methods[1:] if (found := self._try(method, best))]
         chosen = [found for each in chosen if (found := self.cross_validated(each))]
         if len(methods) > 1:
             self.methods = {found.method: found.score for found in chosen if found.method}
-        return [*sorted(chosen, key=lambda found: -found.score), *made[1:]]
+        return [*best_method_first(chosen), *made[1:]]
+
+    @property
+    def _has_vnni(self) -> bool:
+        """Whether the processor that the file is for multiplies by signed bytes at once."""
+        target = self.settings.target_cpu
+        return target == "vnni" or (target == THIS_CPU and not overflows_here())
 
     def cross_validated(self, made: Candidate) -> Candidate | None:
         """Returns a candidate with outputs on held-out examples, and its score by them.
@@ -128,7 +139,8 @@ class Trials:
             outputs.append(found[1])
         joined = self.cross.joined(outputs)
         score = self._score(joined, in_decibels=made.scheme is not None)
-        return replace(made, held_out=joined, score=score)
+        losses = self.expected.losses(joined)
+        return replace(made, held_out=joined, score=score, losses=losses)
 
     def seen_from_outside(self, made: Candidate) -> tuple[Path, SourceModel, Expectation]:
         """Puts a file there that the expected examples did not calibrate, and returns with what.
@@ -177,6 +189,7 @@ class Trials:
             run_as=run_as,
             score=self._score(outputs, in_decibels=scheme is not None),
             operators=operators,
+            losses=self.expected.losses(outputs),
         )
 
     def _made(
@@ -214,20 +227,49 @@ def runnable(content: bytes, scheme: str | None, settings: Settings) -> bytes:
     return content
 
 
-def best_scheme_first(made: Sequence[Candidate]) -> list[Candidate]:
+def best_scheme_first(made: Sequence[Candidate], *, has_vnni: bool) -> list[Candidate]:
     """Returns candidates of several schemes by their score, the cheapest of the best first.
 
     Args:
-        made: the candidates, in the order of `settings.WEIGHT_SCHEMES`: signed weights are cheaper
-            than unsigned ones, but for convolutions of a dynamic range.
+        made: the candidates, in the order of `settings.WEIGHT_SCHEMES`: one scale is smaller than
+            one for each channel.
+        has_vnni: whether the processor multiplies by signed bytes at once.
     """
-    ranked = sorted(made, key=lambda found: -found.score)
-    by_cost = sorted(
-        made,
-        key=lambda found: SLOW_IF_SIGNED in found.operators and found.scheme in SIGNED_WEIGHTS,
-    )
-    equal = [found for found in by_cost if found.score >= ranked[0].score - EQUAL_DB]
-    return [*equal[:1], *(found for found in ranked if found not in equal[:1])]
+
+    def is_slow(found: Candidate) -> bool:
+        is_signed = found.scheme in SIGNED_WEIGHTS
+        return is_signed if SLOW_IF_SIGNED in found.operators else has_vnni and not is_signed
+
+    def worth(found: Candidate) -> float:
+        return found.score - SLOW_DB * is_slow(found)
+
+    ranked = sorted(made, key=lambda found: -worth(found))
+    equal = [found for found in made if worth(found) >= worth(ranked[0]) - EQUAL_DB]
+    first = sorted(equal, key=is_slow)[:1]
+    return [*first, *(found for found in ranked if found not in first)]
+
+
+def best_method_first(made: Sequence[Candidate]) -> list[Candidate]:
+    """Returns candidates of several methods: the first that none is better than; then by score.
+
+    Better is one whose losses are less, on the same held-out examples, by two standard errors of
+    the paired difference. Less than that is chance: of 80 examples, one or two decide.
+    """
+    best = made[:1]
+    for found in made[1:]:
+        if _is_better(found.losses, best[0].losses):
+            best = [found]
+    others = [found for found in made if found not in best]
+    return [*best, *sorted(others, key=lambda found: -found.score)]
+
+
+def _is_better(losses: Sequence[np.ndarray], than: Sequence[np.ndarray]) -> bool:
+    for after, before in zip(losses, than, strict=True):
+        gain = before - after
+        error = float(np.std(gain) / np.sqrt(len(gain)))
+        if abs(float(np.mean(gain))) > SIGNIFICANT * error:
+            return bool(np.mean(gain) > 0)
+    return False
 
 
 def convert(entry: Format, settings: Settings, method: str | None, source: SourceModel) -> bytes:

@@ -3,10 +3,8 @@
 https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html
 """
 
-from onnxruntime.transformers.float16 import convert_float_to_float16
-from onnxruntime.transformers.onnx_model import OnnxModel
-
 from export.convert.onnx.float_model import to_onnx
+from export.convert.onnx.half import to_half
 from export.convert.onnx.quantizer import quantize
 from export.convert.onnx.recurrent.choice import check_steps, choose
 from export.convert.source import SourceModel
@@ -30,12 +28,11 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
     choice = choose(source.recurrent_layers(), entry, settings.recurrent)
     if choice.unroll:
         check_steps(source.recurrent_calls(settings.batch), entry)
-    model = to_onnx(settings, source, choice)
     if entry.weights == "float16":
-        half = OnnxModel(convert_float_to_float16(model, keep_io_types=True))
-        half.topological_sort()  # the input's cast is appended out of order
-        model = half.model
-    elif entry.weights == "int8":
+        model = to_half(settings, source, choice)
+    else:
+        model = to_onnx(settings, source, choice)
+    if entry.weights == "int8":
         model = quantize(
             model, source, method, settings.weight_schemes[0], settings.float_operators
         )

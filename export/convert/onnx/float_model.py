@@ -38,21 +38,33 @@ WHERE_DTYPES = tuple(
 )
 
 
-def to_onnx(settings: Settings, source: SourceModel, choice: Choice) -> onnx.ModelProto:
+def to_onnx(
+    settings: Settings, source: SourceModel, choice: Choice, *, folded: bool = True
+) -> onnx.ModelProto:
     """Returns the float32 model, with its recurrent layers as they were chosen.
 
-    It is made once and kept in a file, which each format changes in its own way.
+    It is made once and kept in files, which each format changes in its own way.
+
+    Args:
+        settings: batch and opset.
+        source: the model.
+        choice: of what becomes of recurrent layers.
+        folded: whether normalizations are part of the layers around them, where that computes the
+            same but for rounding.
     """
     key = settings.batch, settings.opset, choice.text
-    if key not in source.onnx_files:
-        path = source.saved_in / f"float32-{len(source.onnx_files)}.onnx"
-        onnx.save(_to_onnx(settings, source, choice), path)
-        source.onnx_files[key] = path
-    return onnx.load(source.onnx_files[key])
+    if (*key, True) not in source.onnx_files:
+        for is_folded, model in zip((True, False), _to_onnx(settings, source, choice), strict=True):
+            path = source.saved_in / f"float32-{len(source.onnx_files)}.onnx"
+            onnx.save(model, path)
+            source.onnx_files[(*key, is_folded)] = path
+    return onnx.load(source.onnx_files[(*key, folded)])
 
 
-def _to_onnx(settings: Settings, source: SourceModel, choice: Choice) -> onnx.ModelProto:
-    """Returns the float32 model.
+def _to_onnx(
+    settings: Settings, source: SourceModel, choice: Choice
+) -> tuple[onnx.ModelProto, onnx.ModelProto]:
+    """Returns the float32 model, folded and as it was.
 
     `from_function`, because tf2onnx's `from_keras` fails on Keras 3 models with a KeyError.
 
@@ -92,7 +104,8 @@ def _to_onnx(settings: Settings, source: SourceModel, choice: Choice) -> onnx.Mo
     make_canonical(folded)
     make_canonical(model)
     examples = source.some_examples(settings.batch or EXAMPLES)
-    return folded if not examples or _compute_the_same(model, folded, examples) else model
+    is_exact = not examples or _compute_the_same(model, folded, examples)
+    return folded if is_exact else model, model
 
 
 def _compute_the_same(

@@ -22,6 +22,7 @@ from onnxruntime.quantization.registry import IntegerOpsRegistry
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from export.convert.onnx.graph.arrange import delete
+from export.convert.onnx.graph.concat import one_relu_behind
 from export.convert.onnx.recurrent import weights as recurrent
 from export.convert.onnx.transposed import bears_8_bits, store_in_8_bits
 from export.convert.source import SourceModel
@@ -104,6 +105,7 @@ def quantize(
     )
     model = onnx.load(quantized)
     _without_zero_points_of_biases(model.graph)
+    one_relu_behind(model.graph)
     recurrent.store_in_8_bits(model.graph)
     return _slim(model)
 

@@ -3,6 +3,8 @@
 Each is what their documentation shows in three lines, on the same calibration data as an export.
 """
 
+import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -21,7 +23,12 @@ from export.model.loaded import LoadedModel
 from tests.zoo.bare.matching import pairs
 
 MOST_EXAMPLES = 500  # of the calibration data, as many as an export takes by default
-STRICT, FLOATS = " of integers", " between floats"  # kept to what our formats promise
+MOST_IN_FLOAT = 0.05
+STRICT, FLOATS, CHANNELS = (
+    " of integers",
+    " between floats",
+    " per channel",
+)  # kept to what our formats promise
 
 
 class Examples(CalibrationDataReader):
@@ -133,7 +140,7 @@ class Bare:
         quantize_dynamic(self.prepared, path)
         return path.read_bytes()
 
-    def onnx_static(self) -> bytes:
+    def onnx_static(self, **options: Any) -> bytes:
         """Returns its file with activations of 8 bits as well, by the least and largest values."""
         graph = onnx.load(self.prepared).graph
         given = {
@@ -143,8 +150,24 @@ class Bare:
         found = pairs(given, {spec.name: spec.shape for spec in self.model.inputs})
         names = {own: name for name, own in found.items()}
         path = self.folder / "static.onnx"
-        quantize_static(self.prepared, path, Examples(self.examples(names)))
+        quantize_static(self.prepared, path, Examples(self.examples(names)), **options)
         return path.read_bytes()
+
+    def onnx_integers(self, name: str) -> bytes:
+        """Returns a quantized file, if its weights are integers.
+
+        Raises:
+            ValueError: ONNX Runtime's quantizers leave more than `MOST_IN_FLOAT` of them in float,
+                as of recurrent operators, and of transposed convolutions.
+        """
+        content = self.make(name)
+        sizes = Counter[int]()
+        for tensor in onnx.load_from_string(content).graph.initializer:
+            sizes[tensor.data_type] += math.prod(tensor.dims) if len(tensor.dims) > 1 else 0
+        share = sizes[onnx.TensorProto.FLOAT] / max(1, sizes.total())
+        if share > MOST_IN_FLOAT:
+            raise ValueError(f"the quantizer leaves {share:.0%} of the weights in float")
+        return content
 
     def onnx_float16(self, **options: Any) -> bytes:
         """Returns its file in half precision."""
@@ -170,4 +193,7 @@ MAKERS: dict[str, Callable[[Bare], bytes]] = {
     f"onnx-float16{FLOATS}": partial(Bare.onnx_float16, keep_io_types=True),
     "onnx-dynamic": Bare.onnx_dynamic,
     "onnx-int8": Bare.onnx_static,
+    f"onnx-int8{CHANNELS}": partial(Bare.onnx_static, per_channel=True),
+    f"onnx-dynamic{STRICT}": partial(Bare.onnx_integers, name="onnx-dynamic"),
+    f"onnx-int8{STRICT}": partial(Bare.onnx_integers, name="onnx-int8"),
 }

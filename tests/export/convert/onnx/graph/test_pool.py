@@ -42,13 +42,31 @@ def test_it_becomes_the_pooling_of_the_image_as_it_was(
     assert np.allclose(after, before, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("keepdims", [0, 1])
+@pytest.mark.parametrize("before", [[], [op("Transpose", perm=LAST)]])
+def test_so_it_does_where_the_channels_are_the_second_axis(
+    before: list[Node], keepdims: int
+) -> None:
+    shape = (3, 5, 4)
+    pooled = op("ReduceMean", np.array([2, 3]), keepdims=keepdims)
+    model = model_of(shape, *before, pooled, op("Relu"))
+    wanted = outputs(model, shape)
+    pool_globally(model)
+    behind = [] if keepdims else ["Flatten"]
+    found = [node.op_type for node in model.graph.node]
+    assert found == [*(name for name, _, _ in before), "GlobalAveragePool", *behind, "Relu"]
+    after = outputs(model, shape)
+    assert after.shape == wanted.shape
+    assert np.allclose(after, wanted, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     "nodes",
     [
         [op("Transpose", perm=LAST), op("ReduceMean", np.array([1]))],
         [op("Transpose", perm=LAST), op("ReduceMean", np.array([1, 2, 3]))],
         [op("Transpose", perm=FIRST), op("ReduceMean", MIDDLE)],
-        [op("ReduceMean", np.array([2, 3]))],
+        [op("ReduceMean", np.array([3]))],
         [op("Transpose", perm=LAST), op("ReduceSum", MIDDLE)],
     ],
 )
