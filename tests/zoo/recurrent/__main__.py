@@ -12,32 +12,41 @@ from pathlib import Path
 
 from export.formats import FORMATS
 from tests.zoo.recurrent.cases import NAMES, STEPS
-from tests.zoo.recurrent.limits import Measured, faults, recurrent_table
+from tests.zoo.recurrent.kept import keep, kept
+from tests.zoo.recurrent.limits import Case, all_faults
 from tests.zoo.recurrent.measure import measure
+from tests.zoo.recurrent.table import recurrent_table, worst_table
 from tests.zoo.run import POST_TRAINING
 from train.common.command.cli import Parser, run_program
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exports the layers asked for, and prints the table; 1 if a file is beyond a limit."""
+    """Exports the layers asked for, and prints the tables; 1 if a file is beyond a limit."""
     parser = Parser(prog="python -m tests.zoo.recurrent", description=__doc__)
     parser.add_argument("names", nargs="*", type=_known, metavar="LAYER", help=", ".join(NAMES))
     parser.add_argument("--steps", type=int, action="append", help="how many (1, 12, 50, 200)")
     parser.add_argument("--format", action="append", choices=[e.name for e in POST_TRAINING])
+    parser.add_argument(
+        "--results", type=Path, metavar="DIR", help="keep cases there; those it has are not made"
+    )
     options = parser.parse_args(arguments)
-    formats = [FORMATS[name] for name in options.format or [e.name for e in POST_TRAINING]]
-    found: dict[tuple[str, int], dict[str, Measured]] = {}
-    beyond = False
+    names = options.format or [entry.name for entry in POST_TRAINING]
+    found: dict[tuple[str, int], Case] = {}
     for kind in options.names or NAMES:
         for steps in options.steps or STEPS:
-            with tempfile.TemporaryDirectory() as folder:
-                cells = found[kind, steps] = measure(kind, steps, Path(folder), formats)
-            for name, cell in cells.items():
-                for fault in faults(kind, name, cell):
-                    beyond = True
-                    print(f"{kind} {steps} {name}: {fault}", file=sys.stderr, flush=True)
-    print(recurrent_table(found, [entry.name for entry in formats]))
-    return int(beyond)
+            print(f"{kind} {steps}", file=sys.stderr, flush=True)
+            done = kept(options.results, kind, steps, names) if options.results else None
+            if done is None:
+                with tempfile.TemporaryDirectory() as folder:
+                    done = measure(kind, steps, Path(folder), [FORMATS[name] for name in names])
+                if options.results:
+                    keep(options.results, kind, steps, done)
+            found[kind, steps] = done
+            for fault in all_faults(kind, done):
+                print(f"  {fault}", file=sys.stderr, flush=True)
+    print(recurrent_table(found, names))
+    print(f"\n{worst_table(found, names)}")
+    return int(any(all_faults(kind, case) for (kind, _), case in found.items()))
 
 
 def _known(name: str) -> str:

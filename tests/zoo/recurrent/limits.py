@@ -1,28 +1,19 @@
-"""What files of recurrent layers have to keep, and the table of what they do.
+"""What files of recurrent layers have to keep.
 
 Light: standard library only.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from textwrap import wrap
 
 from export.formats import FORMATS
-from tests.zoo.table import WIDTH, column
 
 FLOAT_DB, INTEGER_DB = 100.0, 25.0
 # Bytes for each weight, and besides.
 SIZES = {"onnx-float32": (4.5, 2048), "onnx-dynamic": (2.8, 3072), "tflite-int8": (4.0, 4096)}
 TIMES = {"onnx-float32": 1.2, "onnx-dynamic": 1.5}  # of the file by hand; of float32
-LOOPED = (
-    "own_cell",
-    "conv_lstm",
-)  # no operator computes them, so that sizes and times are a loop's
-LEGEND = (
-    "dB: centred SNR on fresh examples, of the worst output; B: bytes a weight; ×: time of one "
-    "example over that of the family's float32 file, of onnx-float32 over that of the operator by "
-    "hand; !: beyond a limit"
-)
+LOOPED = ("own_cell", "conv_lstm")  # no operator computes them: sizes and times are a loop's
+MOST_SECONDS = 60.0  # that all formats together take to convert
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +26,14 @@ class Measured:
     times: float | None = None
     p50_us: float | None = None
     reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A layer at a number of steps: what became of each format, and how long all took to make."""
+
+    cells: Mapping[str, Measured]
+    seconds: float = 0.0
 
 
 def most_times(name: str) -> float | None:
@@ -64,31 +63,11 @@ def faults(kind: str, name: str, cell: Measured) -> list[str]:
     return found
 
 
-Results = Mapping[tuple[str, int], Mapping[str, Measured]]
-
-
-def recurrent_table(found: Results, formats: Sequence[str]) -> str:
-    """Returns a row for each layer and number of steps, and why what is missing is."""
-    head = f"{'layer':<17}{'steps':>5} " + "".join(f"{column(name):>17}" for name in formats)
-    lines = [head, "─" * len(head)]
-    for (kind, steps), cells in found.items():
-        words = [_word(kind, name, cells[name]) for name in formats]
-        lines.append(f"{kind:<17}{steps:>5} " + "".join(f"{word:>17}" for word in words))
-    lines += wrap(LEGEND, WIDTH)
-    reasons: dict[str, list[str]] = {}
-    for (kind, steps), cells in found.items():
-        for name, cell in cells.items():
-            if cell.reason:
-                where = f"{kind} {steps} {column(name)}"
-                reasons.setdefault(cell.reason, []).append(where)
-    for reason, places in reasons.items():
-        lines += wrap(f"{', '.join(places)}: {reason}", WIDTH, subsequent_indent="  ")
-    return "\n".join(lines)
-
-
-def _word(kind: str, name: str, cell: Measured) -> str:
-    if cell.reason:
-        return "–"
-    times = f" {cell.times:.1f}×" if cell.times else ""
-    mark = "!" if faults(kind, name, cell) else ""
-    return f"{cell.decibels:.0f}dB {cell.size_bytes / cell.weights:.1f}B{times}{mark}"
+def all_faults(kind: str, case: Case) -> list[str]:
+    """Returns what a case is beyond, in words."""
+    found = [
+        f"{name}: {why}" for name, cell in case.cells.items() for why in faults(kind, name, cell)
+    ]
+    if case.seconds > MOST_SECONDS:
+        found.append(f"{case.seconds:.0f} s to convert all, expected at most {MOST_SECONDS:g}")
+    return found

@@ -1,5 +1,6 @@
 """What each format makes of a recurrent network: exactness on fresh data, size, time."""
 
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from tests.zoo.bare.timing import feeds, p50_us
 from tests.zoo.recurrent.by_hand import KINDS as WRITTEN
 from tests.zoo.recurrent.by_hand import by_hand
 from tests.zoo.recurrent.cases import data_of, model_of
-from tests.zoo.recurrent.limits import Measured, most_times
+from tests.zoo.recurrent.limits import Case, Measured, most_times
 from tests.zoo.run import Ran, cells
 
 CALIBRATION, FRESH = 300, 300
@@ -29,8 +30,8 @@ class _Side:
     path: Path
 
 
-def measure(kind: str, steps: int, folder: Path, formats: Sequence[Format]) -> dict[str, Measured]:
-    """Returns what came of each format of a network, by the format's name.
+def measure(kind: str, steps: int, folder: Path, formats: Sequence[Format]) -> Case:
+    """Returns what came of each format of a network.
 
     Times are those of one example, over those of the family's float32 file; of `onnx-float32`, over
     those of a file written by hand, where there is one.
@@ -38,12 +39,14 @@ def measure(kind: str, steps: int, folder: Path, formats: Sequence[Format]) -> d
     model = model_of(kind, steps)
     model.save(folder / "model.keras")
     np.savez(folder / "data.npz", **data_of(kind, steps, CALIBRATION, seed=1))  # type: ignore[arg-type]
+    started = time.monotonic()
     done = run_in_process(
         *("export", "--model", folder / "model.keras", "--artifacts", folder / "exports"),
         *("--custom-objects", "tests.zoo.recurrent.cases"),
         *("--calibration", folder / "data.npz"),
         *("--format", ",".join(entry.name for entry in formats)),
     )
+    seconds = time.monotonic() - started
     said = Ran(code=done.code, output=done.err, seconds=0, peak_bytes=0)
     fresh = data_of(kind, steps, FRESH, seed=2)
     expected = _expected(model, fresh)
@@ -67,7 +70,8 @@ def measure(kind: str, steps: int, folder: Path, formats: Sequence[Format]) -> d
         hand = folder / "by_hand.onnx"
         hand.write_bytes(by_hand(model, kind))
         sides["by hand"] = _Side(runtime="onnxruntime", path=hand)
-    return {name: _timed(name, cell, sides, fresh) for name, cell in found.items()}
+    cells_found = {name: _timed(name, cell, sides, fresh) for name, cell in found.items()}
+    return Case(cells=cells_found, seconds=seconds)
 
 
 def _timed(

@@ -1,8 +1,12 @@
 """The limits and the table of recurrent layers."""
 
+from pathlib import Path
+
 import pytest
 
-from tests.zoo.recurrent.limits import Measured, faults, recurrent_table
+from tests.zoo.recurrent.kept import keep, kept
+from tests.zoo.recurrent.limits import Case, Measured, all_faults, faults
+from tests.zoo.recurrent.table import recurrent_table, worst_table
 
 
 @pytest.mark.parametrize(
@@ -35,7 +39,38 @@ def test_the_table_marks_them_and_says_why_a_file_is_missing() -> None:
         "onnx-float32": Measured(decibels=90, size_bytes=4600, weights=1000, times=1.04),
         "onnx-dynamic": Measured(reason="refused for its size"),
     }
-    text = recurrent_table({("lstm", 12): cells, ("gru", 50): cells}, list(cells))
+    case = Case(cells=cells, seconds=12.4)
+    text = recurrent_table({("lstm", 12): case, ("gru", 50): case}, list(cells))
     row = next(line for line in text.splitlines() if line.startswith("lstm "))
-    assert row.split() == ["lstm", "12", "90dB", "4.6B", "1.0×!", "–"]
-    assert "lstm 12 Odyn, gru 50 Odyn: refused for its size" in text
+    assert row.split() == ["lstm", "12", "90dB", "4.6B", "1.0×!", "–", "12"]
+    assert "lstm Odyn 12, gru Odyn 50: refused for its size" in text
+
+
+def test_a_layers_row_has_the_worst_over_all_steps() -> None:
+    name = "onnx-dynamic"
+    few = Case(cells={name: Measured(decibels=41, size_bytes=26, weights=10, times=1.2)}, seconds=3)
+    some = Case(
+        cells={name: Measured(decibels=38, size_bytes=27, weights=10, times=1.1)}, seconds=9
+    )
+    many = Case(cells={name: Measured(reason="too long")}, seconds=1)
+    found = {("gru", 1): few, ("gru", 50): some, ("gru", 200): many}
+    text = worst_table(found, [name])
+    row = next(line for line in text.splitlines() if line.startswith("gru "))
+    assert row.split() == ["gru", "38°", "2.7", "1.20", "9"]
+    assert "gru Odyn 200: too long" in text
+    assert "the worst of 1, 50, 200 steps" in text
+
+
+def test_conversion_may_take_a_minute() -> None:
+    assert all_faults("gru", Case(cells={}, seconds=59)) == []
+    assert all_faults("gru", Case(cells={}, seconds=61)) == [
+        "61 s to convert all, expected at most 60"
+    ]
+
+
+def test_cases_are_kept_for_the_formats_that_they_have(tmp_path: Path) -> None:
+    case = Case(cells={"onnx-float32": Measured(decibels=130, times=1.0)}, seconds=3.0)
+    keep(tmp_path / "results", "gru", 12, case)
+    assert kept(tmp_path / "results", "gru", 12, ["onnx-float32"]) == case
+    assert kept(tmp_path / "results", "gru", 12, ["onnx-float32", "onnx-int8"]) is None
+    assert kept(tmp_path / "results", "gru", 50, ["onnx-float32"]) is None

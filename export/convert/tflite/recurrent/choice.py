@@ -124,7 +124,8 @@ def choose(calls: Sequence[Call], entry: Format, wanted: str) -> Choice:
             "model; leave it out"
         )
     order = [wanted] if wanted != AUTO else [FUSED, LOOP, UNROLLED]
-    if wanted == AUTO and _are_few(calls, entry):
+    # written out, its weights would be of 4 bits, and what it makes of its states is noise
+    if wanted == AUTO and entry.weights != "int4" and _are_few(calls, entry):
         order = [UNROLLED, *order]
     return Choice(calls=tuple(calls), ways=tuple(_way(c, order, entry, calls) for c in calls))
 

@@ -45,6 +45,7 @@ def way(call: Call, name: str, wanted: str = "auto") -> str:
         ("tflite-int8", "lstm", 200, "fused"),
         ("tflite-int8", "gru", 200, "loop"),
         ("tflite-int8", "simple", 1, "unrolled"),
+        ("tflite-int4", "gru", 1, "loop"),
         ("tflite-int4", "gru", 50, "loop"),
         ("tflite-int16x8", "gru", 50, "unrolled"),
         ("tflite-int8-qat", "lstm", 50, "unrolled"),

@@ -1,0 +1,26 @@
+"""Cases that are done, one file each: a run of an hour goes on where it ended."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from tests.zoo.recurrent.limits import Case, Measured
+from train.common.files.artifact import write_json
+
+
+def keep(folder: Path, kind: str, steps: int, case: Case) -> None:
+    """Writes what was measured of a layer at a number of steps."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / f"{kind}-{steps}.json", asdict(case))
+
+
+def kept(folder: Path, kind: str, steps: int, formats: list[str]) -> Case | None:
+    """Returns what was measured; None if that is not known of all formats."""
+    path = folder / f"{kind}-{steps}.json"
+    if not path.is_file():
+        return None
+    content = json.loads(path.read_text())
+    cells = {name: Measured(**cell) for name, cell in content["cells"].items()}
+    if not set(formats) <= set(cells):
+        return None
+    return Case(cells={name: cells[name] for name in formats}, seconds=content["seconds"])
