@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from export.formats import FORMATS, Format
 from export.manifest import Check, Manifest, Observation
 from export.verify.graph.contents import Graph
-from export.verify.graph.products import DENSE, Weights
+from export.verify.graph.products import DENSE, FUSED, Weights
 from export.verify.graph.read import read_graph
 from export.verify.size import listed
 from train.common.errors import ArtifactError
@@ -34,7 +34,7 @@ def check_promise(entry: Format, graph: Graph) -> list[Check]:
         read.append("float32")  # weights of 8 bits, turned back into numbers of float
     weights = graph.weights
     if entry.weights == "int4":  # small kernels count too: there are int4 ones of every size
-        weights = _numbers(each for each in graph.products if each.operator in DENSE)
+        weights = _numbers(each for each in graph.products if each.operator in (*DENSE, *FUSED))
     checks = [
         _mostly("weight_types", weights, [entry.weights], may_be_none=entry.weights != "int4"),
         _mostly("activation_types", graph.activations, read),

@@ -195,7 +195,7 @@ def _names(ends: Sequence[End]) -> dict[str, str]:
     count = {True: 0, False: 0}
     for name, spec, is_input in ends:
         kind = "const int8_t" if is_input else "int8_t"
-        cast = name if spec.dtype == "int8" else f"(({kind} *){name})"
+        cast = name if spec.dtype in ("int8", "int32") else f"(({kind} *){name})"
         found[f"{'input' if is_input else 'output'}_{count[is_input]}"] = cast
         count[is_input] += 1
     return found

@@ -10,7 +10,7 @@ import numpy as np
 from train.common.errors import ArtifactError
 
 BYTES = ("int8", "uint8", "bool")
-WIDER = ("int16", "int32")  # states of recurrent layers and what counts their steps
+WIDER = ("int16", "int32")  # states of recurrent layers; what counts their steps, ids of words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +151,7 @@ class Network:
                 )
         for each in (*self.inputs, *self.outputs):
             tensor = self.tensors[each]
-            if tensor.dtype not in BYTES:
+            if tensor.dtype not in BYTES and (tensor.dtype != "int32" or each in self.outputs):
                 raise _not_of_bytes("an input or output", tensor)
             if tensor.shape[:1] != (1,):
                 raise ArtifactError(
@@ -199,6 +199,14 @@ def _moved(places: Any, first: int) -> tuple[int, ...]:
     """Returns numbers of tensors, counted from the first one of all subgraphs."""
     given = [] if places is None else places
     return tuple(int(place) + first if place >= 0 else -1 for place in given)
+
+
+def number(network: Network, tensor: int) -> int | None:
+    """Returns the number of 32 bits that a constant is; None if a tensor is none, or several."""
+    found = network.tensors[tensor]
+    if found.dtype != "int32" or found.data is None or found.data.size != 1:
+        return None
+    return int(found.data.reshape(-1)[0])
 
 
 def unpacked(raw: np.ndarray, count: int) -> np.ndarray:

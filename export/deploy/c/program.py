@@ -8,7 +8,7 @@ import numpy as np
 from export.deploy.c import layers, moves, pairs, reductions, values
 from export.deploy.c.network import BYTES, Graph, Network, Operator
 from export.deploy.c.plan import Plan, Rounds, make_plan
-from export.deploy.c.recurrent import choice, lstm, wide
+from export.deploy.c.recurrent import choice, ids, lstm, wide
 from export.deploy.c.recurrent.loops import LSTM, counted
 from export.deploy.c.recurrent.rounds import Body
 from export.deploy.c.steps import Array, Step, unsupported
@@ -57,7 +57,7 @@ BESIDE_A_NUMBER = (
     *("EQUAL", "NOT_EQUAL", "LESS", "LESS_EQUAL", "GREATER", "GREATER_EQUAL"),
     *("LOGICAL_AND", "LOGICAL_OR"),
 )
-NOT_ON_SINGLE_VALUES = ("BATCH_MATMUL", "GATHER", "ARG_MAX", "ARG_MIN", "TOPK_V2")
+NOT_ON_SINGLE_VALUES = ("BATCH_MATMUL", "ARG_MAX", "ARG_MIN", "TOPK_V2")
 
 
 class Program:
@@ -85,6 +85,7 @@ class Program:
         self.steps: list[Step] = []
         self.loops: list[Rounds] = []
         self._zeroed: set[int] = set()
+        self._lookups = ids.Lookups(self.network, self.network.operators)
         self._add(self.network.graphs[0], None)
         self.plan: Plan = make_plan(self.network, self.steps, self.same, self.loops)
 
@@ -94,7 +95,8 @@ class Program:
         return list({array.name: array for step in self.steps for array in step.arrays}.values())
 
     def _add(self, graph: Graph, body: Body | None) -> None:
-        skipped = [] if body is None else list(body.skipped)
+        skipped = self._lookups.skipped if body is None else body.skipped
+        skipped = list(skipped)
         for operator in graph.operators:
             if operator in skipped:
                 continue
@@ -189,6 +191,10 @@ class Program:
             if operator.name not in WIDE:
                 raise unsupported(operator, "of 16 bits")
             return WIDE[operator.name](self.network, operator)
+        if operator.name == "GATHER":
+            return self._lookups.step(operator)
+        if ids.is_comparison(self.network, operator):
+            return ids.comparison(self.network, operator)
         for index in (*values.computed(self.network, operator), *operator.outputs):
             tensor = self.network.tensors[index]
             if tensor.dtype not in BYTES:

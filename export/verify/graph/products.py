@@ -11,13 +11,14 @@ PRODUCTS: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(("TRANSPOSE_CONV", "Conv", "ConvTranspose", "ConvInteger"), (1,)),
     **dict.fromkeys(("BATCH_MATMUL", "Gemm", "MatMul", "MatMulInteger", "Einsum"), (0, 1)),
     **dict.fromkeys(("LSTM", "GRU", "RNN", "DynamicQuantizeLSTM"), (1, 2)),
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": (2, 6),  # of the forget gate, which every LSTM has
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": tuple(range(1, 9)),  # of the input and of the state, by gates
 }
 # Those that look rows up in a stored table, and which of their inputs that is.
 TABLES = {"GATHER": 0, "EMBEDDING_LOOKUP": 1, "Gather": 0}
 # Those whose weights every format quantizes, if they are large enough for the runtime's kernels.
 DENSE = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "Conv", "Gemm", "MatMul")
 INTEGER = ("ConvInteger", "MatMulInteger")  # ONNX's, of ranges found at run time
+FUSED = ("UNIDIRECTIONAL_SEQUENCE_LSTM",)  # which has none of 4 bits
 MIN_QUANTIZED = 1024  # numbers; TFLite's dynamic range leaves smaller weights in float
 # ONNX's operators for recurrent layers. Their weights, and those in loops, are stored in 8 bits but
 # computed with in float.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from math import prod
 
-from export.deploy.c.network import Graph, Network, Operator
+from export.deploy.c.network import Graph, Network, Operator, number
 from train.common.errors import ArtifactError
 
 WAY_OUT = "write recurrent layers out with --recurrent unrolled, or use --format tflm"
@@ -63,10 +63,10 @@ def counted(network: Network, operator: Operator) -> Loop:
     for each in condition.operators:
         if len(condition.operators) > 1 or each.name not in ("LESS", "GREATER_EQUAL"):
             break
-        place, limit = places.get(each.inputs[0]), _number(network, each.inputs[1])
+        place, limit = places.get(each.inputs[0]), number(network, each.inputs[1])
         if place is None or limit is None or each.outputs != condition.outputs:
             break
-        start = _number(network, operator.inputs[place])
+        start = number(network, operator.inputs[place])
         by = _added(network, body, place)
         if start is None or by is None or (by > 0) != (each.name == "LESS"):
             break
@@ -82,16 +82,9 @@ def _added(network: Network, body: Graph, place: int) -> int | None:
     """Returns what each round adds to its counter; None if it does something else to it."""
     for each in body.operators:
         if each.outputs == (body.outputs[place],) and each.name == "ADD":
-            number = _number(network, each.inputs[1])
-            return number if each.inputs[0] == body.inputs[place] and number else None
+            found = number(network, each.inputs[1])
+            return found if each.inputs[0] == body.inputs[place] and found else None
     return None
-
-
-def _number(network: Network, tensor: int) -> int | None:
-    found = network.tensors[tensor]
-    if found.dtype != "int32" or found.data is None or found.data.size != 1:
-        return None
-    return int(found.data.reshape(-1)[0])
 
 
 def multiplications(network: Network) -> int:

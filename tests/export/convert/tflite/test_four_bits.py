@@ -19,6 +19,7 @@ from export.settings import ExportOptions
 from export.verify.graph.read import read_graph
 from export.verify.promise import check_promise
 from tests.export.conftest import load_source, settings_of
+from tests.export.deploy.c.recurrent_files import model_file
 from train.common.errors import ToolkitError
 
 INT4, INT8 = schema.TensorType.INT4, schema.TensorType.INT8
@@ -132,3 +133,12 @@ def test_a_model_without_such_layers_is_refused_in_words(tmp_path: Path) -> None
     source, entry = load_source(tmp_path / "model.keras", tmp_path), FORMATS["tflite-int4"]
     with pytest.raises(ToolkitError, match=r"tflite-int4: .*: it has no dense or conv"):
         convert(entry, settings_of(entry), "min-max", source)
+
+
+@pytest.mark.slow
+def test_a_head_in_4_bits_behind_an_lstm_in_8_breaks_the_names_promise(tmp_path: Path) -> None:
+    eight = model_file("lstm", tmp_path)
+    path = tmp_path / "narrowed.tflite"
+    path.write_bytes(narrow(eight.read_bytes(), 0.0))
+    checks = check_promise(FORMATS["tflite-int4"], read_graph(path))
+    assert [check.name for check in checks if not check.passed] == ["weight_types"]

@@ -21,6 +21,7 @@ from export.runtimes.runner import pack, unpack
 from train.common.tensors import TensorSpec
 
 CALLS = 40
+WORDS = 20  # that ids are of
 MAIN = """\
 #include <stdio.h>
 #include "model.h"
@@ -145,6 +146,14 @@ def size_of(spec: TensorSpec) -> int:
     return math.prod(size or 1 for size in spec.shape)
 
 
+def _random(generator: np.random.Generator, spec: TensorSpec) -> np.ndarray:
+    shape = [size or 1 for size in spec.shape]
+    if spec.dtype == "int32":
+        return generator.integers(-WORDS, WORDS, shape).astype(np.int32)
+    most = 2 if spec.dtype == "bool" else 256
+    return generator.integers(0, most, shape, np.uint8).view(spec.dtype)
+
+
 def outputs(path: Path, folder: Path, flags: Sequence[str]) -> tuple[bytes, bytes]:
     """Returns what LiteRT and our program give for random inputs, each call twice."""
     with LiteRTRunner(path, threads=1, mode="reference") as runner:
@@ -161,12 +170,7 @@ def outputs(path: Path, folder: Path, flags: Sequence[str]) -> tuple[bytes, byte
         generator = np.random.default_rng(1)
         fed, expected = [], []
         for _ in range(CALLS):
-            given = [
-                generator.integers(
-                    0, 2 if spec.dtype == "bool" else 256, [n or 1 for n in spec.shape], np.uint8
-                ).view(spec.dtype)
-                for spec in runner.inputs
-            ]
+            given = [_random(generator, spec) for spec in runner.inputs]
             fed += [value.tobytes() for value in given]
             made = b"".join(value.tobytes() for value in unpack(runner.invoke(pack(given))))
             expected.append(made * 2)

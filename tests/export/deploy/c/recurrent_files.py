@@ -17,6 +17,7 @@ from export.model.request import ModelRequest
 from export.settings import ExportOptions
 from tests.export.conftest import settings_of
 from tests.export.convert.tflite.recurrent.layers import layer_of, loop_file, sequences
+from tests.export.deploy.c.files import WORDS
 
 INT8 = FORMATS["tflite-int8"]
 STEPS, FEATURES = 20, 4
@@ -27,20 +28,27 @@ MODELS: dict[str, Callable[[], list[keras.Layer]]] = {
     "bidirectional": lambda: [L.Bidirectional(L.LSTM(6, return_sequences=True)), L.LSTM(5)],
     "both_ways": lambda: [L.Bidirectional(L.GRU(5), merge_mode="mul")],
     "masked": lambda: [L.Masking(), L.Bidirectional(L.LSTM(6, return_sequences=True)), L.GRU(5)],
+    "words": lambda: [L.Embedding(WORDS, 5, mask_zero=True), L.GRU(6)],
+    "all_words": lambda: [L.Embedding(WORDS, 5), L.LSTM(6)],
 }
+
+OF_WORDS = ("words", "all_words")
 
 
 def model_file(kind: str, folder: Path, steps: int = STEPS) -> Path:
     """Returns `tflite-int8` of a network, as `--recurrent auto` makes it."""
     keras.utils.set_random_seed(1)
-    x = y = keras.Input((steps, FEATURES), name="x")
+    words = kind in OF_WORDS
+    x = y = keras.Input(
+        (steps,) if words else (steps, FEATURES), dtype="int32" if words else None, name="x"
+    )
     for layer in MODELS[kind]():
         y = layer(y)
     keras.Model(x, L.Dense(3, name="head")(y)).save(folder / "model.keras")
     source = SourceModel(
         load_model(ModelRequest(path=str(folder / "model.keras"))),
         representative=RepresentativeDataset(
-            inputs={"x": examples(50, steps)}, sha256="", examples=()
+            inputs={"x": examples(kind, 50, steps)}, sha256="", examples=()
         ),
         training=None,
         folder=folder,
@@ -50,10 +58,15 @@ def model_file(kind: str, folder: Path, steps: int = STEPS) -> Path:
     return path
 
 
-def examples(count: int, steps: int = STEPS) -> np.ndarray:
-    """Returns sequences (count, steps, FEATURES) float32 that end with zeros."""
+def examples(kind: str, count: int, steps: int = STEPS) -> np.ndarray:
+    """Returns sequences (count, steps, FEATURES) float32, or of words (count, steps) int32.
+
+    They end with zeros.
+    """
     random = np.random.default_rng(2)
     found = random.normal(size=(count, steps, FEATURES)).astype(np.float32)
+    if kind in OF_WORDS:
+        found = random.integers(1, WORDS, (count, steps)).astype(np.int32)
     for example in found:
         example[random.integers(1, steps + 1) :] = 0
     return found

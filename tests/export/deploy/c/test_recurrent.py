@@ -22,6 +22,7 @@ from tests.export.deploy.c.files import SANITIZED, outputs, program_of
 from tests.export.deploy.c.recurrent_files import (
     FEATURES,
     MODELS,
+    OF_WORDS,
     STEPS,
     examples,
     model_file,
@@ -46,15 +47,16 @@ def test_every_byte_is_that_of_the_reference_kernels(
 
 
 def test_it_answers_the_same_whatever_it_was_asked_before(file: Path, tmp_path: Path) -> None:
+    x = examples(file.stem, 12)
     with LiteRTRunner(file, threads=1, mode="reference") as runner:
         given, made = runner.inputs, runner.outputs
-        expected = predict(runner, {"x": examples(12)})
+        expected = predict(runner, {"x": x})
     interface = Interface(file="", inputs=given, outputs=made, preprocessing={}, labels=())
     for name, text in zip(("model.h", "model.c"), emit(program_of(file), interface), strict=True):
         tmp_path.joinpath(name).write_text(text)
     with CRunner(build(tmp_path, tmp_path / "host", given, made), threads=1) as ours:
-        forwards = predict(ours, {"x": examples(12)})
-        backwards = predict(ours, {"x": examples(12)[::-1]})
+        forwards = predict(ours, {"x": x})
+        backwards = predict(ours, {"x": x[::-1]})
     for name, values in expected.items():
         np.testing.assert_array_equal(forwards[name], values)
         np.testing.assert_array_equal(backwards[name][::-1], values)
@@ -68,8 +70,9 @@ def test_the_arena_is_hardly_more_than_what_lives_at_once(file: Path) -> None:
 
 @pytest.mark.skipif(not is_published_here(), reason="TFLM's interpreter is for x86-64 Linux")
 def test_the_arena_is_never_above_that_of_tflm(file: Path, tmp_path: Path) -> None:
-    inputs = np.zeros((2, 1, STEPS, FEATURES), np.int8)
-    theirs = measure_arena(file, inputs, tmp_path)
+    if file.stem in OF_WORDS:
+        pytest.skip("TFLM has no SELECT, which embeddings begin with")
+    theirs = measure_arena(file, np.zeros((2, 1, STEPS, FEATURES), np.int8), tmp_path)
     assert program_of(file).plan.arena_bytes < theirs.recorded_bytes
 
 
