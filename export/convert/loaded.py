@@ -69,6 +69,7 @@ class LoadedJob:
             folder=folder,
         )
         self._expected = expectation(self._source, inputs)
+        self._searched: Expectation | None = None
         self._cross = None
         if inputs.every is not None:
             every = expectation(self._source, replace(inputs, held_out=inputs.every))
@@ -116,7 +117,22 @@ class LoadedJob:
 
     def _make(self, entry: Format, settings: Settings, folder: Path) -> Made:
         self._check_data(entry)
-        return make(entry, settings, self._source, self._expected, folder, self._cross)
+        expected = self._expected
+        if entry.mixed and expected.labels:
+            expected = self._many_expected()
+        return make(entry, settings, self._source, expected, folder, self._cross)
+
+    def _many_expected(self) -> Expectation:
+        """Returns what mixtures are judged by: all that calibrates nothing, as far as time allows.
+
+        A drop of some tenths of a point cannot be told from none on a thousand examples.
+        """
+        if self._searched is None:
+            more = self.inputs.more_held_out(self._source.weight_count())
+            self._searched = self._expected
+            if more is not self.inputs.held_out:
+                self._searched = expectation(self._source, replace(self.inputs, held_out=more))
+        return self._searched
 
 
 def expectation(source: SourceModel, inputs: ConversionInputs) -> Expectation:

@@ -35,6 +35,14 @@ class Samples:
             class_names=self.class_names,
         )
 
+    def joined(self, others: "Samples") -> "Samples":
+        """Returns these examples and others of the same inputs and targets, in memory."""
+        return Samples(
+            inputs={k: np.concatenate([v, others.inputs[k]]) for k, v in self.inputs.items()},
+            targets={k: np.concatenate([v, others.targets[k]]) for k, v in self.targets.items()},
+            class_names=self.class_names,
+        )
+
     def short_hashes(self) -> tuple[str, ...]:
         """Returns a short hash of each raw example, to find the same one in two sets.
 
