@@ -59,6 +59,7 @@ uno: $(VENV)/dev ## Fashion-MNIST on an emulated Arduino Uno: accuracy, flash, R
 zoo: $(VENV)/dev ## export real architectures to every format, beside the bare converters (an hour and more)
 	$(BIN)/python -m tests.zoo
 	$(BIN)/python -m tests.zoo.recurrent
+	$(BIN)/python -m tests.zoo.trained
 
 lock: ## resolve the dependencies anew (needs uv)
 	$(UV) pip compile $(LOCK) --upgrade --extra dev pyproject.toml -o requirements-dev.txt

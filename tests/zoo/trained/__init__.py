@@ -1,0 +1,1 @@
+"""`python -m tests.zoo.trained`: small trained networks, judged by test accuracy."""
