@@ -191,19 +191,12 @@ def _quantized(
     if settings.io_dtype == "float32" and entry.activations == "int8":
         tail = take_off(tree, twin, source.representative.inputs)
     hide(tree)
-    show(tree, marked)
+    show(tree, marked, str(entry.activations))
     if entry.activations == "int16":
         unshare(tree)
     content, dtype = pack(tree, len(twin)), tf.as_dtype(settings.io_dtype)
-    if entry.activations == "int16":  # by an older quantizer, which calibrates by itself
-        content = Calibrator(add_intermediate_tensors(content)).calibrate_and_quantize(
-            partial(_examples, source, settings.batch),
-            dtype,
-            dtype,
-            allow_float=False,
-            activations_type=tf.int16,
-            bias_type=tf.int64,
-        )
+    if entry.activations == "int16":  # by an older quantizer
+        content = _in_16_bits(content, dtype, settings, source, calibrate=not marked.layers)
         content = modify_model_io_type(content, dtype, dtype)
     else:
         content = mlir_quantize(
@@ -217,6 +210,27 @@ def _quantized(
     if tail is not None:
         content = put_on(content, tail)
     return content, {"shared": shared, "pixels": pixels}
+
+
+def _in_16_bits(
+    content: bytes, dtype: tf.DType, settings: Settings, source: SourceModel, *, calibrate: bool
+) -> bytes:
+    """Returns a float file with activations of 16 bits, of ranges that it finds or that it is told.
+
+    Args:
+        content: the file.
+        dtype: of inputs and outputs.
+        settings: the format's options.
+        source: the model.
+        calibrate: whether it finds the ranges by itself; else the tensors have them.
+    """
+    if calibrate:
+        content = add_intermediate_tensors(content)
+    examples = partial(_examples, source, settings.batch) if calibrate else list
+    quantized: bytes = Calibrator(content).calibrate_and_quantize(
+        examples, dtype, dtype, allow_float=False, activations_type=tf.int16, bias_type=tf.int64
+    )
+    return quantized
 
 
 def _converted(

@@ -186,8 +186,8 @@ def _lacks(call: Call, way: str, entry: Format, calls: Sequence[Call]) -> str:
         return ""
     if entry.recipes:
         return "fine-tuning rebuilds it with its steps written out"
-    if entry.activations == "int16":
-        return "TFLite's quantizer to 16 bits takes neither loops nor LSTM operators"
+    if way == FUSED and entry.activations == "int16":
+        return "TFLite has no LSTM operator of 16 bits"
     if way == LOOP:
         return lacks_loop(call) if entry.calibrated else ""
     return lacks_fused(call)

@@ -130,7 +130,7 @@ def _step(
     unit = () if ranges is None else on.scale_of(x)
     now = on.tensor((batch, features), on.type_of(x), *unit)
     on.add(CODES.GATHER, [x, index], [now], axis=1, batchDims=0)
-    if ranges is not None:
+    if on.type_of(x) == TYPES.INT8:
         wide = on.tensor((batch, features), TYPES.INT16, on.scale_of(x)[0] / ROOM)
         on.add(CODES.QUANTIZE, [now], [wide])
         now = wide

@@ -136,16 +136,25 @@ def calibrate(marked: Marked, twin: bytes, inputs: Mapping[str, np.ndarray]) -> 
     marked.content = pack(tree, len(marked.content))
 
 
-def show(tree: Any, marked: Marked) -> None:
-    """Shows the quantizer an LSTM operator in the place of each mark.
+def show(tree: Any, marked: Marked, activations: str) -> None:
+    """Shows the quantizer an operator that it knows in the place of each mark.
+
+    To 8 bits, that is an LSTM; to 16, which it has no LSTM of, a dense layer of each step.
 
     Args:
         tree: the model with marks, and the ranges of the tensors of its main graph.
         marked: its layers and their ranges.
+        activations: the type that the quantizer makes, `int8` or `int16`.
     """
 
     def put(on: Builder, number: int, inputs: list[int], output: int) -> None:
         layer = marked.layers[number]
+        if activations == "int16":
+            on.graph.tensors[output].quantization = quantization(*marked.ranges[number].outputs)
+            _add_dense(on, layer, inputs[0], output, OUTPUT.format(number))
+            if len(inputs) > 1:
+                _add_output(tree, inputs[1])
+            return
         is_lstm = layer.way == FUSED
         made = add_lstm(
             on,
@@ -186,7 +195,7 @@ def reveal(content: bytes, marked: Marked) -> bytes:
         if any(operator is each for each in dropped):
             continue
         number = None
-        if code == LSTM:
+        if code in (LSTM, CODES.FULLY_CONNECTED):
             name = graph.tensors[operator.outputs[0]].name.decode()
             number = next(
                 (
@@ -223,6 +232,23 @@ def reveal(content: bytes, marked: Marked) -> bytes:
     graph.operators = with_resets(tree, operators, "recurrent_reset")
     drop_unread(tree)
     return pack(tree, len(content))
+
+
+def _add_dense(on: Builder, layer: Layer, x: int, output: int, name: str) -> None:
+    """Makes a dense layer of each step, with the ranges and the shape of a layer's output."""
+    batch, steps, features = on.shape_of(x)
+    units = layer.cell.units
+    ranges = on.graph.tensors[output].quantization
+    whole = output
+    if not layer.sequences:
+        whole = on.tensor((batch, steps, units), TYPES.FLOAT32)
+        on.graph.tensors[whole].name = f"{name}_steps".encode()
+        on.graph.tensors[whole].quantization = ranges
+    stored = on.constant(np.eye(units, features), TYPES.FLOAT32)
+    biases = on.constant(np.zeros(units), TYPES.FLOAT32)
+    on.add(CODES.FULLY_CONNECTED, [x, stored, biases], [whole], keepNumDims=True)
+    if not layer.sequences:
+        on.slice_last(whole, output)
 
 
 def _add_output(tree: Any, index: int) -> None:

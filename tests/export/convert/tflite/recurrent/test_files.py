@@ -30,7 +30,10 @@ MODELS: dict[str, Callable[[], list[keras.Layer]]] = {
     "masked": lambda: [L.Masking(), L.LSTM(6, return_sequences=True), L.GRU(5)],
 }
 WAYS = {"stacked": {"LSTM", "WHILE"}, "bidirectional": {"LSTM"}, "masked": {"WHILE"}}
-LEAST = {"tflite-float32": 100, "tflite-float16": 45, "tflite-dynamic": 25, "tflite-int8": 25}
+LEAST = {
+    "tflite-float32": 100, "tflite-float16": 45, "tflite-dynamic": 25,
+    "tflite-int8": 25, "tflite-int16x8": 25,
+}
 
 
 def sequences(count: int, seed: int, *, padded: bool) -> np.ndarray:
@@ -69,6 +72,8 @@ def test_every_format_is_right_and_remembers_nothing(
     format_name: str, source: tuple[str, keras.Model, SourceModel], tmp_path: Path
 ) -> None:
     name, model, loaded = source
+    if (format_name, name) == ("tflite-int16x8", "masked"):
+        pytest.skip("the quantizer to 16 bits has no comparisons, which find masks")
     entry = FORMATS[format_name]
     settings = settings_of(entry, ExportOptions())
     method = "min-max" if entry.calibrated else None
@@ -82,7 +87,7 @@ def test_every_format_is_right_and_remembers_nothing(
     assert np.array_equal(outputs, again)
     graph = read_graph(path)
     found = {"LSTM" if "LSTM" in each else each for each in graph.operators}
-    assert WAYS[name] <= found
+    assert (WAYS[name] if format_name != "tflite-int16x8" else {"WHILE"}) <= found
     assert len(graph.operators) < 100  # of 60 steps written out there are more than a thousand
     assert path.stat().st_size < 4 * model.count_params() + 25_000
     if entry.calibrated:
