@@ -27,7 +27,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--steps", type=int, action="append", help="how many (1, 12, 50, 200)")
     parser.add_argument("--format", action="append", choices=[e.name for e in POST_TRAINING])
     parser.add_argument(
-        "--results", type=Path, metavar="DIR", help="keep cases there; those it has are not made"
+        "--results", type=Path, metavar="DIR", help="keep files there; those it has are not made"
     )
     options = parser.parse_args(arguments)
     names = options.format or [entry.name for entry in POST_TRAINING]
@@ -35,12 +35,16 @@ def main(arguments: Sequence[str]) -> int:
     for kind in options.names or NAMES:
         for steps in options.steps or STEPS:
             print(f"{kind} {steps}", file=sys.stderr, flush=True)
-            done = kept(options.results, kind, steps, names) if options.results else None
-            if done is None:
+            done = kept(options.results, kind, steps) if options.results else Case(cells={})
+            missing = [FORMATS[name] for name in names if name not in done.cells]
+            if missing:
                 with tempfile.TemporaryDirectory() as folder:
-                    done = measure(kind, steps, Path(folder), [FORMATS[name] for name in names])
+                    more = measure(kind, steps, Path(folder), missing)
+                cells = {**done.cells, **more.cells}
+                done = Case(cells=cells, seconds=done.seconds + more.seconds)
                 if options.results:
                     keep(options.results, kind, steps, done)
+            done = Case(cells={name: done.cells[name] for name in names}, seconds=done.seconds)
             found[kind, steps] = done
             for fault in all_faults(kind, done):
                 print(f"  {fault}", file=sys.stderr, flush=True)

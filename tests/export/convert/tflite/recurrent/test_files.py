@@ -31,8 +31,11 @@ MODELS: dict[str, Callable[[], list[keras.Layer]]] = {
 }
 WAYS = {"stacked": {"LSTM", "WHILE"}, "bidirectional": {"LSTM"}, "masked": {"WHILE"}}
 LEAST = {
-    "tflite-float32": 100, "tflite-float16": 45, "tflite-dynamic": 25,
-    "tflite-int8": 25, "tflite-int16x8": 25,
+    "tflite-float32": 100,
+    "tflite-float16": 45,
+    "tflite-dynamic": 25,
+    "tflite-int8": 25,
+    "tflite-int16x8": 25,
 }
 
 
