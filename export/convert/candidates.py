@@ -4,6 +4,7 @@ Ranges of activations can come from calibration examples by several methods, and
 store weights of 8 bits by several schemes.
 """
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -230,6 +231,8 @@ def runnable(content: bytes, scheme: str | None, settings: Settings) -> bytes:
 def best_scheme_first(made: Sequence[Candidate], *, has_vnni: bool) -> list[Candidate]:
     """Returns candidates of several schemes by their score, the cheapest of the best first.
 
+    None comes first that is less exact than what the quantizer makes by default, one signed scale.
+
     Args:
         made: the candidates, in the order of `settings.WEIGHT_SCHEMES`: one scale is smaller than
             one for each channel.
@@ -243,10 +246,13 @@ def best_scheme_first(made: Sequence[Candidate], *, has_vnni: bool) -> list[Cand
     def worth(found: Candidate) -> float:
         return found.score - SLOW_DB * is_slow(found)
 
-    ranked = sorted(made, key=lambda found: -worth(found))
-    equal = [found for found in made if worth(found) >= worth(ranked[0]) - EQUAL_DB]
+    plain = next((found.score for found in made if found.scheme == SIGNED_WEIGHTS[0]), -math.inf)
+    enough = [found for found in made if found.score >= plain - EQUAL_DB / 2]
+    ranked = sorted(enough, key=lambda found: -worth(found))
+    equal = [found for found in enough if worth(found) >= worth(ranked[0]) - EQUAL_DB]
     first = sorted(equal, key=is_slow)[:1]
-    return [*first, *(found for found in ranked if found not in first)]
+    others = [*ranked, *(found for found in made if found not in enough)]
+    return [*first, *(found for found in others if found not in first)]
 
 
 def best_method_first(made: Sequence[Candidate]) -> list[Candidate]:
