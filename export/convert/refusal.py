@@ -15,7 +15,7 @@ Outcomes = Mapping[str, ToolkitError | None]
 
 
 class NoFormatHelpsError(ToolkitError):
-    """The model or the data have to change, as the message says, whatever the format."""
+    """The model, the data or an option have to change, as the message says, whatever the format."""
 
 
 def with_advice(

@@ -10,11 +10,11 @@ from typing import Any
 
 from export.convert.onnx.recurrent.operators import OPERATORS
 from export.convert.recurrent.description import RECURRENT_LAYERS, describe, refusal
+from export.convert.refusal import NoFormatHelpsError
 from export.convert.tflite.recurrent.choice import MOST_STEPS
 from export.convert.tflite.recurrent.marks import Call
 from export.formats import Format
 from export.manifest import Observation
-from train.common.errors import ToolkitError
 
 AUTO, FUSED, LOOP, UNROLLED = "auto", "fused", "loop", "unrolled"
 
@@ -43,17 +43,17 @@ def choose(layers: Sequence[Any], entry: Format, wanted: str) -> Choice:
         wanted: one of `settings.RECURRENT`, for all of them.
 
     Raises:
-        ToolkitError: there are no such layers, or one has no operator and was to be one.
+        NoFormatHelpsError: there are no such layers, or one has no operator and was to be one.
     """
     if wanted != AUTO and not layers:
-        raise ToolkitError(
+        raise NoFormatHelpsError(
             f"{entry.name}: got --recurrent {wanted} for a model without recurrent layers of "
             "Keras; leave it out"
         )
     lacking = {id(layer): refusal(layer) for layer in layers}
     if wanted == FUSED:
         for reason in filter(None, lacking.values()):
-            raise ToolkitError(
+            raise NoFormatHelpsError(
                 f"{entry.name}: got --recurrent {FUSED}, but {reason}; use {AUTO} or {LOOP}"
             )
     fused = [each for each in layers if wanted in (AUTO, FUSED) and not lacking[id(each)]]
@@ -74,17 +74,17 @@ def check_steps(calls: Sequence[Call], entry: Format) -> None:
         entry: the format, for messages.
 
     Raises:
-        ToolkitError: they are too many, or of an open number.
+        NoFormatHelpsError: they are too many, or of an open number.
     """
     for call in calls:
         if call.steps is None:
-            raise ToolkitError(
+            raise NoFormatHelpsError(
                 f"{entry.name}: got --recurrent {UNROLLED}, but layer {call.name!r} takes "
                 f"sequences of any length; fix it with --shape, or use {AUTO} or {LOOP}"
             )
     total = sum(call.steps or 0 for call in calls)
     if total > MOST_STEPS:
-        raise ToolkitError(
+        raise NoFormatHelpsError(
             f"{entry.name}: got --recurrent {UNROLLED}, but all recurrent layers have {total} "
             f"steps, expected at most {MOST_STEPS} to be written out; use {AUTO} or {LOOP}"
         )

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from export.convert.recurrent.description import Cell, Recurrent
+from export.convert.refusal import NoFormatHelpsError
 from export.convert.tflite.recurrent.equations import ACTIVATIONS
 from export.convert.tflite.recurrent.marks import Call
 from export.formats import Format
@@ -119,7 +120,7 @@ def choose(calls: Sequence[Call], entry: Format, wanted: str) -> Choice:
         ToolkitError: a layer, or the format, has no such way.
     """
     if wanted != AUTO and not calls:
-        raise ToolkitError(
+        raise NoFormatHelpsError(
             f"{entry.name}: got --recurrent {wanted}, but Keras knows of no recurrent layer in the "
             "model; leave it out"
         )
@@ -161,7 +162,9 @@ def _way(call: Call, order: Sequence[str], entry: Format, calls: Sequence[Call])
     possible = [way for way, reason in reasons.items() if not reason]
     if not possible:
         way = order[-1]
-        raise ToolkitError(_refused(call, way, reasons[way], entry, calls))
+        text = _refused(call, way, reasons[way], entry, calls)
+        # what was asked for no other format has either; what else is best may have one
+        raise NoFormatHelpsError(text) if len(order) == 1 else ToolkitError(text)
     if possible[0] == FUSED and LOOP in possible and _loop_is_faster(call, entry):
         return LOOP
     return possible[0]

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from export.convert.recurrent.description import describe
+from export.convert.refusal import NoFormatHelpsError
 from export.convert.tflite.recurrent.choice import alternatives, choose
 from export.convert.tflite.recurrent.marks import Call
 from export.formats import FORMATS
@@ -85,6 +86,7 @@ def test_a_way_that_there_is_not_is_refused_with_what_to_do(
 ) -> None:
     with pytest.raises(ToolkitError) as refused:
         choose([call], FORMATS[name], wanted)
+    assert isinstance(refused.value, NoFormatHelpsError) == (wanted != "auto")
     text = str(refused.value)
     assert text.startswith(f"{name}: layer {call.name!r} cannot be ")
     assert said in text
