@@ -135,12 +135,15 @@ class FineTuning:
             the signal-to-noise ratio of the outputs' variation, in decibels.
         standard_error: of the difference, over the examples; None without labels.
         kept: whether the file is the fine-tuned one.
+        simulation_agreement: on what share of held-out examples, 0…1, the fine-tuned file does what
+            it was trained as; None in manifests of earlier versions.
     """
 
     before: float
     after: float
     standard_error: float | None
     kept: bool
+    simulation_agreement: Annotated[float, Between(0, 1)] | None = None
 
     @property
     def text(self) -> str:

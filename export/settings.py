@@ -147,11 +147,12 @@ def resolve(
 
 def untuned(settings: Settings) -> tuple[Format, Settings]:
     """Returns what a quantization-aware trained format is without training, with its settings."""
-    entry = FORMATS[UNTUNED]
+    entry, methods = FORMATS[UNTUNED], settings.calibration_methods
     options = ExportOptions(
         batch="dynamic" if settings.batch is None else str(settings.batch),
         io=settings.io_dtype,
         calibration_samples=settings.calibration_samples,
+        calibration_method=None if len(methods) > 1 else methods[0],
         recurrent=settings.recurrent,
     )
     return entry, _settings(entry, options)
@@ -188,7 +189,7 @@ def methods_of(entry: Format) -> tuple[str, ...]:
     """Returns the calibration methods that a format can be made with, the default first."""
     if not entry.calibrated:
         return ()
-    if entry.recipes or entry.activations == "int16":
+    if entry.recipes not in ((), ("qat",)) or entry.activations == "int16":
         return ("min-max",)
     return METHODS_OF_FAMILY[entry.family]
 

@@ -49,12 +49,19 @@ HEAVY = {
     "export.convert.tflite.rewrites.units",
     "export.convert.tflite.rewrites.unknown_kernels",
     "export.convert.float_size",
+    "export.convert.objective",
+    *(
+        f"export.convert.qat.{name}"
+        for name in (
+            *("elementwise", "graph", "loops", "network", "products", "shapes", "train", "tune"),
+            *("tables", "values", "weights", "write"),
+        )
+    ),
     "export.convert.folds",
     "export.convert.finetune",
     "export.convert.finetune.folding",
     "export.convert.finetune.graph",
     "export.convert.finetune.layers",
-    "export.convert.finetune.qat",
     "export.convert.finetune.rebuild",
     "export.convert.finetune.sparse",
     "export.convert.finetune.training",

@@ -12,15 +12,18 @@ from export.convert.folds import CrossValidation
 from export.convert.made import CANNOT_AUDIT, Made, finished, outputs_of
 from export.convert.mixed.make import make_mixed
 from export.convert.onnx.recurrent.choice import choose, told
+from export.convert.qat.tune import LEAST_AGREEMENT, tune
 from export.convert.recurrent.description import RECURRENT_LAYERS
 from export.convert.source import SourceModel
 from export.convert.tflite import converter as tflite
 from export.formats import Format
-from export.manifest import FineTuning, Observation
+from export.manifest import Check, FineTuning, Observation
+from export.model.loaded import batch_size
 from export.model.reason import refused
 from export.settings import Settings, untuned
 from export.verify.expectation import Expectation
 from export.verify.file import Verification
+from export.verify.floors import sampling_error
 from train.common.errors import CheckError, ToolkitError
 
 SIGNIFICANT = 2  # standard errors
@@ -70,6 +73,8 @@ def _make_one_way(
 ) -> Made:
     if entry.mixed:
         return make_mixed(entry, settings, source, expected, staged)
+    if entry.recipes == ("qat",):
+        return _make_tuned(entry, settings, source, expected, staged)
     sparsities: list[tuple[float, ...]] = [(value,) for value in settings.sparsities] or [()]
     shares: list[tuple[float, ...]] = [(share,) for share in settings.int8_shares] or [()]
     attempts = [
@@ -84,10 +89,7 @@ def _make_one_way(
             continue
         if not attempt.sparsities or _loses_no_more(made, entry.limits.accuracy_drop):
             return made
-    made = _make(entry, attempts[-1], source, expected, staged, cross)
-    if entry.recipes == ("qat",):
-        return keep_if_better(made, entry, settings, source, expected)
-    return made
+    return _make(entry, attempts[-1], source, expected, staged, cross)
 
 
 def _loses_no_more(made: Made, most: float) -> bool:
@@ -97,18 +99,74 @@ def _loses_no_more(made: Made, most: float) -> bool:
     return all(float(drop) <= most for drop in drops)
 
 
+def _make_tuned(
+    entry: Format, settings: Settings, source: SourceModel, expected: Expectation, staged: Path
+) -> Made:
+    """Fine-tunes the file of the same format without fine-tuning, whether that passes or not."""
+    plain_entry, plain_settings = untuned(settings)
+    plain_entry = replace(plain_entry, name=entry.name)
+    trials = Trials(
+        entry=entry,
+        settings=settings,
+        source=source,
+        expected=expected,
+        path=staged / f"{entry.name}{entry.suffix}",
+    )
+    plain = None
+    try:
+        plain = make(plain_entry, plain_settings, source, expected, source.folder)
+        content = plain.path.read_bytes()
+        found = plain.calibration
+        method = None if found is None else found.method
+        trials.methods = {} if found is None else dict(found.candidates)
+    except CheckError:
+        others = replace(
+            trials,
+            entry=plain_entry,
+            settings=plain_settings,
+            path=source.folder / trials.path.name,
+        )
+        best = others.best_first()[0]
+        content, method, trials.methods = best.content, best.method, others.methods
+    tuned = tune(content, source, settings)
+    candidate = Candidate(
+        method=method,
+        scheme=None,
+        content=tuned.content,
+        run_as=tuned.content,
+        score=0,
+        operators={},
+    )
+    made = finished(trials, candidate)
+    if not isinstance(made, Made):
+        raise _refusal(trials, candidate, made)
+    outputs = outputs_of(entry, made.path, expected)
+    agreement = tuned.agreement(outputs, expected, batch_size(source.inputs))
+    least = LEAST_AGREEMENT - sampling_error(LEAST_AGREEMENT, expected.count)
+    check = Check.at_least("simulation_agreement", agreement, least)
+    verification = replace(made.verification, checks=(*made.verification.checks, check))
+    if not check.passed:
+        raise CheckError(f"{entry.name} was not written: {check.reason}")
+    seen = (*verification.observations, *_recurrent(entry, settings, source))
+    made = replace(made, verification=replace(verification, observations=seen))
+    return made if plain is None else keep_if_better(made, plain, entry, expected, agreement)
+
+
 def keep_if_better(
-    tuned: Made, entry: Format, settings: Settings, source: SourceModel, expected: Expectation
+    tuned: Made, plain: Made, entry: Format, expected: Expectation, agreement: float
 ) -> Made:
     """Returns a fine-tuned file if it is better than the same without fine-tuning, else that one.
 
     Training moves a model's errors from some examples to others. It is better if fewer are left on
     held-out ones, by two standard errors of the paired difference, which leaves 2 % to chance.
+
+    Args:
+        tuned: the fine-tuned file.
+        plain: the other one.
+        entry: the format.
+        expected: the held-out examples.
+        agreement: of the fine-tuned file and its simulation.
     """
-    try:
-        plain = make(*untuned(settings), source, expected, source.folder)
-    except ToolkitError:
-        return tuned
     before, after = (outputs_of(entry, made.path, expected) for made in (plain, tuned))
     scores = [expected.score(outputs) for outputs in (before, after)]
     was, is_right = expected.share_correct(before), expected.share_correct(after)
@@ -120,6 +178,7 @@ def keep_if_better(
         after=scores[1],
         standard_error=error,
         kept=scores[1] - scores[0] > SIGNIFICANT * (error or 0),
+        simulation_agreement=agreement,
     )
     if gained.kept:
         return replace(tuned, fine_tuning=gained)
@@ -154,12 +213,15 @@ def _make(
         if isinstance(made, Made):
             seen = (*made.verification.observations, *_recurrent(entry, settings, source))
             return replace(made, verification=replace(made.verification, observations=seen))
-        verification = made
-        why = _diagnosis(trials, best, verification)
-        reasons = "; ".join([verification.reasons, *why])
-        refusals.append(CheckError(f"{entry.name} was not written: {reasons}"))
+        refusals.append(_refusal(trials, best, made))
     failed = [error for error in refusals if isinstance(error, CheckError)]
     raise (failed or refusals)[0]
+
+
+def _refusal(trials: Trials, best: Candidate, found: Verification) -> CheckError:
+    """Returns why a file is not written: what failed, and what in the data explains it."""
+    reasons = "; ".join([found.reasons, *_diagnosis(trials, best, found)])
+    return CheckError(f"{trials.entry.name} was not written: {reasons}")
 
 
 def _ways(source: SourceModel, entry: Format, settings: Settings) -> list[Settings]:

@@ -110,6 +110,6 @@ def test_the_record_holds_what_matters() -> None:
         "batch": 1,
         "io_dtype": "int8",
         "calibration_samples": 500,
-        "calibration_methods": ["min-max"],
+        "calibration_methods": ["min-max", "percentile"],
         "epochs": 2,
     }

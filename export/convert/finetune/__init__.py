@@ -1,4 +1,4 @@
-"""Fine-tunes a copy of the model so that it bears quantization, pruning or clustering.
+"""Fine-tunes a copy of the model so that it bears pruning or clustering.
 
 By tensorflow-model-optimization, which knows Keras 2 only: the model is rebuilt layer by layer
 for tf-keras. Keras 3 has to be imported first, because importing tensorflow-model-optimization
@@ -13,7 +13,6 @@ import keras  # noqa: F401 - first, see above
 import tensorflow as tf
 import tf_keras
 
-from export.convert.finetune.qat import quantization_aware
 from export.convert.finetune.rebuild import rebuild
 from export.convert.finetune.sparse import clustered, pruned
 from export.convert.source import SourceModel
@@ -38,11 +37,9 @@ def fine_tune(source: SourceModel, recipes: Sequence[Recipe], settings: Settings
         epochs = settings.epochs or DEFAULT_EPOCHS[recipe]
         if recipe == "pruned":
             model = _pruned_once(model, source, epochs, settings.sparsities[0])
-        elif recipe == "clustered":
+        else:
             clusters = settings.clusters or 0
             model = clustered(model, source, epochs, clusters, keep_zeros="pruned" in recipes)
-        else:
-            model = quantization_aware(model, source, epochs)
     folder = source.folder / f"saved_model-{'-'.join(recipes)}"
     _loaded(model, source).save(folder, settings.batch)
     return folder

@@ -10,7 +10,8 @@ from tensorflow_model_optimization.python.core.clustering.keras.experimental imp
     cluster as sparsity_preserving,
 )
 
-from export.convert.finetune.training import fit, training_steps
+from export.convert.finetune.training import fit
+from export.convert.objective import training_steps
 from export.convert.source import SourceModel
 from train.common.errors import ToolkitError
 

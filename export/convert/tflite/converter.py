@@ -63,8 +63,8 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
         saved_model = SavedModel(folder=folder)
     else:
         saved_model = _saved_model(source, entry, settings)
-    if not entry.calibrated or "qat" in entry.recipes:
-        content = _converted(entry, settings, source, saved_model)
+    if not entry.calibrated:
+        content = _converted(entry, saved_model)
     else:
         content, taken = _quantized(entry, settings, method, source, saved_model)
     if entry.weights == "int4":
@@ -233,20 +233,13 @@ def _in_16_bits(
     return quantized
 
 
-def _converted(
-    entry: Format, settings: Settings, source: SourceModel, saved_model: SavedModel
-) -> bytes:
-    """Returns a SavedModel that needs no calibration, or was trained with its ranges."""
+def _converted(entry: Format, saved_model: SavedModel) -> bytes:
+    """Returns a SavedModel that needs no calibration."""
     converter = _converter(saved_model)
     if entry.weights != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if entry.weights == "float16":
         converter.target_spec.supported_types = [tf.float16]
-    if entry.calibrated:
-        converter.representative_dataset = partial(source.representative.each, settings.batch)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = tf.as_dtype(settings.io_dtype)
-        converter.inference_output_type = tf.as_dtype(settings.io_dtype)
     content: bytes = converter.convert()
     if saved_model.layers:
         content = in_float(Marked(content=content, layers=saved_model.layers), entry.weights)

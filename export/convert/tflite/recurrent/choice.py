@@ -187,7 +187,7 @@ def _lacks(call: Call, way: str, entry: Format, calls: Sequence[Call]) -> str:
         if total > MOST_STEPS:
             return f"all recurrent layers have {total} steps, at most {MOST_STEPS} are written out"
         return ""
-    if entry.recipes:
+    if entry.recipes not in ((), ("qat",)):
         return "fine-tuning rebuilds it with its steps written out"
     if way == FUSED and entry.activations == "int16":
         return "TFLite has no LSTM operator of 16 bits"

@@ -11,7 +11,7 @@ from keras import layers
 from export.convert.finetune import fine_tune
 from export.convert.finetune.rebuild import rebuild
 from export.convert.finetune.sparse import pruned
-from export.convert.finetune.training import objective, training_batch
+from export.convert.objective import objective, training_batch
 from export.convert.source import SourceModel
 from export.convert.tflite.converter import convert
 from export.formats import FORMATS
@@ -23,7 +23,6 @@ from export.verify.graph.read import read_graph
 from tests.export.conftest import settings_of
 from tests.export.convert.finetune.finetune_models import (
     chain,
-    recurrent,
     residual,
     source_of,
     two_by_two,
@@ -32,7 +31,7 @@ from train.common.errors import ToolkitError
 
 pytestmark = pytest.mark.slow  # it trains or converts with TensorFlow
 
-QAT, PRUNED, CLUSTERED = "tflite-int8-qat", "tflite-int8-pruned", "tflite-int8-clustered"
+PRUNED, CLUSTERED = "tflite-int8-pruned", "tflite-int8-clustered"
 BOTH = "tflite-int8-pruned-clustered"
 
 
@@ -66,10 +65,8 @@ def noise_ratios_db(path: Path, source: SourceModel) -> dict[str, float]:
     ("make", "name", "least_db"),
     [
         (chain, BOTH, 10),
-        (residual, QAT, 15),
-        (two_by_two, QAT, 15),
+        (residual, CLUSTERED, 8),
         (two_by_two, PRUNED, 4),
-        (recurrent, QAT, 15),
     ],
 )
 def test_what_is_made_is_integer_and_close(
@@ -129,11 +126,6 @@ def sequence_model(*chain: Any) -> keras.Model:
     ("model", "name", "complaint"),
     [
         (
-            sequence_model(layers.LayerNormalization(), layers.LSTM(3, name="memory")),
-            QAT,
-            r"layer 'layer_norm.*' \(LayerNormalization\) cannot be quantization-aware trained by",
-        ),
-        (
             sequence_model(layers.Flatten(), layers.Dense(2, name="last")),
             PRUNED,
             r"no dense or convolution layer to prune before those of its outputs \(last\)",
@@ -144,7 +136,7 @@ def sequence_model(*chain: Any) -> keras.Model:
             "no dense or convolution layer with more than 12 distinct weights to cluster",
         ),
     ],
-    ids=[QAT, PRUNED, CLUSTERED],
+    ids=[PRUNED, CLUSTERED],
 )
 def test_a_model_that_a_scheme_cannot_improve_is_refused(
     model: keras.Model, name: str, complaint: str, tmp_path: Path

@@ -50,7 +50,8 @@ def way(call: Call, name: str, wanted: str = "auto") -> str:
         ("tflite-int4", "gru", 50, "loop"),
         ("tflite-int16x8", "gru", 50, "loop"),
         ("tflite-int16x8", "lstm", 200, "loop"),
-        ("tflite-int8-qat", "lstm", 50, "unrolled"),
+        ("tflite-int8-qat", "lstm", 50, "fused"),
+        ("tflite-int8-clustered", "lstm", 50, "unrolled"),
     ],
 )
 def test_the_best_way_for_a_format(name: str, kind: str, steps: int | None, expected: str) -> None:
@@ -76,7 +77,7 @@ def test_what_the_fused_operator_lacks_is_a_loop() -> None:
             "fused",
             "no LSTM operator of 16 bits; use --recurrent loop",
         ),
-        ("tflite-int8-qat", call_of("gru", 200), "auto", "at most 128 are written out"),
+        ("tflite-int8-clustered", call_of("gru", 200), "auto", "at most 128 are written out"),
         ("tflite-int8", call_of("lstm", None), "auto", "sequences of any length"),
         ("tflite-int8-pruned", call_of("lstm"), "loop", "with its steps written out"),
     ],

@@ -1,6 +1,5 @@
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -8,9 +7,11 @@ import pytest
 
 from export.convert import make as making
 from export.convert.made import Made, outputs_of
+from export.convert.qat import graph
+from export.convert.qat.values import Tensor
 from export.formats import FORMATS
 from export.manifest import Check, FineTuning
-from export.settings import ExportOptions, methods_of, untuned
+from export.settings import ExportOptions, untuned
 from export.summary import summary
 from export.verify.expectation import Expectation
 from export.verify.file import Verification
@@ -28,9 +29,10 @@ QAT, PLAIN = FORMATS["tflite-int8-qat"], FORMATS["tflite-int8"]
 @pytest.fixture(scope="session")
 def trained(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Made:
     """The trained file, whether it is better or not; it is shared."""
-    settings = settings_of(QAT, shared_options(QAT.name))
     folder = tmp_path_factory.mktemp("trained")
-    return making._make(QAT, settings, tiny.source, tiny.expected, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(making, "keep_if_better", lambda tuned, *_: tuned)
+        return tiny.make(QAT, folder, shared_options(QAT.name))
 
 
 def test_training_that_gains_nothing_is_left_out(tiny: Tiny) -> None:
@@ -43,11 +45,8 @@ def test_training_that_gains_nothing_is_left_out(tiny: Tiny) -> None:
     assert plain.fine_tuning is None
 
 
-def test_training_that_gains_more_than_chance_is_kept(
-    tiny: Tiny, trained: Made, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_training_that_gains_more_than_chance_is_kept(tiny: Tiny, trained: Made) -> None:
     """On examples between two classes, whose labels are what the trained file says."""
-    monkeypatch.setattr("export.convert.made.verify", lambda *_, **__: trained.verification)
     before = trained.path.read_bytes()
     images = tiny.expected.inputs[INPUT_NAME]
     inputs = {INPUT_NAME: (images + images[::-1]) / 2}
@@ -59,12 +58,13 @@ def test_training_that_gains_more_than_chance_is_kept(
         outputs=tiny.source.predict(inputs),
         labels={OUTPUT_NAME: outputs.argmax(axis=1)},
     )
-    kept = making.keep_if_better(trained, QAT, settings_of(QAT), tiny.source, expected)
+    kept = making.keep_if_better(trained, tiny.made(PLAIN.name), QAT, expected, 0.9995)
     found = kept.fine_tuning
     assert found is not None
     share = 1 - found.before  # of examples that the untrained file gets wrong
     assert found.kept
     assert found.after == 1
+    assert found.simulation_agreement == 0.9995
     assert found.standard_error == pytest.approx(np.sqrt(share * (1 - share) / count))
     assert (kept.path, kept.path.read_bytes()) == (trained.path, before)
 
@@ -94,24 +94,43 @@ def test_of_a_hundred_examples_four_have_to_be_repaired(
     for made in (plain, tuned):
         made.path.write_text(made.path.name)
     outputs = iter(({"scores": wrong}, {"scores": right}))
-    monkeypatch.setattr(making, "make", lambda *_: plain)
     monkeypatch.setattr(making, "outputs_of", lambda *_: next(outputs))
-    source: Any = SimpleNamespace(folder=tmp_path)
-    found = making.keep_if_better(tuned, QAT, settings_of(QAT), source, expected)
+    found = making.keep_if_better(tuned, plain, QAT, expected, 1)
     assert found.fine_tuning is not None
     assert found.fine_tuning.kept == kept
     assert found.path.read_text() == ("tuned" if kept else "plain")
 
 
 def test_where_nothing_else_passes_the_trained_file_is_kept(
-    tiny: Tiny, trained: Made, monkeypatch: pytest.MonkeyPatch
+    tiny: Tiny, trained: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(*_: object, **__: object) -> None:
         raise CheckError("tflite-int8 was not written: check agreement: got 0.5, expected >= 0.97")
 
     monkeypatch.setattr(making, "make", refused)
-    kept = making.keep_if_better(trained, QAT, settings_of(QAT), tiny.source, tiny.expected)
-    assert kept == trained
+    made = making._make_tuned(
+        QAT, settings_of(QAT, shared_options(QAT.name)), tiny.source, tiny.expected, tmp_path
+    )
+    assert made.fine_tuning is None
+    assert made.path.read_bytes() == trained.path.read_bytes()
+    assert made.calibration == trained.calibration
+
+
+def test_a_file_that_its_simulation_disagrees_with_is_not_written(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The simulation takes the hidden units' steps for half of what they are in the file."""
+    tensor_of = graph._tensor
+
+    def wrong(tree: Any, part: Any, index: int) -> Tensor:
+        found = tensor_of(tree, part, index)
+        is_hidden = found.shape == (1, 16) and found.stored is None
+        return replace(found, scale=found.scale / 2) if is_hidden else found
+
+    monkeypatch.setattr(graph, "_tensor", wrong)
+    expected = r"^tflite-int8-qat was not written: check simulation agreement: got 0\.\d+, expected"
+    with pytest.raises(CheckError, match=expected):
+        tiny.make(QAT, tmp_path, shared_options(QAT.name))
 
 
 @pytest.mark.parametrize(
@@ -120,11 +139,12 @@ def test_where_nothing_else_passes_the_trained_file_is_kept(
         ExportOptions(calibration_samples=50),
         ExportOptions(io="float32", epochs=9),
         ExportOptions(batch="dynamic"),
+        ExportOptions(calibration_method="percentile"),
     ],
 )
 def test_without_training_the_other_options_are_the_same(options: ExportOptions) -> None:
-    settings, methods = settings_of(QAT, options), methods_of(PLAIN)
-    assert untuned(settings) == (PLAIN, replace(settings, calibration_methods=methods, epochs=None))
+    settings = settings_of(QAT, options)
+    assert untuned(settings) == (PLAIN, replace(settings, epochs=None))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,312 @@
+"""Operators on single numbers, on two tensors, and over some dimensions of one."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from ai_edge_litert import schema_py_generated as schema
+
+from export.convert.qat.graph import Operator
+from export.convert.qat.products import each_call
+from export.convert.qat.tables import looked_up, table_of
+from export.convert.qat.values import (
+    AWAY,
+    EVEN,
+    IN_256THS,
+    TWICE,
+    UP,
+    Value,
+    fixed_point,
+    stored_in,
+    straight_through,
+)
+
+SAME = schema.Padding.SAME
+
+
+def of_one(compute: Callable[[tf.Tensor], tf.Tensor]) -> Callable[[Operator, Value], Value]:
+    """Returns an operator on single real numbers."""
+
+    def run(_: Operator, x: Value) -> Value:
+        return Value(data=compute(x.real), batched=x.batched)
+
+    return run
+
+
+def curve(name: str, compute: Callable[[tf.Tensor], tf.Tensor]) -> Callable[..., Value]:
+    """Returns TANH or LOGISTIC, whose kernels for 16 bits are not quite the function."""
+
+    def run(op: Operator, x: Value) -> Value:
+        given, made = op.given(0), op.outputs[0]
+        if given.dtype != np.int16 or not x.batched:
+            return Value(data=compute(x.real), batched=x.batched)
+        table = table_of(name, float(given.step), float(made.step))
+        data = looked_up(compute, x.data, x.unit, table, made.step)
+        return Value(data=data, unit=made.step, batched=x.batched)
+
+    return run
+
+
+def of_two(
+    compute: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], rounding: str = EVEN
+) -> Callable[..., Value]:
+    """Returns an operator on pairs of real numbers, of tensors that are broadcast."""
+
+    def run(_: Operator, a: Value, b: Value) -> Value:
+        x, y = aligned(a, b)
+        data = compute(x.real, y.real)
+        return Value(data=data, batched=a.batched or b.batched, rounding=rounding)
+
+    return run
+
+
+def squared_difference(op: Operator, a: Value, b: Value) -> Value:
+    """SQUARED_DIFFERENCE: TFLite's kernel rounds each part, then the square."""
+    x, y = aligned(a, b)
+    batched = a.batched or b.batched
+    if not op.outputs[0].is_quantized:
+        return Value(data=tf.math.squared_difference(x.real, y.real), batched=batched)
+    unit = 2 * max(float(a.unit), float(b.unit)) / 128
+    difference, whole = (
+        left - right
+        for left, right in (
+            (x.real / unit, y.real / unit),
+            (
+                fixed_point(x.data * 128, a.unit / unit / 128),
+                fixed_point(y.data * 128, b.unit / unit / 128),
+            ),
+        )
+    )
+    data = tf.square(straight_through(difference, whole))
+    return Value(data=data, unit=unit * unit, batched=batched, rounding=TWICE)
+
+
+def aligned(*values: Value) -> list[Value]:
+    """Returns values that can be broadcast: the calls' dimension before as many others."""
+    rank = max(len(value.data.shape) - value.batched for value in values)
+    found = []
+    for value in values:
+        sizes = value.data.shape[1:] if value.batched else ()
+        data = value.data
+        if value.batched and len(sizes) < rank:
+            data = tf.reshape(data, (-1, *[1] * (rank - len(sizes)), *sizes))
+        found.append(Value(data=data, unit=value.unit, batched=value.batched))
+    return found
+
+
+def mul(_: Operator, a: Value, b: Value) -> Value:
+    """MUL, of whole numbers of steps."""
+    x, y = aligned(a, b)
+    return Value(data=x.data * y.data, unit=a.unit * b.unit, batched=a.batched or b.batched)
+
+
+def select(_: Operator, which: Value, a: Value, b: Value) -> Value:
+    """SELECT and SELECT_V2."""
+    w, x, y = aligned(which, a, b)
+    data = tf.where(tf.cast(w.data, tf.bool), x.real, y.real)
+    return Value(data=data, batched=which.batched or a.batched or b.batched)
+
+
+def concatenation(op: Operator, *parts: Value) -> Value:
+    """CONCATENATION: each part in the unit of the whole."""
+    return _joined(op, parts, op.options.axis % len(op.outputs[0].shape), tf.concat)
+
+
+def pack(op: Operator, *parts: Value) -> Value:
+    """PACK."""
+    return _joined(op, parts, op.options.axis % len(op.outputs[0].shape), tf.stack)
+
+
+def _joined(op: Operator, parts: Any, axis: int, join: Any) -> Value:
+    batched = any(part.batched for part in parts)
+    count = next((tf.shape(part.data)[0] for part in parts if part.batched), 1)
+    same = all(part.unit is parts[0].unit or part.unit == parts[0].unit for part in parts)
+    values = [part.data if same else part.real for part in parts]
+    if batched:
+        values = [
+            value if part.batched else tf.broadcast_to(value, (count, *value.shape))
+            for part, value in zip(parts, values, strict=True)
+        ]
+    unit = parts[0].unit if same else 1.0
+    return Value(data=join(values, axis + batched), unit=unit, batched=batched)
+
+
+def reduced(
+    compute: Callable[..., tf.Tensor], *, of_units: bool, mean: bool = False
+) -> Callable[..., Value]:
+    """Returns an operator over some dimensions.
+
+    Args:
+        compute: what is computed; of a mean, the sum.
+        of_units: whether the result is as many steps as what is computed of steps.
+        mean: whether it is divided by how many there are.
+    """
+
+    def run(op: Operator, x: Value, _: Value) -> Value:
+        shape = op.given(0).shape
+        axes = sorted({int(axis) % len(shape) for axis in np.atleast_1d(op.numbers(1))})
+        places = [axis + x.batched for axis in axes]
+        data = compute(x.data if of_units else x.real, places, keepdims=bool(op.options.keepDims))
+        unit = x.unit if of_units else 1.0
+        if mean:
+            unit = unit / np.float32(math.prod(shape[axis] for axis in axes))
+        rounding = EVEN
+        return Value(data=data, unit=unit, batched=x.batched, rounding=rounding)
+
+    return run
+
+
+def softmax(op: Operator, x: Value) -> Value:
+    """SOFTMAX."""
+    return Value(data=tf.nn.softmax(x.real * np.float32(op.options.beta)), batched=x.batched)
+
+
+def leaky_relu(op: Operator, x: Value) -> Value:
+    """LEAKY_RELU."""
+    positive = Value(data=x.data, unit=x.unit, batched=x.batched, rounding=IN_256THS)
+    negative = replace(positive, unit=x.unit * np.float32(op.options.alpha))
+    return _by_sign(op, x, positive, negative)
+
+
+def prelu(op: Operator, x: Value, slopes: Value) -> Value:
+    """PRELU."""
+    a, b = aligned(x, slopes)
+    positive = replace(a, rounding=TWICE)
+    negative = Value(data=a.data * b.data, unit=a.unit * b.unit, batched=x.batched, rounding=TWICE)
+    return _by_sign(op, a, positive, negative)
+
+
+def _by_sign(op: Operator, x: Value, positive: Value, negative: Value) -> Value:
+    """Returns one value where x is positive, else the other, each rounded by itself."""
+    tensor = op.outputs[0]
+    both = [stored_in(each, tensor, op.limits) for each in (positive, negative)]
+    return replace(both[0], data=tf.where(x.data >= 0, both[0].data, both[1].data))
+
+
+def gelu(op: Operator, x: Value) -> Value:
+    """GELU."""
+    return Value(data=tf.nn.gelu(x.real, bool(op.options.approximate)), batched=x.batched)
+
+
+def pool(mean: bool) -> Callable[[Operator, Value], Value]:
+    """Returns AVERAGE_POOL_2D or MAX_POOL_2D."""
+
+    def run(op: Operator, x: Value) -> Value:
+        options = op.options
+        compute = tf.nn.avg_pool2d if mean else tf.nn.max_pool2d
+        window = (options.filterHeight, options.filterWidth)
+        strides = (options.strideH, options.strideW)
+        padding = "SAME" if options.padding == SAME else "VALID"
+        data = each_call(x, lambda images: compute(images, window, strides, padding))
+        return Value(data=data, unit=x.unit, batched=x.batched, rounding=AWAY if mean else EVEN)
+
+    return run
+
+
+def resize(method: str) -> Callable[..., Value]:
+    """Returns RESIZE_BILINEAR or RESIZE_NEAREST_NEIGHBOR."""
+
+    def run(op: Operator, x: Value, _: Value) -> Value:
+        size = op.outputs[0].shape[1:3]
+        compute = getattr(tf.raw_ops, method)
+        options = {
+            "size": size,
+            "align_corners": bool(op.options.alignCorners),
+            "half_pixel_centers": bool(op.options.halfPixelCenters),
+        }
+        data = each_call(x, lambda images: compute(images=images, **options))
+        return Value(data=data, unit=x.unit, batched=x.batched, rounding=UP)
+
+    return run
+
+
+def cast(op: Operator, x: Value) -> Value:
+    """CAST; between real and whole numbers no gradient goes."""
+    made = op.outputs[0]
+    if op.given(0).is_quantized:
+        raise ValueError("it takes apart a tensor with a scale")
+    if made.is_quantized:  # what is stored is cast, not what it stands for
+        steps = tf.cast(x.data, tf.float32) - float(made.zero_point)
+        return Value(data=steps, unit=made.step, batched=x.batched)
+    return Value(data=tf.cast(x.data, made.dtype.name), batched=x.batched)
+
+
+def arg_max(op: Operator, x: Value, _: Value) -> Value:
+    """ARG_MAX."""
+    axis = int(op.numbers(1)) % len(op.given(0).shape)
+    found = tf.argmax(x.data, axis + x.batched, op.outputs[0].dtype.name)
+    return Value(data=found, batched=x.batched)
+
+
+def shape_of(op: Operator, x: Value) -> Value:
+    """SHAPE, of one call."""
+    found = op.given(0).shape
+    return Value(data=tf.constant(found, tf.int32), batched=False)
+
+
+def fill(op: Operator, _: Value, filling: Value) -> Value:
+    """FILL."""
+    data = tf.broadcast_to(filling.data, op.outputs[0].shape)
+    return Value(data=data, unit=filling.unit, batched=False)
+
+
+NUMBERS: dict[str, Callable[..., Any]] = {
+    "ABS": of_one(tf.abs),
+    "ADD": of_two(tf.add, UP),
+    "ARG_MAX": arg_max,
+    "AVERAGE_POOL_2D": pool(mean=True),
+    "CAST": cast,
+    "CONCATENATION": concatenation,
+    "COS": of_one(tf.cos),
+    "DIV": of_two(tf.divide),
+    "ELU": of_one(tf.nn.elu),
+    "EQUAL": of_two(tf.equal),
+    "EXP": of_one(tf.exp),
+    "FILL": fill,
+    "FLOOR": of_one(tf.floor),
+    "GELU": gelu,
+    "GREATER": of_two(tf.greater),
+    "GREATER_EQUAL": of_two(tf.greater_equal),
+    "HARD_SWISH": of_one(lambda x: x * tf.clip_by_value(x + 3, 0.0, 6.0) / 6),
+    "LEAKY_RELU": leaky_relu,
+    "LESS": of_two(tf.less),
+    "LESS_EQUAL": of_two(tf.less_equal),
+    "LOG": of_one(tf.math.log),
+    "LOGICAL_AND": of_two(tf.logical_and),
+    "LOGICAL_NOT": of_one(tf.logical_not),
+    "LOGICAL_OR": of_two(tf.logical_or),
+    "LOGISTIC": curve("LOGISTIC", tf.sigmoid),
+    "LOG_SOFTMAX": of_one(tf.nn.log_softmax),
+    "MAXIMUM": of_two(tf.maximum),
+    "MAX_POOL_2D": pool(mean=False),
+    "MEAN": reduced(tf.reduce_sum, of_units=True, mean=True),
+    "MINIMUM": of_two(tf.minimum),
+    "MUL": mul,
+    "NEG": of_one(tf.negative),
+    "NOT_EQUAL": of_two(tf.not_equal),
+    "PACK": pack,
+    "PRELU": prelu,
+    "REDUCE_MAX": reduced(tf.reduce_max, of_units=True),
+    "REDUCE_MIN": reduced(tf.reduce_min, of_units=True),
+    "RELU": of_one(tf.nn.relu),
+    "RELU6": of_one(tf.nn.relu6),
+    "RELU_0_TO_1": of_one(lambda x: tf.clip_by_value(x, 0.0, 1.0)),
+    "RELU_N1_TO_1": of_one(lambda x: tf.clip_by_value(x, -1.0, 1.0)),
+    "RESIZE_BILINEAR": resize("ResizeBilinear"),
+    "RESIZE_NEAREST_NEIGHBOR": resize("ResizeNearestNeighbor"),
+    "RSQRT": of_one(tf.math.rsqrt),
+    "SELECT": select,
+    "SELECT_V2": select,
+    "SHAPE": shape_of,
+    "SIN": of_one(tf.sin),
+    "SOFTMAX": softmax,
+    "SQRT": of_one(tf.sqrt),
+    "SQUARE": of_one(tf.square),
+    "SQUARED_DIFFERENCE": squared_difference,
+    "SUB": of_two(tf.subtract, UP),
+    "SUM": reduced(tf.reduce_sum, of_units=True),
+    "TANH": curve("TANH", tf.tanh),
+}

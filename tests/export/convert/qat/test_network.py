@@ -1,0 +1,98 @@
+"""The simulation computes what the file does, to the step."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from export.convert.qat.network import Network
+from export.convert.qat.tune import Tuned
+from export.convert.source import SourceModel
+from export.convert.tflite.converter import convert
+from export.convert.tflite.flatbuffer import unpack
+from export.formats import FORMATS
+from export.runtimes.open import open_runner
+from export.runtimes.predict import predict
+from export.settings import ExportOptions
+from tests.export.conftest import settings_of
+from tests.export.convert.finetune.finetune_models import (
+    ALL,
+    WORDS,
+    source_of,
+    two_by_two,
+)
+
+pytestmark = pytest.mark.slow  # it converts with TensorFlow
+
+PLAIN = FORMATS["tflite-int8"]
+LEAST_EQUAL = 0.99  # of the values; the others are a step away
+
+
+def file_of(source: SourceModel, options: ExportOptions | None = None) -> Path:
+    path = source.folder / "model.tflite"
+    path.write_bytes(convert(PLAIN, settings_of(PLAIN, options), "min-max", source))
+    return path
+
+
+def share_equal(path: Path, source: SourceModel, batch: int = 1) -> float:
+    """Returns the share of outputs that are the same, and sees that none is far away."""
+    content = path.read_bytes()
+    network = Network(unpack(content))
+    tuned = Tuned(content=content, network=network, batch=batch)
+    inputs = {name: values[:60] for name, values in source.teacher()[0].items()}
+    simulated = tuned.outputs(inputs, 60)
+    with open_runner("litert", path, threads=1) as runner:
+        found = predict(runner, inputs)
+    assert simulated.keys() == found.keys()
+    steps = {name: network.steps[name] or 0.01 for name in found}
+    away = {name: np.abs(simulated[name] - found[name]) / steps[name] for name in found}
+    assert max(values.max() for values in away.values()) < 4
+    return float(np.mean(np.concatenate([values.ravel() for values in away.values()]) < 0.01))
+
+
+def sequence_model(*chain: layers.Layer) -> keras.Model:
+    return keras.Sequential([keras.Input((6, 8), name="x"), *chain])
+
+
+@pytest.mark.parametrize("make", ALL)
+def test_every_layer_is_simulated(make: Callable[[], keras.Model], tmp_path: Path) -> None:
+    keras.utils.set_random_seed(1)
+    source = source_of(make(), tmp_path)
+    assert share_equal(file_of(source), source) >= LEAST_EQUAL
+
+
+@pytest.mark.parametrize("way", ["fused", "loop", "unrolled"])
+def test_recurrent_layers_are_simulated_whatever_they_are_made(way: str, tmp_path: Path) -> None:
+    keras.utils.set_random_seed(1)
+    model = sequence_model(layers.LSTM(5, return_sequences=True), layers.LSTM(4), layers.Dense(3))
+    source = source_of(model, tmp_path)
+    assert share_equal(file_of(source, ExportOptions(recurrent=way)), source) >= LEAST_EQUAL
+
+
+def test_masked_loops_are_simulated(tmp_path: Path) -> None:
+    keras.utils.set_random_seed(1)
+    words = keras.Input((5,), dtype="int32", name="words")
+    x = layers.Embedding(WORDS, 4, mask_zero=True)(words)
+    x = layers.Bidirectional(layers.GRU(3, return_sequences=True))(x)
+    source = source_of(keras.Model(words, layers.Dense(2)(layers.SimpleRNN(4)(x))), tmp_path)
+    path = file_of(source, ExportOptions(recurrent="loop"))
+    assert share_equal(path, source) >= LEAST_EQUAL
+
+
+@pytest.mark.parametrize(
+    ("options", "batch"),
+    [
+        (ExportOptions(io="float32"), 1),
+        (ExportOptions(io="uint8"), 1),
+        (ExportOptions(batch="dynamic"), 1),
+    ],
+)
+def test_inputs_outputs_and_batch_are_the_files(
+    options: ExportOptions, batch: int, tmp_path: Path
+) -> None:
+    keras.utils.set_random_seed(1)
+    source = source_of(two_by_two(), tmp_path)
+    assert share_equal(file_of(source, options), source, batch) >= LEAST_EQUAL
