@@ -8,10 +8,10 @@ from export.formats import FORMATS, UNTUNED, Family, Format
 from train.common.environment import read_environment
 from train.common.errors import ToolkitError
 
-CALIBRATION_METHODS = ("auto", "min-max", "moving-average", "percentile", "entropy")
+CALIBRATION_METHODS = ("auto", "min-max", "moving-average", "percentile", "entropy", "mse")
 METHODS_OF_FAMILY: dict[Family, tuple[str, ...]] = {
-    "tflite": ("min-max", "percentile"),
-    "onnx": ("min-max", "moving-average", "percentile", "entropy"),
+    "tflite": ("min-max", "percentile", "mse"),
+    "onnx": ("min-max", "moving-average", "percentile", "entropy", "mse"),
 }
 DEFAULT_CALIBRATION_SAMPLES = 500
 # The sparsest that passes verification is made: what a wide layer bears ruins a narrow one.

@@ -30,6 +30,7 @@ HEAVY = {
     "export.convert.onnx.float_model",
     "export.convert.onnx.half",
     "export.convert.onnx.quantizer",
+    "export.convert.onnx.ranges",
     "export.convert.onnx.transposed",
     "export.convert.tflite.converter",
     "export.convert.tflite.four_bits",

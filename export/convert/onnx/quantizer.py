@@ -23,6 +23,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from export.convert.onnx.graph.arrange import delete
 from export.convert.onnx.graph.concat import one_relu_behind
+from export.convert.onnx.ranges import write_least_squares
 from export.convert.onnx.recurrent import weights as recurrent
 from export.convert.onnx.transposed import bears_8_bits, store_in_8_bits
 from export.convert.source import SourceModel
@@ -46,6 +47,7 @@ CALIBRATION: dict[str, tuple[CalibrationMethod, dict[str, Any]]] = {
     "moving-average": (CalibrationMethod.MinMax, {"CalibMovingAverage": True}),
     "percentile": (CalibrationMethod.Percentile, {"CalibPercentile": 99.99}),
     "entropy": (CalibrationMethod.Entropy, {}),
+    "mse": (CalibrationMethod.MinMax, {}),  # of ranges that are given
 }
 DEQUANTIZE = "DequantizeLinear"
 CONVERSIONS = (DEQUANTIZE, "QuantizeLinear")
@@ -89,7 +91,10 @@ def quantize(
     calibration, extra = CALIBRATION[method]
     if calibration in HISTOGRAMS:
         _check_memory(onnx.load(prepared), len(source.representative), method)
-    ranges = f"ranges-{method}-{file_sha256(prepared)[:16]}.json"  # for all schemes of weights
+    # for all schemes of weights
+    ranges = source.folder / f"ranges-{method}-{file_sha256(prepared)[:16]}.json"
+    if method == "mse" and not ranges.exists():
+        write_least_squares(prepared, source.representative.inputs, ranges)
     quantize_static(
         prepared,
         quantized,
@@ -99,7 +104,7 @@ def quantize(
         nodes_to_exclude=list(float_operators),
         activation_type=weights["weight_type"],
         calibrate_method=calibration,
-        calibration_cache_path=source.folder / ranges,
+        calibration_cache_path=ranges,
         extra_options={"OpTypesToExcludeOutputQuantization": list(FLOAT_OUTPUTS), **extra},
         **weights,
     )

@@ -24,6 +24,7 @@ from export.convert.tflite.pixels import take_out_casts
 from export.convert.tflite.ranges import (
     example_extremes,
     set_extremes,
+    set_least_squares,
     set_percentiles,
     widen_means,
 )
@@ -179,11 +180,14 @@ def _quantized(
     shared = take_out_shared(tree, [spec.name for spec in source.outputs])
     if len(shared) == len(source.outputs):
         return twin, {}  # it computes nothing
-    if method == "percentile":
+    if method in ("percentile", "mse"):
         inputs = source.representative.inputs
         if twin not in source.extremes:
             source.extremes[twin] = example_extremes(twin, inputs)
-        set_percentiles(tree, source.extremes[twin], inputs)
+        if method == "percentile":
+            set_percentiles(tree, source.extremes[twin], inputs)
+        else:
+            set_least_squares(tree, twin, source.extremes[twin], inputs)
     pixels = take_out_casts(tree) if entry.activations == "int8" else ()
     drop_idle_limits(tree)
     widen_means(tree)

@@ -11,6 +11,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from export.convert.calibration import tflite_values
+from export.convert.least_squares import EXAMPLES, least_squares_ranges
 
 CLIPPED_PERCENT = 1.0  # of the examples, on each side
 CODES = schema.BuiltinOperator
@@ -83,6 +84,36 @@ def set_percentiles(
             lows, highs = extremes[name]
             found.min = np.percentile(lows, [CLIPPED_PERCENT]).astype(np.float32)
             found.max = np.percentile(highs, [100 - CLIPPED_PERCENT]).astype(np.float32)
+
+
+def set_least_squares(
+    tree: Any,
+    calibrated: bytes,
+    extremes: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    inputs: Mapping[str, np.ndarray],
+) -> None:
+    """Has the ranges of a calibrated float model leave the least squared error.
+
+    The inputs keep the extremes over all examples.
+
+    Args:
+        tree: the model, with the extremes over all examples as its tensors' ranges.
+        calibrated: the same as a file.
+        extremes: as `example_extremes` returns them.
+        inputs: the model's inputs (N, …), by name.
+    """
+    ends = {
+        name: (float(lows.min()), float(highs.max()))
+        for name, (lows, highs) in extremes.items()
+        if name not in inputs and np.isfinite(lows).all() and np.isfinite(highs).all()
+    }
+    some = {name: values[:EXAMPLES] for name, values in inputs.items()}
+    best = least_squares_ranges(tflite_values(calibrated, some), ends)
+    for tensor in tree.subgraphs[0].tensors:
+        name, found = tensor.name.decode(), tensor.quantization
+        if name in best and found is not None and found.min is not None:
+            low, high = best[name]
+            found.min, found.max = np.asarray([[low], [high]], np.float32)
 
 
 def widen_means(tree: Any) -> None:

@@ -102,7 +102,7 @@ def test_pruning_and_clustering_reach_what_was_asked(tiny: Tiny) -> None:
 def test_every_calibration_method_works_and_the_best_is_kept(tiny: Tiny) -> None:
     found = tiny.made("onnx-int8").calibration
     assert found is not None
-    assert set(found.candidates) == {"min-max", "moving-average", "percentile", "entropy"}
+    assert set(found.candidates) == {"min-max", "moving-average", "percentile", "entropy", "mse"}
     assert found.candidates[found.method] == max(found.candidates.values())
     assert found.count == 100
     assert found.clipped_share is not None
@@ -112,17 +112,17 @@ def test_every_calibration_method_works_and_the_best_is_kept(tiny: Tiny) -> None
     assert (only.method, only.candidates) == ("percentile", {})
 
 
-@pytest.mark.parametrize("scores", [{"min-max": 0.9}, {"percentile": 0.9}])
+@pytest.mark.parametrize("best", ["min-max", "percentile", "mse"])
 def test_the_calibration_that_does_best_on_held_out_examples_is_kept(
-    scores: dict[str, float], tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    best: str, tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    methods = ("min-max", "percentile")
-    given = iter([scores.get(method, 0.8) for method in methods])
-    monkeypatch.setattr(Expectation, "score", lambda *_: next(given))
+    methods = ("min-max", "percentile", "mse")
+    given = iter([[np.full(100, float(method != best))] for method in methods])
+    monkeypatch.setattr(Expectation, "losses", lambda *_: next(given))
     made = tiny.make(FORMATS["tflite-int8"], tmp_path)
     assert made.calibration is not None
-    assert list(made.calibration.candidates) == [*methods]
-    assert made.calibration.method == next(iter(scores))
+    assert {*made.calibration.candidates} == {*methods}
+    assert made.calibration.method == best
 
 
 @pytest.mark.parametrize("refused", [b"no file at all", None])

@@ -1,0 +1,45 @@
+"""Ranges of an ONNX model's activations that ONNX Runtime has no calibrator for."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnxruntime.quantization import CalibrationMethod
+from onnxruntime.quantization.calibrate import TensorData, TensorsData
+from onnxruntime.quantization.quantize import save_tensors_data
+
+from export.convert.calibration import onnx_values
+from export.convert.least_squares import EXAMPLES, least_squares_ranges
+
+
+def write_least_squares(prepared: Path, inputs: Mapping[str, np.ndarray], path: Path) -> None:
+    """Writes the ranges of least squared error, as `quantize_static` reads ranges.
+
+    The inputs have their extremes over all examples.
+
+    Args:
+        prepared: the float32 model.
+        inputs: (N, …) by name.
+        path: the file that is written.
+    """
+    model = onnx.load(prepared)
+    names = [name for node in model.graph.node for name in node.output if name]
+    extremes: dict[str, tuple[float, float]] = {}
+    for values in onnx_values(model, names, inputs):
+        for name, found in values.items():
+            if found.dtype == np.float32 and found.size:
+                low, high = extremes.get(name, (np.inf, -np.inf))
+                extremes[name] = min(low, float(found.min())), max(high, float(found.max()))
+    ends = {
+        name: found
+        for name, found in extremes.items()
+        if name not in inputs and np.isfinite(found).all()
+    }
+    some = {name: values[:EXAMPLES] for name, values in inputs.items()}
+    best = extremes | least_squares_ranges(onnx_values(model, names, some), ends)
+    ranges = {
+        name: TensorData(lowest=np.float32(low), highest=np.float32(high))
+        for name, (low, high) in best.items()
+    }
+    save_tensors_data(TensorsData(CalibrationMethod.MinMax, ranges), path)
