@@ -7,7 +7,7 @@ import pytest
 from export.convert.onnx.graph.concat import one_relu_behind
 from tests.export.convert.onnx.graph.test_fold import outputs
 
-HEAD = '<ir_version: 9, opset_import: ["": 18]> g (float[n,4] x) => (float[n,8] y) '
+HEAD = '<ir_version: 9, opset_import: ["": 18]> g (float[n,4] x) => (float[n,m] y) '
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,11 @@ HEAD = '<ir_version: 9, opset_import: ["": 18]> g (float[n,4] x) => (float[n,8] 
             ["Relu", "Neg", "Relu", "Concat"],
         ),
         ("{ a = Relu(x) y = Concat<axis=1>(a, a) }", ["Relu", "Concat"]),
+        (
+            "{ m = Neg(x) a = Relu(x) b = Relu(m) n = Abs(x) c = Relu(n) t = Tanh(x)"
+            " y = Concat<axis=1>(t, a, b, c, m) }",
+            ["Neg", "Abs", "Tanh", "Concat", "Relu", "Concat"],
+        ),
     ],
 )
 def test_it_computes_the_same(body: str, operators: list[str]) -> None:
