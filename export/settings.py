@@ -8,9 +8,18 @@ from export.formats import FORMATS, UNTUNED, Family, Format
 from train.common.environment import read_environment
 from train.common.errors import ToolkitError
 
-CALIBRATION_METHODS = ("auto", "min-max", "moving-average", "percentile", "entropy", "mse")
+EQUALIZED = "equalized"  # channels between two layers are of one size before ranges are taken
+CALIBRATION_METHODS = (
+    "auto",
+    "min-max",
+    "moving-average",
+    "percentile",
+    "entropy",
+    "mse",
+    EQUALIZED,
+)
 METHODS_OF_FAMILY: dict[Family, tuple[str, ...]] = {
-    "tflite": ("min-max", "percentile", "mse"),
+    "tflite": ("min-max", "percentile", "mse", EQUALIZED),
     "onnx": ("min-max", "moving-average", "percentile", "entropy", "mse"),
 }
 DEFAULT_CALIBRATION_SAMPLES = 500

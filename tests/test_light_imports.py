@@ -8,6 +8,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 HEAVY = {
+    "export.convert.tflite.equalize",
     "export.convert.tflite.flatbuffer",
     "export.convert.tflite.float_tail",
     "export.convert.tflite.inputs_outputs",

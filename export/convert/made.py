@@ -59,7 +59,7 @@ def finished(trials: Trials, best: Candidate) -> Made | Verification:
     if best.method is not None:
         with refused(f"{entry.name}: {CANNOT_AUDIT}"):
             audited = _audited(trials, settings, best)
-    layers = report_of(entry, settings, best.run_as, verification, source, expected)
+    layers = report_of(entry, settings, best.method, best.run_as, verification, source, expected)
     path.write_bytes(best.content)
     seen = [*larger_than_float32(entry, settings, path, source)]
     if isinstance(layers, Observation):
@@ -114,7 +114,7 @@ def audit(
     if entry.family == "onnx":
         clipped = calibration.onnx_clipped_share(path, held_out)
     elif not entry.recipes:
-        twin = tflite.float_twin(source, entry, settings)
+        twin = tflite.float_twin(source, entry, settings, method)
         clipped = calibration.tflite_clipped_share(twin, path, held_out)
     return Calibration(
         count=len(source.representative),

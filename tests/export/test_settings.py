@@ -21,7 +21,7 @@ def test_defaults() -> None:
     assert onnx.calibration_samples is None
     assert settings("tflite-int16x8").io_dtype == "int16"
     for name in ("tflite-int8", "tflite-int4"):
-        assert settings(name).calibration_methods == ("min-max", "percentile", "mse")
+        assert settings(name).calibration_methods == ("min-max", "percentile", "mse", "equalized")
     both = settings("tflite-int8-pruned-clustered")
     assert (both.sparsities, both.clusters) == ((0.6, 0.4, 0.2), 16)
 
@@ -110,6 +110,6 @@ def test_the_record_holds_what_matters() -> None:
         "batch": 1,
         "io_dtype": "int8",
         "calibration_samples": 500,
-        "calibration_methods": ["min-max", "percentile", "mse"],
+        "calibration_methods": ["min-max", "percentile", "mse", "equalized"],
         "epochs": 2,
     }

@@ -84,7 +84,9 @@ def _of_a_candidate(
     path.write_bytes(best.run_as)
     with refused(f"{entry.name}: {CANNOT_EXPLAIN}"):
         verification = verify(entry, settings, path, expected)
-        layers = layer_report(entry, settings, best.run_as, verification, source, expected)
+        layers = layer_report(
+            entry, settings, best.method, best.run_as, verification, source, expected
+        )
     made = _trials(entry, settings, best.method, source, expected, path)
     made.operators = _optional(made, best.content, best.scheme)
     return layers, made
@@ -134,7 +136,14 @@ def _optional(trials: MixedTrials, plain: bytes, scheme: str | None) -> tuple[Op
     """Returns the operators of a plain integer file that could be in float."""
     with refused(f"{trials.entry.name}: {CANNOT_EXPLAIN}"):
         content = runnable(plain, scheme, trials.settings)
-        probe = probe_of(trials.entry, trials.settings, content, trials.source, trials.expected)
+        probe = probe_of(
+            trials.entry,
+            trials.settings,
+            trials.method,
+            content,
+            trials.source,
+            trials.expected,
+        )
     return tuple(each for each in probe.operators if each.optional)
 
 

@@ -125,7 +125,7 @@ def _search(trials: MixedTrials, judge: Judge, best: Candidate, plain: Judgement
     """
     entry, settings = trials.entry, trials.settings
     with refused(f"{entry.name}: {CANNOT_SEARCH}"):
-        probe = probe_of(entry, settings, best.run_as, trials.source, trials.expected)
+        probe = probe_of(entry, settings, best.method, best.run_as, trials.source, trials.expected)
         reports = operator_reports(probe, figures_of(probe), trials.source)
     own = {each.name: each.own_snr_db for each in reports}
     operators = tuple(each for each in probe.operators if each.optional)

@@ -44,13 +44,18 @@ def has_report(entry: Format) -> bool:
 
 
 def probe_of(
-    entry: Format, settings: Settings, content: bytes, source: SourceModel, expected: Expectation
+    entry: Format,
+    settings: Settings,
+    method: str | None,
+    content: bytes,
+    source: SourceModel,
+    expected: Expectation,
 ) -> Probe:
-    """Returns the operators of an integer file, run on some held-out examples."""
+    """Returns the operators of an integer file, calibrated so, run on some held-out examples."""
     count = min(MOST_EXAMPLES, audit_examples(expected.weights))
     some = {name: values[:count] for name, values in expected.inputs.items()}
     if entry.family == "tflite":
-        return probe_tflite(float_twin(source, entry, settings), content, some)
+        return probe_tflite(float_twin(source, entry, settings, method), content, some)
     choice = choose(source.recurrent_layers(), entry, settings.recurrent)
     prepared = onnx.load(prepare(to_onnx(settings, source, choice), source))
     return probe_onnx(prepared, onnx.load_from_string(content), some)
@@ -59,6 +64,7 @@ def probe_of(
 def report_of(
     entry: Format,
     settings: Settings,
+    method: str | None,
     content: bytes,
     verification: Verification,
     source: SourceModel,
@@ -69,7 +75,7 @@ def report_of(
         return None
     try:
         with refused(CANNOT_PROBE):
-            return layer_report(entry, settings, content, verification, source, expected)
+            return layer_report(entry, settings, method, content, verification, source, expected)
     except ToolkitError as error:
         return Observation(name="layers", value=str(error))
 
@@ -77,6 +83,7 @@ def report_of(
 def layer_report(
     entry: Format,
     settings: Settings,
+    method: str | None,
     content: bytes,
     verification: Verification,
     source: SourceModel,
@@ -87,12 +94,13 @@ def layer_report(
     Args:
         entry: the format.
         settings: its options.
+        method: how it was calibrated.
         content: the file.
         verification: what verifying it found.
         source: the model.
         expected: what the file was verified against.
     """
-    probe = probe_of(entry, settings, content, source, expected)
+    probe = probe_of(entry, settings, method, content, source, expected)
     figures = figures_of(probe)
     reports = operator_reports(probe, figures, source)
     listed = sorted(reports, key=_own_noise)[:MOST_LISTED]

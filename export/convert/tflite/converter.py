@@ -6,6 +6,7 @@ Schemes: https://ai.google.dev/edge/litert/models/post_training_quantization
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -16,6 +17,7 @@ from tensorflow.lite.python.optimize.calibrator import Calibrator, add_intermedi
 from tensorflow.lite.python.util import modify_model_io_type
 
 from export.convert.source import SavedModel, SourceModel
+from export.convert.tflite.equalize import equalized
 from export.convert.tflite.flatbuffer import finish, has_loops, pack, unpack, unshare
 from export.convert.tflite.float_tail import put_on, take_off
 from export.convert.tflite.four_bits import narrow
@@ -37,7 +39,7 @@ from export.convert.tflite.rewrites.float_file import drop_idle_limits, rewrite
 from export.convert.tflite.rewrites.masks import clamp_masks
 from export.convert.tflite.rewrites.unknown_kernels import hide, reveal
 from export.formats import Format
-from export.settings import Settings
+from export.settings import EQUALIZED, Settings
 
 NO_RENAMING: Mapping[str, str] = MappingProxyType({})
 
@@ -94,7 +96,9 @@ def recurrent_ways(source: SourceModel, entry: Format, settings: Settings) -> li
     return [settings, *(replace(settings, recurrent=way) for way in others)]
 
 
-def float_twin(source: SourceModel, entry: Format, settings: Settings) -> bytes:
+def float_twin(
+    source: SourceModel, entry: Format, settings: Settings, method: str | None = None
+) -> bytes:
     """Returns the float32 file that an integer file is quantized from, with the same tensors.
 
     Its activations' ranges are their extremes over the representative dataset.
@@ -103,16 +107,28 @@ def float_twin(source: SourceModel, entry: Format, settings: Settings) -> bytes:
         source: the model.
         entry: the integer format.
         settings: its options; of an open batch, one example is taken at a time.
+        method: how the integer file is calibrated; where channels are equalized, they are here.
     """
-    return _float_twin(source, entry, replace(settings, batch=settings.batch or 1))[0]
+    one_by_one = replace(settings, batch=settings.batch or 1)
+    return _float_twin(source, entry, one_by_one, method)[0]
 
 
-def _float_twin(source: SourceModel, entry: Format, settings: Settings) -> tuple[bytes, Marked]:
+def _float_twin(
+    source: SourceModel, entry: Format, settings: Settings, method: str | None
+) -> tuple[bytes, Marked]:
     """Returns the float file, and what the quantizer is shown of it."""
     saved_model = _saved_model(source, entry, settings)
-    key = saved_model.folder, entry.activations
+    key: tuple[Path, str] = saved_model.folder, entry.activations
     if key not in source.float_twins:
         source.float_twins[key] = _calibrated(saved_model, source, entry.activations)
+    if method != EQUALIZED:
+        return source.float_twins[key]
+    plain, key = key, (saved_model.folder, f"{entry.activations}, {EQUALIZED}")
+    if key not in source.float_twins:
+        if saved_model.layers:
+            raise ValueError("its recurrent layers are put in later; channels cannot be equalized")
+        twin, _ = source.float_twins[plain]
+        source.float_twins[key] = _ranged(equalized(twin, source.representative.inputs), source)
     return source.float_twins[key]
 
 
@@ -142,7 +158,12 @@ def _calibrated(
         twin = in_float(marked)
         calibrate(marked, twin, inputs)
         return twin, marked
-    extremes = example_extremes(content, inputs)
+    return _ranged(content, source)
+
+
+def _ranged(content: bytes, source: SourceModel) -> tuple[bytes, Marked]:
+    """Returns a float file with the ranges of its activations, twice."""
+    extremes = example_extremes(content, source.representative.inputs)
     tree = unpack(content)
     set_extremes(tree, extremes)
     ranged = pack(tree, len(content))
@@ -175,7 +196,7 @@ def _quantized(
     if entry.recipes:
         twin, marked = _calibrated(saved_model, source, entry.activations)
     else:
-        twin, marked = _float_twin(source, entry, settings)
+        twin, marked = _float_twin(source, entry, settings, method)
     tree = unpack(marked.content)
     shared = take_out_shared(tree, [spec.name for spec in source.outputs])
     if len(shared) == len(source.outputs):

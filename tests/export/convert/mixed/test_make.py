@@ -20,7 +20,7 @@ from train.common.errors import CheckError, ToolkitError
 pytestmark = pytest.mark.slow
 
 
-def made(name: str, case: Case, folder: Path, **options: float) -> Made:
+def made(name: str, case: Case, folder: Path, **options: float | str) -> Made:
     entry = FORMATS[name]
     asked = ExportOptions(**options)  # type: ignore[arg-type]
     return make(entry, settings_of(entry, asked), case.source, case.expected, folder)
@@ -50,8 +50,8 @@ def test_an_outlier_and_what_reads_it_are_left_in_float(
     wide: Case, family: str, tmp_path: Path
 ) -> None:
     with pytest.raises(CheckError):
-        made(f"{family}-int8", wide, tmp_path)
-    found = made(f"{family}-int8-mixed", wide, tmp_path)
+        made(f"{family}-int8", wide, tmp_path, calibration_method="min-max")
+    found = made(f"{family}-int8-mixed", wide, tmp_path, calibration_method="min-max")
     assert found.mixture is not None
     assert "mix" in {each.layer for each in found.mixture.operators}
     assert "front" not in {each.layer for each in found.mixture.operators}
@@ -81,7 +81,11 @@ def test_limits_that_no_mixture_meets_are_told_with_what_came_closest(
     wide: Case, tmp_path: Path
 ) -> None:
     with pytest.raises(ToolkitError, match="no mixture loses at most 1 points") as told:
-        made("tflite-int8-mixed", wide, tmp_path, max_float_share=0.0)
+        made(
+            *("tflite-int8-mixed", wide, tmp_path),
+            max_float_share=0.0,
+            calibration_method="min-max",
+        )
     assert "closest, with" in str(told.value)
     assert "at most 0% of the multiplications" in str(told.value)
 
@@ -96,7 +100,8 @@ def test_the_report_names_the_culprit_and_shows_what_leaving_it_out_gains(
     wide: Case, tmp_path: Path
 ) -> None:
     entry = FORMATS["tflite-int8"]
-    layers = explained(*(entry, settings_of(entry), None, wide.source, wide.expected, tmp_path))
+    settings = settings_of(entry, ExportOptions(calibration_method="min-max"))
+    layers = explained(entry, settings, None, wide.source, wide.expected, tmp_path)
     first = worst(layers)[0]
     assert first.layer in ("wide", "mix")
     assert "outlier channel 3" in first.cause or "'wide'" in first.cause

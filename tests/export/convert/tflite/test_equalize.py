@@ -1,0 +1,84 @@
+"""Channels of one size: an outlier costs nothing, and the function stays what it was."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from export.convert.calibration import RepresentativeDataset, tflite_values
+from export.convert.make import make
+from export.convert.tflite.converter import float_twin
+from export.convert.tflite.equalize import equalized
+from export.formats import FORMATS
+from export.settings import EQUALIZED
+from tests.export.conftest import load_source, settings_of
+from tests.export.convert.mixed.models import case_of, outlier
+from train.common.errors import ToolkitError
+
+pytestmark = pytest.mark.slow
+ENTRY = FORMATS["tflite-int8"]
+
+
+def outputs_of(model: bytes, inputs: dict[str, np.ndarray], name: str) -> np.ndarray:
+    return np.concatenate([values[name] for values in tflite_values(model, inputs)])
+
+
+def test_an_outlier_that_ruins_int8_costs_nothing(tmp_path: Path) -> None:
+    case = case_of(outlier, tmp_path)
+    settings = settings_of(ENTRY)
+    only = replace(settings, calibration_methods=("min-max",))
+    with pytest.raises(ToolkitError, match="was not written"):
+        make(ENTRY, only, case.source, case.expected, tmp_path)
+    made = make(ENTRY, settings, case.source, case.expected, tmp_path)
+    assert made.calibration is not None
+    assert made.calibration.method == EQUALIZED
+    assert made.layers is not None
+    assert made.layers.outcome.snr_db > 25
+    mixed = FORMATS["tflite-int8-mixed"]
+    found = make(mixed, settings_of(mixed), case.source, case.expected, tmp_path)
+    assert found.mixture is not None
+    assert found.mixture.operators == ()  # nothing has to be left in float
+
+
+def unlike(first: keras.layers.Layer, second: keras.layers.Layer) -> None:
+    """Makes channels of a layer as unlike as 1 to 64, and the next one's weights the other way."""
+    factors = 2.0 ** -np.arange(first.get_weights()[-1].size)
+    kernel, bias = first.get_weights()
+    first.set_weights([kernel * factors, bias * factors])
+    after, *rest = second.get_weights()
+    along = factors.reshape(-1, 1) if after.shape[-2] == factors.size else factors
+    second.set_weights([after / along, *rest])
+
+
+@pytest.mark.parametrize("limit", [None, 6.0])
+@pytest.mark.parametrize("second", ["depthwise", "convolution"])
+def test_it_is_the_same_function(limit: float | None, second: str, tmp_path: Path) -> None:
+    keras.utils.set_random_seed(3)
+    image = keras.Input((28, 28), name="image")
+    first = keras.layers.Conv2D(7, 3, strides=2, bias_initializer="ones")
+    x = keras.layers.ReLU(limit)(first(keras.layers.Reshape((28, 28, 1))(image)))
+    x = keras.layers.ZeroPadding2D(1)(x)
+    reader = keras.layers.DepthwiseConv2D(3) if second == "depthwise" else keras.layers.Conv2D(5, 3)
+    x = keras.layers.GlobalAveragePooling2D(name="mean")(keras.layers.ReLU()(reader(x)))
+    model = keras.Model(image, x)
+    unlike(first, reader)
+    model.save(tmp_path / "model.keras")
+    source = load_source(tmp_path / "model.keras", tmp_path)
+    twin = float_twin(source, ENTRY, settings_of(ENTRY))
+    inputs = dict(source.representative.inputs)
+    other = equalized(twin, inputs)
+    assert other != twin
+    before, after = (outputs_of(each, inputs, "mean") for each in (twin, other))
+    np.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-5)
+
+
+def test_layers_of_like_channels_are_left_alone(tmp_path: Path) -> None:
+    image = keras.Input((28, 28), name="image")
+    x = keras.layers.Dense(8, activation="tanh")(keras.layers.Flatten()(image))
+    keras.Model(image, keras.layers.Dense(4, name="head")(x)).save(tmp_path / "model.keras")
+    source = load_source(tmp_path / "model.keras", tmp_path)
+    assert isinstance(source.representative, RepresentativeDataset)
+    with pytest.raises(ValueError, match="no two layers"):
+        equalized(float_twin(source, ENTRY, settings_of(ENTRY)), source.representative.inputs)
