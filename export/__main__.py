@@ -56,6 +56,7 @@ def main(arguments: Sequence[str]) -> int:
         options=asked,
         packages=packages,
         made_of=options.made_of,
+        optimize=options.optimize,
         force=options.force,
         explain=explain,
     )
@@ -75,8 +76,9 @@ def check_packages(options: Namespace, packages: Sequence[str]) -> None:
         raise ToolkitError(
             f"{packages[0]}: got --batch dynamic, expected 1, its memory being fixed; leave one out"
         )
-    if options.made_of is not None and C not in packages:
-        raise ToolkitError(f"got --from without --format {C}; give both or neither")
+    for option, value in (("--from", options.made_of), ("--optimize", options.optimize)):
+        if value is not None and C not in packages:
+            raise ToolkitError(f"got {option} without --format {C}; give both or neither")
 
 
 def explained_format(options: Namespace) -> Format | None:

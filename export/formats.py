@@ -246,6 +246,8 @@ PACKABLE = tuple(
     for entry in FORMATS.values()
     if entry.family == "tflite" and entry.activations == "int8" and not entry.mixed
 )
+# What the weights of C source are packed for: few bytes, or few instructions.
+OPTIMIZE = ("size", "speed")
 # What a quantization-aware trained model is without the training.
 UNTUNED = "tflite-int8"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export.argument_types import parse_preprocess, parse_scale, parse_size
-from export.formats import ALL, PACKABLE, PACKAGED, TFLM, C
+from export.formats import ALL, OPTIMIZE, PACKABLE, PACKAGED, TFLM, C
 from export.model.request import ModelRequest, add_trust_options, parse_shape
 from export.settings import CALIBRATION_METHODS, RECURRENT, WEIGHT_SCHEMES, ExportOptions
 from train.common.command.cli import Parser, add_bundle_images, integer_between, number_between
@@ -44,6 +44,11 @@ def parser() -> Parser:
         dest="made_of",
         choices=PACKABLE,
         help=f"the format whose file {C} is made of (default: {PACKAGED})",
+    )
+    add(
+        "--optimize",
+        choices=OPTIMIZE,
+        help=f"what {C} packs pruned, clustered and 4-bit weights for (default: {OPTIMIZE[0]})",
     )
     add("--list", action="store_true", help="show the formats and exit")
     add(

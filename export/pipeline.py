@@ -45,6 +45,7 @@ class ExportConfig:
         options: what was asked for beyond their names.
         packages: kinds of C source to make as well.
         made_of: the format whose file they are made of; None for their defaults.
+        optimize: what C packs weights for, `size` or `speed`; None for its default.
         force: whether to make again what is up to date.
         explain: one of the formats, whose operators are to be looked at one by one.
     """
@@ -54,8 +55,13 @@ class ExportConfig:
     options: ExportOptions
     packages: Sequence[str] = ()
     made_of: str | None = None
+    optimize: str | None = None
     force: bool = False
     explain: Format | None = None
+
+    def sources(self) -> list[Package]:
+        """Returns the kinds of C source to make."""
+        return [package(name, self.made_of, self.optimize) for name in self.packages]
 
     def settings(self, own_batch: int | None) -> dict[str, Settings]:
         """Returns the options of each format, by name, and of those that packages are made of.
@@ -65,7 +71,7 @@ class ExportConfig:
         Args:
             own_batch: the batch that the model declares, if any.
         """
-        more = [FORMATS[package(name, self.made_of).made_of] for name in self.packages]
+        more = [FORMATS[wanted.made_of] for wanted in self.sources()]
         more += [] if self.explain is None else [self.explain]
         return resolve([*self.formats, *more], self.options, own_batch)
 
@@ -204,7 +210,7 @@ def _outdated(
     config: ExportConfig, inputs: ConversionInputs | None, report: Progress
 ) -> tuple[list[Format], list[Package]]:
     """Returns the formats and the packages that are to be made."""
-    packages = [package(name, config.made_of) for name in config.packages]
+    packages = config.sources()
     if config.force or inputs is None:
         return list(config.formats), packages
     formats, outdated = [], []

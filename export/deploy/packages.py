@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from export.convert.inputs import ConversionInputs
 from export.deploy.c import host as c_host
 from export.deploy.c import package as c
+from export.deploy.c.packing import SIZE
 from export.deploy.microcontroller import package as tflm
 from export.deploy.microcontroller.arena import check_interpreter
 from export.formats import PACKAGED, TFLM, C
@@ -41,9 +43,15 @@ class Package:
     make: Make
 
 
-def package(name: str, made_of: str | None) -> Package:
-    """Returns a kind of C source, made of the file of a format, `tflite-int8` by default."""
-    origin = made_of or PACKAGED
+def package(name: str, made_of: str | None, optimize: str | None) -> Package:
+    """Returns a kind of C source.
+
+    Args:
+        name: of `PACKAGES`.
+        made_of: the format whose file it is made of, `tflite-int8` by default.
+        optimize: what C packs weights for, size by default.
+    """
+    origin, aim = made_of or PACKAGED, optimize or SIZE
     if name == TFLM:
         return Package(
             name=TFLM,
@@ -58,6 +66,6 @@ def package(name: str, made_of: str | None) -> Package:
         made_of=origin,
         step="compiling, and comparing bytes",
         check=c_host.compiler,
-        is_current=lambda settings, inputs: c.is_current(origin, settings, inputs),
-        make=c.make_package,
+        is_current=lambda settings, inputs: c.is_current(origin, aim, settings, inputs),
+        make=partial(c.make_package, optimize=aim),
     )

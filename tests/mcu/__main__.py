@@ -10,8 +10,8 @@ import numpy as np
 from tests.mcu.boards import BOARDS, QUICK, Board, by_name, missing
 from tests.mcu.build import DoesNotFitError, build
 from tests.mcu.emulate import run
-from tests.mcu.networks import ROWS, TRAINED, Network, exported, of_rows, trained
-from tests.mcu.table import HEADER, LEGEND, Row, beside_tflm
+from tests.mcu.networks import PACKED, ROWS, TRAINED, Network, exported, of_rows, packed, trained
+from tests.mcu.table import HEADER, LEGEND, Row, beside_plain, beside_tflm
 from train.common.command.cli import Parser, integer_between, run_program
 from train.common.errors import ToolkitError
 
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_shared_arguments()
     add = parser.group("what to run")
     add("--exported", type=Path, metavar="DIR", help="an artifacts folder with an export to C "
-        "(default: five networks, which are trained once)")  # fmt: skip
+        "(default: networks that are trained once)")  # fmt: skip
     add("--board", action="append", metavar="CORE", help="run on this core only; may be repeated")
     add("--images", type=integer_between(1, MOST_IMAGES), metavar="N",
         help=f"how many test images (default: {IMAGES}, with --quick {FEW})")  # fmt: skip
@@ -39,6 +39,7 @@ def main(arguments: Sequence[str]) -> int:
         if options.exported
         else [
             *(trained(name, options.artifacts, options.data) for name in TRAINED),
+            *(packed(name, options.artifacts, options.data) for name in PACKED),
             *(of_rows(name, options.artifacts, options.data) for name in ROWS),
         ]
     )
@@ -67,7 +68,7 @@ def run_all(networks: Sequence[Network], boards: Sequence[Board], images: int) -
             rows.append(row)
             print(row.text, flush=True)
     print(LEGEND)
-    beside = [found for row in rows if (found := beside_tflm(row))]
+    beside = [found for row in rows if (found := beside_tflm(row))] + beside_plain(rows)
     for text, _ in beside:
         print(text)
     return 0 if all(row.passed for row in rows) and all(met for _, met in beside) else 1

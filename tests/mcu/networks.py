@@ -35,6 +35,13 @@ TRAINED: dict[str, tuple[str, ...]] = {
     "784-32-10": ("--units", "32", *LONG),
     "cnn-16": ("--architecture", "cnn", "--tuner", "none", "--units", "16", "--epochs", "15"),
 }
+# Weights that take fewer bytes: of which of the former, and which export of it.
+PACKED: dict[str, tuple[str, str]] = {
+    "320 pruned": ("784-320-10", "tflite-int8-pruned"),
+    "320 clustered": ("784-320-10", "tflite-int8-clustered"),
+    "320 both": ("784-320-10", "tflite-int8-pruned-clustered"),
+    "320 int4": ("784-320-10", "tflite-int4"),
+}
 # Recurrent ones that read the images row by row: what `python -m tests.rows` is told.
 ROWS: dict[str, tuple[str, ...]] = {
     "rows-gru-32": ("--cell", "gru", "--units", "32"),
@@ -139,6 +146,27 @@ def trained(name: str, artifacts: Path, data: Path | None) -> Network:
         _command("train", *TRAINED[name], *where)
     _command("export", "--format", INT8, "--format", FORMAT, *where)
     return exported(folder, data)
+
+
+def packed(name: str, artifacts: Path, data: Path | None) -> Network:
+    """Returns a network of `PACKED`, made of one of `TRAINED` that is there.
+
+    Args:
+        name: which.
+        artifacts: in whose folder `mcu` it is kept.
+        data: folder of the data set; None to look for it.
+
+    Raises:
+        ToolkitError: a command fails; its error is said.
+    """
+    origin, form = PACKED[name]
+    folder = artifacts / "mcu" / f"{origin}-{form}"
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in ("model.keras", "model.json"):
+        shutil.copy(artifacts / "mcu" / origin / file, folder / file)
+    where = ["--artifacts", str(folder), *(("--data", str(data)) if data else ())]
+    _command("export", "--format", f"{form},{FORMAT}", "--from", form, *where)
+    return replace(exported(folder, data), name=name)
 
 
 def of_rows(name: str, artifacts: Path, data: Path | None) -> Network:

@@ -1,11 +1,12 @@
 """Rows of what the boards took, and how far that is from TensorFlow Lite for Microcontrollers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.mcu.build import Size
 
 HEADER = (
-    f"{'network':12} {'core':11} {'flash':>8} {'code':>7} {'RAM':>6} {'stack':>6} "
+    f"{'network':13} {'core':11} {'flash':>8} {'code':>7} {'RAM':>6} {'stack':>6} "
     f"{'per inference':>14} {'per mult.':>9}  outputs"
 )
 LEGEND = """\
@@ -46,7 +47,7 @@ class Row:
     @property
     def text(self) -> str:
         """The line of the table."""
-        start = f"{self.network:12} {self.core:11}"
+        start = f"{self.network:13} {self.core:11}"
         if self.size is None:
             return f"{start} {self.reason}"
         size = self.size
@@ -102,3 +103,21 @@ def beside_tflm(row: Row) -> tuple[str, bool] | None:
         f"{row.network} on {row.core} as a share of TFLM with CMSIS-NN: {told}",
         all(share <= most for _, share, most in shares),
     )
+
+
+# Which share of the flash that a network takes it may take with its weights packed.
+MOST_PACKED = {"320 pruned": 0.55, "320 clustered": 0.55, "320 both": 0.40}
+PLAIN = "784-320-10"
+
+
+def beside_plain(rows: Sequence[Row]) -> list[tuple[str, bool]]:
+    """Returns how rows with packed weights compare with the same network, and if that suffices."""
+    plain = {row.core: row.size for row in rows if row.network == PLAIN and row.size is not None}
+    found = []
+    for row in rows:
+        most, size = MOST_PACKED.get(row.network), plain.get(row.core)
+        if most is not None and size is not None and row.size is not None:
+            share = row.size.flash / size.flash
+            text = f"{row.network} on {row.core}: {share:.3f} of the flash of {PLAIN}"
+            found.append((f"{text} (goal {most:.2f})", share <= most))
+    return found

@@ -9,7 +9,7 @@ from tests.commands import run_in_process
 from tests.mcu.__main__ import run_all
 from tests.mcu.boards import BOARDS, PACKAGES, by_name, missing
 from tests.mcu.build import Size
-from tests.mcu.table import YARDSTICKS, Row, beside_tflm
+from tests.mcu.table import YARDSTICKS, Row, beside_plain, beside_tflm
 from train.common.errors import ToolkitError
 
 SIZE = Size(flash=28_156, constants=25_886, ram=832, in_ram=0)
@@ -50,6 +50,16 @@ def test_goals_are_shares_of_what_tflm_takes() -> None:
         assert not found[1]
     assert beside_tflm(replace(ROW, core="Cortex-M3")) is None
     assert beside_tflm(replace(ROW, network="cnn-16")) is None
+
+
+def test_packed_weights_take_a_share_of_the_same_network() -> None:
+    plain = replace(ROW, network="784-320-10", size=replace(SIZE, flash=200_000))
+    for flash, met in ((110_000, True), (111_000, False)):
+        pruned = replace(ROW, network="320 pruned", size=replace(SIZE, flash=flash))
+        ((text, found),) = beside_plain([plain, pruned, replace(pruned, core="Cortex-M3")])
+        assert found is met
+        assert f"320 pruned on Cortex-M4: {flash / 200_000:.3f} of the flash" in text
+    assert beside_plain([pruned]) == []
 
 
 def test_what_is_missing_is_named_with_its_packages(

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from export.deploy.c import layers
+from export.deploy.c import layers, packing
 from export.deploy.c.header import End, Interface, comment, ends, header, parameters
 from export.deploy.c.pairs import kernel_text
 from export.deploy.c.program import Program
@@ -23,6 +23,7 @@ ORDER = (
     "dot_cores",
     "dot",
     "dense",
+    *packing.KERNELS,
     "exp16",
     "window",
     "inside",
@@ -121,6 +122,11 @@ def _kernels(program: Program) -> str:
         text = KERNELS.joinpath(f"{file}.c").read_text(encoding="ascii")
         if file == "quantize":
             text = text.replace("@FROM@", kind.split("_")[0]).replace("@TO@", kind.split("_")[1])
+        elif name in packing.KERNELS:
+            text = packing.kernel_text(text, int(kind))
+        elif file in ("conv", "conv_transposed"):
+            for function in (file, "dense"):
+                text = text.replace(f"model_{function}(", f"model_{function}{kind}(")
         elif kind:
             text = kernel_text(text, name)
         texts.append(text.replace("@SCALE@", scale))

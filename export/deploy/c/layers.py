@@ -1,17 +1,42 @@
 """Layers with weights: dense, convolutions."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from export.deploy.c.network import Network, Operator, Tensor
 from export.deploy.c.numbers import factor, limits
+from export.deploy.c.packing import Packed, pack
 from export.deploy.c.steps import Array, Step, side_by_side, title, unsupported
 
 CHANNELS = ("narrow", "channels")
 DOT = (*CHANNELS, "dot_hosts", "dot_cores", "dot", "dense")
 TWICE, ONCE = "scale", "scale_once"  # how the sums' factors round
 INT32 = 1 << 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Channels:
+    """A layer's channels: what declares them, their constants, how weights are packed."""
+
+    declared: str
+    arrays: tuple[Array, ...]
+    packed: Packed | None
+
+    @property
+    def suffix(self) -> str:
+        """What distinguishes the functions that read packed weights."""
+        return "" if self.packed is None else f"_{self.packed.kind}_{self.packed.bits}"
+
+    @property
+    def kernels(self) -> tuple[str, ...]:
+        """What multiplies by them."""
+        return DOT if self.packed is None else (*CHANNELS, self.packed.kernel)
+
+    def of(self, kernel: str) -> str:
+        """Returns a kernel as it calls these."""
+        return kernel if self.packed is None else f"{kernel}:{self.suffix}"
 
 
 def fully_connected(network: Network, operator: Operator) -> Step:
@@ -30,15 +55,14 @@ def conv_2d(network: Network, operator: Operator) -> Step:
     dilation = (options.dilationHFactor, options.dilationWFactor)
     window = _window(network, operator, given, weights.shape[1:3], steps, dilation)
     groups = given.shape[3] // weights.shape[3]
-    to, arrays = _channels(network, operator, given, weights, bias, groups=groups)
+    channels = _channels(network, operator, given, weights, bias, groups=groups)
     ends = f"{{t{operator.inputs[0]}}}, {{t{operator.outputs[0]}}}"
+    call = f"model_conv{channels.suffix}({ends}, {{scratch}}, &at, &to);"
     return Step(
         title=title(network, operator),
-        code=_with_window(
-            [*window, groups], given, to, f"model_conv({ends}, {{scratch}}, &at, &to);"
-        ),
-        kernels=(TWICE, *DOT, "window", "conv"),
-        arrays=arrays,
+        code=_with_window([*window, groups], given, channels.declared, call),
+        kernels=(TWICE, *channels.kernels, "window", channels.of("conv")),
+        arrays=channels.arrays,
         inputs=operator.inputs[:1],
         outputs=operator.outputs,
         scratch=int(np.prod(weights.shape[1:])),
@@ -60,15 +84,14 @@ def transpose_conv(network: Network, operator: Operator) -> Step:
         )
     ]
     window = [*given.shape[1:], *output.shape[1:], *kernel, *steps, 1, 1, *pad]
-    to, arrays = _channels(network, operator, given, weights, bias)
+    channels = _channels(network, operator, given, weights, bias)
     ends = f"{{t{at_input}}}, {{t{operator.outputs[0]}}}"
+    call = f"model_conv_transposed{channels.suffix}({ends}, {{scratch}}, &at, &to);"
     return Step(
         title=title(network, operator),
-        code=_with_window(
-            [*window, 1], given, to, f"model_conv_transposed({ends}, {{scratch}}, &at, &to);"
-        ),
-        kernels=(TWICE, *DOT, "window", "conv_transposed"),
-        arrays=arrays,
+        code=_with_window([*window, 1], given, channels.declared, call),
+        kernels=(TWICE, *channels.kernels, "window", channels.of("conv_transposed")),
+        arrays=channels.arrays,
         inputs=(at_input,),
         outputs=operator.outputs,
         scratch=int(np.prod(weights.shape[1:])),
@@ -82,13 +105,14 @@ def depthwise_conv_2d(network: Network, operator: Operator) -> Step:
     steps = (options.strideH, options.strideW)
     dilation = (options.dilationHFactor, options.dilationWFactor)
     window = _window(network, operator, given, weights.shape[1:3], steps, dilation)
-    to, arrays = _channels(network, operator, given, weights, bias, depthwise=True)
+    channels = _channels(network, operator, given, weights, bias, depthwise=True)
     ends = f"{{t{operator.inputs[0]}}}, {{t{operator.outputs[0]}}}"
+    call = f"model_conv_depthwise({ends}, &at, &to);"
     return Step(
         title=title(network, operator),
-        code=_with_window([*window, 1], given, to, f"model_conv_depthwise({ends}, &at, &to);"),
+        code=_with_window([*window, 1], given, channels.declared, call),
         kernels=(TWICE, *CHANNELS, "window", "inside", "conv_depthwise"),
-        arrays=arrays,
+        arrays=channels.arrays,
         inputs=operator.inputs[:1],
         outputs=operator.outputs,
     )
@@ -107,19 +131,20 @@ def _dense(
 ) -> Step:
     n, channels = weights.size // weights.shape[0], weights.shape[0]
     positions = given.size // n
-    to, arrays = _channels(network, operator, given, weights, bias)
+    to = _channels(network, operator, given, weights, bias)
     source, target = f"{{t{operator.inputs[0]}}}", f"{{t{operator.outputs[0]}}}"
-    call = f"model_dense({source}, {target}, {n}, 0, {channels}, &to);"
+    dense = f"model_dense{to.suffix}"
+    call = f"{dense}({source}, {target}, {n}, 0, {channels}, &to);"
     if positions > 1:
         call = (
-            f"for (int i = 0; i < {positions}; i++) {{\n    model_dense({source} + i * {n}, "
+            f"for (int i = 0; i < {positions}; i++) {{\n    {dense}({source} + i * {n}, "
             f"{target} + i * {channels}, {n}, 0, {channels}, &to);\n}}"
         )
     return Step(
         title=title(network, operator),
-        code=f"{to}\n{call}",
-        kernels=(ONCE if operator.name == "FULLY_CONNECTED" else TWICE, *DOT),
-        arrays=arrays,
+        code=f"{to.declared}\n{call}",
+        kernels=(ONCE if operator.name == "FULLY_CONNECTED" else TWICE, *to.kernels),
+        arrays=to.arrays,
         inputs=operator.inputs[:1],
         outputs=operator.outputs,
     )
@@ -159,11 +184,12 @@ def _channels(
     *,
     depthwise: bool = False,
     groups: int = 1,
-) -> tuple[str, tuple[Array, ...]]:
-    """Returns the statement that declares a layer's channels, and their constants."""
+) -> _Channels:
+    """Returns a layer's channels: depthwise ones, and those of groups, are stored as they are."""
     data = weights.data
     if data is None:
         raise unsupported(operator, "with computed weights")
+    packed = None
     output = network.tensors[operator.outputs[0]]
     if depthwise:
         stored = data.reshape(-1)
@@ -171,8 +197,12 @@ def _channels(
     else:
         rows = data.reshape(weights.shape[0], -1)
         totals = rows.astype(np.int64).sum(axis=1)
-        parts = np.split(rows, groups)
-        stored = np.concatenate([side_by_side(part) for part in parts])
+        packed = pack(rows, network.optimize) if groups == 1 else None
+        if packed is None:
+            parts = np.split(rows, groups)
+            stored = np.concatenate([side_by_side(part) for part in parts])
+        else:
+            stored = packed.values
     start = np.zeros(len(totals), np.int64)
     if bias is not None:
         if bias.data is None:
@@ -195,8 +225,8 @@ def _channels(
     low, high = limits(operator.options.fusedActivationFunction, output)
     each, once = int(len(factors) > 1), int(operator.name == "FULLY_CONNECTED")
     names = ", ".join(array.name for array in arrays)
-    to = (
+    declared = (
         f"static const MODEL_FLASH struct model_channels to = {{{names},\n    "
         f"{each}, {once}, {output.zero_point}, {low}, {high}}};"
     )
-    return to, arrays
+    return _Channels(declared=declared, arrays=arrays, packed=packed)

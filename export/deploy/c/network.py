@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from export.deploy.c.packing import SIZE
 from train.common.errors import ArtifactError
 
 BYTES = ("int8", "uint8", "bool")
@@ -82,9 +83,10 @@ class Network:
         tensors: those of all subgraphs, one subgraph's behind the other's.
         stored: the same as the file has them.
         graphs: the subgraphs; the first one is the network.
+        optimize: `size` or `speed`, what weights are packed for.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, optimize: str = SIZE) -> None:
         """Reads a file.
 
         Raises:
@@ -93,6 +95,7 @@ class Network:
         """
         from ai_edge_litert import schema_py_generated as schema
 
+        self.optimize = optimize
         self.model = schema.ModelT.InitFromPackedBuf(path.read_bytes())
         codes = {v: k for k, v in vars(schema.BuiltinOperator).items() if k.isupper()}
         dtypes = {v: k.lower() for k, v in vars(schema.TensorType).items() if k.isupper()}

@@ -14,6 +14,7 @@ from export.convert.up_to_date import CODE, matches, versions
 from export.deploy.c.emit import emit
 from export.deploy.c.header import Interface
 from export.deploy.c.host import STRICT, build, compiler
+from export.deploy.c.packing import SIZE
 from export.deploy.c.program import Program
 from export.formats import FORMATS, C
 from export.manifest import Check, Manifest, Observation, check_file, read_manifest
@@ -31,11 +32,12 @@ from train.common.record import ModelRecord
 FOLDER = C  # of its own, as that of the other C source
 SOURCE_FILE, HEADER_FILE, MANIFEST_FILE = "model.c", "model.h", "c.json"
 FROM = "from"  # the option that says which format's file it is made of
+OPTIMIZE = "optimize"  # and this one, what weights are packed for
 FLASH = "constants_bytes"
 HEADER_HASH = "header_sha256"
 
 
-def is_current(made_of: str, settings: Settings, inputs: ConversionInputs) -> bool:
+def is_current(made_of: str, optimize: str, settings: Settings, inputs: ConversionInputs) -> bool:
     """Returns whether making the C source again would change nothing."""
     try:
         manifest = read_manifest(inputs.record.folder / FOLDER / MANIFEST_FILE)
@@ -44,7 +46,7 @@ def is_current(made_of: str, settings: Settings, inputs: ConversionInputs) -> bo
     except (ArtifactError, OSError):
         return False
     seen = {each.name: each.value for each in manifest.observations}
-    options = {**inputs.options(settings), FROM: made_of}
+    options = {**inputs.options(settings), FROM: made_of, OPTIMIZE: optimize}
     return seen.get(HEADER_HASH) == header and matches(
         manifest, options, _versions(made_of), inputs
     )
@@ -56,6 +58,7 @@ def make_package(
     held_out: Mapping[str, np.ndarray],
     record: ModelRecord,
     now: datetime,
+    optimize: str = SIZE,
 ) -> str:
     """Writes a verified file as C, if its outputs are the same bytes on all held-out examples.
 
@@ -65,6 +68,7 @@ def make_package(
         held_out: (N, …) by the input's name, preprocessed: examples that calibrated nothing.
         record: the Keras model.
         now: the time to record.
+        optimize: `size` or `speed`, what weights are packed for.
 
     Returns:
         What was made, as text for the terminal.
@@ -77,7 +81,7 @@ def make_package(
     if file_sha256(model) != manifest.sha256:
         raise ArtifactError(f"{model} is not the file that {manifest.path.name} describes")
     compiler()
-    program, *texts = source_of(model, manifest)
+    program, *texts = source_of(model, manifest, optimize)
     with staging(record.folder) as staged:
         files = [staged / SOURCE_FILE, staged / HEADER_FILE]
         for file, text in zip(files, texts, strict=True):
@@ -96,7 +100,7 @@ def make_package(
             sha256=hashlib.sha256(content).hexdigest(),
             size_bytes=len(content),
             gzip_bytes=len(gzip.compress(constants, mtime=0)),
-            options={**manifest.options, FROM: manifest.format},
+            options={**manifest.options, FROM: manifest.format, OPTIMIZE: optimize},
             checks=(*manifest.checks, compared),
             observations=(
                 *manifest.observations,
@@ -120,18 +124,19 @@ def make_package(
     )
 
 
-def source_of(model: Path, manifest: Manifest) -> tuple[Program, str, str]:
+def source_of(model: Path, manifest: Manifest, optimize: str = SIZE) -> tuple[Program, str, str]:
     """Returns the program of a file, its source and its header.
 
     Args:
         model: the `.tflite` file.
         manifest: what is recorded of it.
+        optimize: `size` or `speed`, what weights are packed for.
 
     Raises:
         ArtifactError: the file is damaged, or an operator or a type has no kernel.
     """
     try:
-        program = Program(model)
+        program = Program(model, optimize)
         header, source = emit(
             program,
             Interface(
@@ -167,7 +172,7 @@ def build_again(manifest: Manifest, folder: Path) -> Path:
     again = f"run `python -m export --format {C} --from {origin}` again"
     before = read_manifest(manifest.path.parents[1] / f"{Path(origin).name}.json")
     check_file(before)
-    _, *texts = source_of(before.artifact_path, before)
+    _, *texts = source_of(before.artifact_path, before, str(manifest.options.get(OPTIMIZE, SIZE)))
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in zip((SOURCE_FILE, HEADER_FILE), texts, strict=True):
         if manifest.path.with_name(name).read_bytes() != text.encode():

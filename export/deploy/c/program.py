@@ -7,6 +7,7 @@ import numpy as np
 
 from export.deploy.c import layers, moves, pairs, reductions, values
 from export.deploy.c.network import BYTES, Graph, Network, Operator
+from export.deploy.c.packing import SIZE
 from export.deploy.c.plan import Plan, Rounds, make_plan
 from export.deploy.c.recurrent import choice, ids, lstm, wide
 from export.deploy.c.recurrent.loops import LSTM, counted
@@ -72,13 +73,17 @@ class Program:
         plan: where the tensors stand.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, optimize: str = SIZE) -> None:
         """Reads a file.
+
+        Args:
+            path: the file.
+            optimize: `size` or `speed`, what weights are packed for.
 
         Raises:
             ArtifactError: an operator or a type has no kernel here; it is named.
         """
-        self.network = Network(path)
+        self.network = Network(path, optimize)
         check_shapes(path, self.network)
         self.same: dict[int, int] = {}
         self.offsets: dict[int, str] = {}

@@ -11,6 +11,7 @@ import pytest
 from export.deploy.c.again import built_apart
 from export.deploy.c.emit import emit as emit_source
 from export.deploy.c.package import FOLDER, is_current, make_package
+from export.deploy.c.packing import SIZE, SPEED
 from export.manifest import Manifest, read_manifest
 from export.runtimes.open import open_runner
 from export.runtimes.predict import encode_all, predict
@@ -40,12 +41,15 @@ def test_it_is_current_until_something_changes(
 ) -> None:
     inputs = inputs_of(tiny, record)
     assert {path.name for path in folder.iterdir()} == {"model.c", "model.h", "c.json"}
-    assert is_current(INT8.name, SETTINGS, inputs)
-    assert not is_current("tflite-int4", SETTINGS, inputs)
-    assert not is_current(INT8.name, settings_of(INT8, ExportOptions(io="uint8")), inputs)
-    assert not is_current(INT8.name, SETTINGS, replace(inputs, record=replace(record, labels=())))
+    assert is_current(INT8.name, SIZE, SETTINGS, inputs)
+    assert not is_current("tflite-int4", SIZE, SETTINGS, inputs)
+    assert not is_current(INT8.name, SPEED, SETTINGS, inputs)
+    assert not is_current(INT8.name, SIZE, settings_of(INT8, ExportOptions(io="uint8")), inputs)
+    assert not is_current(
+        INT8.name, SIZE, SETTINGS, replace(inputs, record=replace(record, labels=()))
+    )
     (folder / "model.h").write_text("")
-    assert not is_current(INT8.name, SETTINGS, inputs)
+    assert not is_current(INT8.name, SIZE, SETTINGS, inputs)
 
 
 def test_the_benchmark_runs_what_it_makes_again_and_nothing_else(
