@@ -69,17 +69,24 @@ def own_bytes(path: str, folder: Path) -> int:
     return done.peak_bytes
 
 
-def make_row(entry: Entry, folder: Path, formats: Sequence[Format] = POST_TRAINING) -> Row:
+def formats_of(entry: Entry) -> tuple[Format, ...]:
+    """Returns what a model is exported to: large ones not to mixtures, whose search takes hours."""
+    is_large = entry.module == "applications"
+    return tuple(each for each in POST_TRAINING if not (each.mixed and is_large))
+
+
+def make_row(entry: Entry, folder: Path, formats: Sequence[Format] = ()) -> Row:
     """Returns a model's row of the table.
 
     Args:
         entry: the model.
         folder: an empty one, for the model, its data, its exports and the logs.
-        formats: what to export it to.
+        formats: what to export it to; none for all of `formats_of`.
 
     Raises:
         ToolkitError: the model itself could not be made.
     """
+    formats = formats or formats_of(entry)
     made = run(
         [sys.executable, "-m", "tests.zoo.models.making", entry.name, str(folder)],
         folder / "making.log",

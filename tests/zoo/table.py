@@ -15,7 +15,8 @@ ADVICE = re.compile(r"; (?:no simpler format|[a-z0-9-]+ can be made).*$")
 LEGEND = (
     "%: held-out examples in the class that the Keras model puts them in; dB: the outputs'",
     "variation over their noise, where they are no classes; fails: the file did not pass its",
-    "checks and was not written; lacks: the format has not all operators; refused: see below.",
+    "checks and was not written; lacks: the format has not all operators; refused: see below;",
+    "·: not tried, since a search takes hours: `python -m tests.zoo.trained` judges mixtures.",
     "min, GB: time and memory of all exports of a model; own: what TensorFlow itself takes to",
     f"load, save and convert it, of models from {LARGE // 10**6} M parameters; times:",
     "the difference over the float weights",
@@ -28,6 +29,9 @@ class Cell:
 
     word: str
     reason: str = ""
+
+
+NOT_TRIED = Cell(word="·")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +82,8 @@ def table(rows: Sequence[Row], formats: Sequence[str]) -> str:
     for row in rows:
         line = f"{row.name:<18} {row.parameters / 1e6:>6.2f} "
         line += " ".join(
-            f"{row.cells[name].word:>{width}}" for name, width in zip(formats, widths, strict=True)
+            f"{row.cells.get(name, NOT_TRIED).word:>{width}}"
+            for name, width in zip(formats, widths, strict=True)
         )
         line += f" {row.seconds / 60:>4.1f} {row.peak_bytes / 1e9:>4.1f} "
         if row.own_bytes is not None:

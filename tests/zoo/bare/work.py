@@ -38,7 +38,7 @@ PROMISES: dict[str, tuple[tuple[str, str], ...]] = {
     "onnx-dynamic": (("weights of 8 bits", f"onnx-dynamic{STRICT}"),),
     "onnx-int8": (
         ("weights of 8 bits", f"onnx-int8{STRICT}"),
-        (f"{LESS_DB:g} dB and more by scales per channel", f"onnx-int8{CHANNELS}"),
+        ("more exact by scales per channel", f"onnx-int8{CHANNELS}"),
     ),
 }
 LINE = 200  # characters of a reason
@@ -95,7 +95,7 @@ class Work:
         if found is None or not behind(mine, found):
             return comparison
         for promise, maker in PROMISES.get(entry.name, ()):
-            if maker.endswith(CHANNELS) and (mine is None or gap_db(mine, found) < LESS_DB):
+            if maker.endswith(CHANNELS) and (mine is None or gap_db(mine, found) < LESS_DB / 2):
                 continue
             again, strict, why = self._pair(entry, ours, maker)
             if strict is not None and again is not None and mine is not None and strict.p50_us:
