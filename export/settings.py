@@ -20,7 +20,7 @@ CALIBRATION_METHODS = (
 )
 METHODS_OF_FAMILY: dict[Family, tuple[str, ...]] = {
     "tflite": ("min-max", "percentile", "mse", EQUALIZED),
-    "onnx": ("min-max", "moving-average", "percentile", "entropy", "mse"),
+    "onnx": ("min-max", "moving-average", "percentile", "entropy", "mse", EQUALIZED),
 }
 DEFAULT_CALIBRATION_SAMPLES = 500
 # The sparsest that passes verification is made: what a wide layer bears ruins a narrow one.

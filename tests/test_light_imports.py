@@ -30,6 +30,7 @@ HEAVY = {
     "export.convert.onnx.converter",
     "export.convert.onnx.float_model",
     "export.convert.onnx.half",
+    "export.convert.onnx.equalize",
     "export.convert.onnx.quantizer",
     "export.convert.onnx.ranges",
     "export.convert.onnx.transposed",

@@ -14,6 +14,7 @@ from export.convert.mixed.figures import Figures, figures_of, weight_spread
 from export.convert.mixed.onnx_probe import probe_onnx
 from export.convert.mixed.operators import Operator, Probe
 from export.convert.mixed.tflite_probe import probe_tflite
+from export.convert.onnx.equalize import equalized
 from export.convert.onnx.float_model import to_onnx
 from export.convert.onnx.quantizer import prepare
 from export.convert.onnx.recurrent.choice import choose
@@ -23,7 +24,7 @@ from export.formats import Format
 from export.layer_report import LayerReport, OperatorReport, Outcome
 from export.manifest import Observation
 from export.model.reason import refused
-from export.settings import Settings
+from export.settings import EQUALIZED, Settings
 from export.verify.distance import classes_in
 from export.verify.expectation import Expectation
 from export.verify.file import Verification
@@ -57,8 +58,10 @@ def probe_of(
     if entry.family == "tflite":
         return probe_tflite(float_twin(source, entry, settings, method), content, some)
     choice = choose(source.recurrent_layers(), entry, settings.recurrent)
-    prepared = onnx.load(prepare(to_onnx(settings, source, choice), source))
-    return probe_onnx(prepared, onnx.load_from_string(content), some)
+    prepared = prepare(to_onnx(settings, source, choice), source)
+    if method == EQUALIZED:
+        prepared = equalized(prepared, source.representative.inputs)
+    return probe_onnx(onnx.load(prepared), onnx.load_from_string(content), some)
 
 
 def report_of(

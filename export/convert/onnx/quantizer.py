@@ -21,12 +21,14 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.registry import IntegerOpsRegistry
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from export.convert.onnx.equalize import equalized
 from export.convert.onnx.graph.arrange import delete
 from export.convert.onnx.graph.concat import one_relu_behind
 from export.convert.onnx.ranges import write_least_squares
 from export.convert.onnx.recurrent import weights as recurrent
 from export.convert.onnx.transposed import bears_8_bits, store_in_8_bits
 from export.convert.source import SourceModel
+from export.settings import EQUALIZED
 from train.common.files.artifact import file_sha256
 
 # Softmax stays float: its int8 kernel could wrap 127 to -128 (onnxruntime issue 29727), and so
@@ -48,6 +50,7 @@ CALIBRATION: dict[str, tuple[CalibrationMethod, dict[str, Any]]] = {
     "percentile": (CalibrationMethod.Percentile, {"CalibPercentile": 99.99}),
     "entropy": (CalibrationMethod.Entropy, {}),
     "mse": (CalibrationMethod.MinMax, {}),  # of ranges that are given
+    EQUALIZED: (CalibrationMethod.MinMax, {}),
 }
 DEQUANTIZE = "DequantizeLinear"
 CONVERSIONS = (DEQUANTIZE, "QuantizeLinear")
@@ -88,6 +91,8 @@ def quantize(
             store_in_8_bits(model.graph)
         recurrent.store_in_8_bits(model.graph)
         return _slim(model)
+    if method == EQUALIZED:
+        prepared = equalized(prepared, source.representative.inputs)
     calibration, extra = CALIBRATION[method]
     if calibration in HISTOGRAMS:
         _check_memory(onnx.load(prepared), len(source.representative), method)

@@ -25,18 +25,19 @@ def outputs_of(model: bytes, inputs: dict[str, np.ndarray], name: str) -> np.nda
     return np.concatenate([values[name] for values in tflite_values(model, inputs)])
 
 
-def test_an_outlier_that_ruins_int8_costs_nothing(tmp_path: Path) -> None:
-    case = case_of(outlier, tmp_path)
-    settings = settings_of(ENTRY)
+@pytest.mark.parametrize("family", ["tflite", "onnx"])
+def test_an_outlier_that_ruins_int8_costs_nothing(family: str, tmp_path: Path) -> None:
+    case, entry = case_of(outlier, tmp_path), FORMATS[f"{family}-int8"]
+    settings = settings_of(entry)
     only = replace(settings, calibration_methods=("min-max",))
     with pytest.raises(ToolkitError, match="was not written"):
-        make(ENTRY, only, case.source, case.expected, tmp_path)
-    made = make(ENTRY, settings, case.source, case.expected, tmp_path)
+        make(entry, only, case.source, case.expected, tmp_path)
+    made = make(entry, settings, case.source, case.expected, tmp_path)
     assert made.calibration is not None
     assert made.calibration.method == EQUALIZED
     assert made.layers is not None
     assert made.layers.outcome.snr_db > 25
-    mixed = FORMATS["tflite-int8-mixed"]
+    mixed = FORMATS[f"{family}-int8-mixed"]
     found = make(mixed, settings_of(mixed), case.source, case.expected, tmp_path)
     assert found.mixture is not None
     assert found.mixture.operators == ()  # nothing has to be left in float
@@ -52,19 +53,24 @@ def unlike(first: keras.layers.Layer, second: keras.layers.Layer) -> None:
     second.set_weights([after / along, *rest])
 
 
-@pytest.mark.parametrize("limit", [None, 6.0])
-@pytest.mark.parametrize("second", ["depthwise", "convolution"])
-def test_it_is_the_same_function(limit: float | None, second: str, tmp_path: Path) -> None:
+def unlike_channels(limit: float | None, second: str, path: Path) -> None:
+    """Writes a model whose channels are as unlike as 1 to 64 between two convolutions."""
     keras.utils.set_random_seed(3)
     image = keras.Input((28, 28), name="image")
     first = keras.layers.Conv2D(7, 3, strides=2, bias_initializer="ones")
     x = keras.layers.ReLU(limit)(first(keras.layers.Reshape((28, 28, 1))(image)))
-    x = keras.layers.ZeroPadding2D(1)(x)
+    x = keras.layers.MaxPooling2D(2)(x)
     reader = keras.layers.DepthwiseConv2D(3) if second == "depthwise" else keras.layers.Conv2D(5, 3)
     x = keras.layers.GlobalAveragePooling2D(name="mean")(keras.layers.ReLU()(reader(x)))
     model = keras.Model(image, x)
     unlike(first, reader)
-    model.save(tmp_path / "model.keras")
+    model.save(path)
+
+
+@pytest.mark.parametrize("limit", [None, 6.0])
+@pytest.mark.parametrize("second", ["depthwise", "convolution"])
+def test_it_is_the_same_function(limit: float | None, second: str, tmp_path: Path) -> None:
+    unlike_channels(limit, second, tmp_path / "model.keras")
     source = load_source(tmp_path / "model.keras", tmp_path)
     twin = float_twin(source, ENTRY, settings_of(ENTRY))
     inputs = dict(source.representative.inputs)
