@@ -41,6 +41,8 @@ from tests.commands import assert_one_line_error, run_in_process, run_module
         ("export", ["--format", "c", "--batch", "dynamic"], "c: got --batch dynamic, expected 1"),
         ("export", ["--format", "tflm", "--from", "tflite-int4"], "got --from without --format c"),
         ("export", ["--format", "c", "--from", "tflite-float32"], "invalid choice"),
+        ("export", ["--format", "tflm", "--optimize", "size"], "got --optimize without --format c"),
+        ("export", ["--format", "c", "--optimize", "flash"], "invalid choice"),
         ("export", ["--format", "tflm", "--opset", "17"], "matters to none of tflite-int8"),
         ("export", ["--format", "tflite-float32", "--io", "int8"], "--io int8 matters to none of"),
         ("export", ["--explain", "tflite-int"], "did you mean tflite-int8?"),
