@@ -4,7 +4,6 @@ Ranges of activations can come from calibration examples by several methods, and
 store weights of 8 bits by several schemes.
 """
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,6 +16,7 @@ from export.convert.diagnosis import running
 from export.convert.folds import CrossValidation, Fold
 from export.convert.onnx import converter as onnx
 from export.convert.onnx.overflow import overflows_here, unsigned_twin
+from export.convert.ranking import Candidate, best_method_first, best_scheme_first
 from export.convert.refusal import NoFormatHelpsError
 from export.convert.source import SourceModel
 from export.convert.tflite import converter as tflite
@@ -35,40 +35,7 @@ CONVERTERS: dict[Family, ModuleType] = {"tflite": tflite, "onnx": onnx}
 # https://protobuf.dev/programming-guides/proto-limits/
 MAX_BYTES = 2**31 - 1
 FLOAT_BYTES = 4
-# No further apart, schemes are equally good, and the cheapest is kept. Scales for each channel cost
-# bytes; what is slow takes 3 to 4 times as long, and has to be better by both together.
-EQUAL_DB, SLOW_DB = 1.0, 2.0
-SLOW_IF_SIGNED = "ConvInteger"  # ONNX Runtime's; all others are slow if unsigned, where it has VNNI
-SIGNIFICANT = 2  # standard errors
 EXACT_SUMS = "x86-64 with VNNI and Arm; sums may overflow on others"
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Candidate:
-    """A file that was made and run.
-
-    Attributes:
-        method: how ranges came from the calibration examples; None where none are needed.
-        scheme: how weights of 8 bits are stored; None where there is one way only.
-        content: the file.
-        run_as: what is run in its place on this processor: the same, or what computes here what
-            the file computes on the processor that it is for.
-        score: how good it is on held-out examples: `Expectation.score`, or, where there are several
-            schemes, the centred SNR in decibels, which tells more apart than the accuracy.
-        operators: how many of each name it has.
-        losses: what is wrong with each held-out example, as `Expectation.losses` has it.
-        held_out: its outputs by cross-validation, each example's of a file that it did not
-            calibrate; None where other examples are held out.
-    """
-
-    method: str | None
-    scheme: str | None
-    content: bytes
-    run_as: bytes
-    score: float
-    operators: Mapping[str, int]
-    losses: Sequence[np.ndarray] = ()
-    held_out: Mapping[str, np.ndarray] | None = None
 
 
 @dataclass(kw_only=True)
@@ -226,56 +193,6 @@ def runnable(content: bytes, scheme: str | None, settings: Settings) -> bytes:
     if scheme in SIGNED_WEIGHTS and settings.target_cpu != THIS_CPU and overflows_here():
         return unsigned_twin(content)
     return content
-
-
-def best_scheme_first(made: Sequence[Candidate], *, has_vnni: bool) -> list[Candidate]:
-    """Returns candidates of several schemes by their score, the cheapest of the best first.
-
-    None comes first that is less exact than what the quantizer makes by default, one signed scale.
-
-    Args:
-        made: the candidates, in the order of `settings.WEIGHT_SCHEMES`: one scale is smaller than
-            one for each channel.
-        has_vnni: whether the processor multiplies by signed bytes at once.
-    """
-
-    def is_slow(found: Candidate) -> bool:
-        is_signed = found.scheme in SIGNED_WEIGHTS
-        return is_signed if SLOW_IF_SIGNED in found.operators else has_vnni and not is_signed
-
-    def worth(found: Candidate) -> float:
-        return found.score - SLOW_DB * is_slow(found)
-
-    plain = next((found.score for found in made if found.scheme == SIGNED_WEIGHTS[0]), -math.inf)
-    enough = [found for found in made if found.score >= plain - EQUAL_DB / 2]
-    ranked = sorted(enough, key=lambda found: -worth(found))
-    equal = [found for found in enough if worth(found) >= worth(ranked[0]) - EQUAL_DB]
-    first = sorted(equal, key=is_slow)[:1]
-    others = [*ranked, *(found for found in made if found not in enough)]
-    return [*first, *(found for found in others if found not in first)]
-
-
-def best_method_first(made: Sequence[Candidate]) -> list[Candidate]:
-    """Returns candidates of several methods: the first that none is better than; then by score.
-
-    Better is one whose losses are less, on the same held-out examples, by two standard errors of
-    the paired difference. Less than that is chance: of 80 examples, one or two decide.
-    """
-    best = made[:1]
-    for found in made[1:]:
-        if _is_better(found.losses, best[0].losses):
-            best = [found]
-    others = [found for found in made if found not in best]
-    return [*best, *sorted(others, key=lambda found: -found.score)]
-
-
-def _is_better(losses: Sequence[np.ndarray], than: Sequence[np.ndarray]) -> bool:
-    for after, before in zip(losses, than, strict=True):
-        gain = before - after
-        error = float(np.std(gain) / np.sqrt(len(gain)))
-        if abs(float(np.mean(gain))) > SIGNIFICANT * error:
-            return bool(np.mean(gain) > 0)
-    return False
 
 
 def convert(entry: Format, settings: Settings, method: str | None, source: SourceModel) -> bytes:

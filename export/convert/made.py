@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from export.convert import calibration
-from export.convert.candidates import Candidate, Trials
+from export.convert.candidates import Trials
 from export.convert.diagnosis import running
 from export.convert.float_size import larger_than_float32
 from export.convert.mixed.report import report_of
+from export.convert.ranking import Candidate
 from export.convert.source import SourceModel
 from export.convert.tflite import converter as tflite
 from export.formats import Format
