@@ -91,7 +91,10 @@ class Program:
         self.loops: list[Rounds] = []
         self._zeroed: set[int] = set()
         self._lookups = ids.Lookups(self.network, self.network.operators)
+        self._filled: dict[int, Operator] = {}
         self._add(self.network.graphs[0], None)
+        for operator in self._filled.values():
+            raise unsupported(operator)
         self.plan: Plan = make_plan(self.network, self.steps, self.same, self.loops)
 
     @property
@@ -117,6 +120,8 @@ class Program:
                     self._alias(part, whole, str(start))
             elif operator.name == "WHILE" and body is None:
                 self._add_loop(operator)
+            elif operator.name == "FILL" and not self.network.stored[made].isVariable:
+                self._filled[made] = operator  # which nothing but a loop takes, to write over it
             elif self.network.stored[made].isVariable:
                 self._zero(operator)
             elif operator.name == LSTM:
@@ -133,6 +138,8 @@ class Program:
         body = Body(self.network, loop)
         for tensor, source in body.same.items():
             self._alias(tensor, source, body.offsets.get(tensor, ""))
+        for tensor in body.overwritten:
+            self._filled.pop(tensor, None)
         self.steps.append(body.begin)
         first = len(self.steps)
         self._add(loop.body, body)

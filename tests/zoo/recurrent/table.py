@@ -12,13 +12,13 @@ from tests.zoo.table import WIDTH, column
 LEGEND = (
     "dB: centred SNR on fresh examples, of the worst output; B: bytes a weight; ×: time of one "
     "example over that of the family's float32 file, of onnx-float32 over that of the operator by "
-    "hand; s: of converting to all formats; !: beyond a limit"
+    "hand; s: of the processor, of converting to all formats; !: beyond a limit"
 )
 WORST_LEGEND = (
     "the worst of {steps} steps. dB: centred SNR on fresh examples, of the worst output; B: bytes "
     "a weight; ×: time of one example over that of float32, of onnx-float32 over that of the "
-    "operator by hand; s: of converting to all formats; –: refused, °: refused at some numbers of "
-    "steps, see below; !: beyond a limit"
+    "operator by hand; s: of the processor, of converting to all formats; –: refused, °: refused "
+    "at some numbers of steps, see below; !: beyond a limit"
 )
 
 Results = Mapping[tuple[str, int], Case]

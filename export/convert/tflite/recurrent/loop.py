@@ -62,9 +62,7 @@ def add_loop(
     state_place = len(given)
     given += [on.constant(np.zeros((batch, cell.units)), dtype, scale) for scale in scales]
     if sequences:
-        kept = (None, 0) if is_float else on.scale_of(output)
-        empty = np.full((batch, steps, cell.units), kept[1])
-        given.append(on.constant(empty, on.type_of(output), *kept))
+        given.append(_empty(on, output))
 
     def like(part: Builder) -> list[int]:
         found = []
@@ -107,6 +105,21 @@ def add_loop(
     on.add(CODES.WHILE, given, outcome, condSubgraphIndex=numbers[0], bodySubgraphIndex=numbers[1])
     if not sequences and not is_float:
         on.add(CODES.QUANTIZE, [outcome[state_place]], [output])
+
+
+def _empty(on: Builder, like: int) -> int:
+    """Returns a tensor of zeros that an operator makes: stored, it would grow with the steps."""
+    shape, dtype = on.shape_of(like), on.type_of(like)
+    scale: tuple[float | None, int] = (None, 0) if dtype == TYPES.FLOAT32 else on.scale_of(like)
+    narrow = TYPES.INT8 if dtype == TYPES.INT16 else dtype  # FILL has no kernel of 16 bits
+    filled = on.tensor(shape, narrow, *scale)
+    value = on.constant(scale[1], narrow, *scale)
+    on.add(CODES.FILL, [on.constant(shape, TYPES.INT32), value], [filled])
+    if narrow == dtype:
+        return filled
+    wide = on.tensor(shape, dtype, *scale)
+    on.add(CODES.QUANTIZE, [filled], [wide])
+    return wide
 
 
 def _step(

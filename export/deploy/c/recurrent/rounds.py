@@ -22,6 +22,7 @@ class Body:
         offsets: where such a part begins, in bytes, in C.
         carried: states, with what a round makes of them.
         skipped: operators that no step computes.
+        overwritten: sequences that it begins with, and writes over whole.
     """
 
     def __init__(self, network: Network, loop: Loop) -> None:
@@ -35,6 +36,7 @@ class Body:
         self.offsets: dict[int, str] = {}
         self.carried: list[tuple[int, int]] = []
         self.skipped: list[Operator] = []
+        self.overwritten: list[int] = []
         made_by = {each.outputs[0]: each for each in loop.body.operators}
         self.skipped.append(made_by[loop.body.outputs[loop.place]])
         before = Step(title=self._title(), code="", inputs=(), outputs=())
@@ -51,6 +53,7 @@ class Body:
                 size = network.tensors[row].nbytes
                 self.same[row], self.offsets[row] = result, f"{loop.round} * {size}"
                 before = replace(before, outputs=(*before.outputs, result))
+                self.overwritten.append(given)
                 continue
             self.same[result] = inside
             self.carried.append((inside, after))

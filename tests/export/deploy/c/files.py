@@ -190,7 +190,9 @@ def outputs(path: Path, folder: Path, flags: Sequence[str]) -> tuple[bytes, byte
         buffers="\n".join(f"static {kind} {name}[{size}];" for name, kind, size in names),
         names=", ".join(name for name, *_ in names),
         first=inputs[0],
-        read=" ".join(f"if (fread({n}, sizeof {n}, 1, stdin) != 1) return 3;" for n in inputs[1:]),
+        read="\n        ".join(
+            f"if (fread({n}, sizeof {n}, 1, stdin) != 1) return 3;" for n in inputs[1:]
+        ),
         write=" ".join(f"fwrite({n}, sizeof {n}, 1, stdout);" for n in made_of),
     )
     for name, text in (("model.h", header), ("model.c", source), ("main.c", main)):

@@ -77,8 +77,10 @@ def test_tflm_runs_integer_loops_as_litert_does(kind: str) -> None:
         assert np.abs(found - litert).max() <= 2.01 * output_unit[0]
 
 
-def test_the_size_does_not_depend_on_the_steps() -> None:
+@pytest.mark.parametrize("whole", [False, True])
+def test_the_size_does_not_depend_on_the_steps(whole: bool) -> None:
     _, cell = layer_of("gru")
-    ranges = ranges_of(cell, sequences(1), None, go_backwards=False)
-    assert len(loop_file(cell, ranges)) < 8_000
-    assert len(loop_file(cell, None)) < 10_000
+    for ranges in (None, ranges_of(cell, sequences(1), None, go_backwards=False)):
+        few, many = (len(loop_file(cell, ranges, whole=whole, steps=n)) for n in (9, 900))
+        assert abs(many - few) <= 16
+        assert few < 10_000
