@@ -15,7 +15,6 @@ from export.convert.qat.tables import looked_up, table_of
 from export.convert.qat.values import (
     AWAY,
     EVEN,
-    IN_256THS,
     TWICE,
     UP,
     Value,
@@ -25,40 +24,52 @@ from export.convert.qat.values import (
 )
 
 SAME = schema.Padding.SAME
+WEIGHT_BITS = 20
 
 
 def of_one(compute: Callable[[tf.Tensor], tf.Tensor]) -> Callable[[Operator, Value], Value]:
-    """Returns an operator on single real numbers."""
-
-    def run(_: Operator, x: Value) -> Value:
-        return Value(data=compute(x.real), batched=x.batched)
-
-    return run
-
-
-def curve(name: str, compute: Callable[[tf.Tensor], tf.Tensor]) -> Callable[..., Value]:
-    """Returns TANH or LOGISTIC, whose kernels for 16 bits are not quite the function."""
+    """Returns an operator on single numbers: in integers, what its kernel gives for each."""
 
     def run(op: Operator, x: Value) -> Value:
         given, made = op.given(0), op.outputs[0]
-        if given.dtype != np.int16 or not x.batched:
+        if not (given.is_quantized and made.is_quantized and x.batched):
             return Value(data=compute(x.real), batched=x.batched)
-        table = table_of(name, float(given.step), float(made.step))
-        data = looked_up(compute, x.data, x.unit, table, made.step)
+        table = table_of(op)
+        data = looked_up(compute(x.real) / made.step, x.data + float(given.zero_point), table)
         return Value(data=data, unit=made.step, batched=x.batched)
 
     return run
 
 
-def of_two(
-    compute: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], rounding: str = EVEN
-) -> Callable[..., Value]:
+def of_two(compute: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> Callable[..., Value]:
     """Returns an operator on pairs of real numbers, of tensors that are broadcast."""
 
     def run(_: Operator, a: Value, b: Value) -> Value:
         x, y = aligned(a, b)
-        data = compute(x.real, y.real)
-        return Value(data=data, batched=a.batched or b.batched, rounding=rounding)
+        return Value(data=compute(x.real, y.real), batched=a.batched or b.batched)
+
+    return run
+
+
+def weighted_sum(sign: int) -> Callable[..., Value]:
+    """Returns ADD or SUB: XNNPACK's weights have 21 bits, and half a step goes up.
+
+    https://github.com/google/XNNPACK/blob/master/src/microparams-init.c, `xnn_init_qs8_add`. In
+    float64 as in whole numbers, so that no optimization of the graph changes the result.
+    """
+
+    def run(op: Operator, a: Value, b: Value) -> Value:
+        x, y = aligned(a, b)
+        made, batched = op.outputs[0], a.batched or b.batched
+        if not made.is_quantized:
+            return Value(data=x.real + sign * y.real, batched=batched)
+        ratios = [np.float32(each.unit) / made.step for each in (a, b)]
+        shift = WEIGHT_BITS - int(np.floor(np.log2(max(ratios))))
+        first, second = (np.rint(np.ldexp(float(ratio), shift)) for ratio in ratios)
+        total = first * tf.cast(x.data, tf.float64) + sign * second * tf.cast(y.data, tf.float64)
+        whole = tf.cast(tf.floor(total * 2.0**-shift + 0.5), tf.float32)
+        exact = x.data * ratios[0] + sign * y.data * ratios[1]
+        return Value(data=straight_through(exact, whole), unit=made.step, batched=batched)
 
     return run
 
@@ -166,9 +177,7 @@ def softmax(op: Operator, x: Value) -> Value:
 
 def leaky_relu(op: Operator, x: Value) -> Value:
     """LEAKY_RELU."""
-    positive = Value(data=x.data, unit=x.unit, batched=x.batched, rounding=IN_256THS)
-    negative = replace(positive, unit=x.unit * np.float32(op.options.alpha))
-    return _by_sign(op, x, positive, negative)
+    return of_one(lambda values: tf.nn.leaky_relu(values, op.options.alpha))(op, x)
 
 
 def prelu(op: Operator, x: Value, slopes: Value) -> Value:
@@ -188,7 +197,7 @@ def _by_sign(op: Operator, x: Value, positive: Value, negative: Value) -> Value:
 
 def gelu(op: Operator, x: Value) -> Value:
     """GELU."""
-    return Value(data=tf.nn.gelu(x.real, bool(op.options.approximate)), batched=x.batched)
+    return of_one(lambda values: tf.nn.gelu(values, bool(op.options.approximate)))(op, x)
 
 
 def pool(mean: bool) -> Callable[[Operator, Value], Value]:
@@ -255,7 +264,7 @@ def fill(op: Operator, _: Value, filling: Value) -> Value:
 
 NUMBERS: dict[str, Callable[..., Any]] = {
     "ABS": of_one(tf.abs),
-    "ADD": of_two(tf.add, UP),
+    "ADD": weighted_sum(1),
     "ARG_MAX": arg_max,
     "AVERAGE_POOL_2D": pool(mean=True),
     "CAST": cast,
@@ -278,7 +287,7 @@ NUMBERS: dict[str, Callable[..., Any]] = {
     "LOGICAL_AND": of_two(tf.logical_and),
     "LOGICAL_NOT": of_one(tf.logical_not),
     "LOGICAL_OR": of_two(tf.logical_or),
-    "LOGISTIC": curve("LOGISTIC", tf.sigmoid),
+    "LOGISTIC": of_one(tf.sigmoid),
     "LOG_SOFTMAX": of_one(tf.nn.log_softmax),
     "MAXIMUM": of_two(tf.maximum),
     "MAX_POOL_2D": pool(mean=False),
@@ -306,7 +315,7 @@ NUMBERS: dict[str, Callable[..., Any]] = {
     "SQRT": of_one(tf.sqrt),
     "SQUARE": of_one(tf.square),
     "SQUARED_DIFFERENCE": squared_difference,
-    "SUB": of_two(tf.subtract, UP),
+    "SUB": weighted_sum(-1),
     "SUM": reduced(tf.reduce_sum, of_units=True),
-    "TANH": curve("TANH", tf.tanh),
+    "TANH": of_one(tf.tanh),
 }

@@ -57,11 +57,12 @@ def lstm(op: Operator, *values: Value | None) -> Value:
         gates = tf.clip_by_value(now + of_state, *WIDE)
         i, f, g, o = tf.split(gates, GATES, -1)
         i, f, o = (
-            looked_up(tf.sigmoid, gate, GATE_UNIT, gemmlowp.logistic(), UNIT) for gate in (i, f, o)
+            looked_up(tf.sigmoid(gate * GATE_UNIT) / UNIT, gate, gemmlowp.logistic())
+            for gate in (i, f, o)
         )
-        g = looked_up(tf.tanh, g, GATE_UNIT, gemmlowp.tanh(3), UNIT)
+        g = looked_up(tf.tanh(g * GATE_UNIT) / UNIT, g, gemmlowp.tanh(3))
         c = tf.clip_by_value(_product(f, c, UNIT) + _product(i, g, UNIT * UNIT / c_unit), *WIDE)
-        out = looked_up(tf.tanh, c, c_unit, gemmlowp.tanh(c_bits), UNIT)
+        out = looked_up(tf.tanh(c * c_unit) / UNIT, c, gemmlowp.tanh(c_bits))
         return _product(o, out, UNIT * UNIT / h_unit, (least, most)), c
 
     zeros = tf.zeros((tf.shape(steps)[1], units))

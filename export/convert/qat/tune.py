@@ -1,6 +1,7 @@
 """Fine-tunes an integer `.tflite` file, and says how well its simulation agrees with the result."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,7 @@ from export.verify.expectation import Expectation
 
 LEAST_AGREEMENT = 0.999
 LEVELS = 255
+FOLDING = "constant_folding"
 ROUNDING = 1e-3  # of a step, by which float32 may miss it
 
 
@@ -53,6 +55,10 @@ class Tuned:
 
     def outputs(self, inputs: Mapping[str, np.ndarray], calls: int) -> dict[str, np.ndarray]:
         """Returns the simulated outputs, (N, …) by name; of so many examples at a time."""
+        with unfolded():
+            return self._outputs(inputs, calls)
+
+    def _outputs(self, inputs: Mapping[str, np.ndarray], calls: int) -> dict[str, np.ndarray]:
         compute = tf.function(lambda given: self.network(given)[0], reduce_retracing=True)
         count, size = len(next(iter(inputs.values()))), max(calls // self.batch, 1) * self.batch
         parts = []
@@ -65,6 +71,22 @@ class Tuned:
                 {name: v.numpy().reshape(-1, *v.shape[2:]) for name, v in compute(given).items()}
             )
         return {name: np.concatenate([part[name] for part in parts])[:count] for name in parts[0]}
+
+
+@contextmanager
+def unfolded() -> Iterator[None]:
+    """Keeps TensorFlow from pushing factors through sums and convolutions as it folds constants.
+
+    Sums of whole numbers are then sums of fractions, and no longer exact: of a small ResNet's
+    outputs 3 % were a step off.
+    """
+    options = tf.config.optimizer
+    before = options.get_experimental_options().get(FOLDING, True)
+    options.set_experimental_options({FOLDING: False})
+    try:
+        yield
+    finally:
+        options.set_experimental_options({FOLDING: before})
 
 
 def _agrees(
@@ -93,7 +115,7 @@ def tune(content: bytes, source: SourceModel, settings: Settings) -> Tuned:
         ToolkitError: it cannot be simulated, and why; or there is no training data.
     """
     batch = settings.batch or 1
-    with refused("quantization-aware training failed"):
+    with unfolded(), refused("quantization-aware training failed"):
         network = Network(unpack(content))
         if not network.weights.kernels:
             raise refusal("finds no weights of 8 bits to train")

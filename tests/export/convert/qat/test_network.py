@@ -96,3 +96,16 @@ def test_inputs_outputs_and_batch_are_the_files(
     keras.utils.set_random_seed(1)
     source = source_of(two_by_two(), tmp_path)
     assert share_equal(file_of(source, options), source, batch) >= LEAST_EQUAL
+
+
+def test_a_residual_network_is_simulated_to_the_step(tmp_path: Path) -> None:
+    """Its sums have ties, and TensorFlow's optimizer of graphs would round them otherwise."""
+    keras.utils.set_random_seed(1)
+    image = keras.Input((8, 8, 2), name="image")
+    x = layers.Conv2D(8, 3, padding="same", activation="relu")(image)
+    for _ in range(3):
+        y = layers.Conv2D(8, 3, padding="same", activation="hard_swish")(x)
+        x = layers.ReLU()(layers.Add()([x, layers.Conv2D(8, 3, padding="same")(y)]))
+    x = layers.Dense(5)(layers.GlobalAveragePooling2D()(x))
+    source = source_of(keras.Model(image, x), tmp_path, 200)
+    assert share_equal(file_of(source), source) == 1
