@@ -17,6 +17,7 @@ def candidate(scheme: str, score: float, operator: str = "MatMulInteger") -> Can
         run_as=b"",
         score=score,
         operators={operator: 1},
+        losses=[np.full(20, 10 ** (-score / 10))],
     )
 
 
@@ -43,6 +44,18 @@ def test_the_cheapest_of_the_best_schemes_is_kept(
     assert found[0].scheme == kept
     assert len(found) == len(made)
     assert best_scheme_first([], has_vnni=True) == []
+
+
+def test_chance_may_not_decide_against_what_is_made_by_default() -> None:
+    """Of 20 examples, one can hide that the others are worse."""
+    draw = np.random.default_rng(0).uniform(0.5, 1.5, 20)
+    plain = replace(candidate("int8 per tensor", 15.9, "ConvInteger"), losses=[draw])
+    losses = 1.5 * draw
+    losses[0] = 0.0
+    cheap = replace(candidate("uint8 per tensor", 15.8, "ConvInteger"), losses=[losses])
+    assert best_scheme_first([plain, cheap], has_vnni=True)[0] is plain
+    cheap = replace(cheap, losses=[1.02 * draw])
+    assert best_scheme_first([plain, cheap], has_vnni=True)[0] is cheap
 
 
 NOISE = np.random.RandomState(2).standard_normal(80) ** 2
