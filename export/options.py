@@ -13,7 +13,7 @@ from train.common.errors import ToolkitError
 from train.common.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
-    from export.convert.job import Job
+    from export.convert.job.job import Job
 
 DESCRIPTION = (
     "Converts a Keras model to TFLite and ONNX formats for devices, and verifies each file before "
@@ -245,7 +245,7 @@ def job_of(options: Namespace) -> "Job":
     Raises:
         ToolkitError: options of a custom model without one, or that contradict each other.
     """
-    from export.convert.job import CustomJob, ReferenceJob
+    from export.convert.job.job import CustomJob, ReferenceJob
 
     if options.model is None:
         stray = custom_model_options(options)

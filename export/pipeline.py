@@ -1,6 +1,5 @@
 """What is asked for → what is not up to date → convert, verify, write, one format at a time."""
 
-import gzip
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -8,28 +7,26 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from export.convert.inputs import ConversionInputs
-from export.convert.job import Job
+from export.convert.job.inputs import ConversionInputs
+from export.convert.job.job import Job
+from export.convert.job.up_to_date import current_manifest
 from export.convert.refusal import with_advice
-from export.convert.up_to_date import current_manifest, versions
 from export.deploy.microcontroller.operators import unsupported
 from export.deploy.packages import Package, package
 from export.explain import EXPLORER_SUFFIX, explained
 from export.formats import FORMATS, TFLM, Format
-from export.manifest import Manifest, Source
 from export.settings import ExportOptions, Settings, resolve
 from export.summary import summary
 from train.common.command.native_output import importing_large_library
 from train.common.command.progress import Progress
 from train.common.errors import ToolkitError
-from train.common.files.artifact import file_sha256, write_json
+from train.common.files.artifact import write_json
 from train.common.files.staging import check_places, finish_publishing, publish, staging
 from train.common.preprocessing import preprocess
 from train.common.record import RECORD_FILE
 
 if TYPE_CHECKING:
-    from export.convert.loaded import LoadedJob
-    from export.convert.made import Made
+    from export.convert.job.loaded import LoadedJob
 
 EXPLAIN = "--explain"  # what a failure of it is called
 Load = Callable[[], "LoadedJob"]
@@ -126,7 +123,7 @@ def export_formats(
         def load() -> "LoadedJob":
             report.step("loading TensorFlow")
             with importing_large_library():
-                from export.convert.loaded import LoadedJob
+                from export.convert.job.loaded import LoadedJob
             report.step("loading the model")
             loaded = LoadedJob(job, inputs, work)
             loaded.outcomes |= watch.crashed
@@ -158,7 +155,7 @@ def export_formats(
                 report.milestone(f"{entry.name:<28} FAILED")
                 watch.ended(entry.name, failures[entry.name])
                 continue
-            manifest = manifest_of(made, entry, settings[entry.name], inputs, now())
+            manifest = made.manifest(entry, settings[entry.name], inputs, now())
             write_json(staged / manifest.path.name, manifest.as_json())
             publish([made.path, staged / manifest.path.name], job.artifacts)
             report.milestone(summary(manifest))
@@ -265,39 +262,7 @@ def make_package(
         made, inputs = load().make(entry, settings, folder), load().inputs
         if wanted.name == TFLM and made.verification.missing_in_tflm:
             raise unsupported(made.verification.missing_in_tflm)
-        path, manifest = made.path, manifest_of(made, entry, settings, inputs, now)
+        path, manifest = made.path, made.manifest(entry, settings, inputs, now)
     record = inputs.record
     held_out = preprocess(inputs.held_out.inputs, inputs.preprocessing, record.inputs)
     return wanted.make(path, manifest, held_out, record, now)
-
-
-def manifest_of(
-    made: "Made", entry: Format, settings: Settings, inputs: ConversionInputs, now: datetime
-) -> Manifest:
-    """Returns the manifest of a staged file; its path is where it will be."""
-    record = inputs.record
-    return Manifest(
-        path=record.folder / f"{entry.name}.json",
-        format=entry.name,
-        runtime=entry.runtime,
-        file=made.path.name,
-        sha256=file_sha256(made.path),
-        size_bytes=made.path.stat().st_size,
-        gzip_bytes=len(gzip.compress(made.path.read_bytes(), mtime=0)),
-        source=Source(file=record.file, sha256=record.sha256, accuracy=record.test_accuracy),
-        options=inputs.options(settings),
-        inputs=made.verification.inputs,
-        outputs=made.verification.outputs,
-        preprocessing=inputs.preprocessing,
-        labels=record.labels,
-        calibration=made.calibration,
-        checks=made.verification.checks,
-        observations=made.verification.observations,
-        versions=versions(entry),
-        created=now.isoformat(timespec="seconds"),
-        operators=made.verification.operators,
-        fine_tuning=made.fine_tuning,
-        weight_scheme=made.weight_scheme,
-        layers=made.layers,
-        mixture=made.mixture,
-    )

@@ -1,6 +1,6 @@
 """The line that a user reads of an export."""
 
-from export.convert.calibration import MAX_HALVES_DIFFERENCE
+from export.convert.calibrate.calibration import MAX_HALVES_DIFFERENCE
 from export.convert.recurrent.description import RECURRENT_LAYERS
 from export.manifest import EVERY_PROCESSOR, Manifest
 from export.verify.file import FLOAT_TAIL

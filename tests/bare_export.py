@@ -7,7 +7,7 @@ no choice of calibration, no manifest.
 import sys
 from pathlib import Path
 
-from export.convert.job import ReferenceJob
+from export.convert.job.job import ReferenceJob
 from export.convert.onnx import converter as onnx
 from export.convert.source import SourceModel
 from export.convert.tflite import converter as tflite

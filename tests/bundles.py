@@ -11,7 +11,7 @@ from export.manifest import Manifest
 from tests.conftest import synthetic
 from tests.examples import MANIFEST, OUTPUT, REFERENCE
 from train.common.files.artifact import file_sha256, write_json
-from train.common.record import OUTPUTS_FILE, save_outputs
+from train.common.reference_outputs import OUTPUTS_FILE, save_outputs
 from train.common.tensors import TensorSpec
 from train.data.fashion_mnist import as_samples, save_slice
 

@@ -9,7 +9,7 @@ from benchmark.judge.task import Task
 from export.manifest import Manifest, Source
 from export.runtimes.runner import Runner, Values
 from train.common.preprocessing import Preprocessing
-from train.common.record import ReferenceOutputs
+from train.common.reference_outputs import ReferenceOutputs
 from train.common.tensors import TensorSpec
 
 INPUT = TensorSpec(name="image", shape=(1, 2, 2), dtype="int8", scale=1 / 255, zero_point=-128)

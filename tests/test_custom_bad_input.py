@@ -93,7 +93,7 @@ def refused(place: Path, command: str, artifacts: Path, *expected: str) -> None:
 def test_what_is_refused_before_tensorflow_is_loaded(
     command: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("tensorflow", "keras", "export.convert.loaded", "export.model.load"):
+    for module in ("tensorflow", "keras", "export.convert.job.loaded", "export.model.load"):
         monkeypatch.setitem(sys.modules, module, None)  # whoever imports it fails
     for name in ("empty.keras", "empty.h5", "notes.txt"):
         (tmp_path / name).touch()

@@ -17,7 +17,7 @@ from export.formats import FORMATS
 from export.manifest import read_manifest
 from tests.commands import GATE, OF_ALL, REPOSITORY, run_in_process, run_module
 from train.common.files.artifact import file_sha256
-from train.common.record import load_outputs
+from train.common.reference_outputs import load_outputs
 from train.data import fashion_mnist as dataset
 
 pytestmark = pytest.mark.slow

@@ -13,13 +13,8 @@ from train.common.command.progress import Progress
 from train.common.errors import DataError
 from train.common.files.artifact import array_sha256, file_sha256, write_json
 from train.common.files.staging import check_places, publish, staging
-from train.common.record import (
-    MODEL_FILE,
-    OUTPUTS_FILE,
-    RECORD_FILE,
-    ReferenceOutputs,
-    save_outputs,
-)
+from train.common.record import MODEL_FILE, RECORD_FILE
+from train.common.reference_outputs import OUTPUTS_FILE, ReferenceOutputs, save_outputs
 from train.config import Hyperparameters, TrainConfig
 from train.data import fashion_mnist as dataset
 from train.data.fit_data import TrainingData, load_training_data

@@ -18,7 +18,7 @@ from benchmark.judge.scoring.regression import is_finite, score_values
 from benchmark.judge.scoring.scores import Scores
 from export.verify.distance import Distance, are_classes, are_probabilities, distance
 from train.common.errors import ArtifactError, ToolkitError
-from train.common.record import ReferenceOutputs
+from train.common.reference_outputs import ReferenceOutputs
 from train.common.samples import Samples
 
 THRESHOLD = 0.5

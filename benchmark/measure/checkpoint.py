@@ -20,7 +20,7 @@ from train.common.errors import ArtifactError, DataError, damaged
 from train.common.files.artifact import read_json, write_json
 from train.common.files.npy import open_npy
 from train.common.files.open import MAX_JSON_BYTES, parse_json, read_bounded
-from train.common.record import ReferenceOutputs
+from train.common.reference_outputs import ReferenceOutputs
 
 FOLDER = "benchmark.partial"
 SCHEMA_VERSION = 1

@@ -15,7 +15,7 @@ from benchmark.measure.variants import Variant
 from benchmark.measure.worker.process import WorkerProcess
 from train.common.environment import available_cores
 from train.common.errors import ArtifactError
-from train.common.record import ReferenceOutputs
+from train.common.reference_outputs import ReferenceOutputs
 
 EXAMPLES_COST = 10.0  # of a whole run, where one round of timed calls costs 1
 OnStep = Callable[[str, float], None]

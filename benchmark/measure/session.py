@@ -17,7 +17,7 @@ from benchmark.measure.variants import Variant
 from benchmark.measure.worker.process import ForkServer, WorkerProcess
 from train.common.environment import read_environment
 from train.common.errors import ArtifactError
-from train.common.record import ReferenceOutputs
+from train.common.reference_outputs import ReferenceOutputs
 
 # Workers of one group are alive together; half the memory is theirs: this much for each, and a
 # file twice, as it lies in memory and as its runtime prepares it.

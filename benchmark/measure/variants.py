@@ -15,7 +15,8 @@ from export.model.request import file_sha256_of
 from export.runtimes.open import MODES
 from export.verify.promise import check_kept
 from train.common.errors import ArtifactError, ToolkitError
-from train.common.record import RECORD_FILE, ReferenceOutputs
+from train.common.record import RECORD_FILE
+from train.common.reference_outputs import ReferenceOutputs
 from train.common.samples import Samples
 from train.common.tensors import fits, shape_text
 

@@ -15,7 +15,7 @@ from benchmark.measure.variants import KERAS
 from benchmark.results.run import SCHEMA_VERSION
 from train.common.environment import Environment
 from train.common.files.artifact import package_versions
-from train.common.record import ReferenceOutputs
+from train.common.reference_outputs import ReferenceOutputs
 
 # The main output of every row on every example, float32 by the row's name.
 OUTPUTS_FILE = "benchmark.outputs.npz"

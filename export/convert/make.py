@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from export.convert.candidates import Trials
-from export.convert.diagnosis import diagnosis
-from export.convert.folds import CrossValidation
-from export.convert.made import CANNOT_AUDIT, Made, finished, outputs_of
+from export.convert.calibrate.folds import CrossValidation
+from export.convert.candidates.diagnosis import diagnosis
+from export.convert.candidates.made import CANNOT_AUDIT, Made, finished, outputs_of
+from export.convert.candidates.ranking import Candidate
+from export.convert.candidates.trials import Trials
 from export.convert.mixed.make import make_mixed
 from export.convert.onnx.recurrent.choice import choose, told
 from export.convert.qat.tune import LEAST_AGREEMENT, tune
-from export.convert.ranking import Candidate
 from export.convert.recurrent.description import RECURRENT_LAYERS
 from export.convert.source import SourceModel
 from export.convert.tflite import converter as tflite

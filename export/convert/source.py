@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 from keras.src.models.functional import Functional
 
-from export.convert.calibration import RepresentativeDataset, halves_difference
-from export.convert.inputs import Training
+from export.convert.calibrate.calibration import RepresentativeDataset, halves_difference
+from export.convert.job.inputs import Training
 from export.convert.recurrent.description import recurrent_layers
 from export.convert.tflite.recurrent.choice import Choice, Layer
 from export.convert.tflite.recurrent.marks import Call, calls_in, marked

@@ -21,7 +21,8 @@ from train.common.command.native_output import captured_native_output
 from train.common.errors import ArtifactError
 from train.common.files.artifact import new_array
 from train.common.preprocessing import InputPreprocessing, preprocess
-from train.common.record import ReferenceOutputs, read_model_record, save_outputs
+from train.common.record import read_model_record
+from train.common.reference_outputs import ReferenceOutputs, save_outputs
 
 # How many batches are preprocessed at a time, of data that may be larger than memory.
 BATCHES = 8

@@ -18,15 +18,13 @@ from train.common.errors import ArtifactError, ToolkitError
 from train.common.files.artifact import write_npz
 from train.common.files.open import is_there
 from train.common.files.staging import publish
-from train.common.record import (
+from train.common.record import RECORD_FILE, ModelRecord, read_model_record
+from train.common.reference_outputs import (
     OUTPUTS_FILE,
-    RECORD_FILE,
-    ModelRecord,
     ReferenceOutputs,
     belongs,
     check_reference,
     load_outputs,
-    read_model_record,
 )
 from train.common.samples import Samples
 from train.data import fashion_mnist as dataset

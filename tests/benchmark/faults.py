@@ -13,8 +13,8 @@ import keras
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from export.convert.candidates import convert
-from export.convert.inputs import ConversionInputs
+from export.convert.candidates.trials import convert
+from export.convert.job.inputs import ConversionInputs
 from export.convert.source import SourceModel
 from export.convert.tflite.flatbuffer import FILE_IDENTIFIER
 from export.formats import FORMATS

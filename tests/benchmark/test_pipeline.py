@@ -13,7 +13,7 @@ from tests.benchmark.measure.workers import TIMED, fake_machine
 from tests.bundles import write_inputs
 from tests.commands import Completed, assert_one_line_error, run_in_process
 from train.common.environment import read_environment
-from train.common.record import load_outputs
+from train.common.reference_outputs import load_outputs
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from export.convert.job import ReferenceJob
+from export.convert.job.job import ReferenceJob
 from export.formats import FORMATS
 from export.model.load import load_model
 from export.pipeline import ExportConfig, export_formats

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from export.convert.calibration import representative_dataset
-from export.convert.inputs import Training
-from export.convert.made import Made
+from export.convert.calibrate.calibration import representative_dataset
+from export.convert.candidates.made import Made
+from export.convert.job.inputs import Training
 from export.convert.make import make
 from export.convert.source import SourceModel
 from export.convert.tflite.flatbuffer import FILE_IDENTIFIER

@@ -14,7 +14,8 @@ from export.deploy.bundle.archive import unpack
 from export.deploy.bundle.launcher import problem_with
 from export.model.request import ModelRequest
 from train.common.errors import ToolkitError
-from train.common.record import OUTPUTS_FILE, load_outputs, read_model_record
+from train.common.record import read_model_record
+from train.common.reference_outputs import OUTPUTS_FILE, load_outputs
 from train.repeat import recorded_options
 
 SETTINGS = MeasureSettings(samples=1_000, rounds=5, launches=1, max_seconds=1)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from export.convert.mixed.figures import Figures
-from export.convert.mixed.operators import Operator, Range
+from export.convert.mixed.probes.figures import Figures
+from export.convert.mixed.probes.operators import Operator, Range
 
 STEPS = 255
 JOINING = ("CONCATENATION", "PACK", "ADD", "SUB", "Concat", "Add", "Sub")

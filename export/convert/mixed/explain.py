@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from export.convert.candidates import Trials, runnable
-from export.convert.mixed.figures import MAX_SNR_DB
-from export.convert.mixed.operators import Operator
+from export.convert.candidates.trials import Trials, runnable
+from export.convert.mixed.probes.figures import MAX_SNR_DB
+from export.convert.mixed.probes.operators import Operator
 from export.convert.mixed.report import layer_report, probe_of
 from export.convert.mixed.trials import MOST_TRIED, MixedTrials
 from export.convert.source import SourceModel

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from export.convert.candidates import Trials, runnable
-from export.convert.made import Made, finished
-from export.convert.mixed.figures import MAX_SNR_DB, figures_of
+from export.convert.candidates.made import Made, finished
+from export.convert.candidates.ranking import Candidate
+from export.convert.candidates.trials import Trials, runnable
 from export.convert.mixed.judge import Judge, Judgement, Limits, examples_needed
-from export.convert.mixed.operators import Operator
+from export.convert.mixed.probes.figures import MAX_SNR_DB, figures_of
+from export.convert.mixed.probes.operators import Operator
 from export.convert.mixed.report import operator_reports, probe_of
 from export.convert.mixed.search import Choice, Search
 from export.convert.mixed.trials import MOST_TRIED, MixedTrials, noise_of
-from export.convert.ranking import Candidate
 from export.convert.source import SourceModel
 from export.formats import Format
 from export.layer_report import FloatOperator, LayerReport, Mixture, Outcome

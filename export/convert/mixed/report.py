@@ -7,13 +7,13 @@ from typing import overload
 import numpy as np
 import onnx
 
-from export.convert.calibration import audit_examples
-from export.convert.diagnosis import layer_of
+from export.convert.calibrate.calibration import audit_examples
+from export.convert.candidates.diagnosis import layer_of
 from export.convert.mixed.causes import Seen, cause_of
-from export.convert.mixed.figures import Figures, figures_of, weight_spread
-from export.convert.mixed.onnx_probe import probe_onnx
-from export.convert.mixed.operators import Operator, Probe
-from export.convert.mixed.tflite_probe import probe_tflite
+from export.convert.mixed.probes.figures import Figures, figures_of, weight_spread
+from export.convert.mixed.probes.onnx_probe import probe_onnx
+from export.convert.mixed.probes.operators import Operator, Probe
+from export.convert.mixed.probes.tflite_probe import probe_tflite
 from export.convert.onnx.equalize import equalized
 from export.convert.onnx.float_model import to_onnx
 from export.convert.onnx.quantizer import prepare

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from export.convert.calibration import audit_examples
-from export.convert.candidates import convert, runnable
-from export.convert.mixed.operators import Operator
+from export.convert.calibrate.calibration import audit_examples
+from export.convert.candidates.trials import convert, runnable
+from export.convert.mixed.probes.operators import Operator
 from export.convert.mixed.report import outcome_of
 from export.convert.source import SourceModel
 from export.formats import Format

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from export.convert.calibration import onnx_values
-from export.convert.equalize import LEAST_DB, NOT_WORTH, WORTH_DB, channels_of, factors_of
+from export.convert.calibrate.calibration import onnx_values
+from export.convert.calibrate.equalize import LEAST_DB, NOT_WORTH, WORTH_DB, channels_of, factors_of
 
 LAYERS = ("Conv", "Gemm")
 # Which treat each channel by itself and take factors along.

@@ -8,7 +8,7 @@ import onnxruntime
 from onnxruntime.transformers.float16 import convert_float_to_float16
 from onnxruntime.transformers.onnx_model import OnnxModel
 
-from export.convert.calibration import call_by_call
+from export.convert.calibrate.calibration import call_by_call
 from export.convert.onnx.float_model import to_onnx
 from export.convert.onnx.recurrent.choice import Choice
 from export.convert.source import SourceModel

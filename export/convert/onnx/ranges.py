@@ -9,8 +9,8 @@ from onnxruntime.quantization import CalibrationMethod
 from onnxruntime.quantization.calibrate import TensorData, TensorsData
 from onnxruntime.quantization.quantize import save_tensors_data
 
-from export.convert.calibration import onnx_values
-from export.convert.least_squares import EXAMPLES, least_squares_ranges
+from export.convert.calibrate.calibration import onnx_values
+from export.convert.calibrate.least_squares import EXAMPLES, least_squares_ranges
 
 
 def write_least_squares(prepared: Path, inputs: Mapping[str, np.ndarray], path: Path) -> None:

@@ -5,17 +5,18 @@ from typing import Any
 
 import tensorflow as tf
 
-from export.convert.qat.elementwise import NUMBERS
 from export.convert.qat.graph import NO_LIMITS, Graph, Operator, graphs_of
-from export.convert.qat.loops import lstm, while_loop
-from export.convert.qat.products import PRODUCTS
-from export.convert.qat.shapes import SHAPES
+from export.convert.qat.operators.elementwise import NUMBERS
+from export.convert.qat.operators.images import IMAGES
+from export.convert.qat.operators.loops import lstm, while_loop
+from export.convert.qat.operators.products import PRODUCTS
+from export.convert.qat.operators.shapes import SHAPES
 from export.convert.qat.values import Tensor, Value, stored_in
 from export.convert.qat.weights import LSTM, Weights, factors_of
 from train.common.errors import ToolkitError
 
 WHILE = "WHILE"
-OPERATORS = {**NUMBERS, **PRODUCTS, **SHAPES, LSTM: lstm}
+OPERATORS = {**NUMBERS, **IMAGES, **PRODUCTS, **SHAPES, LSTM: lstm}
 CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from export.convert.qat.graph import Graph, Operator
-from export.convert.qat.products import WEIGHTS
+from export.convert.qat.operators.products import WEIGHTS
 from export.convert.qat.values import Tensor, Value, straight_through
 
 LARGEST = 127  # a kernel's steps are symmetric

@@ -3,17 +3,14 @@
 Schemes: https://ai.google.dev/edge/litert/models/post_training_quantization
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python.convert import mlir_quantize
-from tensorflow.lite.python.optimize.calibrator import Calibrator, add_intermediate_tensors
 from tensorflow.lite.python.util import modify_model_io_type
 
 from export.convert.source import SavedModel, SourceModel
@@ -38,6 +35,7 @@ from export.convert.tflite.rewrites.comparisons import in_integers
 from export.convert.tflite.rewrites.float_file import drop_idle_limits, rewrite
 from export.convert.tflite.rewrites.masks import clamp_masks
 from export.convert.tflite.rewrites.unknown_kernels import hide, reveal
+from export.convert.tflite.sixteen_bits import in_16_bits
 from export.formats import Format
 from export.settings import EQUALIZED, Settings
 
@@ -173,15 +171,6 @@ def _ranged(content: bytes, source: SourceModel) -> tuple[bytes, Marked]:
     return calibrated, Marked(content=calibrated, layers=())
 
 
-def _examples(source: SourceModel, batch: int | None) -> Iterator[list[np.ndarray]]:
-    """Yields the calibration examples in the order of the inputs.
-
-    By name the calibrator would sort them by the numbers of the tensors.
-    """
-    for example in source.representative.each(batch):
-        yield [example[spec.name] for spec in source.inputs]
-
-
 def _quantized(
     entry: Format,
     settings: Settings,
@@ -221,7 +210,7 @@ def _quantized(
         unshare(tree)
     content, dtype = pack(tree, len(twin)), tf.as_dtype(settings.io_dtype)
     if entry.activations == "int16":  # by an older quantizer
-        content = _in_16_bits(content, dtype, settings, source, calibrate=not marked.layers)
+        content = in_16_bits(content, dtype, settings, source, calibrate=not marked.layers)
         content = modify_model_io_type(content, dtype, dtype)
     else:
         content = mlir_quantize(
@@ -235,27 +224,6 @@ def _quantized(
     if tail is not None:
         content = put_on(content, tail)
     return content, {"shared": shared, "pixels": pixels}
-
-
-def _in_16_bits(
-    content: bytes, dtype: tf.DType, settings: Settings, source: SourceModel, *, calibrate: bool
-) -> bytes:
-    """Returns a float file with activations of 16 bits, of ranges that it finds or that it is told.
-
-    Args:
-        content: the file.
-        dtype: of inputs and outputs.
-        settings: the format's options.
-        source: the model.
-        calibrate: whether it finds the ranges by itself; else the tensors have them.
-    """
-    if calibrate:
-        content = add_intermediate_tensors(content)
-    examples = partial(_examples, source, settings.batch) if calibrate else list
-    quantized: bytes = Calibrator(content).calibrate_and_quantize(
-        examples, dtype, dtype, allow_float=False, activations_type=tf.int16, bias_type=tf.int64
-    )
-    return quantized
 
 
 def _converted(entry: Format, saved_model: SavedModel) -> bytes:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from export.convert.calibration import tflite_values
-from export.convert.equalize import (
+from export.convert.calibrate.calibration import tflite_values
+from export.convert.calibrate.equalize import (
     LEAST_DB,
     NOT_WORTH,
     WORTH_DB,

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from export.convert.calibration import tflite_values
-from export.convert.least_squares import EXAMPLES, least_squares_ranges
+from export.convert.calibrate.calibration import tflite_values
+from export.convert.calibrate.least_squares import EXAMPLES, least_squares_ranges
 
 CLIPPED_PERCENT = 1.0  # of the examples, on each side
 CODES = schema.BuiltinOperator

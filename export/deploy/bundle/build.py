@@ -31,7 +31,7 @@ from train.common.environment import BUNDLE_FILE, DATA_FOLDER, REQUIREMENTS_FILE
 from train.common.errors import ArtifactError, ToolkitError
 from train.common.files.artifact import file_sha256, write_json
 from train.common.files.staging import finish_publishing, publish, staging, temporary_folder
-from train.common.record import OUTPUTS_FILE, ReferenceOutputs, save_outputs
+from train.common.reference_outputs import OUTPUTS_FILE, ReferenceOutputs, save_outputs
 
 ARTIFACTS_FOLDER = "artifacts"
 LOCK_FILE = "requirements-device.txt"

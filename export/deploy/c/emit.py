@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from export.deploy.c import layers, packing
 from export.deploy.c.header import End, Interface, comment, ends, header, parameters
-from export.deploy.c.pairs import kernel_text
 from export.deploy.c.program import Program
-from export.deploy.c.steps import Array
+from export.deploy.c.steps import layers, packing
+from export.deploy.c.steps.pairs import kernel_text
+from export.deploy.c.steps.step import Array
 
 KERNELS = Path(__file__).with_name("kernels")
 # Kernels that others need, in the order in which they need each other.

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from export.deploy.c.packing import SIZE
+from export.deploy.c.steps.packing import SIZE
 from train.common.errors import ArtifactError
 
 BYTES = ("int8", "uint8", "bool")

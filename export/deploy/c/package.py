@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from export.convert.inputs import ConversionInputs
-from export.convert.up_to_date import CODE, matches, versions
+from export.convert.job.inputs import ConversionInputs
+from export.convert.job.up_to_date import CODE, matches, versions
 from export.deploy.c.emit import emit
 from export.deploy.c.header import Interface
 from export.deploy.c.host import STRICT, build, compiler
-from export.deploy.c.packing import SIZE
 from export.deploy.c.program import Program
+from export.deploy.c.steps.packing import SIZE
 from export.formats import FORMATS, C
 from export.manifest import Check, Manifest, Observation, check_file, read_manifest
 from export.runtimes.c import CRunner

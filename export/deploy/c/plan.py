@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from export.deploy.c.network import Network
-from export.deploy.c.steps import Step
+from export.deploy.c.steps.step import Step
 
 ORDERS = 200  # tried beyond the first that needs no more than what lives at once
 SEED = 0

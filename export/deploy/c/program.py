@@ -5,14 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from export.deploy.c import layers, moves, pairs, reductions, values
 from export.deploy.c.network import BYTES, Graph, Network, Operator
-from export.deploy.c.packing import SIZE
 from export.deploy.c.plan import Plan, Rounds, make_plan
 from export.deploy.c.recurrent import choice, ids, lstm, wide
 from export.deploy.c.recurrent.loops import LSTM, counted
 from export.deploy.c.recurrent.rounds import Body
-from export.deploy.c.steps import Array, Step, unsupported
+from export.deploy.c.steps import layers, moves, pairs, reductions, values
+from export.deploy.c.steps.packing import SIZE
+from export.deploy.c.steps.step import Array, Step, unsupported
 from train.common.errors import ArtifactError
 
 STEPS: dict[str, Callable[[Network, Operator], Step]] = {

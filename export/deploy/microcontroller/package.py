@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from export.convert.inputs import ConversionInputs
-from export.convert.up_to_date import CODE, versions
+from export.convert.job.inputs import ConversionInputs
+from export.convert.job.up_to_date import CODE, versions
 from export.deploy.microcontroller.arena import (
     ALIGNMENT_BYTES,
     IMAGES,

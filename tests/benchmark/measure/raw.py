@@ -15,7 +15,7 @@ from benchmark.measure.session import Measured
 from benchmark.measure.variants import Variant
 from export.manifest import Check
 from tests.examples import MANIFEST, REFERENCE
-from train.common.record import ReferenceOutputs
+from train.common.reference_outputs import ReferenceOutputs
 from train.common.samples import Samples
 from train.common.tensors import TensorSpec
 

@@ -24,7 +24,7 @@ from tests.examples import MANIFEST, OUTPUT, REFERENCE
 from train.common.errors import ArtifactError
 from train.common.files.artifact import file_sha256, write_json
 from train.common.preprocessing import RAW
-from train.common.record import check_reference
+from train.common.reference_outputs import check_reference
 from train.common.samples import Samples
 
 IMAGES = np.random.RandomState(0).randint(0, 256, (6, 2, 2)).astype(np.uint8)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import keras
 
-from export.convert.candidates import convert
+from export.convert.candidates.trials import convert
 from export.convert.source import SourceModel
 from export.formats import FORMATS
 from tests.export.conftest import load_source, settings_of, shared_options

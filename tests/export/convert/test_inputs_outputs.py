@@ -7,8 +7,8 @@ import numpy as np
 import onnx
 import pytest
 
-from export.convert.job import CustomJob
-from export.convert.loaded import LoadedJob
+from export.convert.job.job import CustomJob
+from export.convert.job.loaded import LoadedJob
 from export.formats import FORMATS
 from export.model.request import ModelRequest
 from export.runtimes.open import open_runner

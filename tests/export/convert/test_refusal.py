@@ -7,8 +7,8 @@ from typing import Any
 import keras
 import pytest
 
-from export.convert.calibration import onnx_clipped_share
-from export.convert.candidates import CONVERTERS, convert
+from export.convert.calibrate.calibration import onnx_clipped_share
+from export.convert.candidates.trials import CONVERTERS, convert
 from export.convert.refusal import NoFormatHelpsError, with_advice
 from export.formats import FORMATS
 from export.model.reason import reason_of

@@ -18,13 +18,8 @@ from export.data.test_data import (
 from tests.examples import REFERENCE
 from train.common.errors import ArtifactError, ToolkitError
 from train.common.files.artifact import file_sha256, write_json
-from train.common.record import (
-    OUTPUTS_FILE,
-    RECORD_FILE,
-    ModelRecord,
-    load_outputs,
-    save_outputs,
-)
+from train.common.record import RECORD_FILE, ModelRecord
+from train.common.reference_outputs import OUTPUTS_FILE, load_outputs, save_outputs
 from train.common.samples import Samples
 from train.common.tensors import TensorSpec
 

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from export.convert.inputs import ConversionInputs
+from export.convert.job.inputs import ConversionInputs
 from export.formats import FORMATS
 from export.manifest import Manifest
-from export.pipeline import manifest_of
 from tests.export.conftest import Tiny, settings_of
 from train.common.files.artifact import file_sha256
 from train.common.record import ModelRecord
@@ -45,7 +44,7 @@ def converted(tiny: Tiny, record: ModelRecord, tmp_path: Path) -> tuple[Path, Ma
     """A verified file outside the artifacts folder, and its manifest."""
     made = tiny.made(INT8.name)
     path = Path(shutil.copy(made.path, tmp_path))
-    return path, manifest_of(made, INT8, SETTINGS, inputs_of(tiny, record), NOW)
+    return path, made.manifest(INT8, SETTINGS, inputs_of(tiny, record), NOW)
 
 
 def inputs_of(tiny: Tiny, record: ModelRecord) -> ConversionInputs:

@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 
-from export.convert.candidates import CONVERTERS
+from export.convert.candidates.trials import CONVERTERS
 from export.convert.make import make
 from export.convert.tflite.flatbuffer import finish
 from export.convert.tflite.recurrent.choice import Choice

@@ -10,7 +10,8 @@ import pytest
 from train.common.errors import ArtifactError
 from train.common.files.artifact import file_sha256
 from train.common.preprocessing import Preprocessing
-from train.common.record import ReferenceOutputs, load_outputs, read_model_record, save_outputs
+from train.common.record import read_model_record
+from train.common.reference_outputs import ReferenceOutputs, load_outputs, save_outputs
 from train.common.tensors import TensorSpec
 
 

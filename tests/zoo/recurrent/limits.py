@@ -30,7 +30,7 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A layer at a number of steps: what became of each format, and how long all took to make."""
+    """A layer at a number of steps: the result of each format, and the time that all took."""
 
     cells: Mapping[str, Measured]
     seconds: float = 0.0

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from export.convert.calibration import tflite_values
-from export.convert.recurrent.description import Cell
+from export.convert.calibrate.calibration import tflite_values
 from export.convert.tflite.flatbuffer import pack, unpack
 from export.convert.tflite.ranges import quantization
 from export.convert.tflite.recurrent.builder import CODES, TYPES, Builder, drop_unread
@@ -22,6 +21,7 @@ from export.convert.tflite.recurrent.fused import LSTM, add_lstm, share_unit, wi
 from export.convert.tflite.recurrent.loop import add_loop
 from export.convert.tflite.recurrent.marks import NAME
 from export.convert.tflite.recurrent.ranges import Ranges, ranges_of
+from export.convert.tflite.recurrent.stand_ins import add_dense, empty_lstm
 from export.convert.tflite.rewrites.units import in_one_unit
 
 OUTPUT = "recurrent_{}"  # what a layer's output is called, by which it is found again
@@ -151,14 +151,14 @@ def show(tree: Any, marked: Marked, activations: str) -> None:
         layer = marked.layers[number]
         if activations == "int16":
             on.graph.tensors[output].quantization = quantization(*marked.ranges[number].outputs)
-            _add_dense(on, layer, inputs[0], output, OUTPUT.format(number))
+            add_dense(on, layer, inputs[0], output, OUTPUT.format(number))
             if len(inputs) > 1:
                 _add_output(tree, inputs[1])
             return
         is_lstm = layer.way == FUSED
         made = add_lstm(
             on,
-            layer.cell if is_lstm else _empty(layer.cell, on.shape_of(inputs[0])[-1]),
+            layer.cell if is_lstm else empty_lstm(layer.cell, on.shape_of(inputs[0])[-1]),
             x=inputs[0],
             output=output,
             sequences=layer.sequences,
@@ -234,23 +234,6 @@ def reveal(content: bytes, marked: Marked) -> bytes:
     return pack(tree, len(content))
 
 
-def _add_dense(on: Builder, layer: Layer, x: int, output: int, name: str) -> None:
-    """Makes a dense layer of each step, with the ranges and the shape of a layer's output."""
-    batch, steps, features = on.shape_of(x)
-    units = layer.cell.units
-    ranges = on.graph.tensors[output].quantization
-    whole = output
-    if not layer.sequences:
-        whole = on.tensor((batch, steps, units), TYPES.FLOAT32)
-        on.graph.tensors[whole].name = f"{name}_steps".encode()
-        on.graph.tensors[whole].quantization = ranges
-    stored = on.constant(np.eye(units, features), TYPES.FLOAT32)
-    biases = on.constant(np.zeros(units), TYPES.FLOAT32)
-    on.add(CODES.FULLY_CONNECTED, [x, stored, biases], [whole], keepNumDims=True)
-    if not layer.sequences:
-        on.slice_last(whole, output)
-
-
 def _add_output(tree: Any, index: int) -> None:
     graph = tree.subgraphs[0]
     graph.outputs = np.append(graph.outputs, index).astype(np.int32)
@@ -289,18 +272,3 @@ def _replaced(tree: Any, put: Any) -> list[Any]:
         on.prefix = OUTPUT.format(number)
         put(on, number, list(map(int, operator.inputs)), int(operator.outputs[0]))
     return on.made
-
-
-def _empty(cell: Cell, features: int) -> Cell:
-    """Returns an LSTM's cell of zeros, of the same size."""
-    width = 4 * cell.units
-    return Cell(
-        kind="lstm",
-        units=cell.units,
-        kernel=np.zeros((features, width), np.float32),
-        recurrent_kernel=np.zeros((cell.units, width), np.float32),
-        bias=np.zeros(width, np.float32),
-        recurrent_bias=np.zeros(width, np.float32),
-        activation=cell.activation,
-        recurrent_activation=cell.recurrent_activation,
-    )

@@ -3,7 +3,7 @@
 import numpy as np
 
 from export.deploy.c.network import BYTES, Network, Operator, Tensor
-from export.deploy.c.steps import Step, title, unsupported
+from export.deploy.c.steps.step import Step, title, unsupported
 
 
 def select(network: Network, operator: Operator) -> Step:

@@ -1,7 +1,7 @@
 """Numbers of words, and other ids of 32 bits: what looks up their rows, and what masks them."""
 
 from export.deploy.c.network import Network, Operator, number
-from export.deploy.c.steps import Array, Step, title, unsupported
+from export.deploy.c.steps.step import Array, Step, title, unsupported
 
 COMPARISONS = {
     "EQUAL": "==",

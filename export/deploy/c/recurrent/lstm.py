@@ -8,10 +8,10 @@ import math
 
 import numpy as np
 
-from export.deploy.c.layers import TWICE
 from export.deploy.c.network import Network, Operator, Tensor
-from export.deploy.c.numbers import factor
-from export.deploy.c.steps import Array, Step, braces, shape, side_by_side, unsupported
+from export.deploy.c.steps.layers import TWICE
+from export.deploy.c.steps.numbers import factor
+from export.deploy.c.steps.step import Array, Step, braces, shape, side_by_side, unsupported
 from train.common.errors import ArtifactError
 
 DOT = ("dot_hosts", "dot_cores", "dot")

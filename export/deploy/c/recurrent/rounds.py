@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from export.deploy.c.moves import SAME, read_places
 from export.deploy.c.network import Network, Operator
 from export.deploy.c.recurrent.loops import WAY_OUT, Loop
-from export.deploy.c.steps import Step, shape
+from export.deploy.c.steps.moves import SAME, read_places
+from export.deploy.c.steps.step import Step, shape
 from train.common.errors import ArtifactError
 
 FIRST_ROW_LEFT_OUT = 3  # axes of a sequence: batch, steps, numbers

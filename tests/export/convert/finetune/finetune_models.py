@@ -8,8 +8,8 @@ import keras
 import numpy as np
 from keras import layers
 
-from export.convert.calibration import representative_dataset
-from export.convert.inputs import Training
+from export.convert.calibrate.calibration import representative_dataset
+from export.convert.job.inputs import Training
 from export.convert.source import SourceModel
 from export.model.keras.call import open_keras
 from export.model.loaded import LoadedModel

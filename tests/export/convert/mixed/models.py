@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from export.convert.calibration import RepresentativeDataset
+from export.convert.calibrate.calibration import RepresentativeDataset
 from export.convert.source import SourceModel
 from export.model.load import load_model
 from export.model.request import ModelRequest

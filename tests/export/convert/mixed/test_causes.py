@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from export.convert.mixed.causes import Seen, cause_of
-from export.convert.mixed.figures import Figures
-from export.convert.mixed.operators import Operator, Range
+from export.convert.mixed.probes.figures import Figures
+from export.convert.mixed.probes.operators import Operator, Range
 
 RANDOM = np.random.RandomState(0)
 

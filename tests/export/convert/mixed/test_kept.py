@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from export.convert.candidates import convert
+from export.convert.candidates.trials import convert
 from export.formats import FORMATS
 from export.layer_report import Mixture
 from export.verify.promise import check_kept

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.convert.made import Made
+from export.convert.candidates.made import Made
 from export.convert.make import make
 from export.convert.mixed.explain import explained
 from export.explain import worst

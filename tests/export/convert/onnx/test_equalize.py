@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 
-from export.convert.calibration import onnx_values
+from export.convert.calibrate.calibration import onnx_values
 from export.convert.onnx.equalize import equalized
 from export.convert.onnx.float_model import to_onnx
 from export.convert.onnx.quantizer import prepare

@@ -12,7 +12,7 @@ import pytest
 import tf2onnx
 from tf2onnx import optimizer
 
-from export.convert.candidates import convert
+from export.convert.candidates.trials import convert
 from export.convert.onnx.float_model import to_onnx
 from export.convert.onnx.ordered import InOrder, sets_in_order
 from export.convert.onnx.recurrent.choice import Choice

@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 import pytest
 
-from export.convert.candidates import convert
+from export.convert.candidates.trials import convert
 from export.formats import FORMATS
 from tests.export.conftest import load_source, settings_of
 

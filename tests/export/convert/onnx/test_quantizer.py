@@ -10,8 +10,8 @@ import numpy as np
 import onnx
 import pytest
 
-from export.convert.candidates import convert
-from export.convert.float_size import larger_than_float32
+from export.convert.candidates.float_size import larger_than_float32
+from export.convert.candidates.trials import convert
 from export.convert.onnx.overflow import overflows_here, unsigned_twin
 from export.convert.source import SourceModel
 from export.formats import FORMATS

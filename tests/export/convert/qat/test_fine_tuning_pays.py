@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from export.convert import make as making
-from export.convert.made import Made, outputs_of
+from export.convert.candidates.made import Made, outputs_of
 from export.convert.qat import graph
 from export.convert.qat.values import Tensor
 from export.formats import FORMATS

@@ -8,7 +8,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from keras import layers
 
-from export.convert.qat.gemmlowp import logistic, tanh
+from export.convert.qat.operators.gemmlowp import logistic, tanh
 from export.convert.qat.tune import tune
 from export.convert.source import SourceModel
 from export.convert.tflite.flatbuffer import unpack

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from export.convert.calibration import RepresentativeDataset, tflite_values
+from export.convert.calibrate.calibration import RepresentativeDataset, tflite_values
 from export.convert.make import make
 from export.convert.tflite.converter import float_twin
 from export.convert.tflite.equalize import equalized

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from export.convert.candidates import convert
+from export.convert.candidates.trials import convert
 from export.formats import FORMATS
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict

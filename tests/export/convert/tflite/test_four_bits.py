@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from export.convert.candidates import convert
+from export.convert.candidates.trials import convert
 from export.convert.source import SourceModel
 from export.convert.tflite.four_bits import best_scales, narrow
 from export.formats import FORMATS

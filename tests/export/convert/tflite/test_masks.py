@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from export.convert.calibration import tflite_values
+from export.convert.calibrate.calibration import tflite_values
 from export.convert.make import make
 from export.convert.tflite.converter import float_twin
 from export.formats import FORMATS

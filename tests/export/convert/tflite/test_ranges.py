@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from export.convert.calibration import tflite_ranges, tflite_values
-from export.convert.candidates import convert
+from export.convert.calibrate.calibration import tflite_ranges, tflite_values
+from export.convert.candidates.trials import convert
 from export.convert.tflite.converter import float_twin
 from export.formats import FORMATS
 from export.runtimes.open import open_runner

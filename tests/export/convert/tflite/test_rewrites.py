@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
-from export.convert.candidates import convert
+from export.convert.candidates.trials import convert
 from export.convert.tflite.flatbuffer import pack, unpack
 from export.convert.tflite.rewrites import saved_graph
 from export.convert.tflite.rewrites.editor import CODES

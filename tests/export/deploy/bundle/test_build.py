@@ -20,7 +20,7 @@ from tests.commands import REPOSITORY, assert_one_line_error, run_module
 from tests.test_light_imports import BLOCKER, RUNTIMES, TENSORFLOW
 from train.common.errors import ArtifactError
 from train.common.files.artifact import write_json
-from train.common.record import check_reference, load_outputs
+from train.common.reference_outputs import check_reference, load_outputs
 from train.data.fashion_mnist import load_evaluation
 
 

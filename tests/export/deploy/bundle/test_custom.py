@@ -19,10 +19,9 @@ from tests.bundles import write_export
 from train.common.errors import DataError, ToolkitError
 from train.common.files.artifact import write_json
 from train.common.preprocessing import Preprocessing
-from train.common.record import (
+from train.common.record import RECORD_FILE, ModelRecord
+from train.common.reference_outputs import (
     OUTPUTS_FILE,
-    RECORD_FILE,
-    ModelRecord,
     ReferenceOutputs,
     check_reference,
     load_outputs,

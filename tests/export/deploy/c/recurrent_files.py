@@ -7,8 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from export.convert.calibration import RepresentativeDataset
-from export.convert.candidates import convert
+from export.convert.calibrate.calibration import RepresentativeDataset
+from export.convert.candidates.trials import convert
 from export.convert.source import SourceModel
 from export.convert.tflite.recurrent.ranges import ranges_of
 from export.formats import FORMATS

@@ -12,7 +12,6 @@ import pytest
 from export.deploy.microcontroller.arena import Arena
 from export.deploy.microcontroller.c_source import c_float, c_source, c_string
 from export.manifest import Manifest
-from export.pipeline import manifest_of
 from export.settings import ExportOptions
 from tests.export.conftest import Tiny, settings_of
 from tests.export.deploy.conftest import INT8, LABELS, NOW, inputs_of
@@ -139,7 +138,7 @@ def test_float_input_has_no_quantization(tiny: Tiny, record: ModelRecord) -> Non
     options = ExportOptions(io="float32")
     made = tiny.made(INT8.name, options)
     inputs = inputs_of(tiny, record)
-    manifest = manifest_of(made, INT8, settings_of(INT8, options), inputs, NOW)
+    manifest = made.manifest(INT8, settings_of(INT8, options), inputs, NOW)
     folder = package((made.path, manifest), tiny, record)
     header = (folder / "model_data.h").read_text()
     assert "typedef float model_input_t;" in header

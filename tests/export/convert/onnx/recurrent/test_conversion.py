@@ -12,8 +12,8 @@ import onnxruntime
 import pytest
 import tf_keras
 
-from export.convert.calibration import RepresentativeDataset
-from export.convert.candidates import convert
+from export.convert.calibrate.calibration import RepresentativeDataset
+from export.convert.candidates.trials import convert
 from export.convert.source import SourceModel
 from export.formats import FORMATS
 from export.model.keras.call import open_keras

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from export.convert.calibration import RepresentativeDataset
-from export.convert.candidates import convert
+from export.convert.calibrate.calibration import RepresentativeDataset
+from export.convert.candidates.trials import convert
 from export.convert.source import SourceModel
 from export.formats import FORMATS
 from export.model.load import load_model

@@ -1,0 +1,1 @@
+"""What is exported, and with which data: loaded once, where anything has to be made."""

@@ -1,0 +1,1 @@
+"""The operators of an integer file, and what each does to held-out examples."""

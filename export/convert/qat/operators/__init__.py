@@ -1,0 +1,1 @@
+"""The operators of integer files, as LiteRT's kernels round."""

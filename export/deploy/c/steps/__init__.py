@@ -1,0 +1,1 @@
+"""The steps of the program, by kind of operator."""
