@@ -55,7 +55,8 @@ def to_onnx(
     key = settings.batch, settings.opset, choice.text
     if (*key, True) not in source.onnx_files:
         for is_folded, model in zip((True, False), _to_onnx(settings, source, choice), strict=True):
-            path = source.saved_in / f"float32-{len(source.onnx_files)}.onnx"
+            number = len(list(source.saved_in.glob("float32-*.onnx")))
+            path = source.saved_in / f"float32-{number}.onnx"
             onnx.save(model, path)
             source.onnx_files[(*key, is_folded)] = path
     return onnx.load(source.onnx_files[(*key, folded)])

@@ -11,6 +11,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 RESHAPE = schema.BuiltinOperator.RESHAPE
+OLD_CODES = schema.BuiltinOperator.PLACEHOLDER_FOR_GREATER_OP_CODES  # 127, what 8 bits hold
 INTEGERS: dict[str, tuple[int, type[np.integer]]] = {
     "int8": (schema.TensorType.INT8, np.int8),
     "uint8": (schema.TensorType.UINT8, np.uint8),
@@ -176,7 +177,9 @@ def operator_code(tree: Any, operator: int) -> int:
         if code.builtinCode == operator:
             return number
     tree.operatorCodes.append(
-        schema.OperatorCodeT(builtinCode=operator, deprecatedBuiltinCode=operator, version=1)
+        schema.OperatorCodeT(
+            builtinCode=operator, deprecatedBuiltinCode=min(operator, OLD_CODES), version=1
+        )
     )
     return len(tree.operatorCodes) - 1
 
