@@ -77,22 +77,19 @@ class Expectation:
         shares: np.ndarray = np.mean(hits, axis=0)
         return shares
 
-    def losses(self, outputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-        """Returns what is wrong with each example's outputs, the kind that matters most first.
+    def errors(self, outputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Returns the squared differences from the Keras model's outputs, over what these vary by.
 
-        Returns:
-            (N,) of each kind: the share of outputs that name another class, where labels are known;
-            the squared differences from the Keras model's outputs, over what these vary by.
+        (M, N) of M outputs, for each example.
         """
-        correct = self.share_correct(outputs)
-        errors = np.zeros(self.count)
-        for name, reference in self.outputs.items():
+        errors = np.zeros((len(self.outputs), self.count))
+        for row, (name, reference) in zip(errors, self.outputs.items(), strict=True):
             wanted = reference.reshape(self.count, -1).astype(np.float64)
             varies = float(np.mean(np.sum((wanted - wanted.mean(axis=0)) ** 2, axis=1)))
             if varies > 0:
                 found = np.nan_to_num(outputs[name].reshape(self.count, -1).astype(np.float64))
-                errors += np.sum((found - wanted) ** 2, axis=1) / varies
-        return [errors] if correct is None else [1 - correct, errors]
+                row += np.sum((found - wanted) ** 2, axis=1) / varies
+        return errors
 
     def score(self, outputs: Mapping[str, np.ndarray]) -> float:
         """Returns how good outputs are, to choose the best of several files by.

@@ -1,7 +1,7 @@
 """Which of several files of a format is kept: by held-out examples, and by what it costs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -27,7 +27,8 @@ class Candidate:
         score: how good it is on held-out examples: `Expectation.score`, or, where there are several
             schemes, the centred SNR in decibels, which tells more apart than the accuracy.
         operators: how many of each name it has.
-        losses: what is wrong with each held-out example, as `Expectation.losses` has it.
+        errors: (M, N) of M outputs and N held-out examples, as `Expectation.errors` has them.
+        wrong: (N,) the share of outputs that name another class; None without labels.
         held_out: its outputs by cross-validation, each example's of a file that it did not
             calibrate; None where other examples are held out.
     """
@@ -38,15 +39,17 @@ class Candidate:
     run_as: bytes
     score: float
     operators: Mapping[str, int]
-    losses: Sequence[np.ndarray] = ()
+    errors: np.ndarray = field(default_factory=lambda: np.zeros((1, 1)))
+    wrong: np.ndarray | None = None
     held_out: Mapping[str, np.ndarray] | None = None
 
 
 def best_scheme_first(made: Sequence[Candidate], *, has_vnni: bool) -> list[Candidate]:
     """Returns candidates of several schemes by their score, the cheapest of the best first.
 
-    None comes first that may be less exact by `EQUAL_DB` than what the quantizer makes by default,
-    one signed scale: on the same held-out examples, two standard errors considered.
+    None comes first of which an output may be less exact by `EQUAL_DB` than what the quantizer
+    makes by default, one signed scale: on the same held-out examples, two standard errors
+    considered.
 
     Args:
         made: the candidates, in the order of `settings.WEIGHT_SCHEMES`: one scale is smaller than
@@ -61,8 +64,8 @@ def best_scheme_first(made: Sequence[Candidate], *, has_vnni: bool) -> list[Cand
     def worth(found: Candidate) -> float:
         return found.score - SLOW_DB * is_slow(found)
 
-    plain = [found.losses for found in made if found.scheme == SIGNED_WEIGHTS[0]]
-    enough = [found for found in made if not plain or _is_no_worse(found.losses, plain[0])]
+    plain = [found for found in made if found.scheme == SIGNED_WEIGHTS[0]]
+    enough = [found for found in made if not plain or _is_no_worse(found, plain[0])]
     ranked = sorted(enough, key=lambda found: -worth(found))
     equal = [found for found in enough if worth(found) >= worth(ranked[0]) - EQUAL_DB]
     first = sorted(equal, key=is_slow)[:1]
@@ -73,28 +76,38 @@ def best_scheme_first(made: Sequence[Candidate], *, has_vnni: bool) -> list[Cand
 def best_method_first(made: Sequence[Candidate]) -> list[Candidate]:
     """Returns candidates of several methods: the first that none is better than; then by score.
 
-    Better is one whose losses are less, on the same held-out examples, by two standard errors of
-    the paired difference. Less than that is chance: of 80 examples, one or two decide.
+    Better is one that names fewer wrong classes on the same held-out examples, by two standard
+    errors of the paired difference; else, one whose errors are less by as much. Less than that is
+    chance: of 80 examples, one or two decide.
     """
     best = made[:1]
     for found in made[1:]:
-        if _is_better(found.losses, best[0].losses):
+        if _is_better(found, best[0]):
             best = [found]
     others = [found for found in made if found not in best]
     return [*best, *sorted(others, key=lambda found: -found.score)]
 
 
-def _is_no_worse(losses: Sequence[np.ndarray], than: Sequence[np.ndarray]) -> bool:
-    """Returns whether squared errors are not larger by more than `EQUAL_DB`, chance considered."""
-    more = losses[-1] - than[-1]
-    most = (10 ** (EQUAL_DB / 10) - 1) * float(np.mean(than[-1]))
-    return float(np.mean(more) + SIGNIFICANT * np.std(more) / np.sqrt(len(more))) <= most
+def _is_no_worse(found: Candidate, than: Candidate) -> bool:
+    """Returns whether no output's errors are larger by more than `EQUAL_DB`, chance considered."""
+    more = found.errors - than.errors
+    most = (10 ** (EQUAL_DB / 10) - 1) * np.mean(than.errors, axis=1)
+    chance = SIGNIFICANT * np.std(more, axis=1) / np.sqrt(more.shape[1])
+    return bool(np.all(np.mean(more, axis=1) + chance <= most))
 
 
-def _is_better(losses: Sequence[np.ndarray], than: Sequence[np.ndarray]) -> bool:
-    for after, before in zip(losses, than, strict=True):
-        gain = before - after
-        error = float(np.std(gain) / np.sqrt(len(gain)))
-        if abs(float(np.mean(gain))) > SIGNIFICANT * error:
-            return bool(np.mean(gain) > 0)
-    return False
+def _is_better(found: Candidate, than: Candidate) -> bool:
+    if found.wrong is not None and than.wrong is not None:
+        fewer = _gain(found.wrong, than.wrong)
+        if fewer:
+            return fewer > 0
+    less = _gain(found.errors.sum(axis=0), than.errors.sum(axis=0))
+    return less > 0 and _is_no_worse(found, than)
+
+
+def _gain(after: np.ndarray, before: np.ndarray) -> float:
+    """Returns by how much losses of the same examples are less; 0 where that is chance."""
+    gain = before - after
+    error = float(np.std(gain) / np.sqrt(len(gain)))
+    mean = float(np.mean(gain))
+    return mean if abs(mean) > SIGNIFICANT * error else 0.0

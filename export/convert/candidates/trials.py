@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -107,8 +108,7 @@ class Trials:
             outputs.append(found[1])
         joined = self.cross.joined(outputs)
         score = self._score(joined, in_decibels=made.scheme is not None)
-        losses = self.expected.losses(joined)
-        return replace(made, held_out=joined, score=score, losses=losses)
+        return replace(made, held_out=joined, score=score, **self._losses(joined))
 
     def seen_from_outside(self, made: Candidate) -> tuple[Path, SourceModel, Expectation]:
         """Puts a file there that the expected examples did not calibrate, and returns with what.
@@ -157,7 +157,7 @@ class Trials:
             run_as=run_as,
             score=self._score(outputs, in_decibels=scheme is not None),
             operators=operators,
-            losses=self.expected.losses(outputs),
+            **self._losses(outputs),
         )
 
     def _made(
@@ -176,6 +176,12 @@ class Trials:
             self.refusals.append(error)
             return None
         return (content, run_as, operators), outputs
+
+    def _losses(self, outputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        """Returns what is wrong with each example's outputs, as `Candidate` has it."""
+        correct = self.expected.share_correct(outputs)
+        wrong = None if correct is None else 1 - correct
+        return {"errors": self.expected.errors(outputs), "wrong": wrong}
 
     def _score(self, outputs: Mapping[str, np.ndarray], *, in_decibels: bool) -> float:
         if not in_decibels:

@@ -17,7 +17,7 @@ def candidate(scheme: str, score: float, operator: str = "MatMulInteger") -> Can
         run_as=b"",
         score=score,
         operators={operator: 1},
-        losses=[np.full(20, 10 ** (-score / 10))],
+        errors=np.full((1, 20), 10 ** (-score / 10)),
     )
 
 
@@ -49,13 +49,23 @@ def test_the_cheapest_of_the_best_schemes_is_kept(
 def test_chance_may_not_decide_against_what_is_made_by_default() -> None:
     """Of 20 examples, one can hide that the others are worse."""
     draw = np.random.default_rng(0).uniform(0.5, 1.5, 20)
-    plain = replace(candidate("int8 per tensor", 15.9, "ConvInteger"), losses=[draw])
+    plain = replace(candidate("int8 per tensor", 15.9, "ConvInteger"), errors=draw[np.newaxis])
     losses = 1.5 * draw
     losses[0] = 0.0
-    cheap = replace(candidate("uint8 per tensor", 15.8, "ConvInteger"), losses=[losses])
+    cheap = replace(candidate("uint8 per tensor", 15.8, "ConvInteger"), errors=losses[np.newaxis])
     assert best_scheme_first([plain, cheap], has_vnni=True)[0] is plain
-    cheap = replace(cheap, losses=[1.02 * draw])
+    cheap = replace(cheap, errors=1.02 * draw[np.newaxis])
     assert best_scheme_first([plain, cheap], has_vnni=True)[0] is cheap
+
+
+def test_of_several_outputs_none_is_given_up_for_another() -> None:
+    exact, coarse = np.full((2, 20), 0.01), np.full((2, 20), 0.01)
+    coarse[0], coarse[1] = 0.001, 0.02
+    plain = replace(candidate("int8 per tensor", 20), errors=exact)
+    better = replace(candidate("uint8 per tensor", 30), errors=coarse)
+    assert best_scheme_first([plain, better], has_vnni=False)[0] is plain
+    coarse[1] = 0.012
+    assert best_scheme_first([plain, better], has_vnni=False)[0] is better
 
 
 NOISE = np.random.RandomState(2).standard_normal(80) ** 2
@@ -76,7 +86,11 @@ def test_a_method_comes_first_if_it_is_better_by_more_than_chance(
     losses: list[list[np.ndarray]], first: int
 ) -> None:
     made = [
-        replace(candidate("int8 per tensor", -float(np.mean(found[-1]))), losses=found)
+        replace(
+            candidate("int8 per tensor", -float(np.mean(found[-1]))),
+            errors=found[-1][np.newaxis],
+            wrong=found[0] if len(found) > 1 else None,
+        )
         for found in losses
     ]
     found = best_method_first(made)
