@@ -117,8 +117,8 @@ def test_the_calibration_that_does_best_on_held_out_examples_is_kept(
     best: str, tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     methods = ("min-max", "percentile", "mse")  # of this model no channels can be equalized
-    given = iter([[np.full(100, float(method != best))] for method in methods])
-    monkeypatch.setattr(Expectation, "losses", lambda *_: next(given))
+    given = iter([np.full((1, 100), float(method != best)) for method in methods])
+    monkeypatch.setattr(Expectation, "errors", lambda *_: next(given))
     made = tiny.make(FORMATS["tflite-int8"], tmp_path)
     assert made.calibration is not None
     assert {*made.calibration.candidates} == {*methods}
