@@ -9,6 +9,7 @@ from train.common.environment import read_environment
 from train.common.errors import ToolkitError
 
 EQUALIZED = "equalized"  # channels between two layers are of one size before ranges are taken
+WIDENED = "widened"  # beyond the extremes of few examples
 CALIBRATION_METHODS = (
     "auto",
     "min-max",
@@ -16,11 +17,15 @@ CALIBRATION_METHODS = (
     "percentile",
     "entropy",
     "mse",
+    WIDENED,
     EQUALIZED,
 )
 METHODS_OF_FAMILY: dict[Family, tuple[str, ...]] = {
-    "tflite": ("min-max", "percentile", "mse", EQUALIZED),
-    "onnx": ("min-max", "moving-average", "percentile", "entropy", "mse", EQUALIZED),
+    "tflite": ("min-max", "percentile", "mse", WIDENED, EQUALIZED),
+    "onnx": (
+        *("min-max", "moving-average", "percentile", "entropy", "mse"),
+        *(WIDENED, EQUALIZED),
+    ),
 }
 DEFAULT_CALIBRATION_SAMPLES = 500
 # The sparsest that passes verification is made: what a wide layer bears ruins a narrow one.

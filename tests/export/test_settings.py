@@ -7,6 +7,8 @@ from export.settings import ExportOptions, Settings, resolve
 from train.common.environment import read_environment
 from train.common.errors import ToolkitError
 
+METHODS = ("min-max", "percentile", "mse", "widened", "equalized")
+
 
 def settings(name: str, options: ExportOptions | None = None) -> Settings:
     return resolve([FORMATS[name]], options or ExportOptions())[name]
@@ -21,7 +23,7 @@ def test_defaults() -> None:
     assert onnx.calibration_samples is None
     assert settings("tflite-int16x8").io_dtype == "int16"
     for name in ("tflite-int8", "tflite-int4"):
-        assert settings(name).calibration_methods == ("min-max", "percentile", "mse", "equalized")
+        assert settings(name).calibration_methods == METHODS
     both = settings("tflite-int8-pruned-clustered")
     assert (both.sparsities, both.clusters) == ((0.6, 0.4, 0.2), 16)
 
@@ -110,6 +112,6 @@ def test_the_record_holds_what_matters() -> None:
         "batch": 1,
         "io_dtype": "int8",
         "calibration_samples": 500,
-        "calibration_methods": ["min-max", "percentile", "mse", "equalized"],
+        "calibration_methods": [*METHODS],
         "epochs": 2,
     }

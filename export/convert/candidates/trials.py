@@ -21,11 +21,12 @@ from export.convert.onnx.overflow import overflows_here, unsigned_twin
 from export.convert.refusal import NoFormatHelpsError
 from export.convert.source import SourceModel
 from export.convert.tflite import converter as tflite
+from export.data.split import FEW_EXAMPLES
 from export.formats import Family, Format
 from export.manifest import EVERY_PROCESSOR, WeightScheme
 from export.model.reason import refused
 from export.runtimes.trial import first_outputs
-from export.settings import SIGNED_WEIGHTS, THIS_CPU, Settings
+from export.settings import SIGNED_WEIGHTS, THIS_CPU, WIDENED, Settings
 from export.verify.expectation import Expectation
 from export.verify.graph.read import read_graph
 from train.common.environment import read_environment
@@ -73,6 +74,8 @@ class Trials:
             by more than chance; of equal schemes the cheaper one is first.
         """
         methods: Sequence[str | None] = self.settings.calibration_methods or (None,)
+        if len(methods) > 1 and len(self.source.representative) > FEW_EXAMPLES:
+            methods = [method for method in methods if method != WIDENED]
         schemes: Sequence[str | None] = self.settings.weight_schemes or (None,)
         made = [found for scheme in schemes if (found := self._try(methods[0], scheme))]
         self.schemes = {found.scheme: found.score for found in made if found.scheme}

@@ -24,11 +24,11 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from export.convert.onnx.equalize import equalized
 from export.convert.onnx.graph.arrange import delete
 from export.convert.onnx.graph.concat import one_relu_behind
-from export.convert.onnx.ranges import write_least_squares
+from export.convert.onnx.ranges import write_least_squares, write_widened
 from export.convert.onnx.recurrent import weights as recurrent
 from export.convert.onnx.transposed import bears_8_bits, store_in_8_bits
 from export.convert.source import SourceModel
-from export.settings import EQUALIZED
+from export.settings import EQUALIZED, WIDENED
 from train.common.files.artifact import file_sha256
 
 # Softmax stays float: its int8 kernel could wrap 127 to -128 (onnxruntime issue 29727), and so
@@ -49,9 +49,11 @@ CALIBRATION: dict[str, tuple[CalibrationMethod, dict[str, Any]]] = {
     "moving-average": (CalibrationMethod.MinMax, {"CalibMovingAverage": True}),
     "percentile": (CalibrationMethod.Percentile, {"CalibPercentile": 99.99}),
     "entropy": (CalibrationMethod.Entropy, {}),
-    "mse": (CalibrationMethod.MinMax, {}),  # of ranges that are given
+    "mse": (CalibrationMethod.MinMax, {}),  # of ranges that are given, as the next one
+    WIDENED: (CalibrationMethod.MinMax, {}),
     EQUALIZED: (CalibrationMethod.MinMax, {}),
 }
+WRITERS = {"mse": write_least_squares, WIDENED: write_widened}
 DEQUANTIZE = "DequantizeLinear"
 CONVERSIONS = (DEQUANTIZE, "QuantizeLinear")
 
@@ -98,8 +100,8 @@ def quantize(
         _check_memory(onnx.load(prepared), len(source.representative), method)
     # for all schemes of weights
     ranges = source.folder / f"ranges-{method}-{file_sha256(prepared)[:16]}.json"
-    if method == "mse" and not ranges.exists():
-        write_least_squares(prepared, source.representative.inputs, ranges)
+    if method in WRITERS and not ranges.exists():
+        WRITERS[method](prepared, source.representative.inputs, ranges)
     quantize_static(
         prepared,
         quantized,

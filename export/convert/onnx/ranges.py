@@ -9,7 +9,7 @@ from onnxruntime.quantization import CalibrationMethod
 from onnxruntime.quantization.calibrate import TensorData, TensorsData
 from onnxruntime.quantization.quantize import save_tensors_data
 
-from export.convert.calibrate.calibration import onnx_values
+from export.convert.calibrate.calibration import WIDER, onnx_values
 from export.convert.calibrate.least_squares import EXAMPLES, least_squares_ranges
 
 
@@ -24,22 +24,48 @@ def write_least_squares(prepared: Path, inputs: Mapping[str, np.ndarray], path: 
         path: the file that is written.
     """
     model = onnx.load(prepared)
-    names = [name for node in model.graph.node for name in node.output if name]
-    extremes: dict[str, tuple[float, float]] = {}
-    for values in onnx_values(model, names, inputs):
-        for name, found in values.items():
-            if found.dtype == np.float32 and found.size:
-                low, high = extremes.get(name, (np.inf, -np.inf))
-                extremes[name] = min(low, float(found.min())), max(high, float(found.max()))
+    extremes = _extremes(model, inputs)
     ends = {
         name: found
         for name, found in extremes.items()
         if name not in inputs and np.isfinite(found).all()
     }
     some = {name: values[:EXAMPLES] for name, values in inputs.items()}
-    best = extremes | least_squares_ranges(onnx_values(model, names, some), ends)
+    best = least_squares_ranges(onnx_values(model, _made(model), some), ends)
+    _write(extremes | best, path)
+
+
+def write_widened(prepared: Path, inputs: Mapping[str, np.ndarray], path: Path) -> None:
+    """Writes ranges that reach beyond the extremes, those of the inputs too.
+
+    Args:
+        prepared: the float32 model.
+        inputs: (N, …) by name.
+        path: the file that is written.
+    """
+    extremes = _extremes(onnx.load(prepared), inputs)
+    _write({name: (low * WIDER, high * WIDER) for name, (low, high) in extremes.items()}, path)
+
+
+def _made(model: onnx.ModelProto) -> list[str]:
+    return [name for node in model.graph.node for name in node.output if name]
+
+
+def _extremes(
+    model: onnx.ModelProto, inputs: Mapping[str, np.ndarray]
+) -> dict[str, tuple[float, float]]:
+    extremes: dict[str, tuple[float, float]] = {}
+    for values in onnx_values(model, _made(model), inputs):
+        for name, found in values.items():
+            if found.dtype == np.float32 and found.size:
+                low, high = extremes.get(name, (np.inf, -np.inf))
+                extremes[name] = min(low, float(found.min())), max(high, float(found.max()))
+    return extremes
+
+
+def _write(extremes: Mapping[str, tuple[float, float]], path: Path) -> None:
     ranges = {
         name: TensorData(lowest=np.float32(low), highest=np.float32(high))
-        for name, (low, high) in best.items()
+        for name, (low, high) in extremes.items()
     }
     save_tensors_data(TensorsData(CalibrationMethod.MinMax, ranges), path)

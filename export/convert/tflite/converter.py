@@ -25,6 +25,7 @@ from export.convert.tflite.ranges import (
     set_extremes,
     set_least_squares,
     set_percentiles,
+    set_widened,
     widen_means,
 )
 from export.convert.tflite.recurrent.choice import AUTO, Choice, alternatives, choose
@@ -37,7 +38,7 @@ from export.convert.tflite.rewrites.masks import clamp_masks
 from export.convert.tflite.rewrites.unknown_kernels import hide, reveal
 from export.convert.tflite.sixteen_bits import in_16_bits
 from export.formats import Format
-from export.settings import EQUALIZED, Settings
+from export.settings import EQUALIZED, WIDENED, Settings
 
 NO_RENAMING: Mapping[str, str] = MappingProxyType({})
 
@@ -190,12 +191,14 @@ def _quantized(
     shared = take_out_shared(tree, [spec.name for spec in source.outputs])
     if len(shared) == len(source.outputs):
         return twin, {}  # it computes nothing
-    if method in ("percentile", "mse"):
+    if method in ("percentile", "mse", WIDENED):
         inputs = source.representative.inputs
         if twin not in source.extremes:
             source.extremes[twin] = example_extremes(twin, inputs)
         if method == "percentile":
             set_percentiles(tree, source.extremes[twin], inputs)
+        elif method == WIDENED:
+            set_widened(tree, source.extremes[twin])
         else:
             set_least_squares(tree, twin, source.extremes[twin], inputs)
     pixels = take_out_casts(tree) if entry.activations == "int8" else ()

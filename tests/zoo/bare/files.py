@@ -3,7 +3,6 @@
 Each is what their documentation shows in three lines, on the same calibration data as an export.
 """
 
-import contextlib
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -129,12 +128,10 @@ class Bare:
     def prepared(self) -> Path:
         """The float32 ONNX file as ONNX Runtime's guide to quantization prepares it."""
         path = self.folder / "prepared.onnx"
-        original = self.onnx
         try:
-            with contextlib.chdir(self.folder):  # where it fails, it leaves a file behind
-                quant_pre_process(original, path)
+            quant_pre_process(self.onnx, path)
         except Exception:  # noqa: BLE001 - the bare class is what symbolic inference raises
-            quant_pre_process(original, path, skip_symbolic_shape=True)
+            quant_pre_process(self.onnx, path, skip_symbolic_shape=True)
         return path
 
     def onnx_dynamic(self) -> bytes:

@@ -73,6 +73,24 @@ def test_checks_and_scores_of_methods_are_of_files_that_did_not_see_the_example(
     assert own.centred_snr_db > seen["variation_db"] + 3  # it clips nothing
 
 
+def test_where_most_held_out_examples_would_be_clipped_ranges_have_room(
+    model: Path, tmp_path: Path
+) -> None:
+    rows = np.random.default_rng(3).standard_t(3, size=(24, 6)).astype(np.float32)
+    np.savez(tmp_path / "data.npz", row=rows)
+    given = [
+        *("--model", str(model), "--calibration", str(tmp_path / "data.npz")),
+        *("--format", ",".join(FORMATS[:2]), "--artifacts", str(tmp_path / "exports")),
+    ]
+    refused = run_in_process("export", *given, "--calibration-method", "min-max")
+    assert refused.code == 1
+    assert refused.err.count("lie outside the ranges") == 2
+    assert run_in_process("export", *given).code == 0
+    for name in FORMATS[:2]:
+        made = json.loads((tmp_path / "exports" / f"{name}.json").read_text())
+        assert made["calibration"]["method"] == "widened"
+
+
 @pytest.mark.parametrize(
     ("count", "options"),
     [(FEW_EXAMPLES + 1, ()), (COUNT, ("--calibration-samples", "30")), (6, ())],

@@ -7,11 +7,17 @@ import keras
 import numpy as np
 import pytest
 
-from export.convert.calibrate.calibration import tflite_ranges, tflite_values
+from export.convert.calibrate.calibration import (
+    WIDER,
+    onnx_activations,
+    tflite_ranges,
+    tflite_values,
+)
 from export.convert.candidates.trials import convert
 from export.convert.tflite.converter import float_twin
 from export.formats import FORMATS
 from export.runtimes.open import open_runner
+from export.settings import SIGNED_WEIGHTS, WIDENED
 from tests.export.conftest import Tiny, load_source, settings_of
 
 pytestmark = pytest.mark.slow  # it trains or converts with TensorFlow
@@ -38,6 +44,27 @@ def test_percentiles_leave_out_an_odd_example_but_never_clip_the_input(
         name for name, high in widths["min-max"].items() if widths["percentile"][name] < 0.5 * high
     ]
     assert len(narrowed) == 2  # the hidden layer and the logits, but not the probabilities
+
+
+@pytest.mark.parametrize("family", ["tflite", "onnx"])
+def test_beyond_few_examples_there_is_room_in_every_range(
+    family: str, tiny: Tiny, tmp_path: Path
+) -> None:
+    entry = FORMATS[f"{family}-int8"]
+    settings = replace(settings_of(entry), weight_schemes=SIGNED_WEIGHTS[:1])
+    ends = {}
+    for method in ("min-max", WIDENED):
+        path = tmp_path / f"{method}.{family}"
+        path.write_bytes(convert(entry, settings, method, tiny.source))
+        inputs = tiny.source.representative.inputs
+        found = tflite_ranges(path) if family == "tflite" else onnx_activations(path, inputs)[1]
+        ends[method] = {name: (low, high) for name, (low, high, _) in found.items()}
+    assert len(ends[WIDENED]) >= 2
+    wider = [
+        np.allclose(found, np.multiply(ends["min-max"][name], WIDER), rtol=0.02, atol=0.02)
+        for name, found in ends[WIDENED].items()
+    ]
+    assert sum(wider) >= len(wider) - 1  # a softmax's are fixed
 
 
 def test_a_term_that_a_sum_is_written_over_keeps_its_own_range(tmp_path: Path) -> None:
