@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from tests.mcu.boards import BOARDS, QUICK, Board, by_name, missing
-from tests.mcu.build import DoesNotFitError, build
+from tests.mcu.build import DOES_NOT_FIT, DoesNotFitError, build
 from tests.mcu.emulate import run
+from tests.mcu.fits import fits
 from tests.mcu.networks import PACKED, ROWS, TRAINED, Network, exported, of_rows, packed, trained
 from tests.mcu.table import HEADER, LEGEND, Row, beside_plain, beside_tflm
 from train.common.command.cli import Parser, integer_between, run_program
@@ -68,6 +69,9 @@ def run_all(networks: Sequence[Network], boards: Sequence[Board], images: int) -
             rows.append(row)
             print(row.text, flush=True)
     print(LEGEND)
+    for network in networks:
+        on_boards = fits(network.name, rows)
+        print(on_boards.table if len(networks) == 1 else on_boards.line)
     beside = [found for row in rows if (found := beside_tflm(row))] + beside_plain(rows)
     for text, _ in beside:
         print(text)
@@ -81,7 +85,7 @@ def measure(network: Network, board: Board, images: int) -> Row:
     try:
         built = build(board, network.work)
     except DoesNotFitError as reason:
-        return replace(row, reason=f"does not fit: {reason}")
+        return replace(row, reason=f"{DOES_NOT_FIT}{reason}")
     given = network.inputs[:images]
     ran = run(board, built.program, given, made)
     if built.bare.ram + ran.stack > board.ram_bytes:

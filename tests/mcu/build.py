@@ -18,6 +18,7 @@ SECTIONS = ("-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections")
 SANITIZE = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 TOO_LARGE = re.compile(r"region [`']?(?P<name>\w+)'? overflowed by (?P<bytes>\d+) bytes")
 OUTSIDE = re.compile(r"(?:is not within|will not fit in) region [`']?(?P<name>\w+)")
+DOES_NOT_FIT = "does not fit: "  # what a board's row says where a program is too large for it
 RAM = ("RAM", "data")  # what linker scripts call it
 # AVR's `__flash` is an extension of C99.
 DIALECT: dict[Family, tuple[str, ...]] = {"arm": (), "riscv": (), "avr": ("-std=gnu99",)}

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from export.deploy.microcontroller.boards import BOARDS as REAL
 from tests.commands import run_in_process
 from tests.mcu.__main__ import run_all
 from tests.mcu.boards import BOARDS, PACKAGES, by_name, missing
 from tests.mcu.build import Size
+from tests.mcu.fits import fits
 from tests.mcu.table import YARDSTICKS, Row, beside_plain, beside_tflm
 from train.common.errors import ToolkitError
 
@@ -60,6 +62,30 @@ def test_packed_weights_take_a_share_of_the_same_network() -> None:
         assert found is met
         assert f"320 pruned on Cortex-M4: {flash / 200_000:.3f} of the flash" in text
     assert beside_plain([pruned]) == []
+
+
+def test_boards_are_judged_by_their_cores_measured_figures() -> None:
+    small = replace(ROW, core="ATmega328P", size=replace(SIZE, flash=30_504), stack=192)
+    on_boards = fits(ROW.network, [ROW, small, replace(ROW, core="Cortex-M0", network="other")])
+    by_board = {each.board.name: each for each in on_boards.found}
+    assert set(by_board) == {board.name for board in REAL if board.core in (ROW.core, small.core)}
+    found = by_board["Nucleo-L432KC"]
+    assert (found.flash_left_bytes, found.ram_left_bytes) == (256 * 1024 - 28_156, 65_536 - 984)
+    assert by_board["Arduino Uno R3"].fits
+    assert on_boards.line == f"784-32-10 fits on {len(by_board)} of {len(by_board)} measured boards"
+    assert "  Arduino Uno R3          32    2  yes, 2 flash and 1 RAM left\n" in on_boards.table
+    assert "not measured: STM32F746 Discovery (Cortex-M7), " in on_boards.table
+    (pico,) = fits(ROW.network, [replace(ROW, core="Cortex-M0")]).found
+    assert pico.board.name == "Raspberry Pi Pico"
+
+
+def test_a_board_that_is_too_small_is_said_with_the_reason() -> None:
+    over = replace(ROW, core="Cortex-M33", size=replace(SIZE, ram=532_400))
+    absent = replace(ROW, core="ATmega328P", size=None, reason="does not fit: it needs more RAM")
+    assert fits(ROW.network, [over, absent]).line == (
+        "784-32-10 fits on 0 of 2 measured boards; "
+        "not on Arduino Uno R3 (it needs more RAM), Raspberry Pi Pico 2 (RAM 521 of 520)"
+    )
 
 
 def test_what_is_missing_is_named_with_its_packages(

@@ -15,32 +15,34 @@ from dataclasses import dataclass
 # "The core runtime just fits in 16 KB on an Arm Cortex M3": TFLM's own overview,
 # https://www.tensorflow.org/lite/microcontrollers. Kernels and the program come on top.
 CORE_RUNTIME_BYTES = 16 * 1024
+TFLM_WORD_BITS = 32
 KIB = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
-    """A board; `word_bits` is its processor's, and TFLM needs 32."""
+    """A board; `core` and `word_bits` are its processor's, and TFLM needs 32 bits."""
 
     name: str
     flash_kib: int
     ram_kib: int
+    core: str
     word_bits: int = 32
 
 
 BOARDS = (
-    Board(name="Arduino Uno R3", flash_kib=32, ram_kib=2, word_bits=8),
-    Board(name="Nucleo-L432KC", flash_kib=256, ram_kib=64),
-    Board(name="nRF52832 DK", flash_kib=512, ram_kib=64),
-    Board(name="micro:bit v2", flash_kib=512, ram_kib=128),
-    Board(name="Arduino Nano 33 BLE", flash_kib=1024, ram_kib=256),
-    Board(name="STM32F746 Discovery", flash_kib=1024, ram_kib=320),
-    Board(name="SparkFun Edge", flash_kib=1024, ram_kib=384),
-    Board(name="Raspberry Pi Pico", flash_kib=2048, ram_kib=264),
-    Board(name="Nucleo-H743ZI", flash_kib=2048, ram_kib=512),
-    Board(name="Raspberry Pi Pico 2", flash_kib=4096, ram_kib=520),
-    Board(name="ESP32-DevKitC", flash_kib=4096, ram_kib=320),
-    Board(name="ESP32-S3-DevKitC-1", flash_kib=8192, ram_kib=480),
+    Board(name="Arduino Uno R3", flash_kib=32, ram_kib=2, core="ATmega328P", word_bits=8),
+    Board(name="Nucleo-L432KC", flash_kib=256, ram_kib=64, core="Cortex-M4"),
+    Board(name="nRF52832 DK", flash_kib=512, ram_kib=64, core="Cortex-M4"),
+    Board(name="micro:bit v2", flash_kib=512, ram_kib=128, core="Cortex-M4"),
+    Board(name="Arduino Nano 33 BLE", flash_kib=1024, ram_kib=256, core="Cortex-M4"),
+    Board(name="STM32F746 Discovery", flash_kib=1024, ram_kib=320, core="Cortex-M7"),
+    Board(name="SparkFun Edge", flash_kib=1024, ram_kib=384, core="Cortex-M4"),
+    Board(name="Raspberry Pi Pico", flash_kib=2048, ram_kib=264, core="Cortex-M0+"),
+    Board(name="Nucleo-H743ZI", flash_kib=2048, ram_kib=512, core="Cortex-M7"),
+    Board(name="Raspberry Pi Pico 2", flash_kib=4096, ram_kib=520, core="Cortex-M33"),
+    Board(name="ESP32-DevKitC", flash_kib=4096, ram_kib=320, core="Xtensa LX6"),
+    Board(name="ESP32-S3-DevKitC-1", flash_kib=8192, ram_kib=480, core="Xtensa LX7"),
 )
 
 
@@ -48,7 +50,7 @@ BOARDS = (
 class Fit:
     """Whether a model fits on a board; `reasons` say why not, sizes in KiB.
 
-    `flash_left_bytes` and `ram_left_bytes` remain for kernels, program and stack.
+    `flash_left_bytes` and `ram_left_bytes` remain: beside TFLM for kernels, program and stack.
     """
 
     board: Board
@@ -62,16 +64,23 @@ class Fit:
         return not self.reasons
 
 
-def fit(board: Board, *, flash_bytes: int, ram_bytes: int) -> Fit:
-    """Returns whether a program fits on a board that needs at least so much flash and RAM."""
+def fit(board: Board, *, flash_bytes: int, ram_bytes: int, word_bits: int = TFLM_WORD_BITS) -> Fit:
+    """Returns whether a program fits on a board that needs at least so much flash and RAM.
+
+    Args:
+        board: where to.
+        flash_bytes: of flash that the program needs.
+        ram_bytes: of RAM that it needs.
+        word_bits: the least that a processor's words may have.
+    """
     needs = (("flash", flash_bytes, board.flash_kib), ("RAM", ram_bytes, board.ram_kib))
     reasons = [
         f"{kind} {math.ceil(needed / KIB):,} of {there_kib:,}"
         for kind, needed, there_kib in needs
         if needed > there_kib * KIB
     ]
-    if board.word_bits < 32:
-        reasons = [f"{board.word_bits}-bit, TFLM needs 32"]
+    if board.word_bits < word_bits:
+        reasons = [f"{board.word_bits}-bit, TFLM needs {word_bits}"]
     return Fit(
         board=board,
         flash_left_bytes=board.flash_kib * KIB - flash_bytes,

@@ -16,11 +16,12 @@ from export.deploy.microcontroller.boards import BOARDS, Board, fit, table
     ],
 )
 def test_a_board_fits_to_the_byte(flash_bytes: int, ram_bytes: int, reasons: tuple[str]) -> None:
-    board = Board(name="x", flash_kib=2, ram_kib=1)
+    board = Board(name="x", flash_kib=2, ram_kib=1, core="Cortex-M4")
     found = fit(board, flash_bytes=flash_bytes, ram_bytes=ram_bytes)
     assert (found.reasons, found.fits) == (reasons, not reasons)
     small = replace(board, word_bits=8)
     assert not fit(small, flash_bytes=1, ram_bytes=1).fits
+    assert fit(small, flash_bytes=1, ram_bytes=1, word_bits=8).fits
 
 
 @pytest.mark.parametrize(("flash_bytes", "ram_bytes"), [(1, 1), (3_000_000, 2_000_000)])
