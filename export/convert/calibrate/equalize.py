@@ -3,7 +3,8 @@
 A ReLU takes factors along. So what a layer writes in a channel can be larger by a factor, if the
 next layer's weights for it are smaller by it (cross-layer equalization, Nagel et al. 2019, arXiv
 1906.04721; between activations and weights, Xiao et al. 2022, arXiv 2211.10438). One scale for all
-channels leaves few steps to those that are small beside an outlier.
+channels leaves few steps to those that are small beside an outlier. Of a concatenation, whose parts
+share a scale, each part is brought to the size of the largest.
 """
 
 from collections.abc import Iterable, Mapping
@@ -37,6 +38,12 @@ class Channels:
         """The largest absolute values."""
         sizes: np.ndarray = np.maximum(np.abs(self.lows), np.abs(self.highs))
         return sizes
+
+    def larger(self, factors: np.ndarray) -> "Channels":
+        """Returns the same of channels that have been made larger by factors, (C,)."""
+        return Channels(
+            lows=self.lows * factors, highs=self.highs * factors, powers=self.powers * factors**2
+        )
 
 
 def channels_of(
@@ -73,7 +80,12 @@ def channels_of(
 
 
 def factors_of(
-    found: Channels, rows: np.ndarray, *, own_scales: bool, limit: float | None
+    found: Channels,
+    rows: np.ndarray,
+    *,
+    own_scales: bool,
+    limit: float | None,
+    own: slice,
 ) -> tuple[np.ndarray, float]:
     """Returns by what channels are made larger, (C,), and the decibels that this gains.
 
@@ -82,6 +94,7 @@ def factors_of(
         rows: (outputs, n, C), the next layer's weights for them.
         own_scales: whether these have a scale for each channel, as those of depthwise convolutions.
         limit: of the activation; channels that reach it keep their size, as do the highest.
+        own: the channels that the first layer writes; others, of a concatenation, keep their size.
     """
     sizes = found.sizes.astype(np.float64)
     ones = np.ones(len(sizes))
@@ -107,6 +120,9 @@ def factors_of(
     room[~alive] = room.max()  # whose weights are no outliers then either
     if limit is not None:
         room[found.highs >= LIMITED * limit] = 1.0
+    others = np.ones(len(room), bool)
+    others[own] = False
+    room[others] = 1.0
     tried = [room**power for power in POWERS]
     best = min(tried, key=noise)
     before, after = noise(ones), noise(best)

@@ -18,12 +18,21 @@ KERNEL, BIAS = 1, 2  # their places among a layer's inputs
 
 @dataclass(frozen=True, kw_only=True)
 class _Pair:
-    """Two layers, the tensor between them, and the limit of an activation, as of a ReLU6."""
+    """Two layers with nothing between them that would not take factors along.
+
+    Attributes:
+        first, second: the nodes.
+        between: the tensor whose channels are looked at: what the first one's activation writes, or
+            a concatenation with it.
+        limit: of the activation, as of a ReLU6.
+        start: where in that tensor the first one's channels begin.
+    """
 
     first: onnx.NodeProto
     second: onnx.NodeProto
     between: str
     limit: float | None
+    start: int
 
 
 def equalized(prepared: Path, inputs: Mapping[str, np.ndarray]) -> Path:
@@ -43,7 +52,7 @@ def equalized(prepared: Path, inputs: Mapping[str, np.ndarray]) -> Path:
         return path
     model = onnx.load(prepared)
     stored = {tensor.name: tensor for tensor in model.graph.initializer}
-    pairs = list(_pairs(model.graph, stored))
+    pairs = list(_pairs(model.graph, stored, _shapes(model)))
     axes = {pair.between: 1 for pair in pairs}
     found = channels_of(onnx_values(model, axes, inputs), axes) if pairs else {}
     best = 0.0
@@ -58,9 +67,11 @@ def equalized(prepared: Path, inputs: Mapping[str, np.ndarray]) -> Path:
             rows,
             own_scales=_number(pair.second, "group", 1) > 1,
             limit=pair.limit,
+            own=_own(pair, stored),
         )
         if gained_db >= LEAST_DB:
             _scale(pair, stored, factors)
+            found[pair.between] = found[pair.between].larger(factors)
             best = max(best, gained_db)
     if best < WORTH_DB:
         raise ValueError(NOT_WORTH)
@@ -68,7 +79,18 @@ def equalized(prepared: Path, inputs: Mapping[str, np.ndarray]) -> Path:
     return path
 
 
-def _pairs(graph: onnx.GraphProto, stored: Mapping[str, onnx.TensorProto]) -> Iterator[_Pair]:
+def _shapes(model: onnx.ModelProto) -> dict[str, list[int]]:
+    """Returns the shapes of tensors by name, with 0 for a size that is open."""
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    return {
+        value.name: [int(size.dim_value) for size in value.type.tensor_type.shape.dim]
+        for value in (*graph.value_info, *graph.input, *graph.output)
+    }
+
+
+def _pairs(
+    graph: onnx.GraphProto, stored: Mapping[str, onnx.TensorProto], shapes: Mapping[str, list[int]]
+) -> Iterator[_Pair]:
     readers: dict[str, list[onnx.NodeProto]] = {}
     for node in graph.node:
         for name in node.input:
@@ -88,19 +110,35 @@ def _pairs(graph: onnx.GraphProto, stored: Mapping[str, onnx.TensorProto]) -> It
         if first.op_type not in LAYERS or not owned(first):
             continue
         name, limit, seen = first.output[0], None, False
-        between = name
+        between, start = name, 0
         while len(readers.get(name, [])) == 1 and name not in outputs:
             (reader,) = readers[name]
             if reader.op_type in LAYERS and reader.input[0] == name and owned(reader):
-                yield _Pair(first=first, second=reader, between=between, limit=limit)
+                yield _Pair(first=first, second=reader, between=between, limit=limit, start=start)
             if reader.op_type in ("Relu", "Clip") and not seen:
                 ends = _limits(reader, stored)
                 if ends is None:
                     break
                 seen, limit, between = True, ends[1], reader.output[0]
+            elif reader.op_type == "Concat":
+                before = _channels_before(reader, name, shapes)
+                if before is None:
+                    break
+                start, between = start + before, reader.output[0]
             elif reader.op_type not in PASSING:
                 break
             name = reader.output[0]
+
+
+def _channels_before(
+    node: onnx.NodeProto, name: str, shapes: Mapping[str, list[int]]
+) -> int | None:
+    """Returns how many channels a concatenation has before an input; None of another axis."""
+    parts = [shapes.get(part, []) for part in node.input]
+    if min(map(len, parts)) < 2 or _number(node, "axis", 0) % len(parts[0]) != 1:
+        return None
+    counts = [shape[1] for shape in parts[: [*node.input].index(name)]]
+    return sum(counts) if all(counts) else None
 
 
 def _limits(
@@ -135,10 +173,11 @@ def _scale(pair: _Pair, stored: Mapping[str, onnx.TensorProto], factors: np.ndar
         onnx.numpy_helper.to_array(stored[node.input[KERNEL]]) for node in (pair.first, pair.second)
     )
     axis = 1 if pair.first.op_type == "Gemm" and not _number(pair.first, "transB", 0) else 0
-    _store(stored[pair.first.input[KERNEL]], first * _along(factors, axis, first.ndim))
+    own = factors[_own(pair, stored)]
+    _store(stored[pair.first.input[KERNEL]], first * _along(own, axis, first.ndim))
     if len(pair.first.input) > BIAS and pair.first.input[BIAS]:
         bias = stored[pair.first.input[BIAS]]
-        _store(bias, onnx.numpy_helper.to_array(bias) * factors)
+        _store(bias, onnx.numpy_helper.to_array(bias) * own)
     if pair.second.op_type == "Gemm":
         axis = 1 if _number(pair.second, "transB", 0) else 0
     else:
@@ -146,6 +185,13 @@ def _scale(pair: _Pair, stored: Mapping[str, onnx.TensorProto], factors: np.ndar
         if _number(pair.second, "group", 1) > 1:
             axis, factors = 0, np.repeat(factors, len(second) // len(factors))
     _store(stored[pair.second.input[KERNEL]], second / _along(factors, axis, second.ndim))
+
+
+def _own(pair: _Pair, stored: Mapping[str, onnx.TensorProto]) -> slice:
+    """Returns the channels that a pair's first layer writes."""
+    is_last = pair.first.op_type == "Gemm" and not _number(pair.first, "transB", 0)
+    count = int(stored[pair.first.input[KERNEL]].dims[1 if is_last else 0])
+    return slice(pair.start, pair.start + count)
 
 
 def _along(factors: np.ndarray, axis: int, dimensions: int) -> np.ndarray:

@@ -29,11 +29,19 @@ KERNEL, BIAS = 1, 2  # their places among a layer's inputs
 
 @dataclass(frozen=True, kw_only=True)
 class _Pair:
-    """Two layers with nothing between them that would not take factors along."""
+    """Two layers with nothing between them that would not take factors along.
+
+    Attributes:
+        first, second: the operators.
+        between: the name of the tensor whose channels are looked at: what the first one writes, or
+            a concatenation with it.
+        start: where there its channels begin.
+    """
 
     first: Any
     second: Any
     between: str
+    start: int
 
 
 def equalized(content: bytes, inputs: Mapping[str, np.ndarray]) -> bytes:
@@ -60,6 +68,7 @@ def equalized(content: bytes, inputs: Mapping[str, np.ndarray]) -> bytes:
             factors, gained_db = _factors(edit, pair, found[pair.between])
             if gained_db >= LEAST_DB:
                 _scale(edit, pair, factors)
+                found[pair.between] = found[pair.between].larger(factors)
                 best = max(best, gained_db)
     if best < WORTH_DB:
         raise ValueError(NOT_WORTH)
@@ -85,14 +94,18 @@ def _pairs(edit: Editor) -> Iterator[_Pair]:
             *(ACTIVATIONS.NONE, ACTIVATIONS.RELU, ACTIVATIONS.RELU6),
         ):
             continue
-        index = int(first.outputs[0])
+        index = between = int(first.outputs[0])
+        start = 0
         while len(readers.get(index, [])) == 1 and index not in outputs:
             (reader,) = readers[index]
             code = _code(edit, reader)
             if code in LAYERS and int(reader.inputs[0]) == index and owned(reader):
-                name = edit.graph.tensors[first.outputs[0]].name.decode()
-                yield _Pair(first=first, second=reader, between=name)
-            if code not in PASSING or not _keeps_channels(edit, reader):
+                name = edit.graph.tensors[between].name.decode()
+                yield _Pair(first=first, second=reader, between=name, start=start)
+            if code == CODES.CONCATENATION and _is_of_channels(edit, reader):
+                start += _channels_before(edit, reader, index)
+                between = int(reader.outputs[0])
+            elif code not in PASSING or not _keeps_channels(edit, reader):
                 break
             index = int(reader.outputs[0])
 
@@ -111,6 +124,21 @@ def _keeps_channels(edit: Editor, operator: Any) -> bool:
     return bool(fused in (ACTIVATIONS.NONE, ACTIVATIONS.RELU))
 
 
+def _is_of_channels(edit: Editor, operator: Any) -> bool:
+    """Whether a concatenation puts channels beside each other, as they are."""
+    dimensions = len(edit.graph.tensors[operator.outputs[0]].shape)
+    options = operator.builtinOptions
+    return bool(
+        options.axis % dimensions == dimensions - 1
+        and options.fusedActivationFunction == ACTIVATIONS.NONE
+    )
+
+
+def _channels_before(edit: Editor, operator: Any, index: int) -> int:
+    parts = [int(part) for part in operator.inputs]
+    return sum(int(edit.graph.tensors[part].shape[-1]) for part in parts[: parts.index(index)])
+
+
 def _factors(edit: Editor, pair: _Pair, found: Channels) -> tuple[np.ndarray, float]:
     """Returns by what the channels are made larger, (C,), and the decibels that this gains."""
     kernel = _kernel(edit, pair.second)
@@ -120,18 +148,25 @@ def _factors(edit: Editor, pair: _Pair, found: Channels) -> tuple[np.ndarray, fl
         kernel.reshape(kernel.shape[0], -1, kernel.shape[-1]),
         own_scales=_code(edit, pair.second) == CODES.DEPTHWISE_CONV_2D,
         limit=LIMIT if is_limited else None,
+        own=_own(edit, pair),
     )
+
+
+def _own(edit: Editor, pair: _Pair) -> slice:
+    count = int(edit.graph.tensors[pair.first.outputs[0]].shape[-1])
+    return slice(pair.start, pair.start + count)
 
 
 def _scale(edit: Editor, pair: _Pair, factors: np.ndarray) -> None:
     first, second = _kernel(edit, pair.first), _kernel(edit, pair.second)
+    own = factors[_own(edit, pair)]
     is_depthwise = _code(edit, pair.first) == CODES.DEPTHWISE_CONV_2D
-    along = factors if is_depthwise else factors.reshape(-1, *[1] * (first.ndim - 1))
+    along = own if is_depthwise else own.reshape(-1, *[1] * (first.ndim - 1))
     _store(edit, pair.first.inputs[KERNEL], first * along)
     if len(pair.first.inputs) > BIAS and pair.first.inputs[BIAS] >= 0:
         bias = edit.stored(pair.first.inputs[BIAS])
         if bias is not None:
-            _store(edit, pair.first.inputs[BIAS], bias * factors)
+            _store(edit, pair.first.inputs[BIAS], bias * own)
     _store(edit, pair.second.inputs[KERNEL], second / factors)
 
 

@@ -13,9 +13,12 @@ from export.convert.tflite.converter import float_twin
 from export.convert.tflite.equalize import equalized
 from export.formats import FORMATS
 from export.settings import EQUALIZED
+from export.verify.expectation import Expectation
+from tests.conftest import synthetic
 from tests.export.conftest import load_source, settings_of
 from tests.export.convert.mixed.models import case_of, outlier
 from train.common.errors import ToolkitError
+from train.data.fashion_mnist import INPUT_NAME, PREPROCESSING
 
 pytestmark = pytest.mark.slow
 ENTRY = FORMATS["tflite-int8"]
@@ -78,6 +81,47 @@ def test_it_is_the_same_function(limit: float | None, second: str, tmp_path: Pat
     assert other != twin
     before, after = (outputs_of(each, inputs, "mean") for each in (twin, other))
     np.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-5)
+
+
+def parts_of_unlike_sizes(path: Path, activation: str | None) -> None:
+    """Writes a model that concatenates two branches, one 300 times as large as the other."""
+    keras.utils.set_random_seed(5)
+    layers = keras.layers
+    image = keras.Input((28, 28), name="image")
+    x = layers.MaxPooling2D(4)(layers.Reshape((28, 28, 1))(image))
+    large = layers.Conv2D(4, 1, activation=activation)
+    small = layers.Conv2D(6, 3, padding="same", activation=activation)
+    reader = layers.Conv2D(8, 3, activation="relu")
+    joined = layers.Concatenate()([large(x), small(x)])
+    values = layers.Dense(3, name="values")(layers.Flatten()(reader(joined)))
+    model = keras.Model(image, values)
+    kernel, bias = large.get_weights()
+    large.set_weights([kernel * 300, bias * 300])
+    after, other = reader.get_weights()
+    after[:, :, :4] /= 300
+    reader.set_weights([after, other])
+    model.save(path)
+
+
+@pytest.mark.parametrize("family", ["tflite", "onnx"])
+def test_the_parts_of_a_concatenation_are_brought_to_one_size(family: str, tmp_path: Path) -> None:
+    activation = "relu" if family == "tflite" else None
+    parts_of_unlike_sizes(tmp_path / "model.keras", activation)
+    source, entry = load_source(tmp_path / "model.keras", tmp_path), FORMATS[f"{family}-int8"]
+    inputs = {INPUT_NAME: PREPROCESSING.apply(synthetic(200, seed=3).images)}
+    expected = Expectation(
+        input_specs=source.inputs,
+        output_specs=source.outputs,
+        weights=source.weight_count(),
+        inputs=inputs,
+        labels={},
+        outputs=source.predict(inputs),
+    )
+    made = make(entry, settings_of(entry), source, expected, tmp_path)
+    assert made.calibration is not None
+    assert made.calibration.method == EQUALIZED
+    scores = made.calibration.candidates
+    assert scores[EQUALIZED] > scores["min-max"] + 20
 
 
 def test_layers_of_like_channels_are_left_alone(tmp_path: Path) -> None:
