@@ -10,6 +10,7 @@ from train.common.errors import ToolkitError
 
 EQUALIZED = "equalized"  # channels between two layers are of one size before ranges are taken
 WIDENED = "widened"  # beyond the extremes of few examples
+BIAS_CORRECTED = "bias-corrected"  # what rounded weights add on average is taken back
 CALIBRATION_METHODS = (
     "auto",
     "min-max",
@@ -19,12 +20,13 @@ CALIBRATION_METHODS = (
     "mse",
     WIDENED,
     EQUALIZED,
+    BIAS_CORRECTED,
 )
 METHODS_OF_FAMILY: dict[Family, tuple[str, ...]] = {
-    "tflite": ("min-max", "percentile", "mse", WIDENED, EQUALIZED),
+    "tflite": ("min-max", "percentile", "mse", WIDENED, EQUALIZED, BIAS_CORRECTED),
     "onnx": (
         *("min-max", "moving-average", "percentile", "entropy", "mse"),
-        *(WIDENED, EQUALIZED),
+        *(WIDENED, EQUALIZED, BIAS_CORRECTED),
     ),
 }
 DEFAULT_CALIBRATION_SAMPLES = 500

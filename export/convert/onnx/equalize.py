@@ -65,7 +65,7 @@ def equalized(prepared: Path, inputs: Mapping[str, np.ndarray]) -> Path:
         factors, gained_db = factors_of(
             found[pair.between],
             rows,
-            own_scales=_number(pair.second, "group", 1) > 1,
+            own_scales=number_of(pair.second, "group", 1) > 1,
             limit=pair.limit,
             own=_own(pair, stored),
         )
@@ -101,7 +101,7 @@ def _pairs(
         """Whether a layer's weights are stored, and no other's."""
         weights = [name for name in node.input[KERNEL:] if name]
         is_plain = node.op_type == "Conv" or all(
-            _number(node, name, default) == default
+            number_of(node, name, default) == default
             for name, default in (("alpha", 1.0), ("beta", 1.0), ("transA", 0))
         )
         return is_plain and all(len(readers[name]) == 1 and name in stored for name in weights)
@@ -135,7 +135,7 @@ def _channels_before(
 ) -> int | None:
     """Returns how many channels a concatenation has before an input; None of another axis."""
     parts = [shapes.get(part, []) for part in node.input]
-    if min(map(len, parts)) < 2 or _number(node, "axis", 0) % len(parts[0]) != 1:
+    if min(map(len, parts)) < 2 or number_of(node, "axis", 0) % len(parts[0]) != 1:
         return None
     counts = [shape[1] for shape in parts[: [*node.input].index(name)]]
     return sum(counts) if all(counts) else None
@@ -159,11 +159,11 @@ def _rows(
     """Returns a layer's weights by input channel, (outputs, n, C); None where they are grouped."""
     kernel = onnx.numpy_helper.to_array(stored[node.input[KERNEL]])
     if node.op_type == "Gemm":
-        by_output = kernel if _number(node, "transB", 0) else kernel.T
+        by_output = kernel if number_of(node, "transB", 0) else kernel.T
         return by_output[:, np.newaxis, :]
-    if _number(node, "group", 1) == 1:
+    if number_of(node, "group", 1) == 1:
         return np.moveaxis(kernel.reshape(*kernel.shape[:2], -1), 1, 2)
-    if kernel.shape[1] == 1 and _number(node, "group", 1) == channels:  # depthwise
+    if kernel.shape[1] == 1 and number_of(node, "group", 1) == channels:  # depthwise
         return kernel.reshape(1, channels, -1).transpose(0, 2, 1)
     return None
 
@@ -172,24 +172,24 @@ def _scale(pair: _Pair, stored: Mapping[str, onnx.TensorProto], factors: np.ndar
     first, second = (
         onnx.numpy_helper.to_array(stored[node.input[KERNEL]]) for node in (pair.first, pair.second)
     )
-    axis = 1 if pair.first.op_type == "Gemm" and not _number(pair.first, "transB", 0) else 0
+    axis = 1 if pair.first.op_type == "Gemm" and not number_of(pair.first, "transB", 0) else 0
     own = factors[_own(pair, stored)]
     _store(stored[pair.first.input[KERNEL]], first * _along(own, axis, first.ndim))
     if len(pair.first.input) > BIAS and pair.first.input[BIAS]:
         bias = stored[pair.first.input[BIAS]]
         _store(bias, onnx.numpy_helper.to_array(bias) * own)
     if pair.second.op_type == "Gemm":
-        axis = 1 if _number(pair.second, "transB", 0) else 0
+        axis = 1 if number_of(pair.second, "transB", 0) else 0
     else:
         axis = 1
-        if _number(pair.second, "group", 1) > 1:
+        if number_of(pair.second, "group", 1) > 1:
             axis, factors = 0, np.repeat(factors, len(second) // len(factors))
     _store(stored[pair.second.input[KERNEL]], second / _along(factors, axis, second.ndim))
 
 
 def _own(pair: _Pair, stored: Mapping[str, onnx.TensorProto]) -> slice:
     """Returns the channels that a pair's first layer writes."""
-    is_last = pair.first.op_type == "Gemm" and not _number(pair.first, "transB", 0)
+    is_last = pair.first.op_type == "Gemm" and not number_of(pair.first, "transB", 0)
     count = int(stored[pair.first.input[KERNEL]].dims[1 if is_last else 0])
     return slice(pair.start, pair.start + count)
 
@@ -202,7 +202,8 @@ def _store(tensor: onnx.TensorProto, values: np.ndarray) -> None:
     tensor.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float32), tensor.name))
 
 
-def _number(node: onnx.NodeProto, name: str, default: float) -> float:
+def number_of(node: onnx.NodeProto, name: str, default: float) -> float:
+    """Returns an attribute of a node."""
     for item in node.attribute:
         if item.name == name:
             return float(onnx.helper.get_attribute_value(item))

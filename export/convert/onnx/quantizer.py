@@ -21,6 +21,7 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.registry import IntegerOpsRegistry
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from export.convert.onnx.bias import correct_biases
 from export.convert.onnx.equalize import equalized
 from export.convert.onnx.graph.arrange import delete
 from export.convert.onnx.graph.concat import one_relu_behind
@@ -28,7 +29,7 @@ from export.convert.onnx.ranges import write_least_squares, write_widened
 from export.convert.onnx.recurrent import weights as recurrent
 from export.convert.onnx.transposed import bears_8_bits, store_in_8_bits
 from export.convert.source import SourceModel
-from export.settings import EQUALIZED, WIDENED
+from export.settings import BIAS_CORRECTED, EQUALIZED, WIDENED
 from train.common.files.artifact import file_sha256
 
 # Softmax stays float: its int8 kernel could wrap 127 to -128 (onnxruntime issue 29727), and so
@@ -52,6 +53,7 @@ CALIBRATION: dict[str, tuple[CalibrationMethod, dict[str, Any]]] = {
     "mse": (CalibrationMethod.MinMax, {}),  # of ranges that are given, as the next one
     WIDENED: (CalibrationMethod.MinMax, {}),
     EQUALIZED: (CalibrationMethod.MinMax, {}),
+    BIAS_CORRECTED: (CalibrationMethod.MinMax, {}),
 }
 WRITERS = {"mse": write_least_squares, WIDENED: write_widened}
 DEQUANTIZE = "DequantizeLinear"
@@ -116,6 +118,8 @@ def quantize(
         **weights,
     )
     model = onnx.load(quantized)
+    if method == BIAS_CORRECTED:
+        correct_biases(model, onnx.load(prepared), source.representative.inputs)
     _without_zero_points_of_biases(model.graph)
     one_relu_behind(model.graph)
     recurrent.store_in_8_bits(model.graph)

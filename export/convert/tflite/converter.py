@@ -14,6 +14,7 @@ from tensorflow.lite.python.convert import mlir_quantize
 from tensorflow.lite.python.util import modify_model_io_type
 
 from export.convert.source import SavedModel, SourceModel
+from export.convert.tflite.bias import bias_corrected
 from export.convert.tflite.equalize import equalized
 from export.convert.tflite.flatbuffer import finish, has_loops, pack, unpack, unshare
 from export.convert.tflite.float_tail import put_on, take_off
@@ -38,7 +39,7 @@ from export.convert.tflite.rewrites.masks import clamp_masks
 from export.convert.tflite.rewrites.unknown_kernels import hide, reveal
 from export.convert.tflite.sixteen_bits import in_16_bits
 from export.formats import Format
-from export.settings import EQUALIZED, WIDENED, Settings
+from export.settings import BIAS_CORRECTED, EQUALIZED, WIDENED, Settings
 
 NO_RENAMING: Mapping[str, str] = MappingProxyType({})
 
@@ -71,6 +72,9 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
         content, taken = _quantized(entry, settings, method, source, saved_model)
     if entry.weights == "int4":
         content = narrow(content, settings.int8_shares[0])
+    if method == BIAS_CORRECTED:
+        twin = float_twin(source, entry, settings)
+        content = bias_corrected(content, twin, source.representative.inputs)
     return _finished(content, source, settings.io_dtype, **taken)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from export.convert.tflite.four_bits import unpacked
 from export.deploy.c.steps.packing import SIZE
 from train.common.errors import ArtifactError
 
@@ -210,9 +211,3 @@ def number(network: Network, tensor: int) -> int | None:
     if found.dtype != "int32" or found.data is None or found.data.size != 1:
         return None
     return int(found.data.reshape(-1)[0])
-
-
-def unpacked(raw: np.ndarray, count: int) -> np.ndarray:
-    """Returns 4-bit weights, two per byte with the first in the lower bits, as int8 (count,)."""
-    pairs = np.stack([raw << 4, raw & 0xF0], axis=-1).reshape(-1)[:count]
-    return np.asarray(pairs.view(np.int8) >> 4)
