@@ -86,7 +86,10 @@ def _kernels(tree: Any) -> dict[int, _Kernel]:
 
 
 def _multiplies(tree: Any, operator: Any) -> bool:
-    return tree.operatorCodes[operator.opcodeIndex].builtinCode in KERNELS
+    """Returns whether an operator multiplies values of 8 bits: of 16, none takes 4-bit weights."""
+    if tree.operatorCodes[operator.opcodeIndex].builtinCode not in KERNELS:
+        return False
+    return bool(tree.subgraphs[0].tensors[operator.inputs[0]].type != schema.TensorType.INT16)
 
 
 def _is_stored(tree: Any, tensor: Any, dtype: int) -> bool:

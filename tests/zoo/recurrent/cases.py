@@ -11,6 +11,9 @@ FEATURES, UNITS, CLASSES, WORDS = 8, 16, 4, 50
 FRAME = (5, 5, 2)  # of a film
 STEPS = (1, 12, 50, 200)
 KERNEL, BIAS, HEAD = 1.2, 0.2, 2.5  # of weights: their deviation times the root of the inputs
+# Products of two outputs are a quarter as large as these, and a head that was trained would be so
+# much larger: by the others' head, the classes differ by fewer steps of 1/256 than 25 dB take.
+PRODUCTS = 4.0
 Tensors = Any
 
 
@@ -89,6 +92,8 @@ def model_of(kind: str, steps: int) -> keras.Model:
         if "embedding" in weight.path:
             deviation = 1.0
         factor = HEAD if "head" in weight.path else 1.0
+        if kind == "mul" and weight.path.endswith("head/kernel"):
+            factor *= PRODUCTS
         weight.assign(draw.normal(size=weight.shape) * deviation * factor)
     return model
 

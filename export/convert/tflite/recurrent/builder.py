@@ -11,6 +11,7 @@ from export.convert.tflite.inputs_outputs import operator_code
 CODES = schema.BuiltinOperator
 TYPES = schema.TensorType
 HIGHEST_8 = 127
+YES_OR_NO = (0.5, 0)  # scale, which comparisons want below 1 (LiteRT 2.3 aborts), and zero point
 TINY = 1e-9  # the least scale of weights is this much, if all are zero
 NUMPY = {
     TYPES.FLOAT32: np.float32,
@@ -135,6 +136,15 @@ class Builder:
             shrinkAxisMask=0b010,
         )
 
+    def code_of(self, operator: Any) -> int:
+        """Returns what kind of operator one is."""
+        return int(self.tree.operatorCodes[operator.opcodeIndex].builtinCode)
+
+    def stored(self, index: int) -> np.ndarray | None:
+        """Returns the bytes that a tensor stores; None if it is computed."""
+        data = self.tree.buffers[self.graph.tensors[index].buffer].data
+        return None if data is None or not len(data) else np.asarray(data, np.uint8)
+
     def type_of(self, index: int) -> int:
         """Returns the type of a tensor."""
         return int(self.graph.tensors[index].type)
@@ -147,6 +157,24 @@ class Builder:
         """Returns scale and zero point of a quantized tensor."""
         found = self.graph.tensors[index].quantization
         return float(found.scale[0]), int(found.zeroPoint[0])
+
+
+def without_unread(tree: Any, operators: Sequence[Any], *codes: int) -> list[Any]:
+    """Returns operators without those of some kinds whose results nothing reads.
+
+    Args:
+        tree: the model, of whose first graph they are.
+        operators: in order.
+        codes: the kinds.
+    """
+    read = {int(i) for operator in operators for i in operator.inputs}
+    read |= {*map(int, tree.subgraphs[0].outputs)}
+    return [
+        operator
+        for operator in operators
+        if tree.operatorCodes[operator.opcodeIndex].builtinCode not in codes
+        or read & {*map(int, operator.outputs)}
+    ]
 
 
 def drop_unread(tree: Any) -> None:

@@ -8,7 +8,8 @@ Of few steps, operators written out are the fastest on a CPU: an LSTM of 16 unit
 6 µs, fused 11, looped 16 (LiteRT 2.3, x86-64, one thread); but 26 kB more. From 64 units and 28
 steps on they are the slowest, as each step's copy of the weights goes through the cache. 64 units
 in float take 0.6 of the fused operator's time as a loop, 16 units the same. In integers the fused
-operator takes 1.4 times a loop's time, and 2 kB less; accelerators know it.
+operator takes 1.4 times a loop's time, and 2 kB less; accelerators know it. Outputs that are
+multiplied by each other are of loops in 8-bit formats: they are rounded once, as a product.
 """
 
 import math
@@ -128,6 +129,9 @@ def choose(calls: Sequence[Call], entry: Format, wanted: str) -> Choice:
     # written out, its weights would be of 4 bits, and what it makes of its states is noise
     if wanted == AUTO and entry.weights != "int4" and _are_few(calls, entry):
         order = [UNROLLED, *order]
+    # a product of outputs that have 8 bits is mostly noise; loops have 16
+    if wanted == AUTO and entry.activations == "int8" and any(call.multiplied for call in calls):
+        order = [LOOP, FUSED, UNROLLED]
     return Choice(calls=tuple(calls), ways=tuple(_way(c, order, entry, calls) for c in calls))
 
 

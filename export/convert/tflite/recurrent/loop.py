@@ -12,12 +12,11 @@ from ai_edge_litert import schema_py_generated as schema
 
 from export.convert.recurrent.description import Cell
 from export.convert.tflite.recurrent.body import Body, state_scales
-from export.convert.tflite.recurrent.builder import CODES, TYPES, Builder
+from export.convert.tflite.recurrent.builder import CODES, TYPES, YES_OR_NO, Builder
 from export.convert.tflite.recurrent.equations import step
 from export.convert.tflite.recurrent.ranges import Ranges
 
 ROOM = 64  # steps of 16 bits in one of 8: 255 of them fit
-YES_OR_NO = (0.5, 0)  # scale, which comparisons want below 1 (LiteRT 2.3 aborts), and zero point
 
 
 def add_loop(
@@ -57,8 +56,7 @@ def add_loop(
     counter = on.constant(steps - 1 if go_backwards else 0, TYPES.INT32)
     given = [counter, x]
     if mask is not None:
-        given.append(on.tensor(on.shape_of(mask), TYPES.INT8, *YES_OR_NO))
-        on.add(CODES.CAST, [mask], given[-1:])  # TFLM gathers no truth values
+        given.append(_ones_and_zeros(on, mask))
     state_place = len(given)
     given += [on.constant(np.zeros((batch, cell.units)), dtype, scale) for scale in scales]
     if sequences:
@@ -105,6 +103,20 @@ def add_loop(
     on.add(CODES.WHILE, given, outcome, condSubgraphIndex=numbers[0], bodySubgraphIndex=numbers[1])
     if not sequences and not is_float:
         on.add(CODES.QUANTIZE, [outcome[state_place]], [output])
+
+
+def _ones_and_zeros(on: Builder, mask: int) -> int:
+    """Returns truth values as integers, which TFLM gathers, unlike themselves."""
+    maker = next((each for each in on.made if mask in map(int, each.outputs)), None)
+    if maker is not None and on.code_of(maker) == CODES.NOT_EQUAL:
+        given = int(maker.inputs[0])
+        stored = on.stored(int(maker.inputs[1]))
+        is_zero = stored is not None and not stored.any()
+        if is_zero and on.type_of(given) == TYPES.INT8 and on.scale_of(given) == YES_OR_NO:
+            return given
+    numbers = on.tensor(on.shape_of(mask), TYPES.INT8, *YES_OR_NO)
+    on.add(CODES.CAST, [mask], [numbers])
+    return numbers
 
 
 def _empty(on: Builder, like: int) -> int:

@@ -8,7 +8,7 @@ https://ai.google.dev/edge/litert/models/operation_fusion
 import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import tensorflow as tf
@@ -18,6 +18,7 @@ from export.model.loaded import LoadedModel, traced
 
 NAME = "edge_export_recurrent_"  # of a custom operator; the number of the mark follows
 STEPS_AXIS = 1
+AS_IT_IS = ("Identity", "Reshape", "ReverseV2")  # its numbers, if not in their order
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,6 +34,7 @@ class Call:
         masked: whether it is told which steps count.
         given_states: whether it begins with states that are computed.
         passes_states: whether its states are among what it returns.
+        multiplied: whether its output is multiplied by that of another.
     """
 
     layer: Any
@@ -44,6 +46,7 @@ class Call:
     masked: bool
     given_states: bool
     passes_states: bool
+    multiplied: bool = False
 
 
 def calls_in(model: LoadedModel, batch: int | None) -> list[Call]:
@@ -54,13 +57,31 @@ def calls_in(model: LoadedModel, batch: int | None) -> list[Call]:
         batch: the fixed batch size, or None for an open one.
     """
     found: list[Call] = []
+    outputs: list[tf.Tensor] = []
 
     def seen(call: Call, original: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
         found.append(call)
-        return original(**arguments)
+        given = original(**arguments)
+        outputs.append(tf.nest.flatten(given)[0])
+        return given
 
     with _watched(model.recurrent, seen):
         traced(model.call, model.inputs, batch)
+    products = [_products_of(output) for output in outputs]
+    return [
+        replace(call, multiplied=any(each & other for other in products if other is not each))
+        for call, each in zip(found, products, strict=True)
+    ]
+
+
+def _products_of(output: tf.Tensor) -> set[str]:
+    """Returns which products read a layer's output as it is."""
+    found: set[str] = set()
+    for operator in output.consumers():
+        if operator.type in AS_IT_IS:
+            found |= _products_of(operator.outputs[0])
+        elif operator.type == "Mul":
+            found.add(operator.name)
     return found
 
 

@@ -15,13 +15,20 @@ from ai_edge_litert import schema_py_generated as schema
 from export.convert.calibrate.calibration import tflite_values
 from export.convert.tflite.flatbuffer import pack, unpack
 from export.convert.tflite.ranges import quantization
-from export.convert.tflite.recurrent.builder import CODES, TYPES, Builder, drop_unread
+from export.convert.tflite.recurrent.builder import (
+    CODES,
+    TYPES,
+    Builder,
+    drop_unread,
+    without_unread,
+)
 from export.convert.tflite.recurrent.choice import FUSED, Layer
 from export.convert.tflite.recurrent.fused import LSTM, add_lstm, share_unit, with_resets
 from export.convert.tflite.recurrent.loop import add_loop
 from export.convert.tflite.recurrent.marks import NAME
 from export.convert.tflite.recurrent.ranges import Ranges, ranges_of
 from export.convert.tflite.recurrent.stand_ins import add_dense, empty_lstm
+from export.convert.tflite.rewrites.products import products_in_16_bits
 from export.convert.tflite.rewrites.units import in_one_unit
 
 OUTPUT = "recurrent_{}"  # what a layer's output is called, by which it is found again
@@ -228,7 +235,8 @@ def reveal(content: bytes, marked: Marked) -> bytes:
             ranges=marked.ranges[number],
             zeros=layer.zeros,
         )
-    operators = in_one_unit(tree, on.made)
+    operators = products_in_16_bits(tree, in_one_unit(tree, on.made))
+    operators = without_unread(tree, operators, CODES.NOT_EQUAL)  # masks; loops read ones and zeros
     graph.operators = with_resets(tree, operators, "recurrent_reset")
     drop_unread(tree)
     return pack(tree, len(content))

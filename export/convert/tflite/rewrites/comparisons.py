@@ -10,11 +10,16 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from export.convert.tflite.flatbuffer import pack, unpack
-from export.convert.tflite.recurrent.builder import CODES, TYPES, Builder
+from export.convert.tflite.recurrent.builder import (
+    CODES,
+    TYPES,
+    YES_OR_NO,
+    Builder,
+    without_unread,
+)
 
 COMPARED = (CODES.EQUAL, CODES.NOT_EQUAL)
 CLOSE = 1e-3  # of a step: what a constant may be off a quantized value
-YES_OR_NO = (0.5, 0)  # scale, which comparisons want below 1 (LiteRT 2.3 aborts), and zero point
 
 
 def in_integers(content: bytes) -> bytes:
@@ -24,18 +29,19 @@ def in_integers(content: bytes) -> bytes:
     on = Builder(tree, graph, "comparison")
     made = {int(i): operator for operator in graph.operators for i in operator.outputs}
     changed = False
+    numbers: dict[int, int] = {}  # truth values as ones and zeros, of several reductions once
     for operator in graph.operators:
         code = tree.operatorCodes[operator.opcodeIndex].builtinCode
         if code in COMPARED and _compare(on, operator, made):
             changed = True
         if code == CODES.REDUCE_ANY:
             changed = True
-            _reduce(on, operator)
+            _reduce(on, operator, numbers)
         else:
             on.made.append(operator)
     if not changed:
         return content
-    graph.operators = _read(tree, on.made)
+    graph.operators = without_unread(tree, on.made, CODES.DEQUANTIZE)
     return pack(tree, len(content))
 
 
@@ -69,27 +75,16 @@ def _compare(on: Builder, operator: Any, made: dict[int, Any]) -> bool:
     return True
 
 
-def _reduce(on: Builder, operator: Any) -> None:
+def _reduce(on: Builder, operator: Any, numbers: dict[int, int]) -> None:
     """Makes "any" of truth values by the maximum of ones and zeros."""
     x, axes = map(int, operator.inputs)
     output = int(operator.outputs[0])
-    numbers = on.tensor(on.shape_of(x), TYPES.INT8, *YES_OR_NO)
+    if x not in numbers:
+        numbers[x] = on.tensor(on.shape_of(x), TYPES.INT8, *YES_OR_NO)
+        on.add(CODES.CAST, [x], [numbers[x]], inDataType=TYPES.BOOL, outDataType=TYPES.INT8)
     largest = on.tensor(on.shape_of(output), TYPES.INT8, *YES_OR_NO)
-    on.add(CODES.CAST, [x], [numbers], inDataType=TYPES.BOOL, outDataType=TYPES.INT8)
-    reduced = on.add(CODES.REDUCE_MAX, [numbers, axes], [largest])
+    reduced = on.add(CODES.REDUCE_MAX, [numbers[x], axes], [largest])
     reduced.builtinOptionsType = schema.BuiltinOptions.ReducerOptions
     reduced.builtinOptions = operator.builtinOptions
     none = on.constant(0, TYPES.INT8, *YES_OR_NO)
     on.add(CODES.NOT_EQUAL, [largest, none], [output])
-
-
-def _read(tree: Any, operators: list[Any]) -> list[Any]:
-    """Returns operators without what turns integers to numbers that nothing reads any more."""
-    read = {int(i) for operator in operators for i in operator.inputs}
-    read |= {*map(int, tree.subgraphs[0].outputs)}
-    return [
-        operator
-        for operator in operators
-        if tree.operatorCodes[operator.opcodeIndex].builtinCode != CODES.DEQUANTIZE
-        or read & {*map(int, operator.outputs)}
-    ]

@@ -58,6 +58,24 @@ def test_the_best_way_for_a_format(name: str, kind: str, steps: int | None, expe
     assert way(call_of(kind, steps), name) == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "steps", "expected"),
+    [
+        ("tflite-float32", 50, "fused"),
+        ("tflite-int8", 50, "loop"),
+        ("tflite-int8", 1, "loop"),
+        ("tflite-int8-qat", 50, "loop"),
+        ("tflite-int8-clustered", 50, "unrolled"),
+    ],
+)
+def test_outputs_that_are_multiplied_are_of_loops_in_8_bits(
+    name: str, steps: int, expected: str
+) -> None:
+    call = call_of("lstm", steps, multiplied=True)
+    assert way(call, name) == expected
+    assert way(call, "tflite-int8", "fused") == "fused"
+
+
 def test_what_the_fused_operator_lacks_is_a_loop() -> None:
     for lacking in ("masked", "passes_states", "given_states"):
         assert way(call_of("lstm", **{lacking: True}), "tflite-float32") == "loop"
