@@ -23,13 +23,27 @@ ORDER = (
     "dot_cores",
     "dot",
     "dense",
+    "window",
+    "patch",
+    "tile_hosts",
+    "tile_factors",
+    "tile",
+    "conv_tile",
+    "depthwise_tile",
+    "positions",
     *packing.KERNELS,
     "exp16",
-    "window",
     "inside",
     "pair",
 )
 PER_LINE = 24
+TILE = """\
+#if defined(MODEL_TILE)
+    if (model_conv_tile(x, y, at, to)) {
+        return;
+    }
+#endif
+"""
 PLACE = re.compile(r"\{(t\d+|scratch)\}")
 
 SOURCE = """\
@@ -129,6 +143,7 @@ def _kernels(program: Program) -> str:
                 text = text.replace(f"model_{function}(", f"model_{function}{kind}(")
         elif kind:
             text = kernel_text(text, name)
+        text = text.replace("@TILE@", "" if kind else TILE)
         texts.append(text.replace("@SCALE@", scale))
     return "\n".join(texts)
 

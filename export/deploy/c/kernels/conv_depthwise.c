@@ -67,6 +67,11 @@ static void model_conv_depthwise(const int8_t *x, int8_t *y,
                                  const MODEL_FLASH struct model_window *at,
                                  const MODEL_FLASH struct model_channels *to)
 {
+#if defined(MODEL_TILE)
+    if (model_depthwise_tile(x, y, at, to)) {
+        return;
+    }
+#endif
     const int depth = at->in_c, channels = at->out_c, multiplier = channels / depth;
     const int fours = multiplier == 1 ? channels / 4 * 4 : 0; /* taken four at a time */
     int inside[4]; /* the first row and how many, the first column and how many */

@@ -3,6 +3,7 @@
 static inline void model_outputs(const int32_t *sum, int8_t *y, unsigned first,
                                  const struct model_channels *to)
 {
+#if !defined(MODEL_LIKE_TFLM)
     int32_t multiplier[MODEL_ROWS];
     int8_t shift[MODEL_ROWS], most = -128;
     for (unsigned j = 0; j < MODEL_ROWS; j++) {
@@ -10,7 +11,6 @@ static inline void model_outputs(const int32_t *sum, int8_t *y, unsigned first,
         shift[j] = to->shift[to->each * (first + j)];
         most = shift[j] > most ? shift[j] : most;
     }
-#if !defined(MODEL_LIKE_TFLM)
     if (to->once && most < -1) {
         model_scale_rows(sum, y, multiplier, shift, to->zero, to->low, to->high);
         return;
@@ -31,7 +31,9 @@ static void model_dense(const int8_t *x, int8_t *y, unsigned n, unsigned first, 
 #if MODEL_BLOCKS > 1
     for (; left >= MODEL_ROWS; left -= MODEL_ROWS, i += MODEL_ROWS, y += MODEL_ROWS) {
         int32_t sum[MODEL_ROWS];
-        memcpy(sum, to->bias + i, sizeof sum);
+        for (j = 0; j < MODEL_ROWS; j++) {
+            sum[j] = to->bias[i + j];
+        }
         model_dot(x, w, n, sum, MODEL_BLOCKS);
         model_outputs(sum, y, i, to);
         w += MODEL_ROWS * (size_t)n;

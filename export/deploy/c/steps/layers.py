@@ -12,6 +12,8 @@ from export.deploy.c.steps.step import Array, Step, side_by_side, title, unsuppo
 
 CHANNELS = ("narrow", "channels")
 DOT = (*CHANNELS, "dot_hosts", "dot_cores", "dot", "dense")
+SIXTEEN = ("tile_hosts", "tile_factors")  # sixteen channels at once, on hosts
+TILE = (*SIXTEEN, "tile")  # of many positions
 TWICE, ONCE = "scale", "scale_once"  # how the sums' factors round
 INT32 = 1 << 32
 
@@ -57,11 +59,12 @@ def conv_2d(network: Network, operator: Operator) -> Step:
     groups = given.shape[3] // weights.shape[3]
     channels = _channels(network, operator, given, weights, bias, groups=groups)
     ends = f"{{t{operator.inputs[0]}}}, {{t{operator.outputs[0]}}}"
+    many = (*TILE, "conv_tile") if channels.packed is None else ()
     call = f"model_conv{channels.suffix}({ends}, {{scratch}}, &at, &to);"
     return Step(
         title=title(network, operator),
         code=_with_window([*window, groups], given, channels.declared, call),
-        kernels=(TWICE, *channels.kernels, "window", channels.of("conv")),
+        kernels=(TWICE, *channels.kernels, "window", "patch", *many, channels.of("conv")),
         arrays=channels.arrays,
         inputs=operator.inputs[:1],
         outputs=operator.outputs,
@@ -111,7 +114,15 @@ def depthwise_conv_2d(network: Network, operator: Operator) -> Step:
     return Step(
         title=title(network, operator),
         code=_with_window([*window, 1], given, channels.declared, call),
-        kernels=(TWICE, *CHANNELS, "window", "inside", "conv_depthwise"),
+        kernels=(
+            TWICE,
+            *CHANNELS,
+            "window",
+            "inside",
+            *SIXTEEN,
+            "depthwise_tile",
+            "conv_depthwise",
+        ),
         arrays=channels.arrays,
         inputs=operator.inputs[:1],
         outputs=operator.outputs,
@@ -135,7 +146,11 @@ def _dense(
     source, target = f"{{t{operator.inputs[0]}}}", f"{{t{operator.outputs[0]}}}"
     dense = f"model_dense{to.suffix}"
     call = f"{dense}({source}, {target}, {n}, 0, {channels}, &to);"
-    if positions > 1:
+    many: tuple[str, ...] = ()
+    if positions > 1 and to.packed is None:
+        many = (*TILE, "positions")
+        call = f"model_dense_each({source}, {target}, {positions}, {n}, {channels}, &to);"
+    elif positions > 1:
         call = (
             f"for (int i = 0; i < {positions}; i++) {{\n    {dense}({source} + i * {n}, "
             f"{target} + i * {channels}, {n}, 0, {channels}, &to);\n}}"
@@ -143,7 +158,7 @@ def _dense(
     return Step(
         title=title(network, operator),
         code=f"{to.declared}\n{call}",
-        kernels=(ONCE if operator.name == "FULLY_CONNECTED" else TWICE, *to.kernels),
+        kernels=(ONCE if operator.name == "FULLY_CONNECTED" else TWICE, *to.kernels, *many),
         arrays=to.arrays,
         inputs=operator.inputs[:1],
         outputs=operator.outputs,

@@ -39,6 +39,7 @@ int main(void) {{
     return 0;
 }}
 """
+FAST = ("-O3", "-march=native")
 SANITIZED = ("-O1", "-g", "-fsanitize=undefined,address", "-fno-sanitize-recover=all")
 
 
@@ -66,6 +67,23 @@ def convolutions() -> keras.Model:
     x = layers.AveragePooling2D(3, 2, "same")(x)
     x = layers.GlobalAveragePooling2D()(x)
     return keras.Model(image, layers.Dense(5, "sigmoid")(x))
+
+
+def tiles() -> keras.Model:
+    """Channels and windows that leave all the remainders of many positions at once."""
+    image = keras.Input((11, 9, 3), batch_size=1)
+    x = layers.Conv2D(8, 3, padding="same", activation="relu")(image)
+    x = layers.DepthwiseConv2D(3, padding="same")(x)
+    x = layers.Conv2D(21, 1, activation="relu")(x)
+    x = layers.DepthwiseConv2D(5, padding="same", activation="relu")(x)
+    x = layers.Conv2D(36, 1)(x)
+    x = layers.DepthwiseConv2D(3, dilation_rate=2, padding="same", activation="relu6")(x)
+    x = layers.Conv2D(140, 3, strides=2, padding="same", activation="relu")(x)
+    x = layers.DepthwiseConv2D((2, 4), padding="same")(x)
+    x = layers.Conv2D(10, (5, 4), padding="same", activation="relu")(x)
+    x = layers.Conv2D(19, 3, padding="same")(x)
+    x = layers.Dense(18)(layers.Dense(20, "relu")(x))
+    return keras.Model(image, layers.Conv2D(2, (2, 2))(x))
 
 
 def branches() -> keras.Model:
@@ -113,7 +131,8 @@ def passed_on() -> keras.Model:
 
 
 MODELS: dict[str, Callable[[], keras.Model]] = {
-    each.__name__: each for each in (dense, convolutions, branches, resized, steps, two, passed_on)
+    each.__name__: each
+    for each in (dense, convolutions, tiles, branches, resized, steps, two, passed_on)
 }
 
 
@@ -139,6 +158,14 @@ def write(model: keras.Model, path: Path, io: tf.DType = tf.int8) -> Path:
 @cache
 def program_of(path: Path) -> Program:
     return Program(path)
+
+
+def cpu_has(feature: str) -> bool:
+    """Returns whether Linux says that this machine's processor has an extension."""
+    try:
+        return feature in Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
+    except OSError:
+        return False
 
 
 def size_of(spec: TensorSpec) -> int:

@@ -13,7 +13,15 @@ import tensorflow as tf
 from export.convert.tflite.flatbuffer import pack, unpack
 from export.deploy.c.host import compiler
 from export.deploy.c.program import Program
-from tests.export.deploy.c.files import MODELS, SANITIZED, outputs, program_of, write
+from tests.export.deploy.c.files import (
+    FAST,
+    MODELS,
+    SANITIZED,
+    cpu_has,
+    outputs,
+    program_of,
+    write,
+)
 from train.common.errors import ArtifactError
 
 pytestmark = pytest.mark.slow
@@ -25,7 +33,15 @@ def file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return write(MODELS[request.param](), path)
 
 
-@pytest.mark.parametrize("flags", [SANITIZED, ("-O3", "-march=native")], ids=["checked", "fast"])
+HOSTS = {
+    "checked": SANITIZED,
+    "checked-native": (*SANITIZED, "-march=native"),
+    "fast": FAST,
+    **({"avx2": ("-O3", "-march=haswell")} if cpu_has("avx2") else {}),
+}
+
+
+@pytest.mark.parametrize("flags", HOSTS.values(), ids=HOSTS)
 def test_every_output_byte_is_that_of_the_reference_kernels(
     file: Path, flags: tuple[str, ...], tmp_path: Path
 ) -> None:
@@ -36,6 +52,11 @@ def test_every_output_byte_is_that_of_the_reference_kernels(
 def test_the_arena_is_hardly_more_than_what_lives_at_once(file: Path) -> None:
     plan = program_of(file).plan
     assert plan.live_bytes <= plan.arena_bytes <= 1.05 * plan.live_bytes
+
+
+def test_every_loop_rounds_as_tflm_does_if_told_so(file: Path, tmp_path: Path) -> None:
+    plain, own = (outputs(file, tmp_path, (*f, "-DMODEL_LIKE_TFLM"))[1] for f in (("-O1",), FAST))
+    assert own == plain
 
 
 def test_inputs_of_unsigned_bytes(tmp_path: Path) -> None:

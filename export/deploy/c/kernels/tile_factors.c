@@ -1,0 +1,51 @@
+#if defined(MODEL_TILE)
+
+/* The factors of 16 channels from one on, or of as many as there are. Returns 0 if they are of a
+ * kind that is not computed here. */
+static int model_tile_factors(struct model_factors *f, const struct model_channels *to,
+                              unsigned first, unsigned rows)
+{
+    int32_t bias[16] = {0}, multiplier[16] = {0}, shift[16];
+    int most = -31;
+    for (unsigned j = 0; j < 16u; j++) {
+        shift[j] = -2;
+        if (j < rows) {
+            bias[j] = to->bias[first + j];
+            multiplier[j] = to->multiplier[to->each * (first + j)];
+            shift[j] = to->shift[to->each * (first + j)];
+            most = shift[j] > most ? shift[j] : most;
+        }
+    }
+    f->twice = !to->once;
+#if defined(MODEL_LIKE_TFLM)
+    f->twice = 1;
+#endif
+    f->ups = most > 0;
+    f->signs = f->twice && to->low < to->zero; /* halves away from zero: limits hide it, if not */
+    f->limits = to->low > -128 || to->high < 127;
+    f->low = _mm_set1_epi8((char)to->low);
+    f->high = _mm_set1_epi8((char)to->high);
+    f->zero = MODEL_TILE_NUMBER(to->zero);
+    model_factors(f, bias, multiplier, shift);
+    return f->twice || most < -1;
+}
+
+static inline void model_tile_store(int8_t *y, __m128i found, unsigned rows)
+{
+    int8_t some[16];
+    _mm_storeu_si128((__m128i *)(void *)some, found);
+    if (rows >= 16u) {
+        memcpy(y, some, 16);
+    } else if (rows >= 8u) { /* what is of a known size is a move; both may overlap */
+        memcpy(y, some, 8);
+        memcpy(y + (rows & 7u), some + (rows & 7u), 8);
+    } else if (rows >= 4u) {
+        memcpy(y, some, 4);
+        memcpy(y + (rows & 3u), some + (rows & 3u), 4);
+    } else {
+        for (unsigned j = 0; j < rows; j++) {
+            y[j] = some[j];
+        }
+    }
+}
+#endif
