@@ -19,6 +19,7 @@ ORDER = (
     "narrow",
     "narrow16",
     "channels",
+    "outputs",
     "dot_hosts",
     "dot_cores",
     "dot",
@@ -129,7 +130,8 @@ def _kernels(program: Program) -> str:
     names = [name for name in ORDER if name in used]
     names += sorted(used.difference(names))  # which none of the others needs
     scales = [f"model_{name}" for name in (layers.ONCE, layers.TWICE) if name in used]
-    scale = f"(to->once ? {' : '.join(scales)})" if len(scales) > 1 else "".join(scales)
+    scale = " : ".join(f"{name}(sum, multiplier, shift)" for name in scales)
+    scale = f"(to->once ? {scale})" if len(scales) > 1 else scale
     texts = []
     for name in names:
         file, _, kind = name.partition(":")

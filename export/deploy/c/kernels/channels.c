@@ -7,13 +7,16 @@ struct model_channels {
     const MODEL_FLASH int8_t *shift;
     unsigned each;
     int once;            /* whether the factor rounds once */
+    int small;           /* whether twice a sum, shifted to the left, has 32 bits for sure */
     int zero, low, high; /* of the output: its zero point and limits */
 };
+
+#define MODEL_SCALE(sum, multiplier, shift) @SCALE@
 
 static int8_t model_output(int32_t sum, const MODEL_FLASH struct model_channels *to,
                            unsigned channel)
 {
     const unsigned factor = to->each * channel;
-    return model_narrow(@SCALE@(sum, to->multiplier[factor], to->shift[factor]) + to->zero,
+    return model_narrow(MODEL_SCALE(sum, to->multiplier[factor], to->shift[factor]) + to->zero,
                         to->low, to->high);
 }

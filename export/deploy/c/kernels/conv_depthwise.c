@@ -96,10 +96,7 @@ static void model_conv_depthwise(const int8_t *x, int8_t *y,
                     model_outside(to->weights + o, sum, 4, at, inside);
                 }
                 model_depthwise4(from + o, to->weights + first + o, sum, rows, columns, step);
-                y[0] = model_output(sum[0], to, (unsigned)o);
-                y[1] = model_output(sum[1], to, (unsigned)o + 1u);
-                y[2] = model_output(sum[2], to, (unsigned)o + 2u);
-                y[3] = model_output(sum[3], to, (unsigned)o + 3u);
+                model_output4(sum, y, to, (unsigned)o);
             }
             for (int o = fours; o < channels; o++) {
                 const int8_t *p = from + o / multiplier;

@@ -39,15 +39,13 @@ static void model_dense(const int8_t *x, int8_t *y, unsigned n, unsigned first, 
         w += MODEL_ROWS * (size_t)n;
     }
 #endif
-    for (; left >= 4u; left -= 4u, i += 4u, w += 4u * (size_t)n) {
+    for (; left >= 4u; left -= 4u, i += 4u, y += 4, w += 4u * (size_t)n) {
         int32_t sum[4];
         for (j = 0; j < 4u; j++) {
             sum[j] = to->bias[i + j];
         }
         model_dot(x, w, n, sum, 1);
-        for (j = 0; j < 4u; j++) {
-            *y++ = model_output(sum[j], to, i + j);
-        }
+        model_output4(sum, y, to, i);
     }
     for (j = i; j < i + left % 4u; j++, w += n) {
         *y++ = model_output(model_dot_row(x, w, n, to->bias[j]), to, j);

@@ -11,7 +11,7 @@ from export.deploy.c.steps.packing import Packed, pack
 from export.deploy.c.steps.step import Array, Step, side_by_side, title, unsupported
 
 CHANNELS = ("narrow", "channels")
-DOT = (*CHANNELS, "dot_hosts", "dot_cores", "dot", "dense")
+DOT = (*CHANNELS, "outputs", "dot_hosts", "dot_cores", "dot", "dense")
 SIXTEEN = ("tile_hosts", "tile_factors")  # sixteen channels at once, on hosts
 TILE = (*SIXTEEN, "tile")  # of many positions
 TWICE, ONCE = "scale", "scale_once"  # how the sums' factors round
@@ -117,6 +117,7 @@ def depthwise_conv_2d(network: Network, operator: Operator) -> Step:
         kernels=(
             TWICE,
             *CHANNELS,
+            "outputs",
             "window",
             "inside",
             *SIXTEEN,
@@ -239,9 +240,14 @@ def _channels(
     )
     low, high = limits(operator.options.fusedActivationFunction, output)
     each, once = int(len(factors) > 1), int(operator.name == "FULLY_CONNECTED")
+    # The largest that a sum can be, and what the kernels make of it before they multiply it.
+    absolute = np.abs(data.astype(np.int64))
+    most = absolute.sum(axis=(0, 1, 2)) if depthwise else absolute.reshape(len(totals), -1).sum(1)
+    most = 128 * most + np.abs(folded.astype(np.uint32).view(np.int32).astype(np.int64))
+    small = int(int(most.max()) << 1 + max(0, *(s for _, s in factors), 0) < 1 << 31)
     names = ", ".join(array.name for array in arrays)
     declared = (
         f"static const MODEL_FLASH struct model_channels to = {{{names},\n    "
-        f"{each}, {once}, {output.zero_point}, {low}, {high}}};"
+        f"{each}, {once}, {small}, {output.zero_point}, {low}, {high}}};"
     )
     return _Channels(declared=declared, arrays=arrays, packed=packed)
