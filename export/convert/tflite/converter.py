@@ -30,8 +30,9 @@ from export.convert.tflite.ranges import (
     widen_means,
 )
 from export.convert.tflite.recurrent.choice import AUTO, Choice, alternatives, choose
-from export.convert.tflite.recurrent.put_in import Marked, calibrate, in_float, name_outputs, show
-from export.convert.tflite.recurrent.put_in import reveal as put_in
+from export.convert.tflite.recurrent.put_in import Marked, calibrate, in_float, name_outputs
+from export.convert.tflite.recurrent.quantized import reveal as put_in
+from export.convert.tflite.recurrent.quantized import show
 from export.convert.tflite.rewrites import saved_graph
 from export.convert.tflite.rewrites.comparisons import in_integers
 from export.convert.tflite.rewrites.float_file import drop_idle_limits, rewrite

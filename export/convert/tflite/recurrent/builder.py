@@ -177,6 +177,29 @@ def without_unread(tree: Any, operators: Sequence[Any], *codes: int) -> list[Any
     ]
 
 
+def in_order(operators: Sequence[Any]) -> list[Any]:
+    """Returns operators in an order in which each reads what was made before; else as they were.
+
+    Raises:
+        ValueError: there is none.
+    """
+    unmade = {int(i) for operator in operators for i in operator.outputs}
+    found: list[Any] = []
+    left = list(operators)
+    while left:
+        later = []
+        for operator in left:
+            if unmade.isdisjoint(map(int, operator.inputs)):
+                unmade -= {*map(int, operator.outputs)}
+                found.append(operator)
+            else:
+                later.append(operator)
+        if len(later) == len(left):
+            raise ValueError("operators read what is made from what they make")
+        left = later
+    return found
+
+
 def drop_unread(tree: Any) -> None:
     """Drops tensors that no operator has any more, and what no tensor stores."""
     for number, graph in enumerate(tree.subgraphs):

@@ -20,7 +20,7 @@ from typing import Any
 from export.convert.recurrent.description import Cell, Recurrent
 from export.convert.refusal import NoFormatHelpsError
 from export.convert.tflite.recurrent.equations import ACTIVATIONS
-from export.convert.tflite.recurrent.marks import Call
+from export.convert.tflite.recurrent.marks import Call, later_states
 from export.formats import Format
 from train.common.errors import ToolkitError
 
@@ -59,6 +59,16 @@ class Layer:
     def zeros(self) -> bool:
         """Whether the output of a masked step is zeros."""
         return self._described.zero_output_for_mask
+
+    @property
+    def given_states(self) -> int:
+        """How many states are inputs."""
+        return self.cell.states if self.call.given_states else 0
+
+    @property
+    def later_states(self) -> range:
+        """Which states are outputs behind the first one."""
+        return later_states(self._described, passed=self.call.passes_states)
 
     @property
     def _described(self) -> Recurrent:
@@ -225,12 +235,12 @@ def lacks_fused(call: Call) -> str:
         return f"TFLite's LSTM has tanh and sigmoid, got {names[0]} and {names[1]}"
     if call.masked:
         return "TFLite's LSTM takes no mask"
+    if call.given_states or call.passes_states:
+        return "its states are inputs or outputs"
     return _lacks_shape(call)
 
 
 def _lacks_shape(call: Call) -> str:
-    if call.given_states or call.passes_states:
-        return "its states are inputs or outputs"
     if call.steps is None:
         return "it takes sequences of any length"
     if call.batch is None:

@@ -5,17 +5,20 @@ all that a step computes, as the integer kernel of the fused LSTM keeps them of 
 of 8 bits is rounded anew at every step, and the roundings add up. Weights have 8 bits.
 """
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from export.convert.recurrent.description import Cell
-from export.convert.tflite.recurrent.body import Body, state_scales
+from export.convert.tflite.recurrent.body import HIGHEST, Body, state_scales
 from export.convert.tflite.recurrent.builder import CODES, TYPES, YES_OR_NO, Builder
 from export.convert.tflite.recurrent.equations import step
 from export.convert.tflite.recurrent.ranges import Ranges
 
+NO_STATES: Mapping[int, int] = MappingProxyType({})
 ROOM = 64  # steps of 16 bits in one of 8: 255 of them fit
 
 
@@ -31,6 +34,8 @@ def add_loop(
     ranges: Ranges | None,
     weights: int = TYPES.INT8,
     zeros: bool = False,
+    initial: Sequence[int | np.ndarray] = (),
+    last: Mapping[int, int] = NO_STATES,
 ) -> None:
     """Makes the operators of a layer: a WHILE, and what becomes of its results.
 
@@ -46,6 +51,10 @@ def add_loop(
         ranges: of what a step computes; None for float.
         weights: the type that weights are stored in: float32, float16 or int8.
         zeros: whether the output of a step that does not count is zeros, instead of the last one's.
+        initial: tensors (batch, units), the states before the first step, or their values; none for
+            zeros.
+        last: tensors (batch, units) that are to be states after the last step, by their numbers;
+            in float not the first one, unless `sequences`.
     """
     batch, steps, _ = on.shape_of(x)
     is_float = ranges is None
@@ -58,7 +67,9 @@ def add_loop(
     if mask is not None:
         given.append(_ones_and_zeros(on, mask))
     state_place = len(given)
-    given += [on.constant(np.zeros((batch, cell.units)), dtype, scale) for scale in scales]
+    nothing = np.zeros((batch, cell.units), np.float32)
+    pairs = zip(initial or [nothing] * cell.states, scales, strict=True)
+    given += [_first_state(on, state, dtype, scale) for state, scale in pairs]
     if sequences:
         given.append(_empty(on, output))
 
@@ -99,10 +110,28 @@ def add_loop(
         outcome[-1] = output
     elif is_float:
         outcome[state_place] = output
+    if is_float:
+        for number, state in last.items():
+            outcome[state_place + number] = state
     numbers = [on.tree.subgraphs.index(part.graph) for part in (condition, body)]
     on.add(CODES.WHILE, given, outcome, condSubgraphIndex=numbers[0], bodySubgraphIndex=numbers[1])
     if not sequences and not is_float:
         on.add(CODES.QUANTIZE, [outcome[state_place]], [output])
+    if not is_float:
+        for number, state in last.items():
+            on.add(CODES.QUANTIZE, [outcome[state_place + number]], [state])
+
+
+def _first_state(on: Builder, state: int | np.ndarray, dtype: int, scale: float | None) -> int:
+    """Returns a state as the loop has it, of a tensor or of values."""
+    if not isinstance(state, int):
+        stored = state if scale is None else np.clip(np.rint(state / scale), -HIGHEST, HIGHEST)
+        return on.constant(stored, dtype, scale)
+    if scale is None:
+        return state
+    found = on.tensor(on.shape_of(state), dtype, scale)
+    on.add(CODES.QUANTIZE, [state], [found])
+    return found
 
 
 def _ones_and_zeros(on: Builder, mask: int) -> int:

@@ -97,8 +97,10 @@ def marked(layers: Collection[Any]) -> Iterator[list[Call]]:
     def mark(call: Call, _: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
         found.append(call)
         x = arguments[next(iter(arguments))]
-        mask = arguments.get("mask") if call.masked else None
-        return _marked(len(found) - 1, call, tf.convert_to_tensor(x), mask)
+        given = [x, *([arguments["mask"]] if call.masked else [])]
+        if call.given_states:
+            given += tf.nest.flatten(arguments["initial_state"])
+        return _marked(len(found) - 1, call, [tf.convert_to_tensor(each) for each in given])
 
     with _watched(layers, mark):
         yield found
@@ -143,21 +145,35 @@ def _replaced(layer: Any, original: Callable[..., Any], handler: Handler) -> Cal
     return call
 
 
-def _marked(number: int, call: Call, x: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
-    """Returns something of the shape of the layer's output, by a function of its inputs."""
+def _marked(number: int, call: Call, given: Sequence[tf.Tensor]) -> Any:
+    """Returns something of the shapes of what the layer returns, by a function of its inputs.
+
+    The last output is the first state: of the two, the mark has one.
+    """
     layer = call.recurrent
     if layer is None:
         raise ValueError(f"layer {call.name!r} is not described")
-    shape = [call.batch, layer.cells[0].units]
-    if layer.return_sequences:
-        shape.insert(STEPS_AXIS, call.steps)
+    cell = layer.cells[0]
+    state = [call.batch, cell.units]
+    output = [call.batch, call.steps, cell.units] if layer.return_sequences else state
+    shapes = [output, *[state] * len(later_states(layer, passed=call.passes_states))]
     attribute = f'name: "{NAME}{number}" attr {{ key: "tfl_fusable_op" value {{ b: true }} }}'
 
-    def of(*tensors: tf.Tensor) -> tf.Tensor:
+    def of(*tensors: tf.Tensor) -> tuple[tf.Tensor, ...]:
         sums = [tf.reduce_sum(tf.cast(tensor, tf.float32)) for tensor in tensors]
-        return tf.zeros(shape) + tf.add_n(sums)  # nothing that it takes is to be left out
+        total = tf.add_n(sums)  # nothing that it takes is to be left out
+        return tuple(tf.zeros(shape) + total for shape in shapes)
 
     of.__name__ = f"{NAME}{number}"
     function = tf.function(of, autograph=False, experimental_implements=attribute)
-    given: Sequence[tf.Tensor] = [x] if mask is None else [x, tf.cast(mask, tf.bool)]
-    return function(*given)
+    found = function(*given)
+    if not call.passes_states:
+        return found[0]
+    return found if layer.return_sequences else (found[0], *found)
+
+
+def later_states(layer: Recurrent, *, passed: bool) -> range:
+    """Returns which states a marked operator has as outputs behind the first."""
+    if not passed:
+        return range(0)
+    return range(0 if layer.return_sequences else 1, layer.cells[0].states)

@@ -1,36 +1,22 @@
-"""Puts recurrent layers in the place of their marks: in float, and around the quantizer.
+"""Puts recurrent layers in the place of their marks in float, and finds the ranges of each."""
 
-The quantizer knows no loop and no custom operator. It is shown an LSTM operator in the place of
-each layer, with the ranges of the layer's input and output; afterwards the layer itself is put in,
-between the units that the quantizer has chosen.
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 
 from export.convert.calibrate.calibration import tflite_values
 from export.convert.tflite.flatbuffer import pack, unpack
 from export.convert.tflite.ranges import quantization
-from export.convert.tflite.recurrent.builder import (
-    CODES,
-    TYPES,
-    Builder,
-    drop_unread,
-    without_unread,
-)
+from export.convert.tflite.recurrent.builder import CODES, TYPES, Builder, drop_unread
 from export.convert.tflite.recurrent.choice import FUSED, Layer
-from export.convert.tflite.recurrent.fused import LSTM, add_lstm, share_unit, with_resets
+from export.convert.tflite.recurrent.fused import add_lstm, with_resets
 from export.convert.tflite.recurrent.loop import add_loop
 from export.convert.tflite.recurrent.marks import NAME
 from export.convert.tflite.recurrent.ranges import Ranges, ranges_of
-from export.convert.tflite.recurrent.stand_ins import add_dense, empty_lstm
-from export.convert.tflite.rewrites.products import products_in_16_bits
-from export.convert.tflite.rewrites.units import in_one_unit
 
+Value = TypeVar("Value")
 OUTPUT = "recurrent_{}"  # what a layer's output is called, by which it is found again
 WEIGHT_TYPES = {"float32": TYPES.FLOAT32, "float16": TYPES.FLOAT16, "int8": TYPES.INT8}
 
@@ -43,11 +29,17 @@ class Marked:
         content: the float file; its marks are custom operators, which no interpreter runs.
         layers: what belongs there, by the number of the mark.
         ranges: of what each computes, once that is known.
+        stored: states before the first step that the file has, by the marks and states, once that
+            is known: (batch, units) float32.
+        kept: what the quantizer is shown as outputs besides the model's own, so that it keeps them:
+            the layer whose mask one is, None for a state.
     """
 
     content: bytes
     layers: Sequence[Layer]
     ranges: dict[int, Ranges] = field(default_factory=dict)
+    stored: dict[tuple[int, int], np.ndarray] = field(default_factory=dict)
+    kept: list[int | None] = field(default_factory=list)
 
 
 def in_float(marked: Marked, weights: str = "float32") -> bytes:
@@ -60,9 +52,9 @@ def in_float(marked: Marked, weights: str = "float32") -> bytes:
     tree = unpack(marked.content)
     stored = WEIGHT_TYPES[weights]
 
-    def put(on: Builder, number: int, inputs: list[int], output: int) -> None:
-        layer = marked.layers[number]
-        x, mask = inputs[0], inputs[1] if len(inputs) > 1 else None
+    def put(on: Builder, number: int, inputs: list[int], outputs: list[int]) -> None:
+        layer, output = marked.layers[number], outputs[0]
+        x, mask, initial = taken_by(layer, inputs)
         if layer.way == FUSED:
             add_lstm(
                 on,
@@ -85,9 +77,11 @@ def in_float(marked: Marked, weights: str = "float32") -> bytes:
             ranges=None,
             weights=stored,
             zeros=layer.zeros,
+            initial=initial,
+            last=dict(zip(layer.later_states, outputs[1:], strict=True)),
         )
 
-    operators = _replaced(tree, put)
+    operators = replaced(tree, put)
     tree.subgraphs[0].operators = with_resets(tree, operators, "recurrent_reset")
     drop_unread(tree)
     return pack(tree, len(marked.content))
@@ -134,131 +128,25 @@ def calibrate(marked: Marked, twin: bytes, inputs: Mapping[str, np.ndarray]) -> 
         found = ends.get(tensor.name.decode())
         if found is not None and tensor.type == TYPES.FLOAT32:
             tensor.quantization = quantization(*found)
+    values = {name: np.concatenate(each) for name, each in kept.items() if each}
+    on = Builder(tree, graph, "")
     for number, operator in marks.items():
         layer = marked.layers[number]
-        x, *mask = (np.concatenate(kept[names[index]]) for index in operator.inputs)
+        sequence, counts, first = taken_by(layer, list(map(int, operator.inputs)))
+        x, mask = values[names[sequence]], None if counts is None else values[names[counts]]
+        initial = []
+        for state, index in enumerate(first):
+            stored = on.stored(index)
+            if stored is None:
+                initial.append(values[names[index]])
+                continue
+            numbers = stored.view(np.float32).reshape(on.shape_of(index))
+            marked.stored[number, state] = numbers
+            initial.append(np.broadcast_to(numbers[:1], (len(x), layer.cell.units)))
         marked.ranges[number] = ranges_of(
-            layer.cell, x, mask[0] if mask else None, go_backwards=layer.go_backwards
+            layer.cell, x, mask, go_backwards=layer.go_backwards, initial=initial
         )
     marked.content = pack(tree, len(marked.content))
-
-
-def show(tree: Any, marked: Marked, activations: str) -> None:
-    """Shows the quantizer an operator that it knows in the place of each mark.
-
-    To 8 bits, that is an LSTM; to 16, which it has no LSTM of, a dense layer of each step.
-
-    Args:
-        tree: the model with marks, and the ranges of the tensors of its main graph.
-        marked: its layers and their ranges.
-        activations: the type that the quantizer makes, `int8` or `int16`.
-    """
-
-    def put(on: Builder, number: int, inputs: list[int], output: int) -> None:
-        layer = marked.layers[number]
-        if activations == "int16":
-            on.graph.tensors[output].quantization = quantization(*marked.ranges[number].outputs)
-            add_dense(on, layer, inputs[0], output, OUTPUT.format(number))
-            if len(inputs) > 1:
-                _add_output(tree, inputs[1])
-            return
-        is_lstm = layer.way == FUSED
-        made = add_lstm(
-            on,
-            layer.cell if is_lstm else empty_lstm(layer.cell, on.shape_of(inputs[0])[-1]),
-            x=inputs[0],
-            output=output,
-            sequences=layer.sequences,
-            go_backwards=layer.go_backwards and is_lstm,
-            ranges=marked.ranges[number],
-        )
-        if not layer.sequences:
-            on.graph.tensors[made.outputs[0]].name = (OUTPUT.format(number) + "_steps").encode()
-        if not is_lstm and len(inputs) > 1:
-            _add_output(tree, inputs[1])  # of a mask that nothing reads, nothing would be left
-        on.graph.tensors[output].quantization = quantization(*marked.ranges[number].outputs)
-
-    tree.subgraphs[0].operators = _replaced(tree, put)
-
-
-def reveal(content: bytes, marked: Marked) -> bytes:
-    """Returns a quantized model with the layers themselves, their states set back."""
-    if not marked.layers:
-        return content
-    tree = unpack(content)
-    graph = tree.subgraphs[0]
-    readers: dict[int, list[Any]] = {}
-    for operator in graph.operators:
-        for index in operator.inputs:
-            readers.setdefault(int(index), []).append(operator)
-    masked = [
-        n for n, layer in enumerate(marked.layers) if layer.call.masked and layer.way != FUSED
-    ]
-    masks = dict(zip(masked, _take_outputs(tree, len(masked)), strict=True))
-    on = Builder(tree, graph, "recurrent")
-    dropped: list[Any] = []
-    for operator in graph.operators:
-        code = tree.operatorCodes[operator.opcodeIndex].builtinCode
-        if any(operator is each for each in dropped):
-            continue
-        number = None
-        if code in (LSTM, CODES.FULLY_CONNECTED):
-            name = graph.tensors[operator.outputs[0]].name.decode()
-            number = next(
-                (
-                    n
-                    for n in marked.ranges
-                    if name in (OUTPUT.format(n), OUTPUT.format(n) + "_steps")
-                ),
-                None,
-            )
-        if number is None or marked.layers[number].way == FUSED:
-            if code == LSTM:
-                share_unit(tree, operator)
-            on.made.append(operator)
-            continue
-        layer = marked.layers[number]
-        output = int(operator.outputs[0])
-        if not layer.sequences:
-            (last,) = readers[output]
-            dropped.append(last)
-            output = int(last.outputs[0])
-        on.prefix = OUTPUT.format(number)
-        add_loop(
-            on,
-            layer.cell,
-            x=int(operator.inputs[0]),
-            mask=masks.get(number),
-            output=output,
-            sequences=layer.sequences,
-            go_backwards=layer.go_backwards,
-            ranges=marked.ranges[number],
-            zeros=layer.zeros,
-        )
-    operators = products_in_16_bits(tree, in_one_unit(tree, on.made))
-    operators = without_unread(tree, operators, CODES.NOT_EQUAL)  # masks; loops read ones and zeros
-    graph.operators = with_resets(tree, operators, "recurrent_reset")
-    drop_unread(tree)
-    return pack(tree, len(content))
-
-
-def _add_output(tree: Any, index: int) -> None:
-    graph = tree.subgraphs[0]
-    graph.outputs = np.append(graph.outputs, index).astype(np.int32)
-    for signature in tree.signatureDefs or ():
-        name = f"recurrent_mask_{len(graph.outputs)}".encode()
-        signature.outputs.append(schema.TensorMapT(name=name, tensorIndex=index))
-
-
-def _take_outputs(tree: Any, count: int) -> list[int]:
-    """Takes out the last outputs of a model; returns which tensors they are."""
-    graph = tree.subgraphs[0]
-    own = len(graph.outputs) - count
-    taken = list(map(int, graph.outputs[own:]))
-    graph.outputs = graph.outputs[:own]
-    for signature in tree.signatureDefs or ():
-        signature.outputs = signature.outputs[:own]
-    return taken
 
 
 def mark_of(tree: Any, operator: Any) -> int | None:
@@ -270,7 +158,21 @@ def mark_of(tree: Any, operator: Any) -> int | None:
     return int(custom.removeprefix(NAME))
 
 
-def _replaced(tree: Any, put: Any) -> list[Any]:
+def taken_by(layer: Layer, inputs: Sequence[Value]) -> tuple[Value, Value | None, Sequence[Value]]:
+    """Returns what of a mark's inputs is the sequence, the mask if any, and the first states."""
+    x, *others = inputs
+    if layer.call.masked:
+        return x, others[0], others[1:]
+    return x, None, others
+
+
+def replaced(tree: Any, put: Callable[[Builder, int, list[int], list[int]], None]) -> list[Any]:
+    """Returns the operators of a model's first graph with what is made in the place of marks.
+
+    Args:
+        tree: the model.
+        put: makes it, from the number of the mark, its inputs and its outputs.
+    """
     on = Builder(tree, tree.subgraphs[0], "recurrent")
     for operator in tree.subgraphs[0].operators:
         number = mark_of(tree, operator)
@@ -278,5 +180,5 @@ def _replaced(tree: Any, put: Any) -> list[Any]:
             on.made.append(operator)
             continue
         on.prefix = OUTPUT.format(number)
-        put(on, number, list(map(int, operator.inputs)), int(operator.outputs[0]))
+        put(on, number, list(map(int, operator.inputs)), list(map(int, operator.outputs)))
     return on.made

@@ -18,12 +18,14 @@ class Ranges:
         states: which results the states after a step are.
         outputs: lowest and highest value of the layer's output.
         carry: the largest absolute value of an LSTM's carry; 0 of others.
+        last: lowest and highest value of each state after the last step.
     """
 
     results: tuple[float, ...]
     states: tuple[int, ...]
     outputs: tuple[float, float]
     carry: float
+    last: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -84,7 +86,12 @@ def activated(x: np.ndarray, activation: Activation) -> np.ndarray:
 
 
 def ranges_of(
-    cell: Cell, sequences: np.ndarray, mask: np.ndarray | None, *, go_backwards: bool
+    cell: Cell,
+    sequences: np.ndarray,
+    mask: np.ndarray | None,
+    *,
+    go_backwards: bool,
+    initial: Sequence[np.ndarray] = (),
 ) -> Ranges:
     """Returns the ranges of what a layer computes.
 
@@ -93,11 +100,12 @@ def ranges_of(
         sequences: (N, steps, features) float32.
         mask: (N, steps) bool, whether a step counts; None for all.
         go_backwards: whether the last step is the first.
+        initial: (N, units) float32, the states before the first step; none for zeros.
     """
     watched = _Watched()
     count, steps, _ = sequences.shape
-    zeros = np.zeros((count, cell.units), np.float32)
-    states: Sequence[_Known] = [_Known(values=zeros, number=-1)] * cell.states
+    initial = initial or [np.zeros((count, cell.units), np.float32)] * cell.states
+    states: Sequence[_Known] = [_Known(values=values, number=-1) for values in initial]
     numbers: tuple[int, ...] = ()
     low = high = carry = 0.0
     for index in reversed(range(steps)) if go_backwards else range(steps):
@@ -117,4 +125,12 @@ def ranges_of(
         high = max(high, float(states[0].values.max()))
         if cell.kind == "lstm":
             carry = max(carry, float(np.abs(states[1].values).max()))
-    return Ranges(results=tuple(watched.largest), states=numbers, outputs=(low, high), carry=carry)
+    for number, values in zip(numbers, initial, strict=True):  # states of all steps have one unit
+        watched.largest[number] = max(watched.largest[number], float(np.abs(values).max()))
+    return Ranges(
+        results=tuple(watched.largest),
+        states=numbers,
+        outputs=(low, high),
+        carry=carry,
+        last=tuple((float(s.values.min()), float(s.values.max())) for s in states),
+    )
