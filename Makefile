@@ -4,6 +4,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV     ?= uv
 ARTIFACTS ?= artifacts
+# for `make bench`: the interpreter of an environment with `bakenn[tflite]`
+BAKENN ?= $(BIN)/python
 # a file of tests is run by one process, so that its fixtures are made once
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
@@ -40,6 +42,7 @@ dashboard: $(VENV)/host ## show every trial of the searches in TensorBoard, on t
 
 bench: $(VENV)/dev ## print the speed ratios that the README claims, and the time of `make run` (needs it once)
 	$(BIN)/python -m tests.ratios
+	$(BIN)/python -m tests.beside --artifacts $(ARTIFACTS) --bakenn $(BAKENN)
 
 accuracies: $(VENV)/dev ## print what training reaches at several widths and seeds (half an hour)
 	$(BIN)/python -m tests.accuracies

@@ -23,7 +23,8 @@ class CRunner(Runner):
 
     def __enter__(self) -> Self:
         try:
-            function = getattr(ctypes.CDLL(str(self._path)), FUNCTION)
+            # PyDLL does not let go of the interpreter's lock, which takes a while itself
+            function = getattr(ctypes.PyDLL(str(self._path)), FUNCTION)
         except (OSError, AttributeError) as error:
             raise ArtifactError(f"c: cannot load {self._path}: {error}") from error
         tensors = json.loads(self._path.with_name(TENSORS_FILE).read_text(encoding="utf-8"))

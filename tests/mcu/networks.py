@@ -143,8 +143,8 @@ def trained(name: str, artifacts: Path, data: Path | None) -> Network:
     where = _where(folder, data)
     if not _is_trained(folder):
         print(f"training {name}, once", file=sys.stderr, flush=True)
-        _command("train", *TRAINED[name], *where)
-    _command("export", "--format", INT8, "--format", FORMAT, *where)
+        run_module("train", *TRAINED[name], *where)
+    run_module("export", "--format", INT8, "--format", FORMAT, *where)
     return exported(folder, data)
 
 
@@ -156,7 +156,7 @@ def packed(name: str, artifacts: Path, data: Path | None) -> Network:
     for file in ("model.keras", "model.json"):
         shutil.copy(artifacts / "mcu" / origin / file, folder / file)
     where = _where(folder, data)
-    _command("export", "--format", f"{form},{FORMAT}", "--from", form, *where)
+    run_module("export", "--format", f"{form},{FORMAT}", "--from", form, *where)
     return replace(exported(folder, data), name=name)
 
 
@@ -167,10 +167,10 @@ def of_rows(name: str, artifacts: Path, data: Path | None) -> Network:
     model, calibration = folder / "model.keras", folder / "calibration.npz"
     if model.exists() and calibration.exists():
         given = ("--model", str(model), "--calibration", str(calibration))
-        _command("export", *given, *formats, *_where(folder, None))
+        run_module("export", *given, *formats, *_where(folder, None))
     else:
         print(f"training {name}, once", file=sys.stderr, flush=True)
-        _command("tests.rows", *ROWS[name], *formats, *_where(folder, data))
+        run_module("tests.rows", *ROWS[name], *formats, *_where(folder, data))
     made = exported(folder, data)
     return replace(made, test=replace(made.test, images=sequences(made.test)))
 
@@ -187,7 +187,12 @@ def _is_trained(folder: Path) -> bool:
         return False
 
 
-def _command(module: str, *arguments: str) -> None:
+def run_module(module: str, *arguments: str) -> None:
+    """Runs a command of this toolkit.
+
+    Raises:
+        ToolkitError: it fails; its last line is said.
+    """
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],
         cwd=REPOSITORY,

@@ -1,5 +1,5 @@
 /* 2^-31 a * b, rounded: gemmlowp's SaturatingRoundingDoublingHighMul. */
-static int32_t model_product(int32_t a, int32_t b)
+static inline int32_t model_product(int32_t a, int32_t b)
 {
     if (a == b && a == INT32_MIN) {
         return INT32_MAX;
@@ -8,16 +8,20 @@ static int32_t model_product(int32_t a, int32_t b)
 }
 
 /* x / 2^n, rounded, halves away from zero: gemmlowp's RoundingDivideByPOT. */
-static int32_t model_divide(int32_t x, int n)
+static inline int32_t model_divide(int32_t x, int n)
 {
     const int32_t mask = (int32_t)(((uint32_t)1 << n) - 1u);
     const int32_t half = (mask >> 1) + (x < 0 ? 1 : 0);
     return (x >> n) + ((x & mask) > half ? 1 : 0);
 }
 
+#if defined(__x86_64__) || defined(__aarch64__)
+#define MODEL_KEPT 256u /* exponentials that are kept on the stack, not computed again */
+#endif
+
 /* exp(x) for x <= 0 with 5 bits before the point and 26 behind it, as a share of 2^31:
  * gemmlowp's exp_on_negative_values, fixedpoint/fixedpoint.h. */
-static int32_t model_exp(int32_t x)
+static inline int32_t model_exp(int32_t x)
 {
     static const MODEL_FLASH int32_t steps[7] = {1672461947, 1302514674, 790015084, 290630308,
                                                  39332535,   720401,     242};
@@ -32,9 +36,14 @@ static int32_t model_exp(int32_t x)
         model_divide(model_product(model_divide(near4, 2) + near3, 715827883) + near2, 1);
     int32_t result = 1895147668 + model_product(1895147668, near + tail);
     for (int i = 0; i < 7; i++) {
+#if defined(MODEL_KEPT) /* no branch, which such a processor would foresee badly */
+        const int32_t taken = -(int32_t)((uint32_t)remainder >> (24 + i) & 1u);
+        result = (model_product(result, steps[i]) & taken) | (result & ~taken);
+#else
         if (remainder & (int32_t)((uint32_t)1 << (24 + i))) {
             result = model_product(result, steps[i]);
         }
+#endif
     }
     return x == 0 ? INT32_MAX : result;
 }
@@ -56,10 +65,18 @@ static int32_t model_reciprocal(int32_t x)
     return found >= ((int32_t)1 << 30) ? INT32_MAX : (int32_t)((uint32_t)found << 1);
 }
 
+static inline int32_t model_power(int below, int32_t multiplier, int shift)
+{
+    return model_exp(model_product((int32_t)((uint32_t)below << shift), multiplier));
+}
+
 /* Softmax of each row of n, as LiteRT's reference kernel computes it. */
 static void model_softmax(const int8_t *x, int8_t *y, unsigned rows, unsigned n,
                           int32_t multiplier, int shift, int least)
 {
+#if defined(MODEL_KEPT)
+    int32_t kept[MODEL_KEPT];
+#endif
     for (; rows; rows--, x += n, y += n) {
         int largest = -128, bits = 0;
         int32_t sum = 0, scale;
@@ -67,11 +84,19 @@ static void model_softmax(const int8_t *x, int8_t *y, unsigned rows, unsigned n,
         for (unsigned i = 0; i < n; i++) {
             largest = x[i] > largest ? x[i] : largest;
         }
+#if defined(MODEL_KEPT)
+        for (unsigned i = 0; i < n && n <= MODEL_KEPT; i++) {
+            const int below = x[i] - largest;
+            kept[i] = model_power(below > least ? below : least, multiplier, shift);
+        }
+#define MODEL_POWER(i) (n <= MODEL_KEPT ? kept[i] : model_power(below, multiplier, shift))
+#else
+#define MODEL_POWER(i) model_power(below, multiplier, shift)
+#endif
         for (unsigned i = 0; i < n; i++) {
             const int below = x[i] - largest;
             if (below >= least) {
-                sum += model_divide(
-                    model_exp(model_product((int32_t)((uint32_t)below << shift), multiplier)), 12);
+                sum += model_divide(MODEL_POWER(i), 12);
             }
         }
         for (normal = (uint32_t)sum; !(normal >> 31); normal <<= 1) {
@@ -82,10 +107,7 @@ static void model_softmax(const int8_t *x, int8_t *y, unsigned rows, unsigned n,
             const int below = x[i] - largest;
             int32_t value = -128;
             if (below >= least) {
-                value += model_divide(
-                    model_product(scale, model_exp(model_product(
-                                             (int32_t)((uint32_t)below << shift), multiplier))),
-                    12 - bits + 31 - 8);
+                value += model_divide(model_product(scale, MODEL_POWER(i)), 12 - bits + 31 - 8);
             }
             y[i] = model_narrow(value, -128, 127);
         }
