@@ -29,6 +29,7 @@ AUTO, FUSED, LOOP, UNROLLED = "auto", "fused", "loop", "unrolled"
 FEW_STEPS = {False: 8, True: 4}  # by whether a format is of integers
 FLOAT_BYTES = 4
 MOST_STEPS = 128  # beyond, conversion takes a minute and more
+MOST_CARRIED_STEPS = 32  # with a carry of 8 bits, rounded at each; a ConvLSTM of 50 had 20 dB
 MOST_UNROLLED_BYTES = 1 << 20  # of weights in float32, times steps
 FUSED_UNITS = 32  # wider ones are faster as a loop of dense layers, in float
 
@@ -200,6 +201,11 @@ def _lacks(call: Call, way: str, entry: Format, calls: Sequence[Call]) -> str:
             return "it takes sequences of any length"
         if total > MOST_STEPS:
             return f"all recurrent layers have {total} steps, at most {MOST_STEPS} are written out"
+        if entry.activations == "int8" and _carries(call) and call.steps > MOST_CARRIED_STEPS:
+            return (
+                f"it has {call.steps} steps, and what it carries is rounded to 8 bits at each; "
+                f"at most {MOST_CARRIED_STEPS} are written out"
+            )
         return ""
     if entry.recipes not in ((), ("qat",)):
         return "fine-tuning rebuilds it with its steps written out"
@@ -208,6 +214,14 @@ def _lacks(call: Call, way: str, entry: Format, calls: Sequence[Call]) -> str:
     if way == LOOP:
         return lacks_loop(call) if entry.calibrated else ""
     return lacks_fused(call)
+
+
+def _carries(call: Call) -> bool:
+    """Returns whether a layer that has no loop of integers has a second state, as ConvLSTM."""
+    sizes = getattr(getattr(call.layer, "cell", None), "state_size", None)
+    several = isinstance(sizes, list | tuple) and len(sizes) > 1
+    convolves = type(call.layer).__name__.startswith("ConvLSTM")  # Keras 3 says of it: -1
+    return call.recurrent is None and (several or convolves)
 
 
 def lacks_loop(call: Call) -> str:

@@ -22,12 +22,22 @@ from tests.export.deploy.c.files import WORDS
 INT8 = FORMATS["tflite-int8"]
 STEPS, FEATURES = 20, 4
 L = keras.layers
-MODELS: dict[str, Callable[[], list[keras.Layer]]] = {
+Part = Callable[[Any], Any]
+
+
+def _handed_on(x: Any) -> Any:
+    """Reads the sequence again, from the states of the first time on."""
+    _, h, c = L.LSTM(6, return_state=True)(x)
+    return L.LSTM(6)(x, initial_state=[h, c])
+
+
+MODELS: dict[str, Callable[[], list[Part]]] = {
     "stacked": lambda: [L.LSTM(6, return_sequences=True), L.GRU(5)],
     "lstm": lambda: [L.LSTM(7)],
     "bidirectional": lambda: [L.Bidirectional(L.LSTM(6, return_sequences=True)), L.LSTM(5)],
     "both_ways": lambda: [L.Bidirectional(L.GRU(5), merge_mode="mul")],
     "masked": lambda: [L.Masking(), L.Bidirectional(L.LSTM(6, return_sequences=True)), L.GRU(5)],
+    "handed_on": lambda: [_handed_on],
     "words": lambda: [L.Embedding(WORDS, 5, mask_zero=True), L.GRU(6)],
     "all_words": lambda: [L.Embedding(WORDS, 5), L.LSTM(6)],
 }

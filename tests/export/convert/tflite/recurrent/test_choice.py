@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import keras
 import pytest
 
 from export.convert.recurrent.description import describe
@@ -110,6 +111,22 @@ def test_a_way_that_there_is_not_is_refused_with_what_to_do(
     assert text.startswith(f"{name}: layer {call.name!r} cannot be ")
     assert said in text
     assert "use " in text
+
+
+@pytest.mark.parametrize(
+    ("name", "steps", "refused"),
+    [("tflite-int8", 32, False), ("tflite-int8", 33, True), ("tflite-int16x8", 33, False)],
+)
+def test_a_carry_of_8_bits_is_written_out_for_few_steps(
+    name: str, steps: int, refused: bool
+) -> None:
+    layer = keras.layers.ConvLSTM2D(2, 3)
+    call = replace(call_of("lstm", steps), layer=layer, recurrent=None, why="it is a ConvLSTM2D")
+    if refused:
+        with pytest.raises(ToolkitError, match=r"33 steps, .* 8 bits at each; at most 32 are"):
+            way(call, name)
+    else:
+        assert way(call, name) == "unrolled"
 
 
 def test_a_model_without_recurrent_layers_takes_no_option_for_them() -> None:
