@@ -137,8 +137,7 @@ def choose(calls: Sequence[Call], entry: Format, wanted: str) -> Choice:
             "model; leave it out"
         )
     order = [wanted] if wanted != AUTO else [FUSED, LOOP, UNROLLED]
-    # written out, its weights would be of 4 bits, and what it makes of its states is noise
-    if wanted == AUTO and entry.weights != "int4" and _are_few(calls, entry):
+    if wanted == AUTO and _are_few(calls, entry):
         order = [UNROLLED, *order]
     # a product of outputs that have 8 bits is mostly noise; loops have 16
     if wanted == AUTO and entry.activations == "int8" and any(call.multiplied for call in calls):
@@ -199,6 +198,8 @@ def _lacks(call: Call, way: str, entry: Format, calls: Sequence[Call]) -> str:
         total = sum(each.steps or 0 for each in calls)
         if call.steps is None:
             return "it takes sequences of any length"
+        if entry.weights == "int4":
+            return "its weights would have 4 bits, and what it makes of its states be noise"
         if total > MOST_STEPS:
             return f"all recurrent layers have {total} steps, at most {MOST_STEPS} are written out"
         if entry.activations == "int8" and _carries(call) and call.steps > MOST_CARRIED_STEPS:

@@ -98,6 +98,7 @@ def test_what_the_fused_operator_lacks_is_a_loop() -> None:
         ),
         ("tflite-int8-clustered", call_of("gru", 200), "auto", "at most 128 are written out"),
         ("tflite-int8", call_of("lstm", None), "auto", "sequences of any length"),
+        ("tflite-int4", call_of("lstm", 4), "unrolled", "4 bits, and what it makes of its states"),
         ("tflite-int8-pruned", call_of("lstm"), "loop", "with its steps written out"),
     ],
 )
