@@ -85,6 +85,8 @@ class Network:
         stored: the same as the file has them.
         graphs: the subgraphs; the first one is the network.
         optimize: `size` or `speed`, what weights are packed for.
+        unproven: of operators without a reference kernel in LiteRT, by place, the (256,) results of
+            its only kernel.
     """
 
     def __init__(self, path: Path, optimize: str = SIZE) -> None:
@@ -97,6 +99,7 @@ class Network:
         from ai_edge_litert import schema_py_generated as schema
 
         self.optimize = optimize
+        self.unproven: dict[int, np.ndarray] = {}
         self.model = schema.ModelT.InitFromPackedBuf(path.read_bytes())
         codes = {v: k for k, v in vars(schema.BuiltinOperator).items() if k.isupper()}
         dtypes = {v: k.lower() for k, v in vars(schema.TensorType).items() if k.isupper()}

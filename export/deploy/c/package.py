@@ -15,6 +15,7 @@ from export.deploy.c.emit import emit
 from export.deploy.c.header import Interface
 from export.deploy.c.host import STRICT, build, compiler
 from export.deploy.c.program import Program
+from export.deploy.c.proof import provable
 from export.deploy.c.steps.packing import SIZE
 from export.formats import FORMATS, C
 from export.manifest import Check, Manifest, Observation, check_file, read_manifest
@@ -87,7 +88,11 @@ def make_package(
         for file, text in zip(files, texts, strict=True):
             file.write_text(text, encoding="ascii")
         library = build(staged, staged / "host", manifest.inputs, manifest.outputs, STRICT)
-        compared = compare(model, library, held_out)
+        proof = model
+        if unproven := program.network.unproven:
+            proof = staged / "proof.tflite"
+            proof.write_bytes(provable(model.read_bytes(), unproven))
+        compared = compare(proof, library, held_out)
         content = files[0].read_bytes()
         plan = program.plan
         constants = b"".join(array.values.tobytes() for array in program.constants)

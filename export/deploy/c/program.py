@@ -10,7 +10,7 @@ from export.deploy.c.plan import Plan, Rounds, make_plan
 from export.deploy.c.recurrent import choice, ids, lstm, wide
 from export.deploy.c.recurrent.loops import LSTM, counted
 from export.deploy.c.recurrent.rounds import Body
-from export.deploy.c.steps import layers, moves, pairs, reductions, values
+from export.deploy.c.steps import layers, matmul, moves, pairs, reductions, values
 from export.deploy.c.steps.packing import SIZE
 from export.deploy.c.steps.step import Array, Step, unsupported
 from train.common.errors import ArtifactError
@@ -28,6 +28,7 @@ STEPS: dict[str, Callable[[Network, Operator], Step]] = {
     "REDUCE_MAX": reductions.extreme,
     "REDUCE_MIN": reductions.extreme,
     "SOFTMAX": values.softmax,
+    "BATCH_MATMUL": matmul.matmul,
     **dict.fromkeys(pairs.VALUES, pairs.pairwise),
     "CONCATENATION": moves.concatenation,
     "PACK": moves.concatenation,
@@ -58,7 +59,7 @@ BESIDE_A_NUMBER = (
     *("EQUAL", "NOT_EQUAL", "LESS", "LESS_EQUAL", "GREATER", "GREATER_EQUAL"),
     *("LOGICAL_AND", "LOGICAL_OR"),
 )
-NOT_ON_SINGLE_VALUES = ("BATCH_MATMUL", "ARG_MAX", "ARG_MIN", "TOPK_V2")
+NOT_ON_SINGLE_VALUES = ("ARG_MAX", "ARG_MIN", "TOPK_V2")
 
 
 class Program:

@@ -11,6 +11,7 @@ VALUES = {
     "ADD": "a + b",
     "SUB": "a - b",
     "MUL": "a * b",
+    "SQUARED_DIFFERENCE": "(a - b) * (a - b)",
     "MAXIMUM": "a > b ? a : b",
     "MINIMUM": "a < b ? a : b",
     "PRELU": "(a < 0 ? model_scale(a * b, at->multiplier, at->shift) "
@@ -19,6 +20,8 @@ VALUES = {
 EXACT = ("MAXIMUM", "MINIMUM")  # whose operands have the output's scale
 WIDE = "_16"  # what the names of kernels of 16-bit values have behind the operator's
 SUM_SHIFT = {False: 20, True: 15}  # bits that sums have behind the point, by whether they are wide
+SQUARE, SQUARE_SHIFT = "SQUARED_DIFFERENCE", 7  # and squared differences, before the square
+SCALED = ("ADD", "SUB", SQUARE)  # whose operands are brought to one scale
 
 
 def pairwise(network: Network, operator: Operator) -> Step:
@@ -80,8 +83,8 @@ def kernel_text(template: str, kernel: str) -> str:
     operator = {"sub_from": "SUB"}.get(kind, kind.upper())
     value = "b - a" if kind == "sub_from" else VALUES[operator]
     a, b = ("*p", "*q") if operator in EXACT else ("*p - at->x_zero", "*q - at->z_zero")
-    if operator in ("ADD", "SUB"):
-        left = SUM_SHIFT[bits == "16"]
+    if operator in SCALED:
+        left = SQUARE_SHIFT if operator == SQUARE else SUM_SHIFT[bits == "16"]
         a, b = (
             f"model_scale((int32_t)((uint32_t)({v}) << {left}), at->{n}_multiplier, at->{n}_shift)"
             for v, n in ((a, "x"), (b, "z"))
@@ -111,6 +114,9 @@ def _factors(name: str, a: Tensor, b: Tensor, output: Tensor) -> list[tuple[int,
         own = factor(float(a.scales[0] / output.scales[0])) if name == "PRELU" else (0, 0)
         return [own, (0, 0), factor(float(scale))]
     twice = 2 * max(a.scale, b.scale)
+    if name == SQUARE:
+        result = twice * twice / float((1 << 2 * SQUARE_SHIFT) * output.scales[0])
+        return [factor(a.scale / twice), factor(b.scale / twice), factor(result)]
     shift = SUM_SHIFT[output.dtype == "int16"]
     result = twice / ((1 << shift) * output.scale)
     return [factor(a.scale / twice), factor(b.scale / twice), factor(result)]

@@ -8,6 +8,7 @@ import numpy as np
 from export.deploy.c.network import BYTES, Network, Operator
 from export.deploy.c.steps.numbers import factor, limits
 from export.deploy.c.steps.step import Array, Step, braces, title, unsupported
+from export.runtimes.runner import missing_operator
 
 
 def pool(network: Network, operator: Operator) -> Step:
@@ -112,22 +113,44 @@ def table(network: Network, operator: Operator) -> Step:
 
 
 def _results(network: Network, operator: Operator) -> np.ndarray:
-    """Returns what an operator makes of all 256 values, by the unsigned value of the input."""
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+    """Returns what an operator makes of all 256 values, by the unsigned value of the input.
+
+    Of LiteRT's reference kernel; where there is none, of its only one.
+    """
+    from ai_edge_litert.interpreter import OpResolverType
+
+    try:
+        return _run_alone(network, operator, OpResolverType.BUILTIN_REF)
+    except (RuntimeError, ValueError) as error:
+        if missing_operator(str(error)) is None or not _may_be_replaced(network, operator):
+            raise unsupported(operator) from error
+    try:
+        found = _run_alone(network, operator, OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
+    except (RuntimeError, ValueError) as error:
+        raise unsupported(operator) from error
+    network.unproven[operator.place] = found
+    return found
+
+
+def _may_be_replaced(network: Network, operator: Operator) -> bool:
+    """Returns whether `proof.provable` can put a look-up in an operator's place."""
+    ends = (*operator.inputs, *operator.outputs)
+    own = operator in network.graphs[0].operators
+    return own and len(ends) == 2 and all(network.tensors[each].dtype == "int8" for each in ends)
+
+
+def _run_alone(network: Network, operator: Operator, kernels: Any) -> np.ndarray:
+    from ai_edge_litert.interpreter import Interpreter
 
     given = network.tensors[computed(network, operator)[0]]
     values = np.arange(256, dtype=np.uint8).view(given.dtype).reshape(1, 256)
-    try:
-        interpreter = Interpreter(
-            model_content=_alone(network, operator),
-            experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
-        )
-        interpreter.allocate_tensors()
-        (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
-        interpreter.set_tensor(source["index"], values)
-        interpreter.invoke()
-    except (RuntimeError, ValueError) as error:
-        raise unsupported(operator) from error
+    interpreter = Interpreter(
+        model_content=_alone(network, operator), experimental_op_resolver_type=kernels
+    )
+    interpreter.allocate_tensors()
+    (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
+    interpreter.set_tensor(source["index"], values)
+    interpreter.invoke()
     return np.asarray(interpreter.get_tensor(target["index"])).reshape(-1).view(np.int8)
 
 

@@ -16,6 +16,7 @@ from export.deploy.c.emit import emit
 from export.deploy.c.header import C_TYPES, Interface
 from export.deploy.c.host import STRICT, compiler
 from export.deploy.c.program import Program
+from export.deploy.c.proof import provable
 from export.runtimes.litert import LiteRTRunner
 from export.runtimes.runner import pack, unpack
 from train.common.tensors import TensorSpec
@@ -110,6 +111,34 @@ def resized() -> keras.Model:
     return keras.Model(image, layers.Conv2D(2, 1)(x))
 
 
+class Products(layers.Layer):
+    """Products of matrices as they are, one turned, both turned, and one for all."""
+
+    def call(self, x: keras.KerasTensor, z: keras.KerasTensor) -> list[keras.KerasTensor]:
+        turned = tf.linalg.matmul(x, z, transpose_b=True)
+        return [
+            turned,
+            tf.linalg.matmul(turned, z),
+            tf.linalg.matmul(x, z, transpose_a=True),
+            tf.linalg.matmul(x, z[:, :1], transpose_b=True),
+        ]
+
+
+class Difference(layers.Layer):
+    """The squares of differences."""
+
+    def call(self, x: keras.KerasTensor, z: keras.KerasTensor) -> keras.KerasTensor:
+        return tf.math.squared_difference(x, z)
+
+
+def products() -> keras.Model:
+    x, z = (keras.Input((3, 5, 7), name=name, batch_size=1) for name in "xz")
+    relu = layers.ReLU()(z)
+    mean = layers.GlobalAveragePooling2D(keepdims=True)(relu)
+    differences = [Difference()(x, z), Difference()(x, mean)]
+    return keras.Model([x, z], [*Products()(x, relu), *differences])
+
+
 def steps() -> keras.Model:
     rows = keras.Input((6, 5), batch_size=1)
     x = layers.Conv1D(8, 3, padding="causal", activation="relu")(rows)
@@ -132,7 +161,7 @@ def passed_on() -> keras.Model:
 
 MODELS: dict[str, Callable[[], keras.Model]] = {
     each.__name__: each
-    for each in (dense, convolutions, tiles, branches, resized, steps, two, passed_on)
+    for each in (dense, convolutions, tiles, products, branches, resized, steps, two, passed_on)
 }
 
 
@@ -183,9 +212,14 @@ def _random(generator: np.random.Generator, spec: TensorSpec) -> np.ndarray:
 
 def outputs(path: Path, folder: Path, flags: Sequence[str]) -> tuple[bytes, bytes]:
     """Returns what LiteRT and our program give for random inputs, each call twice."""
+    ours = program_of(path)
+    if unproven := ours.network.unproven:
+        proof = folder / "proof.tflite"
+        proof.write_bytes(provable(path.read_bytes(), unproven))
+        path = proof
     with LiteRTRunner(path, threads=1, mode="reference") as runner:
         header, source = emit(
-            program_of(path),
+            ours,
             Interface(
                 file='strange */ "name".tflite',
                 inputs=runner.inputs,

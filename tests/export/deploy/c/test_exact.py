@@ -7,12 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 
 from export.convert.tflite.flatbuffer import pack, unpack
 from export.deploy.c.host import compiler
 from export.deploy.c.program import Program
+from export.deploy.c.proof import provable
+from export.runtimes.litert import LiteRTRunner
+from export.runtimes.runner import unpack as unpack_values
 from tests.export.deploy.c.files import (
     FAST,
     MODELS,
@@ -25,6 +30,7 @@ from tests.export.deploy.c.files import (
 from train.common.errors import ArtifactError
 
 pytestmark = pytest.mark.slow
+ELU = 111  # TFLite's number of it, which takes the place of a ReLU
 
 
 @pytest.fixture(scope="module", params=list(MODELS))
@@ -57,6 +63,26 @@ def test_the_arena_is_hardly_more_than_what_lives_at_once(file: Path) -> None:
 def test_every_loop_rounds_as_tflm_does_if_told_so(file: Path, tmp_path: Path) -> None:
     plain, own = (outputs(file, tmp_path, (*f, "-DMODEL_LIKE_TFLM"))[1] for f in (("-O1",), FAST))
     assert own == plain
+
+
+def test_an_operator_without_a_reference_kernel_is_proven_as_a_look_up(tmp_path: Path) -> None:
+    value = keras.Input((256,), batch_size=1)
+    path = write(keras.Model(value, keras.layers.ReLU()(value)), tmp_path / "elu.tflite")
+    tree = unpack(path.read_bytes())
+    (code,) = tree.operatorCodes
+    code.builtinCode, code.deprecatedBuiltinCode, code.version = ELU, ELU, 1
+    path.write_bytes(pack(tree, path.stat().st_size))
+    every = np.arange(-128, 128).astype(np.int8).reshape(1, 256)
+    with LiteRTRunner(path, threads=1, mode="builtin") as runner:
+        (expected,) = unpack_values(runner.invoke(every))
+    program = program_of(path)
+    assert list(program.network.unproven) == [0]
+    proof = tmp_path / "proof.tflite"
+    proof.write_bytes(provable(path.read_bytes(), program.network.unproven))
+    with LiteRTRunner(proof, threads=1, mode="reference") as runner:
+        np.testing.assert_array_equal(unpack_values(runner.invoke(every))[0], expected)
+    wanted, found = outputs(path, tmp_path, ("-O1",))
+    assert found == wanted
 
 
 def test_inputs_of_unsigned_bytes(tmp_path: Path) -> None:
