@@ -3,21 +3,24 @@
 import numpy as np
 
 from export.deploy.c.network import BYTES, Network, Operator, Tensor
-from export.deploy.c.steps.step import Step, title, unsupported
+from export.deploy.c.steps.step import Array, Step, title, unsupported
 
 
 def select(network: Network, operator: Operator) -> Step:
     """Returns the choice between two tensors, or numbers, for each row of values.
 
     Raises:
-        ArtifactError: it chooses otherwise than by rows, or what is chosen is a constant of several
-            values.
+        ArtifactError: it chooses by what is computed, otherwise than by rows, or what is chosen is
+            a constant of several values.
     """
     chosen, *given = operator.inputs
     output = network.tensors[operator.outputs[0]]
     rows = network.tensors[chosen].size
-    if network.tensors[chosen].data is not None or not _by_rows(network.tensors[chosen], output):
-        raise unsupported(operator, "by a constant, or otherwise than by rows")
+    known = network.tensors[chosen].data
+    if known is None and not _by_rows(network.tensors[chosen], output):
+        raise unsupported(operator, "otherwise than by rows")
+    if known is not None and output.dtype not in BYTES:
+        raise unsupported(operator, f"of {output.dtype}, by a constant")
     sources, fills = [], []
     for index in given:
         tensor = network.tensors[index]
@@ -29,16 +32,34 @@ def select(network: Network, operator: Operator) -> Step:
         sources.append("0" if fill is not None else f"(const int8_t *){{t{index}}}")
         fills.append(fill or 0)
     computed = [index for index in reversed(given) if network.tensors[index].data is None]
-    numbers = [*fills, rows, output.nbytes // rows]
+    target = f"(int8_t *){{t{operator.outputs[0]}}}"
+    arrays: tuple[Array, ...] = ()
+    if known is None:
+        inputs, sizes = (*computed, chosen), [rows, output.nbytes // rows]
+        start = f"model_select({{t{chosen}}}"
+    else:
+        bits, period = _bits(np.broadcast_to(known != 0, output.shape).reshape(-1))
+        arrays = (Array(name=f"layer_{operator.place}_bits", values=bits),)
+        inputs, sizes = tuple(computed), [output.size]
+        start = f"model_select_known({arrays[0].name}, {period}"
+    numbers = ", ".join(map(str, [*fills, *sizes]))
     return Step(
         title=title(network, operator),
-        code=f"model_select({{t{chosen}}}, {', '.join(sources)}, "
-        f"(int8_t *){{t{operator.outputs[0]}}}, {', '.join(map(str, numbers))});",
-        kernels=("select",),
-        inputs=(*computed, chosen),
+        code=f"{start}, {', '.join(sources)}, {target}, {numbers});",
+        kernels=("select" if known is None else "select_known",),
+        arrays=arrays,
+        inputs=inputs,
         outputs=operator.outputs,
         in_place=bool(computed),
     )
+
+
+def _bits(chosen: np.ndarray) -> tuple[np.ndarray, int]:
+    """Returns yes and no, (n,) bool, as bits, and after how many they are the same again."""
+    n = len(chosen)
+    periods = (p for p in range(1, n + 1) if n % p == 0)
+    period = next(p for p in periods if np.array_equal(chosen[p:], chosen[: n - p]))
+    return np.packbits(chosen[:period], bitorder="little").view(np.int8), period
 
 
 def _by_rows(chosen: Tensor, output: Tensor) -> bool:

@@ -124,6 +124,13 @@ class Products(layers.Layer):
         ]
 
 
+class Masked(layers.Layer):
+    """What no later place sees, as a causal mask has it, for each of several heads."""
+
+    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        return tf.where(np.tri(5, dtype=bool)[np.newaxis, np.newaxis], x, -2.0)
+
+
 class Difference(layers.Layer):
     """The squares of differences."""
 
@@ -136,7 +143,8 @@ def products() -> keras.Model:
     relu = layers.ReLU()(z)
     mean = layers.GlobalAveragePooling2D(keepdims=True)(relu)
     differences = [Difference()(x, z), Difference()(x, mean)]
-    return keras.Model([x, z], [*Products()(x, relu), *differences])
+    first, *others = Products()(x, relu)
+    return keras.Model([x, z], [Masked()(first), first, *others, *differences])
 
 
 def steps() -> keras.Model:
