@@ -4,7 +4,7 @@ import ctypes
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -38,7 +38,7 @@ class CRunner(Runner):
         )
         sizes = [array.nbytes for array in given]
         function.restype = None
-        to = [ctypes.c_void_p(array.ctypes.data) for array in made]
+        to = [ctypes.byref(ctypes.c_char.from_buffer(array.data)) for array in made]
         if (len(sizes), len(made)) == (1, 1):
             self.invoke = _one_to_one(function, sizes[0], made[0], to[0])
         else:
@@ -49,11 +49,12 @@ class CRunner(Runner):
         del self.invoke
 
 
-# An array's bytes go in as they are: of what crosses into C, ctypes passes bytes the fastest.
+# An array's bytes go in as they are, and references to the outputs' memory: of what crosses into C,
+# ctypes passes these the fastest.
 
 
 def _one_to_one(
-    function: Callable[..., None], size: int, made: np.ndarray, to: ctypes.c_void_p
+    function: Callable[..., None], size: int, made: np.ndarray, to: Any
 ) -> Callable[[Values], Values]:
     copy = made.copy
 
@@ -71,7 +72,7 @@ def _many_to_many(
     function: Callable[..., None],
     sizes: Sequence[int],
     made: Sequence[np.ndarray],
-    to: Sequence[ctypes.c_void_p],
+    to: Sequence[Any],
 ) -> Callable[[Values], Values]:
     def invoke(values: Values) -> Values:
         given = [value.tobytes() for value in unpack(values)]

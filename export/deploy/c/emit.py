@@ -34,6 +34,7 @@ ORDER = (
     "positions",
     *packing.KERNELS,
     "exp16",
+    "powers",
     "inside",
     "pair",
 )

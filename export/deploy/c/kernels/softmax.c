@@ -70,12 +70,40 @@ static inline int32_t model_power(int below, int32_t multiplier, int shift)
     return model_exp(model_product((int32_t)((uint32_t)below << shift), multiplier));
 }
 
+#if defined(MODEL_KEPT)
+/* The powers of n values below the largest; what is below the least has the least one's. */
+static inline void model_powers(const int8_t *x, int32_t *powers, unsigned n, int largest,
+                                int least, int32_t multiplier, int shift)
+{
+#if defined(__AVX2__)
+    for (unsigned i = 0; i < n; i += 8u) {
+        int8_t some[8] = {0};
+        for (unsigned j = i; j < n && j < i + 8u; j++) {
+            some[j - i] = x[j];
+        }
+        const __m256i below =
+            _mm256_sub_epi32(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)some)),
+                             _mm256_set1_epi32(largest));
+        const __m256i given = _mm256_max_epi32(below, _mm256_set1_epi32(least));
+        const __m256i scaled = model_product8(_mm256_sll_epi32(given, _mm_cvtsi32_si128(shift)),
+                                              _mm256_set1_epi32(multiplier));
+        _mm256_storeu_si256((__m256i *)(void *)(powers + i), model_exp8(scaled));
+    }
+#else
+    for (unsigned i = 0; i < n; i++) {
+        const int below = x[i] - largest;
+        powers[i] = model_power(below > least ? below : least, multiplier, shift);
+    }
+#endif
+}
+#endif
+
 /* Softmax of each row of n, as LiteRT's reference kernel computes it. */
 static void model_softmax(const int8_t *x, int8_t *y, unsigned rows, unsigned n,
                           int32_t multiplier, int shift, int least)
 {
 #if defined(MODEL_KEPT)
-    int32_t kept[MODEL_KEPT];
+    int32_t kept[MODEL_KEPT + 8u];
 #endif
     for (; rows; rows--, x += n, y += n) {
         int largest = -128, bits = 0;
@@ -85,9 +113,8 @@ static void model_softmax(const int8_t *x, int8_t *y, unsigned rows, unsigned n,
             largest = x[i] > largest ? x[i] : largest;
         }
 #if defined(MODEL_KEPT)
-        for (unsigned i = 0; i < n && n <= MODEL_KEPT; i++) {
-            const int below = x[i] - largest;
-            kept[i] = model_power(below > least ? below : least, multiplier, shift);
+        if (n <= MODEL_KEPT) {
+            model_powers(x, kept, n, largest, least, multiplier, shift);
         }
 #define MODEL_POWER(i) (n <= MODEL_KEPT ? kept[i] : model_power(below, multiplier, shift))
 #else

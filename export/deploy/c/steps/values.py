@@ -69,7 +69,7 @@ def softmax(network: Network, operator: Operator) -> Step:
         title=title(network, operator),
         code=f"model_softmax({{t{operator.inputs[0]}}}, {{t{operator.outputs[0]}}}, "
         f"{given.size // n}, {n}, {multiplier}, {shift}, {max(least, -256)});",
-        kernels=("narrow", "softmax"),
+        kernels=("narrow", "powers", "softmax"),
         inputs=operator.inputs,
         outputs=operator.outputs,
         in_place=True,
