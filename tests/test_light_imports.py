@@ -27,6 +27,7 @@ HEAVY = {
     "export.convert.onnx.recurrent.weights",
     "export.convert.recurrent.calls",
     "export.convert.recurrent.masking",
+    "export.convert.onnx.bias",
     "export.convert.onnx.converter",
     "export.convert.onnx.float_model",
     "export.convert.onnx.half",
@@ -34,6 +35,7 @@ HEAVY = {
     "export.convert.onnx.quantizer",
     "export.convert.onnx.ranges",
     "export.convert.onnx.transposed",
+    "export.convert.tflite.bias",
     "export.convert.tflite.converter",
     "export.convert.tflite.four_bits",
     "export.convert.tflite.ranges",
@@ -55,6 +57,7 @@ HEAVY = {
     "export.convert.tflite.rewrites.saved_graph",
     "export.convert.tflite.rewrites.units",
     "export.convert.tflite.rewrites.unknown_kernels",
+    "export.deploy.c.proof",
     "export.convert.candidates.float_size",
     "export.convert.objective",
     *(

@@ -203,9 +203,3 @@ def _packed(values: np.ndarray) -> np.ndarray:
     """Returns (n,) int8 values of 4 bits, two in a byte, the first in the lower half."""
     even = np.append(values, np.zeros(values.size % 2, np.int8)).view(np.uint8)
     return (even[0::2] & 15) | (even[1::2] << 4)
-
-
-def unpacked(raw: np.ndarray, count: int) -> np.ndarray:
-    """Returns 4-bit weights, two per byte with the first in the lower bits, as int8 (count,)."""
-    pairs = np.stack([raw << 4, raw & 0xF0], axis=-1).reshape(-1)[:count]
-    return np.asarray(pairs.view(np.int8) >> 4)

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from export.convert.tflite.four_bits import unpacked
 from export.deploy.c.steps.packing import SIZE
+from export.verify.graph.products import unpacked
 from train.common.errors import ArtifactError
 
 BYTES = ("int8", "uint8", "bool")

@@ -15,7 +15,6 @@ from export.deploy.c.emit import emit
 from export.deploy.c.header import Interface
 from export.deploy.c.host import STRICT, build, compiler
 from export.deploy.c.program import Program
-from export.deploy.c.proof import provable
 from export.deploy.c.steps.packing import SIZE
 from export.formats import FORMATS, C
 from export.manifest import Check, Manifest, Observation, check_file, read_manifest
@@ -91,6 +90,8 @@ def make_package(
         proof = model
         if unproven := program.network.unproven:
             proof = staged / "proof.tflite"
+            from export.deploy.c.proof import provable  # of LiteRT's schema
+
             proof.write_bytes(provable(model.read_bytes(), unproven))
         compared = compare(proof, library, held_out)
         content = files[0].read_bytes()

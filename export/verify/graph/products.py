@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 
+import numpy as np
+
 # Operators of either family that multiply by weights, or values by each other, and which of their
 # inputs are the weights. Each layer's roundings add to the last one's.
 PRODUCTS: dict[str, tuple[int, ...]] = {
@@ -66,3 +68,9 @@ def precisions(found: Iterable[Weights]) -> tuple[Counter[str], Counter[str]]:
             numbers[weights.dtype] += weights.size
             layers[weights.activations] += not weights.looped
     return numbers, layers
+
+
+def unpacked(raw: np.ndarray, count: int) -> np.ndarray:
+    """Returns 4-bit weights, two per byte with the first in the lower bits, as int8 (count,)."""
+    pairs = np.stack([raw << 4, raw & 0xF0], axis=-1).reshape(-1)[:count]
+    return np.asarray(pairs.view(np.int8) >> 4)
