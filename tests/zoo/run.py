@@ -11,14 +11,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from export.formats import FORMATS, Format
 from export.manifest import read_manifest
 from tests.zoo.models.entries import Entry
-from tests.zoo.table import LARGE, Cell, Row, cell_of_failure, cell_of_manifest
+from tests.zoo.table import LARGE, Cell, Row, cell_of_failure, cell_of_manifest, is_weak
 from train.common.errors import ArtifactError, ToolkitError
 
 # The exports that need no training; fine-tuning has tests of its own.
@@ -70,23 +70,31 @@ def own_bytes(path: str, folder: Path) -> int:
 
 
 def formats_of(entry: Entry) -> tuple[Format, ...]:
-    """Returns what a model is exported to: large ones not to mixtures, whose search takes hours."""
+    """Returns what a model is exported to at first: large ones not to mixtures, which take long."""
     is_large = entry.module == "applications"
     return tuple(each for each in POST_TRAINING if not (each.mixed and is_large))
 
 
-def make_row(entry: Entry, folder: Path, formats: Sequence[Format] = ()) -> Row:
+def mixtures(found: Mapping[str, Cell]) -> tuple[Format, ...]:
+    """Returns the mixed formats that have not been made of a model that plain int8 costs much."""
+    return tuple(
+        each
+        for each in POST_TRAINING
+        if each.mixed and each.name not in found and is_weak(found[f"{each.family}-int8"])
+    )
+
+
+def make_row(entry: Entry, folder: Path) -> Row:
     """Returns a model's row of the table.
 
     Args:
         entry: the model.
         folder: an empty one, for the model, its data, its exports and the logs.
-        formats: what to export it to; none for all of `formats_of`.
 
     Raises:
         ToolkitError: the model itself could not be made.
     """
-    formats = formats or formats_of(entry)
+    formats = formats_of(entry)
     made = run(
         [sys.executable, "-m", "tests.zoo.models.making", entry.name, str(folder)],
         folder / "making.log",
@@ -96,13 +104,19 @@ def make_row(entry: Entry, folder: Path, formats: Sequence[Format] = ()) -> Row:
         raise ToolkitError(f"{entry.name} could not be made: {last}; see {folder}")
     facts = json.loads((folder / "facts.json").read_text())
     done = run(export_command(entry, facts["path"], folder, formats), folder / "export.log")
+    found = cells(done, folder / "exports", formats)
+    seconds, peak_bytes = done.seconds, done.peak_bytes
+    if more := mixtures(found):
+        done = run(export_command(entry, facts["path"], folder, more), folder / "mixed.log")
+        found |= cells(done, folder / "exports", more)
+        seconds, peak_bytes = seconds + done.seconds, max(peak_bytes, done.peak_bytes)
     return Row(
         name=entry.name,
         parameters=facts["parameters"],
-        seconds=done.seconds,
-        peak_bytes=done.peak_bytes,
+        seconds=seconds,
+        peak_bytes=peak_bytes,
         own_bytes=own_bytes(facts["path"], folder) if facts["parameters"] >= LARGE else None,
-        cells=cells(done, folder / "exports", formats),
+        cells=found,
     )
 
 

@@ -9,7 +9,7 @@ from export.formats import FORMATS
 from export.manifest import Check, Manifest
 from tests.examples import MANIFEST
 from tests.zoo.__main__ import main
-from tests.zoo.run import Ran, cells
+from tests.zoo.run import Ran, cells, mixtures
 from tests.zoo.table import Cell, Row, cell_of_failure, cell_of_manifest, table, times, too_large
 from train.common.errors import ToolkitError
 from train.common.files.artifact import write_json
@@ -74,6 +74,15 @@ def test_a_file_is_told_by_its_agreement_or_its_noise(values: dict[str, float], 
 )
 def test_a_refusal_is_told_without_its_advice(text: str, word: str, reason: str) -> None:
     assert cell_of_failure(text) == Cell(word=word, reason=reason)
+
+
+@pytest.mark.parametrize(
+    ("word", "weak"),
+    [("95%", False), ("94%", True), ("30dB", False), ("9dB", True), ("fails", True)],
+)
+def test_mixtures_are_searched_for_where_int8_is_weak(word: str, weak: bool) -> None:
+    found = {"tflite-int8": Cell(word=word), "onnx-int8": Cell(word="100%")}
+    assert [each.name for each in mixtures(found)] == weak * ["tflite-int8-mixed"]
 
 
 def test_each_format_is_told_by_its_manifest_or_by_what_the_command_said(tmp_path: Path) -> None:
