@@ -15,7 +15,7 @@ import pytest
 from tests.commands import REPOSITORY, Completed, assert_one_line_error, run_module, start, wait_for
 
 pytestmark = pytest.mark.slow
-SEARCH = ("--tuner", "random", "--learning-rate", "3e-3", "--trials", "5", "--search-epochs", "2")
+SEARCH = ("--tuner", "random", "--learning-rate", "3e-3", "--trials", "5", "--search-epochs", "1")
 SMALL = (*SEARCH, "--epochs", "1")
 
 
