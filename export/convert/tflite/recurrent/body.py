@@ -11,6 +11,7 @@ from export.convert.tflite.recurrent.builder import CODES, TYPES, Builder
 from export.convert.tflite.recurrent.ranges import Ranges
 
 HIGHEST = 32767
+ROOM = 2.0  # beyond what calibration examples need, as others lie outside: one bit of sixteen
 UNIT = 1 / 32768  # what 16-bit kernels of tanh and of the logistic function give results in
 FUSED = schema.ActivationFunctionType
 BIAS_TYPE = TYPES.INT64  # of products of 16 and 8 bits, in LiteRT and TFLM
@@ -32,7 +33,7 @@ class Body:
         """Returns the unit of a result of the step."""
         if self._ranges is None:
             return None
-        return max(self._ranges.results[number], UNIT) / HIGHEST
+        return max(ROOM * self._ranges.results[number], UNIT) / HIGHEST
 
     def dense(self, x: int, weights: np.ndarray, bias: np.ndarray) -> int:
         """Returns x times weights, and biases added."""
@@ -135,7 +136,7 @@ class Body:
 
 def state_scales(cell: Cell, ranges: Ranges) -> list[float]:
     """Returns the units of the states between steps."""
-    found = [max(ranges.results[number], UNIT) / HIGHEST for number in ranges.states]
+    found = [max(ROOM * ranges.results[number], UNIT) / HIGHEST for number in ranges.states]
     activation = cell.activation.name
     if cell.kind == "simple" and activation in ("tanh", "sigmoid"):
         found[0] = UNIT

@@ -14,6 +14,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from export.convert.tflite.flatbuffer import pack, unpack
 from export.convert.tflite.ranges import quantization
+from export.convert.tflite.recurrent.body import ROOM
 from export.convert.tflite.recurrent.builder import (
     CODES,
     TYPES,
@@ -99,6 +100,11 @@ def show(tree: Any, marked: Marked, activations: str) -> None:
     read = {int(index) for operator in graph.operators for index in operator.inputs}
     read |= {*map(int, graph.outputs)}
     tree.subgraphs[0].operators = replaced(tree, put)
+    if activations == "int16":
+        for tensor in graph.tensors:
+            found = tensor.quantization
+            if found is not None and found.min is not None:
+                found.min, found.max = found.min * ROOM, found.max * ROOM
 
 
 def reveal(content: bytes, marked: Marked) -> bytes:
