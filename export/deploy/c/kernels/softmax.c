@@ -1,5 +1,5 @@
 /* 2^-31 a * b, rounded: gemmlowp's SaturatingRoundingDoublingHighMul. */
-static inline int32_t model_product(int32_t a, int32_t b)
+static int32_t model_product(int32_t a, int32_t b)
 {
     if (a == b && a == INT32_MIN) {
         return INT32_MAX;
@@ -8,20 +8,23 @@ static inline int32_t model_product(int32_t a, int32_t b)
 }
 
 /* x / 2^n, rounded, halves away from zero: gemmlowp's RoundingDivideByPOT. */
-static inline int32_t model_divide(int32_t x, int n)
+static int32_t model_divide(int32_t x, int n)
 {
     const int32_t mask = (int32_t)(((uint32_t)1 << n) - 1u);
     const int32_t half = (mask >> 1) + (x < 0 ? 1 : 0);
     return (x >> n) + ((x & mask) > half ? 1 : 0);
 }
 
+/* How many exponentials are kept on the stack, not computed again. */
 #if defined(__x86_64__) || defined(__aarch64__)
-#define MODEL_KEPT 256u /* exponentials that are kept on the stack, not computed again */
+#define MODEL_KEPT 256u
+#elif defined(__ARM_ARCH_6M__) /* without a long multiplication */
+#define MODEL_KEPT 16u
 #endif
 
 /* exp(x) for x <= 0 with 5 bits before the point and 26 behind it, as a share of 2^31:
  * gemmlowp's exp_on_negative_values, fixedpoint/fixedpoint.h. */
-static inline int32_t model_exp(int32_t x)
+static int32_t model_exp(int32_t x)
 {
     static const MODEL_FLASH int32_t steps[7] = {1672461947, 1302514674, 790015084, 290630308,
                                                  39332535,   720401,     242};
@@ -36,7 +39,7 @@ static inline int32_t model_exp(int32_t x)
         model_divide(model_product(model_divide(near4, 2) + near3, 715827883) + near2, 1);
     int32_t result = 1895147668 + model_product(1895147668, near + tail);
     for (int i = 0; i < 7; i++) {
-#if defined(MODEL_KEPT) /* no branch, which such a processor would foresee badly */
+#if defined(__x86_64__) || defined(__aarch64__) /* which would foresee a branch badly */
         const int32_t taken = -(int32_t)((uint32_t)remainder >> (24 + i) & 1u);
         result = (model_product(result, steps[i]) & taken) | (result & ~taken);
 #else
@@ -65,7 +68,7 @@ static int32_t model_reciprocal(int32_t x)
     return found >= ((int32_t)1 << 30) ? INT32_MAX : (int32_t)((uint32_t)found << 1);
 }
 
-static inline int32_t model_power(int below, int32_t multiplier, int shift)
+static int32_t model_power(int below, int32_t multiplier, int shift)
 {
     return model_exp(model_product((int32_t)((uint32_t)below << shift), multiplier));
 }

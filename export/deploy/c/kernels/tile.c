@@ -36,7 +36,7 @@ static int model_tile(const int8_t *x, size_t apart, int8_t *y, size_t y_apart, 
     const unsigned groups = (n + 3u) / 4u;
     struct model_factors f;
     struct model_sums sums[MODEL_TILE];
-    for (unsigned i = 0; i < channels; i += 16u) {
+    for (unsigned i = 0; i < channels && to->once; i += 16u) {
         if (!model_tile_factors(&f, to, first + i, channels - i < 16u ? channels - i : 16u)) {
             return 0;
         }

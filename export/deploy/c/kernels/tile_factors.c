@@ -5,14 +5,21 @@
 static int model_tile_factors(struct model_factors *f, const struct model_channels *to,
                               unsigned first, unsigned rows)
 {
-    int32_t bias[16] = {0}, multiplier[16] = {0}, shift[16];
+    int32_t bias[16], multiplier[16], shift[16];
     int most = -31;
-    for (unsigned j = 0; j < 16u; j++) {
-        shift[j] = -2;
-        if (j < rows) {
+    if (rows >= 16u && to->each) { /* of a known number, so that it is done at once */
+        for (unsigned j = 0; j < 16u; j++) {
             bias[j] = to->bias[first + j];
-            multiplier[j] = to->multiplier[to->each * (first + j)];
-            shift[j] = to->shift[to->each * (first + j)];
+            multiplier[j] = to->multiplier[first + j];
+            shift[j] = to->shift[first + j];
+            most = shift[j] > most ? shift[j] : most;
+        }
+    } else {
+        for (unsigned j = 0; j < 16u; j++) {
+            const unsigned channel = first + (j < rows ? j : 0u);
+            bias[j] = to->bias[channel];
+            multiplier[j] = to->multiplier[to->each * channel];
+            shift[j] = to->shift[to->each * channel];
             most = shift[j] > most ? shift[j] : most;
         }
     }
