@@ -2,44 +2,6 @@
 #define MODEL_TILE_PAIRS 32 /* of places of a window, at most */
 #define MODEL_TILE_BLOCKS 8 /* of 16 channels, at once */
 
-/* Sums of the products of 16 channels at `2 * pairs` places, from channel c on. */
-static inline struct model_sums model_depthwise_sums(const int8_t *const *place, int c,
-                                                     const __m256i *w, const struct model_factors *f,
-                                                     const int pairs)
-{
-    __m256i low = _mm256_setzero_si256(), high = low;
-    struct model_sums sums;
-    for (int i = 0; i < pairs; i++) {
-        const __m256i a = _mm256_cvtepi8_epi16(
-            _mm_loadu_si128((const __m128i *)(const void *)(place[2 * i] + c)));
-        const __m256i b = _mm256_cvtepi8_epi16(
-            _mm_loadu_si128((const __m128i *)(const void *)(place[2 * i + 1] + c)));
-        low = model_pairs(low, _mm256_unpacklo_epi16(a, b), w[2 * i]);
-        high = model_pairs(high, _mm256_unpackhi_epi16(a, b), w[2 * i + 1]);
-    }
-    model_sums_of(&sums, f, _mm256_permute2x128_si256(low, high, 0x20),
-                  _mm256_permute2x128_si256(low, high, 0x31));
-    return sums;
-}
-
-/* The weights of 16 channels, or fewer, in 16 bits: two places of each side by side. */
-static void model_depthwise_weights(const int8_t *w, int channels, int taps, unsigned rows,
-                                    __m256i *weights)
-{
-    for (int t = 0; t < taps; t += 2) {
-        int8_t some[2][16] = {{0}}; /* an odd number's last place has weight 0 */
-        for (int j = 0; j < 2 && t + j < taps; j++) {
-            memcpy(some[j], w + (t + j) * channels, rows);
-        }
-        const __m256i a =
-            _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)some[0]));
-        const __m256i b =
-            _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)some[1]));
-        weights[t] = _mm256_unpacklo_epi16(a, b);
-        weights[t + 1] = _mm256_unpackhi_epi16(a, b);
-    }
-}
-
 /* model_conv_depthwise, 16 channels at once; returns 0 if it does not compute these. */
 static int model_depthwise_tile(const int8_t *x, int8_t *y, const struct model_window *at,
                                 const struct model_channels *to)
@@ -51,7 +13,7 @@ static int model_depthwise_tile(const int8_t *x, int8_t *y, const struct model_w
     const int8_t *place[2 * MODEL_TILE_PAIRS];
     ptrdiff_t apart[2 * MODEL_TILE_PAIRS];
     int8_t outside[16 * MODEL_TILE_BLOCKS + 16], window[2 * MODEL_TILE_PAIRS][16];
-    __m256i weights[MODEL_TILE_BLOCKS][2 * MODEL_TILE_PAIRS];
+    model_tile_pair weights[MODEL_TILE_BLOCKS][2 * MODEL_TILE_PAIRS];
     struct model_factors factors[MODEL_TILE_BLOCKS];
     if (at->out_c != channels || pairs > MODEL_TILE_PAIRS) {
         return 0;

@@ -30,17 +30,17 @@ static int model_tile_factors(struct model_factors *f, const struct model_channe
     f->ups = most > 0;
     f->signs = f->twice && to->low < to->zero; /* halves away from zero: limits hide it, if not */
     f->limits = to->low > -128 || to->high < 127;
-    f->low = _mm_set1_epi8((char)to->low);
-    f->high = _mm_set1_epi8((char)to->high);
+    f->low = MODEL_TILE_BYTE(to->low);
+    f->high = MODEL_TILE_BYTE(to->high);
     f->zero = MODEL_TILE_NUMBER(to->zero);
     model_factors(f, bias, multiplier, shift);
     return f->twice || most < -1;
 }
 
-static inline void model_tile_store(int8_t *y, __m128i found, unsigned rows)
+static inline void model_tile_store(int8_t *y, model_tile_bytes found, unsigned rows)
 {
     int8_t some[16];
-    _mm_storeu_si128((__m128i *)(void *)some, found);
+    MODEL_TILE_STORE(some, found);
     if (rows >= 16u) {
         memcpy(y, some, 16);
     } else if (rows >= 8u) { /* what is of a known size is a move; both may overlap */

@@ -12,7 +12,7 @@ from export.deploy.c.steps.step import Array, Step, side_by_side, title, unsuppo
 
 CHANNELS = ("narrow", "channels")
 DOT = (*CHANNELS, "outputs", "dot_hosts", "dot_cores", "dot", "dense")
-SIXTEEN = ("tile_hosts", "tile_factors")  # sixteen channels at once, on hosts
+SIXTEEN = ("tile_x86", "tile_neon", "tile_factors")  # sixteen channels at once, on hosts
 TILE = (*SIXTEEN, "tile")  # of many positions
 TWICE, ONCE = "scale", "scale_once"  # how the sums' factors round
 INT32 = 1 << 32
@@ -121,6 +121,8 @@ def depthwise_conv_2d(network: Network, operator: Operator) -> Step:
             "window",
             "inside",
             *SIXTEEN,
+            "depthwise_x86",
+            "depthwise_neon",
             "depthwise_tile",
             "conv_depthwise",
         ),

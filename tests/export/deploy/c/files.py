@@ -218,7 +218,9 @@ def _random(generator: np.random.Generator, spec: TensorSpec) -> np.ndarray:
     return generator.integers(0, most, shape, np.uint8).view(spec.dtype)
 
 
-def outputs(path: Path, folder: Path, flags: Sequence[str]) -> tuple[bytes, bytes]:
+def outputs(
+    path: Path, folder: Path, flags: Sequence[str], emulator: Sequence[str] = ()
+) -> tuple[bytes, bytes]:
     """Returns what LiteRT and our program give for random inputs, each call twice."""
     ours = program_of(path)
     if unproven := ours.network.unproven:
@@ -269,5 +271,7 @@ def outputs(path: Path, folder: Path, flags: Sequence[str]) -> tuple[bytes, byte
     files = [str(folder / name) for name in ("model.c", "main.c")]
     program = str(folder / "program")
     subprocess.run([compiler(), *STRICT, *flags, "-o", program, *files], check=True)
-    done = subprocess.run([program], input=b"".join(fed), capture_output=True, check=True)
+    done = subprocess.run(
+        [*emulator, program], input=b"".join(fed), capture_output=True, check=True
+    )
     return b"".join(expected), done.stdout

@@ -60,6 +60,22 @@ def test_the_arena_is_hardly_more_than_what_lives_at_once(file: Path) -> None:
     assert plan.live_bytes <= plan.arena_bytes <= 1.05 * plan.live_bytes
 
 
+@pytest.mark.skipif(
+    not (shutil.which("aarch64-linux-gnu-gcc") and shutil.which("qemu-aarch64")),
+    reason="apt-get install gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user",
+)
+@pytest.mark.parametrize("core", ["armv8-a", "armv8.2-a+dotprod"])
+@pytest.mark.parametrize("name", ["dense", "tiles"])
+def test_64_bit_arm_computes_the_same_bytes(
+    name: str, core: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(MODELS[name](), tmp_path / "model.tflite")
+    monkeypatch.setenv("CC", "aarch64-linux-gnu-gcc")
+    flags = ("-O2", "-static", f"-march={core}")
+    expected, found = outputs(path, tmp_path, flags, ("qemu-aarch64", "-cpu", "max"))
+    assert found == expected
+
+
 def test_every_loop_rounds_as_tflm_does_if_told_so(file: Path, tmp_path: Path) -> None:
     plain, own = (outputs(file, tmp_path, (*f, "-DMODEL_LIKE_TFLM"))[1] for f in (("-O1",), FAST))
     assert own == plain

@@ -4,7 +4,10 @@
 #include <immintrin.h>
 #define MODEL_TILE 8u /* positions whose sums stand in registers */
 #define MODEL_TILE_NUMBER(value) _mm512_set1_epi32(value)
+#define MODEL_TILE_BYTE(value) _mm_set1_epi8((char)(value))
+#define MODEL_TILE_STORE(y, found) _mm_storeu_si128((__m128i *)(void *)(y), found)
 typedef int8_t model_tile_weight;
+typedef __m128i model_tile_bytes;
 struct model_sums {
     __m512i all;
 };
@@ -106,7 +109,10 @@ static inline void model_tile_sums(const int8_t *x, size_t apart, const model_ti
 #include <immintrin.h>
 #define MODEL_TILE 4u /* positions whose sums stand in registers */
 #define MODEL_TILE_NUMBER(value) _mm256_set1_epi32(value)
+#define MODEL_TILE_BYTE(value) _mm_set1_epi8((char)(value))
+#define MODEL_TILE_STORE(y, found) _mm_storeu_si128((__m128i *)(void *)(y), found)
 typedef int16_t model_tile_weight;
+typedef __m128i model_tile_bytes;
 struct model_sums {
     __m256i half[2];
 };
