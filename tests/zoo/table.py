@@ -15,8 +15,8 @@ MAX_TIMES = 4.0  # the float weights, beside what TensorFlow itself takes
 ADVICE = re.compile(r"; (?:no simpler format|[a-z0-9-]+ can be made).*$")
 LEGEND = (
     "%: held-out examples in the class that the Keras model puts them in; dB: the outputs'",
-    "variation over their noise, where they are no classes; fails: the file did not pass its",
-    "checks and was not written; lacks: the format has not all operators; refused: see below;",
+    "variation over their noise, where they are no classes; fails: no file passed its checks;",
+    "lacks: the format has not all operators; refused: see below;",
     f"·: not tried: of large models, mixtures are searched for where int8 is below {GOOD}%.",
     "min, GB: time and memory of all exports of a model; own: what TensorFlow itself takes to",
     f"load, save and convert it, of models from {LARGE // 10**6} M parameters; times:",
@@ -74,7 +74,7 @@ def cell_of_manifest(manifest: Manifest) -> Cell:
 def cell_of_failure(text: str) -> Cell:
     """Returns a word for why a format was not made, and the reason without the advice."""
     reason = ADVICE.sub("", text).lstrip(": ")
-    if reason.startswith("was not written"):
+    if reason.startswith(("was not written", "no mixture")):
         return Cell(word="fails", reason=reason)
     return Cell(word="lacks" if "operator" in reason else "refused", reason=reason)
 
@@ -131,4 +131,10 @@ def column(name: str) -> str:
     return f"{family[0].upper()}{_SHORT.get(scheme, scheme)}"
 
 
-_SHORT = {"float32": "f32", "float16": "f16", "dynamic": "dyn", "int16x8": "16x8"}
+_SHORT = {
+    "float32": "f32",
+    "float16": "f16",
+    "dynamic": "dyn",
+    "int16x8": "16x8",
+    "int8-mixed": "mixed",
+}

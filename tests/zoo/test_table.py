@@ -64,6 +64,11 @@ def test_a_file_is_told_by_its_agreement_or_its_noise(values: dict[str, float], 
             "fails",
             "was not written: check agreement: got 0.1, expected >= 0.97",
         ),
+        (
+            "no mixture passes, with 1 of 6 operators",
+            "fails",
+            "no mixture passes, with 1 of 6 operators",
+        ),
         ("no way to convert the operator Erf", "lacks", "no way to convert the operator Erf"),
         (
             "too large; split the model; no simpler format can be made of this model either",

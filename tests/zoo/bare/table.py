@@ -1,5 +1,6 @@
 """The zoo's second table: each export beside the file that the bare converter makes."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from textwrap import wrap
@@ -17,6 +18,7 @@ from tests.zoo.bare.judge import (
 )
 
 WIDTH = 100
+FOLDER = re.compile(r"/\S+/(?=[\w.-]+\.onnx)")  # in a converter's reason
 Compared = Mapping[str, Mapping[str, Comparison]]  # by model and format
 LEGEND = (
     "ours / the bare converter's file, on examples that neither saw: dB, centred SNR against Keras",
@@ -137,6 +139,7 @@ def _reasons(compared: Compared, columns: Mapping[str, str]) -> list[str]:
             if promise:
                 found.setdefault(f"costs something: {promise}", []).append(where)
             if comparison.reason:
-                found.setdefault(f"no bare file: {comparison.reason}", []).append(where)
+                reason = FOLDER.sub("", comparison.reason)
+                found.setdefault(f"no bare file: {reason}", []).append(where)
     lines = (f"{', '.join(where)}: {reason}" for reason, where in found.items())
     return [part for line in lines for part in wrap(line, WIDTH, subsequent_indent="  ")]
