@@ -14,7 +14,7 @@ from export.convert.mixed.probes.figures import Figures, figures_of, weight_spre
 from export.convert.mixed.probes.onnx_probe import probe_onnx
 from export.convert.mixed.probes.operators import Operator, Probe
 from export.convert.mixed.probes.tflite_probe import probe_tflite
-from export.convert.onnx.equalize import equalized
+from export.convert.onnx.calibrate.equalize import equalized
 from export.convert.onnx.float_model import to_onnx
 from export.convert.onnx.quantizer import prepare
 from export.convert.onnx.recurrent.choice import choose

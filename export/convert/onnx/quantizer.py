@@ -21,11 +21,11 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.registry import IntegerOpsRegistry
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from export.convert.onnx.bias import correct_biases
-from export.convert.onnx.equalize import equalized
+from export.convert.onnx.calibrate.bias import correct_biases
+from export.convert.onnx.calibrate.equalize import equalized
+from export.convert.onnx.calibrate.ranges import write_least_squares, write_widened
 from export.convert.onnx.graph.arrange import delete
 from export.convert.onnx.graph.concat import one_relu_behind
-from export.convert.onnx.ranges import write_least_squares, write_widened
 from export.convert.onnx.recurrent import weights as recurrent
 from export.convert.onnx.transposed import bears_8_bits, store_in_8_bits
 from export.convert.source import SourceModel

@@ -14,14 +14,9 @@ from tensorflow.lite.python.convert import mlir_quantize
 from tensorflow.lite.python.util import modify_model_io_type
 
 from export.convert.source import SavedModel, SourceModel
-from export.convert.tflite.bias import bias_corrected
-from export.convert.tflite.equalize import equalized
-from export.convert.tflite.flatbuffer import finish, has_loops, pack, unpack, unshare
-from export.convert.tflite.float_tail import put_on, take_off
-from export.convert.tflite.four_bits import narrow
-from export.convert.tflite.inputs_outputs import INTEGERS, take_out_shared
-from export.convert.tflite.pixels import take_out_casts
-from export.convert.tflite.ranges import (
+from export.convert.tflite.calibrate.bias import bias_corrected
+from export.convert.tflite.calibrate.equalize import equalized
+from export.convert.tflite.calibrate.ranges import (
     example_extremes,
     set_extremes,
     set_least_squares,
@@ -29,6 +24,11 @@ from export.convert.tflite.ranges import (
     set_widened,
     widen_means,
 )
+from export.convert.tflite.flatbuffer import finish, has_loops, pack, unpack, unshare
+from export.convert.tflite.float_tail import put_on, take_off
+from export.convert.tflite.four_bits import narrow
+from export.convert.tflite.inputs_outputs import INTEGERS, take_out_shared
+from export.convert.tflite.pixels import take_out_casts
 from export.convert.tflite.recurrent.choice import AUTO, Choice, alternatives, choose
 from export.convert.tflite.recurrent.put_in import Marked, calibrate, in_float, name_outputs
 from export.convert.tflite.recurrent.quantized import reveal as put_in

@@ -139,7 +139,8 @@ def _kernels(program: Program) -> str:
     texts = []
     for name in names:
         file, _, kind = name.partition(":")
-        text = KERNELS.joinpath(f"{file}.c").read_text(encoding="ascii")
+        (path,) = KERNELS.rglob(f"{file}.c")
+        text = path.read_text(encoding="ascii")
         if file == "quantize":
             text = text.replace("@FROM@", kind.split("_")[0]).replace("@TO@", kind.split("_")[1])
         elif name in packing.KERNELS:

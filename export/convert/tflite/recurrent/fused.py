@@ -13,7 +13,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from export.convert.recurrent.description import Cell
-from export.convert.tflite.ranges import quantization
+from export.convert.tflite.calibrate.ranges import quantization
 from export.convert.tflite.recurrent.builder import CODES, TYPES, Builder
 from export.convert.tflite.recurrent.ranges import Ranges
 

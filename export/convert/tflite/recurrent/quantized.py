@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from export.convert.tflite.calibrate.ranges import quantization
 from export.convert.tflite.flatbuffer import pack, unpack
-from export.convert.tflite.ranges import quantization
 from export.convert.tflite.recurrent.body import ROOM
 from export.convert.tflite.recurrent.builder import (
     CODES,

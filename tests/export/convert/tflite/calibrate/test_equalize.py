@@ -9,8 +9,8 @@ import pytest
 
 from export.convert.calibrate.calibration import RepresentativeDataset, tflite_values
 from export.convert.make import make
+from export.convert.tflite.calibrate.equalize import equalized
 from export.convert.tflite.converter import float_twin
-from export.convert.tflite.equalize import equalized
 from export.formats import FORMATS
 from export.settings import EQUALIZED
 from export.verify.expectation import Expectation

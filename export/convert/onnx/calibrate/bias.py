@@ -7,7 +7,7 @@ import onnx
 
 from export.convert.calibrate.bias import NOTHING, corrections, means_of
 from export.convert.calibrate.calibration import onnx_values
-from export.convert.onnx.equalize import number_of
+from export.convert.onnx.calibrate.equalize import number_of
 
 LAYERS = ("Conv", "Gemm")
 KERNEL, BIAS = 1, 2  # their places among a layer's inputs

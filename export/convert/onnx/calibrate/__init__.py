@@ -1,0 +1,1 @@
+"""Ranges, channels and biases of ONNX models, by calibration examples."""

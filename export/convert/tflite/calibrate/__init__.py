@@ -1,0 +1,1 @@
+"""Ranges, channels and biases of TFLite models, by calibration examples."""
