@@ -67,5 +67,11 @@ def package(name: str, made_of: str | None, optimize: str | None) -> Package:
         step="compiling, and comparing bytes",
         check=c_host.compiler,
         is_current=lambda settings, inputs: c.is_current(origin, aim, settings, inputs),
-        make=partial(c.make_package, optimize=aim),
+        make=partial(c.make_package, optimize=aim, provable=_provable),
     )
+
+
+def _provable(model: bytes, tables: Mapping[int, np.ndarray]) -> bytes:
+    from export.deploy.c.proof import provable  # of LiteRT's schema
+
+    return provable(model, tables)

@@ -2,7 +2,7 @@
 
 import gzip
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -33,6 +33,7 @@ FOLDER = C  # of its own, as that of the other C source
 SOURCE_FILE, HEADER_FILE, MANIFEST_FILE = "model.c", "model.h", "c.json"
 FROM = "from"  # the option that says which format's file it is made of
 OPTIMIZE = "optimize"  # and this one, what weights are packed for
+Provable = Callable[[bytes, Mapping[int, np.ndarray]], bytes]
 FLASH = "constants_bytes"
 HEADER_HASH = "header_sha256"
 
@@ -59,6 +60,8 @@ def make_package(
     record: ModelRecord,
     now: datetime,
     optimize: str = SIZE,
+    *,
+    provable: Provable,
 ) -> str:
     """Writes a verified file as C, if its outputs are the same bytes on all held-out examples.
 
@@ -69,6 +72,8 @@ def make_package(
         record: the Keras model.
         now: the time to record.
         optimize: `size` or `speed`, what weights are packed for.
+        provable: `proof.provable`, which takes LiteRT's schema: a device that makes C again has
+            not got it.
 
     Returns:
         What was made, as text for the terminal.
@@ -90,8 +95,6 @@ def make_package(
         proof = model
         if unproven := program.network.unproven:
             proof = staged / "proof.tflite"
-            from export.deploy.c.proof import provable  # of LiteRT's schema
-
             proof.write_bytes(provable(model.read_bytes(), unproven))
         compared = compare(proof, library, held_out)
         content = files[0].read_bytes()

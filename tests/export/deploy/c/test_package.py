@@ -11,6 +11,7 @@ import pytest
 from export.deploy.c.again import built_apart
 from export.deploy.c.emit import emit as emit_source
 from export.deploy.c.package import FOLDER, is_current, make_package
+from export.deploy.c.proof import provable
 from export.deploy.c.steps.packing import SIZE, SPEED
 from export.manifest import Manifest, read_manifest
 from export.runtimes.open import open_runner
@@ -31,7 +32,7 @@ def folder(converted: tuple[Path, Manifest], tiny: Tiny, record: ModelRecord) ->
     path, manifest = converted
     shutil.copy(path, manifest.artifact_path)
     write_json(manifest.path, manifest.as_json())
-    told = make_package(path, manifest, tiny.expected.inputs, record, NOW)
+    told = make_package(path, manifest, tiny.expected.inputs, record, NOW, provable=provable)
     assert "the same bytes as LiteRT's reference kernels" in told
     return record.folder / FOLDER
 
@@ -104,7 +105,7 @@ def test_what_is_not_proven_is_not_written(
     else:
         monkeypatch.setattr("export.deploy.c.package.emit", emit)
     with pytest.raises(ToolkitError, match=said):
-        make_package(*converted, tiny.expected.inputs, record, NOW)
+        make_package(*converted, tiny.expected.inputs, record, NOW, provable=provable)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
@@ -116,6 +117,6 @@ def test_a_float_file_is_refused_in_one_line(
     shutil.copy(made.path, path)
     other = replace(manifest, sha256=file_sha256(path))
     with pytest.raises(ArtifactError, match=r"of float32, expected an integer file"):
-        make_package(path, other, tiny.expected.inputs, record, NOW)
+        make_package(path, other, tiny.expected.inputs, record, NOW, provable=provable)
     assert not (record.folder / FOLDER).exists()
     assert json.loads(json.dumps(other.as_json()))
