@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from export.settings import SIGNED_WEIGHTS
+from export.settings import SIGNED_WEIGHTS, WIDENED
 
 # No further apart, schemes are equally good, and the cheapest is kept. Scales for each channel cost
 # bytes; what is slow takes 3 to 4 times as long, and has to be better by both together.
@@ -78,14 +78,17 @@ def best_method_first(made: Sequence[Candidate]) -> list[Candidate]:
 
     Better is one that names fewer wrong classes on the same held-out examples, by two standard
     errors of the paired difference; else, one whose errors are less by as much. Less than that is
-    chance: of 80 examples, one or two decide.
+    chance: of 80 examples, one or two decide. Wider ranges come last: they are for where no others
+    pass, as they cost decibels wherever nothing is clipped.
     """
-    best = made[:1]
-    for found in made[1:]:
+    tight = [found for found in made if found.method != WIDENED]
+    best = tight[:1]
+    for found in tight[1:]:
         if _is_better(found, best[0]):
             best = [found]
-    others = [found for found in made if found not in best]
-    return [*best, *sorted(others, key=lambda found: -found.score)]
+    others = [found for found in tight if found not in best]
+    ranked = [*best, *sorted(others, key=lambda found: -found.score)]
+    return [*ranked, *(found for found in made if found not in ranked)]
 
 
 def _is_no_worse(found: Candidate, than: Candidate) -> bool:

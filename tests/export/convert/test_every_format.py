@@ -104,7 +104,7 @@ def test_every_calibration_method_works_and_the_best_is_kept(tiny: Tiny) -> None
     assert found is not None
     # but for channels to be equalized: they are alike
     assert {*found.candidates, EQUALIZED} == {*METHODS_OF_FAMILY["onnx"]}
-    assert found.candidates[found.method] > max(found.candidates.values()) - 0.01
+    assert found.candidates[found.method] > max(found.candidates.values()) - 1  # dB
     assert found.count == 100
     assert found.clipped_share is not None
     assert 0 <= found.clipped_share < 0.01
