@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmark.advise.latency_ratio import latency_ratio
@@ -125,7 +125,7 @@ def compare(folder: Path, data: Path | None, bakenn: str) -> list[Line]:
     goal = f"goal on hosts {MOST_OF_SMALL if small else MOST:.1f}"
     tflm = json.loads((folder / "tflm" / "tflm.json").read_text())
     lines = [
-        timed(results, "c", "c", flash=flash, ram=ram, note=f"{note}; {goal}"),
+        replace(timed(results, "c", "c"), flash=flash, ram=ram, note=f"{note}; {goal}"),
         Line(
             name="tflm",
             flash=tflm["flash"]["least_bytes"],
@@ -159,7 +159,7 @@ def latencies(folder: Path, data: Path | None) -> Sequence[Result]:
     return run_benchmark(config).results
 
 
-def timed(results: Mapping[str, Result], form: str, name: str, **more: object) -> Line:
+def timed(results: Mapping[str, Result], form: str, name: str) -> Line:
     """Returns the line of a format that was timed."""
     found, litert = results.get(form), results.get(LITERT)
     if found is None or litert is None or found.latency is None:
@@ -169,7 +169,6 @@ def timed(results: Mapping[str, Result], form: str, name: str, **more: object) -
         name=name,
         p50_us=found.latency.p50,
         ratio=None if ratio is None else ratio.value,
-        **more,  # type: ignore[arg-type]
     )
 
 

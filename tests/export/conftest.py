@@ -123,6 +123,18 @@ def load_tiny(path: Path, folder: Path) -> Tiny:
     return Tiny(path=path, source=source, expected=expected)
 
 
+def unlabelled(source: SourceModel, inputs: dict[str, np.ndarray]) -> Expectation:
+    """Returns what files of a model are compared with on these examples."""
+    return Expectation(
+        input_specs=source.inputs,
+        output_specs=source.outputs,
+        weights=source.weight_count(),
+        inputs=inputs,
+        labels={},
+        outputs=source.predict(inputs),
+    )
+
+
 def with_operator(model: bytes, code: int) -> bytes:
     """Returns a TFLite model whose softmax is another operator."""
     tree = schema.ModelT.InitFromPackedBuf(bytearray(model))

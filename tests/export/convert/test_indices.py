@@ -8,7 +8,7 @@ import pytest
 from export.convert.make import make
 from export.formats import FORMATS
 from export.verify.expectation import Expectation
-from tests.export.conftest import Tiny, load_source, settings_of
+from tests.export.conftest import Tiny, load_source, settings_of, unlabelled
 from train.common.errors import CheckError
 from train.common.tensors import TensorSpec
 
@@ -26,14 +26,7 @@ def test_the_class_that_a_model_names_is_kept(name: str, tiny: Tiny, tmp_path: P
     model.save(tmp_path / "model.keras")
     source = load_source(tmp_path / "model.keras", tmp_path)
     outputs = source.predict(tiny.expected.inputs)
-    expected = Expectation(
-        input_specs=tiny.expected.input_specs,
-        output_specs=source.outputs,
-        weights=source.weight_count(),
-        inputs=tiny.expected.inputs,
-        labels={},
-        outputs=outputs,
-    )
+    expected = unlabelled(source, dict(tiny.expected.inputs))
     assert {spec.name: spec for spec in source.outputs} == {spec.name: spec for spec in SPECS}
     made = make(FORMATS[name], settings_of(FORMATS[name]), source, expected, tmp_path)
     checks = {check.name: check.value for check in made.verification.checks}

@@ -7,7 +7,7 @@ import onnx
 
 from export.convert.calibrate.bias import NOTHING, corrections, means_of
 from export.convert.calibrate.calibration import onnx_values
-from export.convert.onnx.calibrate.equalize import number_of
+from export.convert.onnx.calibrate.equalize import by_output, number_of
 
 LAYERS = ("Conv", "Gemm")
 KERNEL, BIAS = 1, 2  # their places among a layer's inputs
@@ -75,7 +75,7 @@ def _correct(
     rounded = _meant(kernel, stored)
     if rounded is None or rounded.shape != weights.shape:
         return False
-    both = [_by_output(node, each) for each in (rounded, weights)]
+    both = [by_output(node, each) for each in (rounded, weights)]
     if number_of(node, "group", 1) > 1:
         if both[0].shape[-1] > 1:  # each output reads several channels of its group
             return False
@@ -100,11 +100,3 @@ def _meant(conversion: onnx.NodeProto, stored: Stored) -> np.ndarray | None:
     zeros = zero[0].astype(np.float64).reshape(along) if zero else 0.0
     meant: np.ndarray = (values.astype(np.float64) - zeros) * scale.reshape(along)
     return meant
-
-
-def _by_output(node: onnx.NodeProto, kernel: np.ndarray) -> np.ndarray:
-    """Returns a kernel as (outputs, places, channels)."""
-    if node.op_type == "Gemm":
-        by_output = kernel if number_of(node, "transB", 0) else kernel.T
-        return by_output[:, np.newaxis, :]
-    return np.moveaxis(kernel.reshape(*kernel.shape[:2], -1), 1, 2)

@@ -158,14 +158,19 @@ def _rows(
 ) -> np.ndarray | None:
     """Returns a layer's weights by input channel, (outputs, n, C); None where they are grouped."""
     kernel = onnx.numpy_helper.to_array(stored[node.input[KERNEL]])
-    if node.op_type == "Gemm":
-        by_output = kernel if number_of(node, "transB", 0) else kernel.T
-        return by_output[:, np.newaxis, :]
     if number_of(node, "group", 1) == 1:
-        return np.moveaxis(kernel.reshape(*kernel.shape[:2], -1), 1, 2)
+        return by_output(node, kernel)
     if kernel.shape[1] == 1 and number_of(node, "group", 1) == channels:  # depthwise
         return kernel.reshape(1, channels, -1).transpose(0, 2, 1)
     return None
+
+
+def by_output(node: onnx.NodeProto, kernel: np.ndarray) -> np.ndarray:
+    """Returns a layer's kernel as (outputs, places, channels that each reads)."""
+    if node.op_type == "Gemm":
+        rows = kernel if number_of(node, "transB", 0) else kernel.T
+        return rows[:, np.newaxis, :]
+    return np.moveaxis(kernel.reshape(*kernel.shape[:2], -1), 1, 2)
 
 
 def _scale(pair: _Pair, stored: Mapping[str, onnx.TensorProto], factors: np.ndarray) -> None:

@@ -61,7 +61,7 @@ def _correct(edit: Editor, layer: Any, weights: np.ndarray, means: np.ndarray) -
     if rounded is None or rounded.size != weights.size:
         return False
     weights = weights.reshape(rounded.shape)
-    if _code(edit, layer) == CODES.DEPTHWISE_CONV_2D:
+    if edit.code(layer) == CODES.DEPTHWISE_CONV_2D:
         rounded, weights = (
             each.reshape(-1, each.shape[-1]).T[:, :, np.newaxis] for each in (rounded, weights)
         )
@@ -74,15 +74,11 @@ def _correct(edit: Editor, layer: Any, weights: np.ndarray, means: np.ndarray) -
         return False
     found = corrections(rounded, weights, means)
     bias = tensors[place]
-    data = edit.tree.buffers[bias.buffer].data
-    if found is None or bias.type != TYPES.INT32 or data is None:
+    stored = edit.stored(place)
+    if found is None or bias.type != TYPES.INT32 or stored is None:
         return False
-    buffer = schema.BufferT()
     steps = found / np.asarray(bias.quantization.scale, np.float64)
-    corrected = np.rint(np.asarray(data, np.uint8).view(np.int32) - steps)
-    buffer.data = corrected.astype(np.int32).view(np.uint8)
-    edit.tree.buffers.append(buffer)
-    bias.buffer = len(edit.tree.buffers) - 1
+    edit.store(place, np.rint(stored - steps).astype(np.int32))
     return True
 
 
@@ -90,12 +86,8 @@ def _layers(edit: Editor) -> list[Any]:
     return [
         each
         for each in edit.graph.operators
-        if _code(edit, each) in LAYERS and len(each.inputs) > BIAS
+        if edit.code(each) in LAYERS and len(each.inputs) > BIAS
     ]
-
-
-def _code(edit: Editor, operator: Any) -> int:
-    return int(edit.tree.operatorCodes[operator.opcodeIndex].builtinCode)
 
 
 def _name(edit: Editor, operator: Any, place: int) -> str:
@@ -105,7 +97,7 @@ def _name(edit: Editor, operator: Any, place: int) -> str:
 
 def _width(edit: Editor, layer: Any) -> int:
     """Returns how many numbers a layer reads at one place: of a dense one, all of a row."""
-    place = KERNEL if _code(edit, layer) == CODES.FULLY_CONNECTED else 0
+    place = KERNEL if edit.code(layer) == CODES.FULLY_CONNECTED else 0
     return int(edit.graph.tensors[layer.inputs[place]].shape[-1])
 
 

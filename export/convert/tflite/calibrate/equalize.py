@@ -88,7 +88,7 @@ def _pairs(edit: Editor) -> Iterator[_Pair]:
         return all(len(readers[i]) == 1 and edit.stored(i) is not None for i in places)
 
     for first in edit.graph.operators:
-        if _code(edit, first) not in LAYERS or not owned(first):
+        if edit.code(first) not in LAYERS or not owned(first):
             continue
         if first.builtinOptions.fusedActivationFunction not in (
             *(ACTIVATIONS.NONE, ACTIVATIONS.RELU, ACTIVATIONS.RELU6),
@@ -98,7 +98,7 @@ def _pairs(edit: Editor) -> Iterator[_Pair]:
         start = 0
         while len(readers.get(index, [])) == 1 and index not in outputs:
             (reader,) = readers[index]
-            code = _code(edit, reader)
+            code = edit.code(reader)
             if code in LAYERS and int(reader.inputs[0]) == index and owned(reader):
                 name = edit.graph.tensors[between].name.decode()
                 yield _Pair(first=first, second=reader, between=name, start=start)
@@ -117,7 +117,7 @@ def _keeps_channels(edit: Editor, operator: Any) -> bool:
     )
     if given is None or made is None or not len(given) or not len(made) or given[-1] != made[-1]:
         return False
-    if _code(edit, operator) == CODES.MEAN:
+    if edit.code(operator) == CODES.MEAN:
         axes = edit.stored(operator.inputs[1])
         return axes is not None and len(given) - 1 not in {int(axis) % len(given) for axis in axes}
     fused = getattr(operator.builtinOptions, "fusedActivationFunction", ACTIVATIONS.NONE)
@@ -146,7 +146,7 @@ def _factors(edit: Editor, pair: _Pair, found: Channels) -> tuple[np.ndarray, fl
     return factors_of(
         found,
         kernel.reshape(kernel.shape[0], -1, kernel.shape[-1]),
-        own_scales=_code(edit, pair.second) == CODES.DEPTHWISE_CONV_2D,
+        own_scales=edit.code(pair.second) == CODES.DEPTHWISE_CONV_2D,
         limit=LIMIT if is_limited else None,
         own=_own(edit, pair),
     )
@@ -160,29 +160,17 @@ def _own(edit: Editor, pair: _Pair) -> slice:
 def _scale(edit: Editor, pair: _Pair, factors: np.ndarray) -> None:
     first, second = _kernel(edit, pair.first), _kernel(edit, pair.second)
     own = factors[_own(edit, pair)]
-    is_depthwise = _code(edit, pair.first) == CODES.DEPTHWISE_CONV_2D
+    is_depthwise = edit.code(pair.first) == CODES.DEPTHWISE_CONV_2D
     along = own if is_depthwise else own.reshape(-1, *[1] * (first.ndim - 1))
-    _store(edit, pair.first.inputs[KERNEL], first * along)
+    edit.store(pair.first.inputs[KERNEL], (first * along).astype(np.float32))
     if len(pair.first.inputs) > BIAS and pair.first.inputs[BIAS] >= 0:
         bias = edit.stored(pair.first.inputs[BIAS])
         if bias is not None:
-            _store(edit, pair.first.inputs[BIAS], bias * own)
-    _store(edit, pair.second.inputs[KERNEL], second / factors)
+            edit.store(pair.first.inputs[BIAS], (bias * own).astype(np.float32))
+    edit.store(pair.second.inputs[KERNEL], (second / factors).astype(np.float32))
 
 
 def _kernel(edit: Editor, operator: Any) -> np.ndarray:
     stored = np.asarray(edit.stored(operator.inputs[KERNEL]))  # which a layer of a pair has
     shaped: np.ndarray = stored.reshape(edit.graph.tensors[operator.inputs[KERNEL]].shape)
     return shaped
-
-
-def _store(edit: Editor, index: int, values: np.ndarray) -> None:
-    """Replaces the numbers of a stored tensor; its buffer may be others' too."""
-    buffer = schema.BufferT()
-    buffer.data = np.frombuffer(values.astype(np.float32).tobytes(), np.uint8)
-    edit.tree.buffers.append(buffer)
-    edit.graph.tensors[index].buffer = len(edit.tree.buffers) - 1
-
-
-def _code(edit: Editor, operator: Any) -> int:
-    return int(edit.tree.operatorCodes[operator.opcodeIndex].builtinCode)

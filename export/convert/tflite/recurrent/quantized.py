@@ -100,7 +100,7 @@ def show(tree: Any, marked: Marked, activations: str) -> None:
     read = {int(index) for operator in graph.operators for index in operator.inputs}
     read |= {*map(int, graph.outputs)}
     tree.subgraphs[0].operators = replaced(tree, put)
-    if activations == "int16":
+    if activations == "int16" and marked.layers:
         for tensor in graph.tensors:
             found = tensor.quantization
             if found is not None and found.min is not None:

@@ -70,6 +70,17 @@ class Editor:
         self.graph.tensors.append(tensor)
         return len(self.graph.tensors) - 1
 
+    def code(self, operator: Any) -> int:
+        """Returns what kind of operator one is."""
+        return int(self.tree.operatorCodes[operator.opcodeIndex].builtinCode)
+
+    def store(self, index: int, values: np.ndarray) -> None:
+        """Replaces the numbers of a stored tensor alone: its buffer may be others' too."""
+        buffer = schema.BufferT()
+        buffer.data = np.frombuffer(values.tobytes(), np.uint8)
+        self.tree.buffers.append(buffer)
+        self.graph.tensors[index].buffer = len(self.tree.buffers) - 1
+
     def stored(self, index: int) -> np.ndarray | None:
         """Returns the numbers of a stored float tensor; None if it is computed."""
         tensor = self.graph.tensors[index]

@@ -29,7 +29,7 @@ def clamp_masks(calibrated: bytes) -> bytes:
     tree = unpack(calibrated)
     edit, changed = Editor(tree), False
     for operator in tree.subgraphs[0].operators:
-        if _code(edit, operator) in SELECTING and _only_softmaxes_read(edit, operator.outputs[0]):
+        if edit.code(operator) in SELECTING and _only_softmaxes_read(edit, operator.outputs[0]):
             changed |= _clamp(edit, operator)
     return pack(tree, len(calibrated)) if changed else calibrated
 
@@ -60,11 +60,5 @@ def _clamp(edit: Editor, operator: schema.OperatorT) -> bool:
 def _only_softmaxes_read(edit: Editor, index: int) -> bool:
     readers = [each for each in edit.graph.operators if index in each.inputs]
     is_output = index in edit.graph.outputs
-    plain = (
-        _code(edit, each) == CODES.SOFTMAX and each.builtinOptions.beta == 1 for each in readers
-    )
+    plain = (edit.code(each) == CODES.SOFTMAX and each.builtinOptions.beta == 1 for each in readers)
     return bool(readers) and not is_output and all(plain)
-
-
-def _code(edit: Editor, operator: schema.OperatorT) -> int:
-    return int(edit.tree.operatorCodes[operator.opcodeIndex].builtinCode)

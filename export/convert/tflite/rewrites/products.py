@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from export.convert.calibrate.calibration import WIDER
 from export.convert.tflite.recurrent.builder import (
     CODES,
     HIGHEST_8,
@@ -21,6 +20,7 @@ from export.convert.tflite.recurrent.builder import (
 
 HIGHEST_16 = 32767
 LOWEST_8 = -128
+ROOM = 1.5  # that scores have beyond those of the examples: products of outputs have long tails
 NO_ACTIVATION, RELU = schema.ActivationFunctionType.NONE, schema.ActivationFunctionType.RELU
 ANY_UNIT = (CODES.SOFTMAX, CODES.LOGISTIC, CODES.TANH)  # they read values of whatever unit
 
@@ -116,7 +116,7 @@ def _dense(on: Builder, operator: Any, x: int, operators: list[Any]) -> None:
     _widen(on, output, operators)
     scale, zero_point = on.scale_of(output)
     largest = scale * max(HIGHEST_8 - zero_point, zero_point - LOWEST_8)
-    wide = on.tensor(on.shape_of(output), TYPES.INT16, WIDER * largest / HIGHEST_16)
+    wide = on.tensor(on.shape_of(output), TYPES.INT16, ROOM * largest / HIGHEST_16)
     options = operator.builtinOptions
     on.add(CODES.FULLY_CONNECTED, inputs, [wide], keepNumDims=options.keepNumDims)
     on.add(CODES.QUANTIZE, [wide], [output])
@@ -134,7 +134,7 @@ def _widen(on: Builder, output: int, operators: list[Any]) -> None:
     readers = [each for each in operators if output in map(int, each.inputs)]
     if not readers or any(on.code_of(reader) not in ANY_UNIT for reader in readers):
         return
-    scale = WIDER * on.scale_of(output)[0]
+    scale = ROOM * on.scale_of(output)[0]
     on.graph.tensors[output].quantization.scale = np.asarray([scale], np.float32)
 
 

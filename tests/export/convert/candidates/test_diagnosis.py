@@ -4,15 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import keras
-import numpy as np
 import pytest
 
 from export.convert.candidates.diagnosis import failing_layer, layer_of
 from export.convert.make import make
 from export.convert.source import SourceModel
 from export.formats import FORMATS
-from export.verify.expectation import Expectation
-from tests.export.conftest import Tiny, load_source, settings_of
+from tests.export.conftest import Tiny, load_source, settings_of, unlabelled
 from train.common.errors import CheckError, ToolkitError
 
 pytestmark = pytest.mark.slow  # it trains or converts with TensorFlow
@@ -29,17 +27,6 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> SourceModel:
     return load_source(folder / "model.keras", folder)
 
 
-def expectation(source: SourceModel, inputs: dict[str, np.ndarray]) -> Expectation:
-    return Expectation(
-        input_specs=source.inputs,
-        output_specs=source.outputs,
-        weights=source.weight_count(),
-        inputs=inputs,
-        labels={},
-        outputs=source.predict(inputs),
-    )
-
-
 @pytest.mark.parametrize("name", ["tflite-int8", "onnx-int8"])
 def test_examples_that_the_ranges_clip_are_told_with_what_they_cost(
     name: str, source: SourceModel, tiny: Tiny, tmp_path: Path
@@ -47,7 +34,7 @@ def test_examples_that_the_ranges_clip_are_told_with_what_they_cost(
     inputs = {"image": tiny.expected.inputs["image"][:COUNT].copy()}
     entry = FORMATS[name]
     settings = replace(settings_of(entry), calibration_methods=("min-max",))
-    make(entry, settings, source, expectation(source, inputs), tmp_path)
+    make(entry, settings, source, unlabelled(source, inputs), tmp_path)
     inputs["image"][7] *= 30
     expected = (
         rf"1 of {COUNT} held-out examples lie outside the ranges that the 100 of the representative"
@@ -56,7 +43,7 @@ def test_examples_that_the_ranges_clip_are_told_with_what_they_cost(
         "calibrate with more examples$"
     )
     with pytest.raises(CheckError, match=expected):
-        make(entry, settings, source, expectation(source, inputs), tmp_path)
+        make(entry, settings, source, unlabelled(source, inputs), tmp_path)
 
 
 def test_a_division_by_what_rounds_to_zero_is_told_with_its_layer(
@@ -72,7 +59,7 @@ def test_a_division_by_what_rounds_to_zero_is_told_with_its_layer(
     entry = FORMATS["tflite-int8"]
     expected = "cannot run the file: layer 'truediv' divides by values that its integers round to 0"
     with pytest.raises(ToolkitError, match=expected):
-        make(entry, settings_of(entry), source, expectation(source, inputs), tmp_path)
+        make(entry, settings_of(entry), source, unlabelled(source, inputs), tmp_path)
 
 
 def test_other_errors_of_an_operator_name_its_layer_too(
@@ -80,7 +67,7 @@ def test_other_errors_of_an_operator_name_its_layer_too(
 ) -> None:
     entry = FORMATS["tflite-float32"]
     inputs = {"image": tiny.expected.inputs["image"][:COUNT]}
-    path = make(entry, settings_of(entry), source, expectation(source, inputs), tmp_path).path
+    path = make(entry, settings_of(entry), source, unlabelled(source, inputs), tmp_path).path
     said = "a: b: no kernel for int16.Node number 0 (FULLY_CONNECTED) failed to invoke."
     assert failing_layer(said, path, source) == "no kernel for int16 (layer 'hidden')"
     assert failing_layer("a: no node", path, source) == ""

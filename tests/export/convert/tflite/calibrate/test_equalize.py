@@ -13,9 +13,8 @@ from export.convert.tflite.calibrate.equalize import equalized
 from export.convert.tflite.converter import float_twin
 from export.formats import FORMATS
 from export.settings import EQUALIZED
-from export.verify.expectation import Expectation
 from tests.conftest import synthetic
-from tests.export.conftest import load_source, settings_of
+from tests.export.conftest import load_source, settings_of, unlabelled
 from tests.export.convert.mixed.models import case_of, outlier
 from train.common.errors import ToolkitError
 from train.data.fashion_mnist import INPUT_NAME, PREPROCESSING
@@ -109,15 +108,7 @@ def test_the_parts_of_a_concatenation_are_brought_to_one_size(family: str, tmp_p
     parts_of_unlike_sizes(tmp_path / "model.keras", activation)
     source, entry = load_source(tmp_path / "model.keras", tmp_path), FORMATS[f"{family}-int8"]
     inputs = {INPUT_NAME: PREPROCESSING.apply(synthetic(200, seed=3).images)}
-    expected = Expectation(
-        input_specs=source.inputs,
-        output_specs=source.outputs,
-        weights=source.weight_count(),
-        inputs=inputs,
-        labels={},
-        outputs=source.predict(inputs),
-    )
-    made = make(entry, settings_of(entry), source, expected, tmp_path)
+    made = make(entry, settings_of(entry), source, unlabelled(source, inputs), tmp_path)
     assert made.calibration is not None
     assert made.calibration.method == EQUALIZED
     scores = made.calibration.candidates
