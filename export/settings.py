@@ -9,7 +9,10 @@ from train.common.environment import read_environment
 from train.common.errors import ToolkitError
 
 EQUALIZED = "equalized"  # channels between two layers are of one size before ranges are taken
-WIDENED = "widened"  # beyond the extremes of few examples
+# That ranges of few examples are made wider by, as others lie outside: what is clipped is wrong by
+# many steps, where a tenth more costs 0.8 dB of what is rounded, and a quarter 1.9.
+WIDENED = {"widened-10": 1.1, "widened-25": 1.25}
+WIDEST = "widened-25"
 BIAS_CORRECTED = "bias-corrected"  # what rounded weights add on average is taken back
 CALIBRATION_METHODS = (
     "auto",
@@ -18,15 +21,15 @@ CALIBRATION_METHODS = (
     "percentile",
     "entropy",
     "mse",
-    WIDENED,
+    *WIDENED,
     EQUALIZED,
     BIAS_CORRECTED,
 )
 METHODS_OF_FAMILY: dict[Family, tuple[str, ...]] = {
-    "tflite": ("min-max", "percentile", "mse", WIDENED, EQUALIZED, BIAS_CORRECTED),
+    "tflite": ("min-max", "percentile", "mse", *WIDENED, EQUALIZED, BIAS_CORRECTED),
     "onnx": (
         *("min-max", "moving-average", "percentile", "entropy", "mse"),
-        *(WIDENED, EQUALIZED, BIAS_CORRECTED),
+        *(*WIDENED, EQUALIZED, BIAS_CORRECTED),
     ),
 }
 DEFAULT_CALIBRATION_SAMPLES = 500

@@ -3,7 +3,7 @@
 from export.convert.calibrate.calibration import MAX_HALVES_DIFFERENCE
 from export.convert.recurrent.description import RECURRENT_LAYERS
 from export.manifest import EVERY_PROCESSOR, Manifest
-from export.verify.file import FLOAT_TAIL
+from export.verify.file import FLOAT_TAIL, ODD_EXAMPLES
 from export.verify.promise import INT4_SHARE
 from export.verify.size import FLOAT_PARTS, LARGER
 
@@ -51,6 +51,11 @@ def summary(manifest: Manifest) -> str:
             line += f" (for {manifest.weight_scheme.holds_for}: --target-cpu any avoids that)"
     if manifest.fine_tuning is not None and not manifest.fine_tuning.kept:
         line += f", not fine-tuned, which gains nothing here ({manifest.fine_tuning.text})"
+    if ODD_EXAMPLES in values:
+        line += (
+            f"; warning: {values[ODD_EXAMPLES]} calibration examples lie outside of what the "
+            "others span, and would fail the checks if they were new: calibrate with more"
+        )
     if found is not None and found.halves_difference > MAX_HALVES_DIFFERENCE:
         line += (
             f"; warning: ranges of two halves of the {found.count} calibration examples differ by "

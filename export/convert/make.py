@@ -8,7 +8,8 @@ import numpy as np
 
 from export.convert.calibrate.folds import CrossValidation
 from export.convert.candidates.diagnosis import diagnosis
-from export.convert.candidates.made import CANNOT_AUDIT, Made, finished, outputs_of
+from export.convert.candidates.few import but_for_few
+from export.convert.candidates.made import CANNOT_AUDIT, Judge, Made, finished, outputs_of
 from export.convert.candidates.ranking import Candidate
 from export.convert.candidates.trials import Trials
 from export.convert.mixed.make import make_mixed
@@ -202,19 +203,24 @@ def _make(
         entry=entry, settings=settings, source=source, expected=expected, path=path, cross=cross
     )
     refusals = trials.refusals
-    for tried in trials.best_first():
-        best = trials.cross_validated(tried)
+    ranked = trials.best_first()
+    # where all of them fail, one that would do but for a few examples
+    tried: list[tuple[Candidate, Judge | None]] = [(each, None) for each in ranked]
+    tried += [(each, but_for_few) for each in ranked if each.held_out is not None]
+    for each, judge in tried:
+        best = trials.cross_validated(each)
         if best is None:
             continue
         try:
-            made = finished(trials, best)
+            made = finished(trials, best, judge)
         except ToolkitError as error:
             refusals.append(error)
             continue
         if isinstance(made, Made):
             seen = (*made.verification.observations, *_recurrent(entry, settings, source))
             return replace(made, verification=replace(made.verification, observations=seen))
-        refusals.append(_refusal(trials, best, made))
+        if judge is None:
+            refusals.append(_refusal(trials, best, made))
     failed = [error for error in refusals if isinstance(error, CheckError)]
     raise (failed or refusals)[0]
 

@@ -31,6 +31,7 @@ from train.common.errors import ArtifactError
 from train.common.tensors import TensorSpec
 
 FLOAT_TAIL = "float_tail"
+ODD_EXAMPLES = "odd_examples"
 SPARSITY_SLACK = 0.01
 ORDER_EXAMPLES = 200  # of those that are run in two orders
 

@@ -7,7 +7,10 @@ from export.settings import ExportOptions, Settings, resolve
 from train.common.environment import read_environment
 from train.common.errors import ToolkitError
 
-METHODS = ("min-max", "percentile", "mse", "widened", "equalized", "bias-corrected")
+METHODS = (
+    *("min-max", "percentile", "mse", "widened-10", "widened-25"),
+    *("equalized", "bias-corrected"),
+)
 
 
 def settings(name: str, options: ExportOptions | None = None) -> Settings:

@@ -13,9 +13,6 @@ from train.common.samples import Samples
 from train.common.tensors import TensorSpec
 
 MAX_HALVES_DIFFERENCE = 0.20
-# That ranges of few examples are made wider by, as others lie outside: what is clipped is wrong by
-# many steps, where a quarter more costs 2 dB of what is rounded.
-WIDER = 1.25
 AUDIT_EXAMPLES = 500
 AUDIT_MIN_EXAMPLES = 8
 AUDIT_WEIGHTS = 250_000_000  # weights times examples: large models are audited on fewer

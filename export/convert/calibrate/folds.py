@@ -98,14 +98,15 @@ def cross_validation(
             Fold(
                 source=calibrated_on(np.setdiff1d(np.arange(count), places), f"fold-{number}"),
                 places=places,
-                expected=_part(expected, places),
+                expected=part(expected, places),
             )
             for number, places in enumerate(folds)
         ),
     )
 
 
-def _part(expected: Expectation, places: np.ndarray) -> Expectation:
+def part(expected: Expectation, places: np.ndarray) -> Expectation:
+    """Returns what files are compared with on some of the examples, at those places (n,)."""
     inputs, labels, outputs = (
         {name: values[places] for name, values in found.items()}
         for found in (expected.inputs, expected.labels, expected.outputs)

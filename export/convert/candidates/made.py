@@ -1,6 +1,7 @@
 """A file that was made and verified, and what is recorded of how it was calibrated."""
 
 import gzip
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +29,7 @@ from export.verify.expectation import Expectation
 from export.verify.file import Verification, verify
 from train.common.files.artifact import file_sha256
 
+Judge = Callable[[Trials, Settings, Candidate], Verification]
 CANNOT_AUDIT = "the ranges of its calibration cannot be looked at"
 
 
@@ -75,8 +77,14 @@ class Made:
         )
 
 
-def finished(trials: Trials, best: Candidate) -> Made | Verification:
+def finished(trials: Trials, best: Candidate, judge: Judge | None = None) -> Made | Verification:
     """Verifies a candidate of a format, and looks at its ranges and operators.
+
+    Args:
+        trials: of the format.
+        best: the candidate.
+        judge: verifies the file at the path of the trials, with the settings; None for by all
+            held-out examples.
 
     Returns:
         The file, left at the path of the trials; or what was found of a file that failed a check,
@@ -89,7 +97,10 @@ def finished(trials: Trials, best: Candidate) -> Made | Verification:
     settings = replace(trials.settings, weight_schemes=(best.scheme,) if best.scheme else ())
     path.write_bytes(best.run_as)
     with running(entry, path, source):
-        verification = verify(entry, settings, path, expected, best.held_out)
+        if judge is None:
+            verification = verify(entry, settings, path, expected, best.held_out)
+        else:
+            verification = judge(trials, settings, best)
     if verification.failed:
         return verification
     audited = None

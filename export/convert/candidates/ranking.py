@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from export.settings import SIGNED_WEIGHTS, WIDENED
+from export.settings import SIGNED_WEIGHTS, WIDEST
 
 # No further apart, schemes are equally good, and the cheapest is kept. Scales for each channel cost
 # bytes; what is slow takes 3 to 4 times as long, and has to be better by both together.
@@ -78,10 +78,10 @@ def best_method_first(made: Sequence[Candidate]) -> list[Candidate]:
 
     Better is one that names fewer wrong classes on the same held-out examples, by two standard
     errors of the paired difference; else, one whose errors are less by as much. Less than that is
-    chance: of 80 examples, one or two decide. Wider ranges come last: they are for where no others
-    pass, as they cost decibels wherever nothing is clipped.
+    chance: of 80 examples, one or two decide. The widest ranges come last: they are for
+    where no others pass, as they cost 1.9 decibels wherever nothing is clipped.
     """
-    tight = [found for found in made if found.method != WIDENED]
+    tight = [found for found in made if found.method != WIDEST]
     best = tight[:1]
     for found in tight[1:]:
         if _is_better(found, best[0]):

@@ -75,7 +75,7 @@ class Trials:
         """
         methods: Sequence[str | None] = self.settings.calibration_methods or (None,)
         if len(methods) > 1 and len(self.source.representative) > FEW_EXAMPLES:
-            methods = [method for method in methods if method != WIDENED]
+            methods = [method for method in methods if method not in WIDENED]
         schemes: Sequence[str | None] = self.settings.weight_schemes or (None,)
         made = [found for scheme in schemes if (found := self._try(methods[0], scheme))]
         self.schemes = {found.scheme: found.score for found in made if found.scheme}

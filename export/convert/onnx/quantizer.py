@@ -4,7 +4,8 @@ https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html
 """
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +52,14 @@ CALIBRATION: dict[str, tuple[CalibrationMethod, dict[str, Any]]] = {
     "percentile": (CalibrationMethod.Percentile, {"CalibPercentile": 99.99}),
     "entropy": (CalibrationMethod.Entropy, {}),
     "mse": (CalibrationMethod.MinMax, {}),  # of ranges that are given, as the next one
-    WIDENED: (CalibrationMethod.MinMax, {}),
+    **dict.fromkeys(WIDENED, (CalibrationMethod.MinMax, {})),
     EQUALIZED: (CalibrationMethod.MinMax, {}),
     BIAS_CORRECTED: (CalibrationMethod.MinMax, {}),
 }
-WRITERS = {"mse": write_least_squares, WIDENED: write_widened}
+WRITERS: dict[str, Callable[[Path, Mapping[str, np.ndarray], Path], None]] = {
+    "mse": write_least_squares,
+    **{method: partial(write_widened, factor=factor) for method, factor in WIDENED.items()},
+}
 DEQUANTIZE = "DequantizeLinear"
 CONVERSIONS = (DEQUANTIZE, "QuantizeLinear")
 

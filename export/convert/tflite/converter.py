@@ -196,14 +196,14 @@ def _quantized(
     shared = take_out_shared(tree, [spec.name for spec in source.outputs])
     if len(shared) == len(source.outputs):
         return twin, {}  # it computes nothing
-    if method in ("percentile", "mse", WIDENED):
+    if method in ("percentile", "mse", *WIDENED):
         inputs = source.representative.inputs
         if twin not in source.extremes:
             source.extremes[twin] = example_extremes(twin, inputs)
         if method == "percentile":
             set_percentiles(tree, source.extremes[twin], inputs)
-        elif method == WIDENED:
-            set_widened(tree, source.extremes[twin])
+        elif method in WIDENED:
+            set_widened(tree, source.extremes[twin], WIDENED[method])
         else:
             set_least_squares(tree, twin, source.extremes[twin], inputs)
     pixels = take_out_casts(tree) if entry.activations == "int8" else ()

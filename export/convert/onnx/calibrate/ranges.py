@@ -9,7 +9,7 @@ from onnxruntime.quantization import CalibrationMethod
 from onnxruntime.quantization.calibrate import TensorData, TensorsData
 from onnxruntime.quantization.quantize import save_tensors_data
 
-from export.convert.calibrate.calibration import WIDER, onnx_values
+from export.convert.calibrate.calibration import onnx_values
 from export.convert.calibrate.least_squares import EXAMPLES, least_squares_ranges
 
 
@@ -35,16 +35,19 @@ def write_least_squares(prepared: Path, inputs: Mapping[str, np.ndarray], path: 
     _write(extremes | best, path)
 
 
-def write_widened(prepared: Path, inputs: Mapping[str, np.ndarray], path: Path) -> None:
+def write_widened(
+    prepared: Path, inputs: Mapping[str, np.ndarray], path: Path, *, factor: float
+) -> None:
     """Writes ranges that reach beyond the extremes, those of the inputs too.
 
     Args:
         prepared: the float32 model.
         inputs: (N, …) by name.
         path: the file that is written.
+        factor: by how much, above 1.
     """
     extremes = _extremes(onnx.load(prepared), inputs)
-    _write({name: (low * WIDER, high * WIDER) for name, (low, high) in extremes.items()}, path)
+    _write({name: (low * factor, high * factor) for name, (low, high) in extremes.items()}, path)
 
 
 def _made(model: onnx.ModelProto) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from export.convert.calibrate.calibration import WIDER, tflite_values
+from export.convert.calibrate.calibration import tflite_values
 from export.convert.calibrate.least_squares import EXAMPLES, least_squares_ranges
 
 CLIPPED_PERCENT = 1.0  # of the examples, on each side
@@ -63,17 +63,20 @@ def set_extremes(tree: Any, extremes: Mapping[str, tuple[np.ndarray, np.ndarray]
             tensor.quantization = quantization(float(lows.min()), float(highs.max()))
 
 
-def set_widened(tree: Any, extremes: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
+def set_widened(
+    tree: Any, extremes: Mapping[str, tuple[np.ndarray, np.ndarray]], factor: float
+) -> None:
     """Has the ranges of a calibrated float model reach beyond what few examples show.
 
     Args:
         tree: the model, with the extremes over all examples as its tensors' ranges.
         extremes: as `example_extremes` returns them.
+        factor: by how much, above 1.
     """
     for tensor in tree.subgraphs[0].tensors:
         found = tensor.quantization
         if tensor.name.decode() in extremes and found is not None and found.min is not None:
-            found.min, found.max = found.min * WIDER, found.max * WIDER
+            found.min, found.max = found.min * factor, found.max * factor
 
 
 def set_percentiles(

@@ -31,10 +31,12 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def exported(model: Path, folder: Path, count: int, *options: str) -> dict[str, Any]:
+def exported(
+    model: Path, folder: Path, count: int, *options: str, odd: float = ODD
+) -> dict[str, Any]:
     """Returns the manifest of each format, of random examples with an odd one among them."""
     rows = np.random.RandomState(2).random_sample((count, 6)).astype(np.float32)
-    rows[2] = ODD
+    rows[2] = odd
     np.savez(folder / "data.npz", row=rows)
     done = run_in_process(
         "export",
@@ -76,7 +78,7 @@ def test_checks_and_scores_of_methods_are_of_files_that_did_not_see_the_example(
 def test_where_most_held_out_examples_would_be_clipped_ranges_have_room(
     model: Path, tmp_path: Path
 ) -> None:
-    rows = np.random.default_rng(9).standard_t(4, size=(24, 6)).astype(np.float32)
+    rows = np.random.default_rng(1).standard_t(3, size=(30, 6)).astype(np.float32)
     np.savez(tmp_path / "data.npz", row=rows)
     given = [
         *("--model", str(model), "--calibration", str(tmp_path / "data.npz")),
@@ -88,7 +90,18 @@ def test_where_most_held_out_examples_would_be_clipped_ranges_have_room(
     assert run_in_process("export", *given).code == 0
     for name in FORMATS[:2]:
         made = json.loads((tmp_path / "exports" / f"{name}.json").read_text())
-        assert made["calibration"]["method"] == "widened"
+        assert made["calibration"]["method"] == "widened-25"
+
+
+def test_one_example_that_the_others_do_not_span_is_told_not_refused(
+    model: Path, tmp_path: Path
+) -> None:
+    found = exported(model, tmp_path, COUNT, odd=3.0)
+    for name in FORMATS[:2]:
+        seen = {each["name"]: each["value"] for each in found[name]["observations"]}
+        assert seen["odd_examples"] == f"1 of {COUNT}"
+    (spec,) = found["tflite-int8"]["inputs"]
+    assert (127 - spec["zero_point"]) * spec["scale"] == pytest.approx(3, rel=0.01)
 
 
 @pytest.mark.parametrize(
