@@ -13,6 +13,7 @@ EQUALIZED = "equalized"  # channels between two layers are of one size before ra
 # many steps, where a tenth more costs 0.8 dB of what is rounded, and a quarter 1.9.
 WIDENED = {"widened-10": 1.1, "widened-25": 1.25}
 WIDEST = "widened-25"
+ROUNDED = "gptq"  # weights are rounded by what their layers read
 BIAS_CORRECTED = "bias-corrected"  # what rounded weights add on average is taken back
 CALIBRATION_METHODS = (
     "auto",
@@ -24,9 +25,10 @@ CALIBRATION_METHODS = (
     *WIDENED,
     EQUALIZED,
     BIAS_CORRECTED,
+    ROUNDED,
 )
 METHODS_OF_FAMILY: dict[Family, tuple[str, ...]] = {
-    "tflite": ("min-max", "percentile", "mse", *WIDENED, EQUALIZED, BIAS_CORRECTED),
+    "tflite": ("min-max", "percentile", "mse", *WIDENED, EQUALIZED, BIAS_CORRECTED, ROUNDED),
     "onnx": (
         *("min-max", "moving-average", "percentile", "entropy", "mse"),
         *(*WIDENED, EQUALIZED, BIAS_CORRECTED),
@@ -208,8 +210,10 @@ def methods_of(entry: Format) -> tuple[str, ...]:
     """Returns the calibration methods that a format can be made with, the default first."""
     if not entry.calibrated:
         return ()
-    if entry.recipes not in ((), ("qat",)) or entry.activations == "int16":
+    if entry.recipes not in ((), ("qat",)):
         return ("min-max",)
+    if entry.activations == "int16":
+        return ("min-max", ROUNDED)
     return METHODS_OF_FAMILY[entry.family]
 
 

@@ -9,7 +9,7 @@ from train.common.errors import ToolkitError
 
 METHODS = (
     *("min-max", "percentile", "mse", "widened-10", "widened-25"),
-    *("equalized", "bias-corrected"),
+    *("equalized", "bias-corrected", "gptq"),
 )
 
 

@@ -24,6 +24,7 @@ from export.convert.tflite.calibrate.ranges import (
     set_widened,
     widen_means,
 )
+from export.convert.tflite.calibrate.rounding import rounded_by_inputs
 from export.convert.tflite.flatbuffer import finish, has_loops, pack, unpack, unshare
 from export.convert.tflite.float_tail import put_on, take_off
 from export.convert.tflite.four_bits import narrow
@@ -40,7 +41,7 @@ from export.convert.tflite.rewrites.masks import clamp_masks
 from export.convert.tflite.rewrites.unknown_kernels import hide, reveal
 from export.convert.tflite.sixteen_bits import in_16_bits
 from export.formats import Format
-from export.settings import BIAS_CORRECTED, EQUALIZED, WIDENED, Settings
+from export.settings import BIAS_CORRECTED, EQUALIZED, ROUNDED, WIDENED, Settings
 
 NO_RENAMING: Mapping[str, str] = MappingProxyType({})
 
@@ -73,9 +74,13 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
         content, taken = _quantized(entry, settings, method, source, saved_model)
     if entry.weights == "int4":
         content = narrow(content, settings.int8_shares[0])
-    if method == BIAS_CORRECTED:
-        twin = float_twin(source, entry, settings)
-        content = bias_corrected(content, twin, source.representative.inputs)
+    if method in (BIAS_CORRECTED, ROUNDED):
+        twin, inputs = float_twin(source, entry, settings), source.representative.inputs
+        if method == ROUNDED:
+            moments = source.moments.setdefault(twin, {})
+            content = rounded_by_inputs(content, twin, inputs, moments)
+        if entry.activations == "int8":
+            content = bias_corrected(content, twin, inputs)
     return _finished(content, source, settings.io_dtype, **taken)
 
 

@@ -129,6 +129,39 @@ def _share(tree: Any) -> None:
         tree.buffers[number].data = None
 
 
+def _drop_unread_tensors(tree: Any) -> None:
+    """Removes tensors that nothing makes or reads any more.
+
+    Interpreters give them no memory, so that what looks at every tensor, as litert-quantizer 0.11
+    does, stops at them.
+    """
+    for number, graph in enumerate(tree.subgraphs):
+        signatures = [each for each in tree.signatureDefs or () if each.subgraphIndex == number]
+        named = [each for one in signatures for each in (*one.inputs, *one.outputs)]
+        lists = [(graph, "inputs"), (graph, "outputs")]
+        for operator in graph.operators:
+            lists += [(operator, name) for name in ("inputs", "outputs", "intermediates")]
+        used = {int(index) for owner, name in lists for index in _indices(owner, name)}
+        used |= {int(each.tensorIndex) for each in named}
+        kept = sorted(used - {-1})
+        places = {old: new for new, old in enumerate(kept)} | {-1: -1}
+        graph.tensors = [graph.tensors[index] for index in kept]
+        for owner, name in lists:
+            found = [places[int(index)] for index in _indices(owner, name)]
+            setattr(owner, name, np.asarray(found, np.int32) if found else getattr(owner, name))
+        for each in named:
+            each.tensorIndex = places[int(each.tensorIndex)]
+    used = {int(tensor.buffer) for graph in tree.subgraphs for tensor in graph.tensors}
+    used |= {int(item.buffer) for item in tree.metadata or ()}
+    for number in set(range(len(tree.buffers))) - used:
+        tree.buffers[number].data = None
+
+
+def _indices(owner: Any, name: str) -> Sequence[int]:
+    found = getattr(owner, name)
+    return () if found is None else found
+
+
 def _drop_unread_codes(tree: Any) -> None:
     """Removes operator codes that no operator has any more; interpreters look for their kernels."""
     operators = [operator for part in tree.subgraphs for operator in part.operators]
@@ -182,6 +215,7 @@ def finish(
     _type_unread(graph)
     if not flatten:
         _drop_flattening(tree)
+        _drop_unread_tensors(tree)
         _share(tree)
     return pack(tree, len(model))
 

@@ -137,7 +137,7 @@ def _narrow(tree: Any, kernel: _Kernel) -> None:
     tensor.type = schema.TensorType.INT4
     quantization.scale, quantization.quantizedDimension = scale, axis
     quantization.zeroPoint = np.zeros(len(scale), np.int64)
-    tensor.buffer = _added(tree, _packed(small.ravel()))
+    tensor.buffer = _added(tree, packed(small.ravel()))
 
 
 def _rescale(tree: Any, index: int, kernel: _Kernel, scale: np.ndarray) -> None:
@@ -199,7 +199,7 @@ def _drop_unread(tree: Any) -> None:
             buffer.data = None
 
 
-def _packed(values: np.ndarray) -> np.ndarray:
+def packed(values: np.ndarray) -> np.ndarray:
     """Returns (n,) int8 values of 4 bits, two in a byte, the first in the lower half."""
     even = np.append(values, np.zeros(values.size % 2, np.int8)).view(np.uint8)
     return (even[0::2] & 15) | (even[1::2] << 4)

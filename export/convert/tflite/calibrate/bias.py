@@ -31,18 +31,13 @@ def bias_corrected(content: bytes, twin: bytes, inputs: Mapping[str, np.ndarray]
         ValueError: there is no bias to correct.
     """
     edit, floats = Editor(unpack(content)), Editor(unpack(twin))
-    known = {_name(floats, own, KERNEL): own for own in _layers(floats)}
-    pairs = [
-        (layer, known[_name(edit, layer, KERNEL)])
-        for layer in _layers(edit)
-        if _name(edit, layer, KERNEL) in known
-    ]
-    widths = {_name(floats, own, 0): _width(floats, own) for _, own in pairs}
+    pairs = same_layers(edit, floats)
+    widths = {name_of(floats, own, 0): _width(floats, own) for _, own in pairs}
     means = means_of(tflite_values(twin, inputs), widths)
     changed = 0
     for layer, own in pairs:
         weights = floats.stored(own.inputs[KERNEL])
-        mean = means.get(_name(floats, own, 0))
+        mean = means.get(name_of(floats, own, 0))
         if weights is not None and mean is not None:
             changed += _correct(edit, layer, weights, mean)
     if not changed:
@@ -82,6 +77,16 @@ def _correct(edit: Editor, layer: Any, weights: np.ndarray, means: np.ndarray) -
     return True
 
 
+def same_layers(edit: Editor, floats: Editor) -> list[tuple[Any, Any]]:
+    """Returns the dense and convolution layers of an integer file, each with its float twin's."""
+    known = {name_of(floats, own, KERNEL): own for own in _layers(floats)}
+    return [
+        (layer, known[name_of(edit, layer, KERNEL)])
+        for layer in _layers(edit)
+        if name_of(edit, layer, KERNEL) in known
+    ]
+
+
 def _layers(edit: Editor) -> list[Any]:
     return [
         each
@@ -90,7 +95,8 @@ def _layers(edit: Editor) -> list[Any]:
     ]
 
 
-def _name(edit: Editor, operator: Any, place: int) -> str:
+def name_of(edit: Editor, operator: Any, place: int) -> str:
+    """Returns the name of one of an operator's inputs."""
     name: str = edit.graph.tensors[operator.inputs[place]].name.decode()
     return name
 
