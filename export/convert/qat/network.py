@@ -56,7 +56,11 @@ class Network:
         values = {}
         for tensor in self.inputs:
             dtype = tf.float32 if tensor.is_quantized else tensor.dtype.name
-            given = Value(data=tf.cast(inputs[tensor.name], dtype))
+            data = tf.cast(inputs[tensor.name], dtype)
+            if tensor.is_quantized:  # by a division, as callers do: half steps are common in pixels
+                given = Value(data=data / tensor.step, unit=tensor.step)
+            else:
+                given = Value(data=data)
             values[tensor.index] = stored_in(given, tensor, NO_LIMITS)
         exact: dict[int, Value] = {}
         found = self._run(self._graphs[0], values, exact)

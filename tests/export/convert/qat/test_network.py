@@ -112,3 +112,22 @@ def test_a_residual_network_is_simulated_to_the_step(tmp_path: Path) -> None:
     x = layers.Dense(5)(layers.GlobalAveragePooling2D()(x))
     source = source_of(keras.Model(image, x), tmp_path, 200)
     assert share_equal(file_of(source), source) == 1
+
+
+def test_inputs_half_way_between_two_steps_are_rounded_as_callers_round_them(
+    tmp_path: Path,
+) -> None:
+    """Bytes brought to -1…1 are: another number of 256 for each, and half a step beside all."""
+    given = keras.Input((256,), name="x")
+    source = source_of(keras.Model(given, layers.Dense(6)(given)), tmp_path)
+    path = file_of(source)
+    content = path.read_bytes()
+    network = Network(unpack(content))
+    step = network.inputs[0].step
+    halves = np.arange(-128, 128).astype(np.float32) * step + step / 2
+    examples = {"x": np.random.RandomState(3).permutation(np.tile(halves, 40)).reshape(40, 256)}
+    simulated = Tuned(content=content, network=network, batch=1).outputs(examples, 40)
+    with open_runner("litert", path, threads=1) as runner:
+        found = predict(runner, examples)
+    for name, values in found.items():
+        np.testing.assert_allclose(simulated[name], values, rtol=1e-5)
