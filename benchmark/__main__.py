@@ -1,7 +1,8 @@
 """`python -m benchmark`: accuracy, latency and verdict of every export, without TensorFlow."""
 
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from train.common.command.terminal import printable
 from train.common.errors import ToolkitError
 
 if TYPE_CHECKING:
+    from benchmark.measure.measured import MeasureInBrowser
     from export.formats import Format
 
 WITHOUT_A_NEW_BUNDLE = (
@@ -110,8 +112,8 @@ def _measure_here(options: Namespace) -> int:
         metric=options.metric,
         threshold=THRESHOLD if options.threshold is None else options.threshold,
     )
-    with progress() as report:
-        benchmark = run_benchmark(config, on_progress=report.step)
+    with _browser(options) as in_browser, progress() as report:
+        benchmark = run_benchmark(config, on_progress=report.step, in_browser=in_browser)
     run = read_run(config.artifacts / RESULTS_FILE)
     render(run, Console(), explain=options.explain, details=options.details)
     page = (config.reports or config.artifacts) / PAGE_FILE
@@ -122,12 +124,40 @@ def _measure_here(options: Namespace) -> int:
     return 0 if all(result.verdict == "pass" for result in benchmark.results) else 1
 
 
+@contextmanager
+def _browser(options: Namespace) -> "Iterator[MeasureInBrowser | None]":
+    """Yields what measures in the browser that is asked for; None where none is."""
+    if options.browser is None:
+        if options.accelerator is not None:
+            raise ToolkitError(
+                "got --accelerator without --browser, expected a browser that has it"
+            )
+        yield None
+        return
+    from train.common.environment import in_bundle
+
+    if in_bundle():
+        raise ToolkitError(
+            "got --browser in a bundle, expected none; run it where the exports were made"
+        )
+    from benchmark.remote.browser.device import in_chromium  # not in a bundle
+
+    with in_chromium(
+        Path(options.browser) if options.browser else None, options.accelerator or "wasm"
+    ) as in_browser:
+        yield in_browser
+
+
 def _measure_there(options: Namespace, arguments: Sequence[str]) -> int:
     """Measures on another machine; returns the exit code there."""
     from train.common.environment import in_bundle
 
     if options.bundle_images != DEFAULT_BUNDLE_IMAGES and options.bundle is not None:
         raise ToolkitError(WITHOUT_A_NEW_BUNDLE)
+    if options.browser is not None or options.accelerator is not None:
+        raise ToolkitError(
+            "got --browser with --host, expected one of them; a browser is one of this machine"
+        )
     if in_bundle() or options.include_keras or options.reports is not None:
         raise ToolkitError(
             "got --host in a bundle, or with --include-keras or --reports, expected neither; "

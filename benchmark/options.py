@@ -20,6 +20,7 @@ LAUNCHES, QUICK_LAUNCHES = 4, 1
 MAX_SAMPLES, MAX_THREADS, MAX_BATCH = 10_000_000, 1024, 65_536
 XNNPACK = {"on": "xnnpack", "off": "builtin"}
 OBJECTIVES = ("latency", "size", "accuracy")
+ACCELERATORS = ("wasm", "webgpu")
 OPTIMIZATION = ("all", "extended", "basic", "disabled")
 
 
@@ -40,6 +41,7 @@ def parser() -> Parser:
     _add_output(found)
     _add_comparisons(found)
     _add_other_machine(found)
+    _add_browser(found)
     found.add_shared_arguments(custom_data=True)
     _add_code(found)
     add = found.group("files")
@@ -250,6 +252,23 @@ def _add_other_machine(parser: Parser) -> None:
         help="with --host: a bundle made earlier (default: one of the exports that are there)",
     )
     add_bundle_images(add)
+
+
+def _add_browser(parser: Parser) -> None:
+    add = parser.group("a browser, as one more device")
+    add(
+        "--browser",
+        nargs="?",
+        const="",
+        metavar="PATH",
+        help="rows for every export in a Chromium or Chrome, without a window, by LiteRT.js and "
+        "ONNX Runtime Web: this one, or one that is found",
+    )
+    add(
+        "--accelerator",
+        choices=ACCELERATORS,
+        help="what computes there (default: wasm)",
+    )
 
 
 def _add_code(parser: Parser) -> None:

@@ -12,7 +12,7 @@ from benchmark.config import BenchmarkConfig
 from benchmark.judge.rows import judge_variants
 from benchmark.judge.task import tasks_of
 from benchmark.measure.checkpoint import PartialResults, garbled_results, identity_of
-from benchmark.measure.measured import MeasuredVariant, measure_variants
+from benchmark.measure.measured import MeasuredVariant, MeasureInBrowser, measure_variants
 from benchmark.measure.variants import RESULTS_FILE, find_manifests, find_variants
 from benchmark.report.write import REPORTS, write_reports
 from benchmark.results.file import OUTPUTS_FILE, Benchmark
@@ -34,11 +34,18 @@ def run_benchmark(
     config: BenchmarkConfig,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     on_progress: Callable[[str, float], None] = lambda text, share: None,
+    in_browser: MeasureInBrowser | None = None,
 ) -> Benchmark:
     """Measures and judges every export in the folder; writes `benchmark.json` and the reports.
 
     A broken export is a row with verdict `error`; it does not end the run. Raw results are on
     disk as soon as they are there; `config.resume` goes on with those of a run cut off.
+
+    Args:
+        config: what to do.
+        now: tells the time.
+        on_progress: told what is being done, and the share that is done.
+        in_browser: measures the exports in a browser too, for rows of its own.
 
     Raises:
         ArtifactError: there are no exports, no reference outputs, a folder is unwritable, or
@@ -71,6 +78,10 @@ def run_benchmark(
                 measured = measure_variants(
                     variants, config.measure, raw, test, main, staged, on_progress
                 )
+                there = None
+                if in_browser is not None:
+                    there = in_browser(variants, config.measure, raw, test, on_progress)
+                    measured.variants.extend(there.variants)
             except KeyboardInterrupt:
                 raise KeyboardInterrupt(INTERRUPTED) from None
 
@@ -82,9 +93,10 @@ def run_benchmark(
                 same_distribution=test.same_distribution,
             )
 
+        here = tuple(row for row in results if row.variant.browser is None)
         recommendation = None
         if not environment.emulated:
-            recommendation = recommend(results, quality_of(main), config.objective, limits.given())
+            recommendation = recommend(here, quality_of(main), config.objective, limits.given())
         benchmark = Benchmark(
             created=now(),
             environment=environment,
@@ -96,8 +108,9 @@ def run_benchmark(
             results=results,
             conditions=measured.conditions,
             call_overhead_us=measured.call_overhead_us,
-            explanations=explain(results, environment, measured.call_overhead_us),
+            explanations=explain(here, environment, measured.call_overhead_us),
             recommendation=recommendation,
+            browser=there.browser if there else None,
         )
 
         files = [staged / RESULTS_FILE]

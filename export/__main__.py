@@ -129,14 +129,17 @@ def bundle(options: Namespace) -> str:
 
 def format_list() -> str:
     """Returns the table of formats as text."""
-    row = "{:<28} {:<8} {:<12} {:<22} {}"
-    lines = [row.format("format", "weights", "activations", "needs", "suits")]
+    row = "{:<28} {:<8} {:<12} {:<19} {:<18} {}"
+    lines = [row.format("format", "weights", "activations", "needs", "in a browser", "suits")]
     lines += [
-        row.format(entry.name, entry.weights, entry.activations, needs(entry), entry.suits)
+        row.format(
+            *(entry.name, entry.weights, entry.activations, needs(entry)),
+            *(entry.in_browser, entry.suits),
+        )
         for entry in FORMATS.values()
     ]
     lines += [
-        row.format(name, "int8", "int8", "calibration images", f"microcontrollers: {suits}")
+        row.format(name, "int8", "int8", "calibration images", "no", f"microcontrollers: {suits}")
         for name, suits in (
             (TFLM, f"{PACKAGED} as a C array for TFLM, with its tensor arena"),
             (C, f"{PACKAGED}, or another with --from, as C that needs no interpreter"),

@@ -99,6 +99,13 @@ class Format:
         return self.name.endswith(MIXED)
 
     @property
+    def in_browser(self) -> str:
+        """How LiteRT.js or ONNX Runtime Web run it: as it is, or with another option."""
+        if self.io_dtypes[0] == "float32":
+            return "yes"
+        return "with --io float32" if "float32" in self.io_dtypes else "no"
+
+    @property
     def io_dtypes(self) -> tuple[Dtype, ...]:
         """The dtypes that input and output can have, the default first."""
         if self.family == "tflite" and self.mixed:

@@ -78,6 +78,7 @@ class Result:
             "runtime": self.variant.runtime,
             "mode": self.variant.mode,
             "threads": self.variant.threads,
+            "browser": self.variant.browser,
             "size_bytes": self.size_bytes,
             "gzip_bytes": self.gzip_bytes,
             "verdict": self.verdict,

@@ -78,7 +78,7 @@ class Latency:
     so that the machine did; of all rounds where any row of the run has fewer than five such.
 
     Attributes:
-        samples: how many single calls the statistics are of.
+        samples: how many single calls, or means of `calls_per_sample`, the statistics are of.
         p50: their median; the other percentiles likewise.
         p50_ci95: distribution-free 95 % interval; it takes the calls as independent.
         rounds_p50: the median of each round, the disturbed ones too.
@@ -91,6 +91,8 @@ class Latency:
         vs_reference: median over the rounds of this row's median over the reference row's, so
             that drift of the machine cancels, and its 95 % interval; of the quiet rounds, where
             there are five.
+        calls_per_sample: of how many calls a sample is the mean, at most; of several, no tail of
+            single calls can be told.
     """
 
     samples: int
@@ -112,6 +114,7 @@ class Latency:
     settled: bool
     quiet_rounds: int
     vs_reference: tuple[float, float | None, float | None] | None = None
+    calls_per_sample: int = 1
 
     @property
     def unstable(self) -> bool:
@@ -131,11 +134,13 @@ class Round:
         durations_ns: (samples,) int64, of each call.
         warm_up: what went before.
         quiet: whether a fixed piece of Python, timed before and after, ran at its full speed.
+        calls: how many calls each duration is the mean of: several where the clock is a coarse one.
     """
 
     durations_ns: np.ndarray
     warm_up: WarmUp
     quiet: bool
+    calls: int = 1
 
 
 def enough_quiet(rounds: Sequence[Round]) -> bool:
@@ -164,13 +169,16 @@ def summarize(
         of_used = [float(np.median(found.durations_ns)) for found in used]
         low, middle, high = np.quantile(of_used, (0.1, 0.5, 0.9))
         spread = float((high - low) / middle) if middle else None
-    bounds = {share: quantile_bounds(durations_us, share) for share in (0.5, 0.9, 0.99, 0.999)}
+    calls = max(found.calls for found in used)
+    told = {share: calls == 1 or share == 0.5 for share in (0.5, 0.9, 0.99, 0.999)}
+    percentiles = {s: quantile(durations_us, s) if told[s] else None for s in told}
+    bounds = {s: quantile_bounds(durations_us, s) if told[s] else (None, None) for s in told}
     return Latency(
         samples=int(durations_us.size),
-        p50=quantile(durations_us, 0.50),
-        p90=quantile(durations_us, 0.90),
-        p99=quantile(durations_us, 0.99),
-        p999=quantile(durations_us, 0.999),
+        p50=percentiles[0.5],
+        p90=percentiles[0.9],
+        p99=percentiles[0.99],
+        p999=percentiles[0.999],
         p50_ci95=bounds[0.5],
         p90_ci95=bounds[0.9],
         p99_ci95=bounds[0.99],
@@ -180,11 +188,12 @@ def summarize(
         max=float(durations_us[-1]),
         rounds_p50=tuple(medians),
         spread=spread,
-        timer=timer_ns / 1_000,
+        timer=timer_ns / 1_000 / calls,
         warm_up_calls=sum(found.warm_up.calls for found in rounds),
         settled=2 * sum(found.warm_up.stable for found in rounds) > len(rounds),
         quiet_rounds=sum(found.quiet for found in rounds),
         vs_reference=_ratio(rounds, reference),
+        calls_per_sample=calls,
     )
 
 

@@ -1,12 +1,13 @@
 """Measures every variant: its outputs, and the statistics of its calls."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmark.measure.browser import Browser
 from benchmark.measure.checkpoint import PartialResults
 from benchmark.measure.conditions import Conditions
 from benchmark.measure.experiments import Classes
@@ -77,6 +78,20 @@ class Measurements:
     call_overhead_us: dict[str, float | None]
 
 
+@dataclass(frozen=True, kw_only=True)
+class InBrowser:
+    """What measuring in a browser gave: the browser, and its rows in the order of the table."""
+
+    browser: Browser
+    variants: list[MeasuredVariant | Unmeasured]
+
+
+# Measures some variants, of this machine, in a browser; raw results are kept as they come.
+MeasureInBrowser = Callable[
+    [Sequence[Variant], MeasureSettings, PartialResults, Evaluation, OnProgress], InBrowser
+]
+
+
 def measure_variants(
     variants: Sequence[Variant],
     settings: MeasureSettings,
@@ -111,8 +126,9 @@ def collect(
     variants: Sequence[Variant], raw: PartialResults, measured: Measured
 ) -> list[MeasuredVariant | Unmeasured]:
     """Returns what the raw results say of every variant, in the order of the table."""
+    first = min((numbers.start for numbers in measured.rounds.values()), default=0)
     last = max((numbers.stop for numbers in measured.rounds.values()), default=0)
-    rounds = raw.rounds(range(last))
+    rounds = raw.rounds(range(first, last))
     timed = {
         variant.key: tuple(_rounds_of(variant.key, rounds, measured))
         for variant in variants
@@ -159,14 +175,13 @@ def _rounds_of(key: str, rounds: Mapping[int, Answer], measured: Measured) -> It
                 durations_ns=answer["durations_ns"],
                 warm_up=WarmUp(calls=answer["warm_up_calls"], stable=answer["stable"]),
                 quiet=answer["probe_ns"] <= MAX_QUIET * fastest,
+                calls=answer.get("calls", 1),
             )
 
 
 def _loading(key: str, rounds: Mapping[int, Answer], measured: Measured) -> Answer:
     """Returns what loading took, the median of its processes, and whether all were pinned."""
     answers = [rounds.get(number, {}).get(key, {}) for number in measured.rounds[key]]
-    medians = {
-        name: float(np.median([answer[name] for answer in answers if name in answer]))
-        for name in LOADING
-    }
+    told = {name: [answer[name] for answer in answers if name in answer] for name in LOADING}
+    medians = {name: float(np.median(values)) for name, values in told.items() if values}
     return {**medians, "pinned": all(answer.get("pinned", True) for answer in answers)}

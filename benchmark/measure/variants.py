@@ -23,6 +23,7 @@ from train.common.tensors import fits, shape_text
 RESULTS_FILE = "benchmark.json"
 NOT_MANIFESTS = (RECORD_FILE, RESULTS_FILE)
 KERAS = "keras"
+ACCELERATORS = ("wasm", "webgpu")  # of a browser, its default first
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +33,13 @@ class Variant:
     Attributes:
         format: the format's name, or `keras`.
         runtime: the runtime; None where the manifest could not be read.
-        mode: LiteRT's kernels or ONNX Runtime's optimization; None for Keras.
+        mode: LiteRT's kernels or ONNX Runtime's optimization, in a browser its accelerator; None
+            for Keras.
         threads: how many threads the runtime may use.
         manifest: what is recorded of the file; None for Keras and for a broken manifest.
         path: the file; of the Keras model, the request to load it.
         keras_bytes: size of the Keras model; None of others, and where it is not known.
+        browser: the browser that runs it; None for this machine itself.
         problem: why it cannot be measured; None if it can.
     """
 
@@ -47,16 +50,20 @@ class Variant:
     manifest: Manifest | None
     path: Path
     keras_bytes: int | None = None
+    browser: str | None = None
     problem: str | None = None
 
     @property
     def name(self) -> str:
         """The format, and how it is run where that is not the default."""
         parts = [self.format]
-        if self.mode not in (None, *MODES.get(self.runtime or "", ())[:1]):
+        known = MODES.get(self.runtime or "", ()) if self.browser is None else ACCELERATORS
+        if self.mode not in (None, *known[:1]):
             parts.append(str(self.mode))
         if self.threads != 1:
             parts.append(f"{self.threads} threads")
+        if self.browser is not None:
+            parts.append(self.browser)
         return " ".join(parts)
 
     @property
@@ -70,7 +77,8 @@ class Variant:
     @property
     def key(self) -> str:
         """A name for the row that no other has, fit for a file."""
-        return "+".join(filter(None, (self.format, self.mode, f"{self.threads}t")))
+        where = (self.browser or "").replace(" ", "-")
+        return "+".join(filter(None, (self.format, self.mode, f"{self.threads}t", where)))
 
     def check_unchanged(self, reference: ReferenceOutputs) -> None:
         """Checks before a launch that the file is still the one that is being measured.

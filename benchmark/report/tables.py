@@ -33,7 +33,7 @@ def csv_text(run: Run) -> str:
 
 
 def _columns(row: Row, *, emulated: bool) -> Iterator[tuple[str, Any]]:
-    for name in ("name", "format", "runtime", "mode"):
+    for name in ("name", "format", "runtime", "mode", "browser"):
         yield name, _cell(getattr(row, name))
     for name in ("threads", "verdict", "size_bytes", "gzip_bytes"):
         yield name, getattr(row, name)

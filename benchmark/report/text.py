@@ -14,7 +14,13 @@ CENTRED_SNR = "centred SNR: what varies from example to example over the noise, 
 MAX_NAME = 48  # characters
 # What is said wherever latencies of an emulated machine are shown.
 EMULATED = "emulated: every time is the emulator's, no processor's; compare none of them"
-RUNTIMES = {"litert": "LiteRT", "onnxruntime": "ONNX Runtime", KERAS: "Keras"}
+RUNTIMES = {
+    "litert": "LiteRT",
+    "onnxruntime": "ONNX Runtime",
+    "litertjs": "LiteRT.js",
+    "onnxruntime-web": "ONNX Runtime Web",
+    KERAS: "Keras",
+}
 
 
 def columns(measure: Measure) -> dict[str, str]:
@@ -87,7 +93,8 @@ def facts(run: Run) -> dict[str, str]:
     """Returns what was measured, against what, when, on what and with what, by title."""
     machine, measure, rows = run.environment, run.measure, run.results
     timed = max((sum(map(len, row.rounds_ns)) for row in rows), default=0)
-    clock = max((row.latency_us.timer for row in rows if row.latency_us), default=None)
+    here = [row.latency_us for row in rows if row.latency_us and row.browser is None]
+    clock = max((latency.timer for latency in here), default=None)
     overheads = [
         f"{RUNTIMES.get(name, name)} {number(value, 1)} µs"
         for name, value in run.call_overhead_us.items()
@@ -106,6 +113,7 @@ def facts(run: Run) -> dict[str, str]:
         "limits": "; ".join(_limits(run.settings, measure)),
         "a call that computes nothing": ", ".join(overheads),
         "clock": "" if clock is None else f"each time includes {1000 * clock:.0f} ns of reading it",
+        "browser": _browser(run),
         "Keras calls": ", ".join(
             f"{row.name} by {row.call}, the faster way"
             for row in rows
@@ -126,6 +134,31 @@ def facts(run: Run) -> dict[str, str]:
         "disturbances": "; ".join(disturbances(run)),
     }
     return {title: text for title, text in found.items() if text}
+
+
+def _browser(run: Run) -> str:
+    """Returns what the browser is, and what its clock can tell; nothing where there is none."""
+    found = run.browser
+    if found is None:
+        return ""
+    timed = [row.latency_us for row in run.results if row.browser and row.latency_us]
+    most = max((latency.calls_per_sample for latency in timed), default=1)
+    tell = f"a time is the mean of up to {most} calls, so tails cannot be told" if most > 1 else ""
+    return "; ".join(
+        filter(
+            None,
+            (
+                f"{found.name} ({found.version}){'' if found.here else ', on another device'}",
+                f"{found.cores} cores",
+                f"{found.gpu or 'unnamed'} by WebGPU"
+                if found.accelerator == "webgpu"
+                else "WebAssembly on one thread",
+                f"its clock moves by {found.clock_step_us:.3g} µs",
+                tell,
+                f"user agent {found.user_agent}",
+            ),
+        )
+    )
 
 
 def _limits(settings: Settings, measure: Measure) -> Iterator[str]:

@@ -1,11 +1,12 @@
 """What makes two runs comparable, and what else differs between them."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
+from benchmark.measure.browser import Browser
 from benchmark.results.run import Row, Run
 from train.common.environment import Environment
 from train.common.files.decode import shown
@@ -18,6 +19,33 @@ def shared_rows(old: Run, new: Run) -> dict[str, tuple[Row, Row]]:
     """Returns the rows that both runs have, by their name, in the old run's order."""
     rows = new.rows
     return {name: (row, rows[name]) for name, row in old.rows.items() if name in rows}
+
+
+def browser_renamed(old: Run, new: Run) -> Run:
+    """Returns the old run with the rows of its browser named by the new run's version of that."""
+    before, after = old.browser, new.browser
+    if before is None or after is None or _family(before.name) != _family(after.name):
+        return old
+    rows = (
+        row
+        if row.browser is None
+        else replace(row, name=row.name.replace(before.name, after.name), browser=after.name)
+        for row in old.results
+    )
+    return replace(old, results=tuple(rows))
+
+
+def _family(name: str) -> str:
+    """Returns a browser's name without its version."""
+    return " ".join(part for part in name.split() if not part.isdigit())
+
+
+def timed_alike(old: Run, new: Run, row: Row) -> bool:
+    """Whether two runs timed a row on one device: of a browser, in one of this machine."""
+    before, after = old.browser, new.browser
+    if row.browser is None:
+        return True
+    return before is not None and after is not None and before.here and after.here
 
 
 def same_data(old: Run, new: Run) -> bool:
@@ -75,8 +103,18 @@ def causes(old: Run, new: Run) -> Iterator[str]:
         "python": new.environment.python,
         "system": new.environment.system,
     }
+    if old.browser and new.browser:
+        yield from _differences(_browser(old.browser), _browser(new.browser))
     yield from _differences(old_software, new_software)
     yield from _differences(asdict(old.settings), asdict(new.settings))
+
+
+def _browser(found: Browser) -> dict[str, Any]:
+    return {
+        "browser": f"{found.name} ({found.version})",
+        "its clock's step in µs": round(found.clock_step_us, 3),
+        "its GPU": found.gpu,
+    }
 
 
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:

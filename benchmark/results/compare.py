@@ -13,7 +13,13 @@ import numpy as np
 
 from benchmark.judge.scoring.scores import Paired
 from benchmark.judge.statistics import SIGNIFICANCE, holm, mcnemar_p, newcombe_interval
-from benchmark.results.comparable import causes, other_machine, same_data, shared_rows
+from benchmark.results.comparable import (
+    browser_renamed,
+    causes,
+    other_machine,
+    same_data,
+    shared_rows,
+)
 from benchmark.results.latency_changes import LatencyChange, latency_changes
 from benchmark.results.run import Row, Run
 
@@ -138,7 +144,11 @@ class Changes:
 
 
 def find_changes(old: Run, new: Run) -> Changes:
-    """Compares two runs row by row; rows of the same name belong together."""
+    """Compares two runs row by row; rows of the same name belong together.
+
+    Those of a browser do so too where only its version is another one.
+    """
+    old = browser_renamed(old, new)
     data, machine = same_data(old, new), other_machine(old.environment, new.environment)
     predictions = _predictions(old, new) if data else {}
     unpaired = {} if data else _unpaired(old, new)

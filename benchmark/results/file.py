@@ -10,6 +10,7 @@ from benchmark.advise.recommend import Recommendation
 from benchmark.judge.limits import Limits
 from benchmark.judge.rows import Result
 from benchmark.judge.task import Task
+from benchmark.measure.browser import Browser
 from benchmark.measure.conditions import Conditions
 from benchmark.measure.variants import KERAS
 from benchmark.results.run import SCHEMA_VERSION
@@ -41,6 +42,7 @@ class Benchmark:
         explanations: what is not as expected of a row, and why.
         recommendation: the export to take on this machine; None if none passes, or if its times
             are an emulator's.
+        browser: the one that ran the rows named by it; None where there are none.
     """
 
     created: datetime
@@ -55,6 +57,7 @@ class Benchmark:
     call_overhead_us: Mapping[str, float | None] = field(default_factory=dict)
     explanations: tuple[Explanation, ...] = ()
     recommendation: Recommendation | None = None
+    browser: Browser | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Returns the content of `benchmark.json`."""
@@ -65,11 +68,15 @@ class Benchmark:
             "schema_version": SCHEMA_VERSION,
             "created": self.created.isoformat(timespec="seconds"),
             "environment": self.environment.as_json(),
-            "versions": package_versions("numpy", *packages),
+            "versions": {
+                **package_versions("numpy", *packages),
+                **(self.browser.packages if self.browser else {}),
+            },
             "settings": self.settings,
             "conditions": self.conditions and self.conditions.as_json(),
             "call_overhead_us": self.call_overhead_us,
             "recommendation": self.recommendation and self.recommendation.as_json(),
+            "browser": self.browser and self.browser.as_json(),
             "explanations": grouped(self.explanations),
             "measure": task.measure(self.examples).as_json(),
             "source": {

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmark.judge.statistics import SIGNIFICANCE, Contrast, holm, mean_ratio
 from benchmark.measure.latency import MIN_ROUNDS
-from benchmark.results.comparable import shared_rows
+from benchmark.results.comparable import shared_rows, timed_alike
 from benchmark.results.run import Row, Run
 
 # Two runs of the same machine minutes apart differ by 3 to 4 %, whatever their own scatter says.
@@ -50,7 +50,9 @@ def latency_changes(old: Run, new: Run) -> dict[str, LatencyChange]:
             ratio=compare_latency(launch_medians_us(old, before), launch_medians_us(new, after)),
         )
         for name, (before, after) in shared_rows(old, new).items()
-        if before.latency_us is not None and after.latency_us is not None
+        if before.latency_us is not None
+        and after.latency_us is not None
+        and timed_alike(old, new, after)
     }
     ratios = {name: change.ratio for name, change in found.items() if change.ratio is not None}
     p_values = holm([ratio.p for ratio in ratios.values()])
@@ -62,12 +64,13 @@ def latency_changes(old: Run, new: Run) -> dict[str, LatencyChange]:
 def launch_medians_us(run: Run, row: Row) -> np.ndarray:
     """Returns the median of each of a row's process launches, (launches,), microseconds.
 
-    Of its rounds' medians: of the quiet rounds, where every row of the run has five, as in the
-    run's own statistics; a launch without any is left out.
+    Of its rounds' medians: of the quiet rounds, where every row of the run, or of its browser, has
+    five, as in the run's own statistics; a launch without any is left out.
     """
     if row.latency_us is None:
         return np.empty(0)
-    timed = [found.rounds_quiet for found in run.results if found.latency_us]
+    beside = [found for found in run.results if found.browser == row.browser]
+    timed = [found.rounds_quiet for found in beside if found.latency_us]
     quiet_only = all(quiet.sum() >= MIN_ROUNDS for quiet in timed)
     used = row.rounds_quiet | (not quiet_only)
     # launch k takes the rounds from k * rounds // launches on

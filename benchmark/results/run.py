@@ -13,6 +13,7 @@ import numpy as np
 from benchmark.judge.evidence import Verdict
 from benchmark.judge.limits import Limits
 from benchmark.judge.scoring.metrics import Measure, Metric, TaskKind
+from benchmark.measure.browser import Browser
 from benchmark.measure.conditions import Conditions
 from benchmark.measure.latency import Latency
 from export.layer_report import LayerReport
@@ -152,6 +153,7 @@ class Row:
     runtime: str | None
     mode: str | None
     threads: int
+    browser: str | None = None
     size_bytes: int | None
     gzip_bytes: int | None
     verdict: Verdict
@@ -247,6 +249,7 @@ class Run:
     conditions: Conditions | None
     call_overhead_us: dict[str, float | None] = field(default_factory=dict)
     recommendation: Recommended | None
+    browser: Browser | None = None
     explanations: tuple[str, ...] = ()
     measure: Measure
     source: Source

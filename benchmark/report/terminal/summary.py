@@ -57,12 +57,17 @@ def results_table(run: Run) -> Table:
     found, measure = run.recommendation, run.measure
     table = plain_table("format", columns(measure))
     table.add_column("verdict", no_wrap=True)
+    headed: set[str] = set()
     for row in run.results:
+        if row.browser and row.browser not in headed:
+            headed.add(row.browser)
+            table.add_row(Text(f"in {row.browser}:"))
         marks = ""
         if found is not None:
             marks = "*" * (row.name == found.name) + "†" * (row.name in found.pareto)
         verdict = Text(SHORT.get(row.verdict, row.verdict), STYLES[row.verdict])
-        table.add_row(Text(row.name), *cells(row, measure), verdict.append(marks, "default"))
+        name = row.name.removesuffix(f" {row.browser}")
+        table.add_row(Text(name), *cells(row, measure), verdict.append(marks, "default"))
     return table
 
 
@@ -112,6 +117,13 @@ def _hints(run: Run) -> Iterator[str]:
     noise = "" if measure.near_by_share else "SNR is centred; "
     pareto = "; † Pareto set" if run.recommendation else ""
     yield f"drop: {drop}, + is worse; {noise}p50, p99: µs per {measure.examples[:-1]}{pareto}."
+    in_browser = [row.latency_us for row in run.results if row.browser and row.latency_us]
+    most = max((latency.calls_per_sample for latency in in_browser), default=1)
+    if run.browser and most > 1:
+        yield (
+            f"{run.browser.name}: its clock moves by {run.browser.clock_step_us:.3g} µs, so a time "
+            f"is the mean of up to {most} calls, and there is no p99."
+        )
     timed = [row.latency_us for row in run.results if row.latency_us]
     if unstable := [found.spread or 0 for found in timed if found.unstable]:
         yield f"~ rounds differ, by up to {max(unstable):.0%}: the machine was not at rest."
