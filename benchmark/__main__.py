@@ -127,24 +127,30 @@ def _measure_here(options: Namespace) -> int:
 @contextmanager
 def _browser(options: Namespace) -> "Iterator[MeasureInBrowser | None]":
     """Yields what measures in the browser that is asked for; None where none is."""
-    if options.browser is None:
-        if options.accelerator is not None:
-            raise ToolkitError(
-                "got --accelerator without --browser, expected a browser that has it"
-            )
-        yield None
-        return
     from train.common.environment import in_bundle
 
-    if in_bundle():
+    local, served_to = options.browser is not None, options.serve
+    if not local and not served_to:
+        for name in ("accelerator", "listen"):
+            if getattr(options, name) is not None:
+                raise ToolkitError(
+                    f"got --{name} without {'--browser or ' * (name != 'listen')}--serve, expected "
+                    "a browser to measure in"
+                )
+        yield None
+        return
+    if in_bundle() or (local and (served_to or options.listen is not None)):
         raise ToolkitError(
-            "got --browser in a bundle, expected none; run it where the exports were made"
+            "got --browser or --serve in a bundle, or --browser with --serve or --listen, expected "
+            "one of them where the exports were made: --browser is one of this machine, --serve "
+            "for another"
         )
-    from benchmark.remote.browser.device import in_chromium  # not in a bundle
+    from benchmark.remote.browser.device import in_chromium, served  # not in a bundle
 
-    with in_chromium(
-        Path(options.browser) if options.browser else None, options.accelerator or "wasm"
-    ) as in_browser:
+    accelerator = options.accelerator or "wasm"
+    path = Path(options.browser) if options.browser else None
+    opened = in_chromium(path, accelerator) if local else served(options.listen, accelerator)
+    with opened as in_browser:
         yield in_browser
 
 
@@ -154,9 +160,10 @@ def _measure_there(options: Namespace, arguments: Sequence[str]) -> int:
 
     if options.bundle_images != DEFAULT_BUNDLE_IMAGES and options.bundle is not None:
         raise ToolkitError(WITHOUT_A_NEW_BUNDLE)
-    if options.browser is not None or options.accelerator is not None:
+    if options.browser is not None or options.serve or options.listen or options.accelerator:
         raise ToolkitError(
-            "got --browser with --host, expected one of them; a browser is one of this machine"
+            "got --browser or --serve with --host, expected one of them; a browser is measured by "
+            "the machine where the exports were made"
         )
     if in_bundle() or options.include_keras or options.reports is not None:
         raise ToolkitError(

@@ -265,6 +265,18 @@ def _add_browser(parser: Parser) -> None:
         "ONNX Runtime Web: this one, or one that is found",
     )
     add(
+        "--serve",
+        action="store_true",
+        help="the same in a browser of a phone or a tablet: prints the address of the page to open "
+        "there, with a QR code, and ends after one run",
+    )
+    add(
+        "--listen",
+        metavar="ADDRESS[:PORT]",
+        help="with --serve: who can open the page; 0.0.0.0 for all in the network, who then "
+        "see the exports and the test data if they know its address (default: this machine alone)",
+    )
+    add(
         "--accelerator",
         choices=ACCELERATORS,
         help="what computes there (default: wasm)",

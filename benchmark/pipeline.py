@@ -75,13 +75,13 @@ def run_benchmark(
             raw = PartialResults(artifacts, identity, resume=config.resume)
 
             try:
-                measured = measure_variants(
-                    variants, config.measure, raw, test, main, staged, on_progress
-                )
                 there = None
                 if in_browser is not None:
                     there = in_browser(variants, config.measure, raw, test, on_progress)
-                    measured.variants.extend(there.variants)
+                measured = measure_variants(
+                    variants, config.measure, raw, test, main, staged, on_progress
+                )
+                measured.variants.extend(there.variants if there else ())
             except KeyboardInterrupt:
                 raise KeyboardInterrupt(INTERRUPTED) from None
 

@@ -1,6 +1,8 @@
-"""Where the page is opened: a browser of this machine."""
+"""Where the page is opened: in a browser of this machine, or on a phone by its address."""
 
 import json
+import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,13 +11,23 @@ from pathlib import Path
 
 from benchmark.measure.measured import MeasureInBrowser
 from benchmark.remote.browser.chromium import Chromium, Opened, find_chromium
+from benchmark.remote.browser.listen import LOOPBACK, parse_listen, picture_of, reached_by
 from benchmark.remote.browser.messages import Hello
 from benchmark.remote.browser.npm import packages_folder
 from benchmark.remote.browser.run import measure_in_browser
 from benchmark.remote.browser.server import Server
 
-LOOPBACK = "127.0.0.1"
 RUNTIME_PACKAGES = ("@litertjs/core", "onnxruntime-web")
+# How browsers call themselves, the first that fits: many say that they are Chrome or Safari too.
+BRANDS = (
+    ("Edge", re.compile(r"\bEdg(?:A|iOS)?/([\d.]+)")),
+    ("Opera", re.compile(r"\bOPR/([\d.]+)")),
+    ("Samsung Internet", re.compile(r"\bSamsungBrowser/([\d.]+)")),
+    ("Firefox", re.compile(r"\b(?:Firefox|FxiOS)/([\d.]+)")),
+    ("Chrome", re.compile(r"\b(?:HeadlessChrome|Chrome|CriOS)/([\d.]+)")),
+    ("Safari", re.compile(r"\bVersion/([\d.]+).* Safari/")),
+)
+SYSTEMS = ("Android", "iPhone", "iPad")
 
 
 @dataclass(frozen=True)
@@ -26,6 +38,7 @@ class Local:
     gpu: bool
     host: str = LOOPBACK
     opens_again: bool = True
+    rows_together: int = 16
     start_s: float = 90.0
     silence_s: float = 30.0
 
@@ -40,6 +53,52 @@ class Local:
         return self.chromium.name, self.chromium.version, True
 
 
+@dataclass(frozen=True)
+class Elsewhere:
+    """A phone or a tablet, on which someone opens the page."""
+
+    listened_on: str
+    opens_again: bool = False
+    rows_together: int = 4  # a phone has little memory, and each has its runtime's
+    start_s: float = 900.0
+    silence_s: float = 120.0
+
+    @property
+    def host(self) -> str:
+        """What others reach this machine by."""
+        return reached_by(self.listened_on)
+
+    @contextmanager
+    def opened(self, address: str) -> Iterator["Elsewhere"]:
+        """Says what to open."""
+        print(picture_of(address, sys.stdout.encoding or "ascii"), end="")
+        print(f"Open {address} in the browser to measure; it is good for one run.")
+        if self.listened_on == LOOPBACK:
+            print(
+                "Only this machine can: for a phone in the same network, --listen 0.0.0.0 or this "
+                "machine's address there."
+            )
+        sys.stdout.flush()
+        yield self
+
+    def problem(self) -> None:
+        """Knows nothing of the browser but what its page says."""
+
+    def named(self, hello: Hello) -> tuple[str, str, bool]:
+        """Returns what the browser calls itself, with the system of a phone or a tablet."""
+        return (*browser_named(hello.user_agent), False)
+
+
+def browser_named(user_agent: str) -> tuple[str, str]:
+    """Returns a browser's name, with its main version, and its version in full."""
+    system = next((f" {name}" for name in SYSTEMS if name in user_agent), "")
+    for brand, pattern in BRANDS:
+        found = pattern.search(user_agent)
+        if found is not None:
+            return f"{brand} {found[1].split('.')[0][:6]}{system}", found[1]
+    return f"browser{system}", "unknown"
+
+
 @contextmanager
 def in_chromium(path: Path | None, accelerator: str) -> Iterator[MeasureInBrowser]:
     """Yields what measures exports in a browser of this machine, once that is found and can start.
@@ -50,6 +109,24 @@ def in_chromium(path: Path | None, accelerator: str) -> Iterator[MeasureInBrowse
     device = Local(find_chromium(path), gpu=accelerator == "webgpu")
     packages = packages_folder()
     with Server(packages) as server:
+        yield partial(measure_in_browser, device, server, versions(packages), accelerator)
+
+
+@contextmanager
+def served(listen: str | None, accelerator: str) -> Iterator[MeasureInBrowser]:
+    """Yields what measures exports in a browser that somebody opens the page in.
+
+    Args:
+        listen: `ADDRESS[:PORT]`; None for this machine alone.
+        accelerator: `wasm` or `webgpu`.
+
+    Raises:
+        ToolkitError: it cannot listen there, or the page's packages cannot be installed.
+    """
+    address = (LOOPBACK, 0) if listen is None else parse_listen(listen)
+    packages = packages_folder()
+    with Server(packages, address) as server:
+        device = Elsewhere(address[0])
         yield partial(measure_in_browser, device, server, versions(packages), accelerator)
 
 

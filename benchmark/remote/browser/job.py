@@ -20,7 +20,7 @@ from train.common.tensors import TensorSpec
 # What runs a file in a browser, by what runs it here: a file of this name in page/runtimes/.
 RUNTIMES = {"litert": "litertjs", "onnxruntime": "onnxruntime-web"}
 CHUNK_CALLS, CHUNK_BYTES = 1_000, 8 << 20
-GROUP_ROWS, GROUP_BYTES = 16, 256 << 20  # that are loaded at the same time
+GROUP_BYTES = 256 << 20  # of files that are loaded at the same time
 STEPS = 100  # of the clock in a reading, so that it is 1 % of it
 FIRST_WARM_UP_MS, WARM_UP_MS = 500, 60
 LOAD_S, CALL_S = 600.0, 30.0
@@ -175,6 +175,7 @@ def job_of(
     settings: MeasureSettings,
     *,
     accelerator: str,
+    together: int,
     left: Collection[int],
     unscored: Collection[int],
     done: Collection[int],
@@ -185,14 +186,15 @@ def job_of(
         rows: all of them.
         settings: how they are timed.
         accelerator: `wasm` or `webgpu`.
+        together: how many rows are loaded at the same time, at most.
         left: the numbers of the rows that can be run.
         unscored: of those whose outputs are still wanted.
         done: the numbers of the rounds that are finished.
     """
     rounds, launches = settings.rounds, settings.launches
     groups: list[dict[str, Any]] = []
-    for number, together in enumerate(grouped(rows)):
-        group, found = [index for index in together if index in left], []
+    for number, members in enumerate(grouped(rows, together)):
+        group, found = [index for index in members if index in left], []
         for launch in range(launches):
             low, high = (end * rounds // launches for end in (launch, launch + 1))
             numbers = [number * rounds + turn for turn in range(low, high)]
@@ -219,13 +221,13 @@ def job_of(
     }
 
 
-def grouped(rows: Sequence[PageRow]) -> list[list[int]]:
-    """Returns the rows in groups that a browser's memory holds together."""
+def grouped(rows: Sequence[PageRow], together: int) -> list[list[int]]:
+    """Returns the rows in groups that a browser's memory holds together, so many at most."""
     groups: list[list[int]] = []
     size = 0
     for index, row in enumerate(rows):
         own = row.manifest.size_bytes
-        if not groups or len(groups[-1]) == GROUP_ROWS or size + own > GROUP_BYTES:
+        if not groups or len(groups[-1]) == together or size + own > GROUP_BYTES:
             groups.append([])
             size = 0
         groups[-1].append(index)

@@ -40,6 +40,10 @@ class Device(Protocol):
         """Whether it opens the page again after a row ended it."""
 
     @property
+    def rows_together(self) -> int:
+        """How many rows may be loaded at the same time."""
+
+    @property
     def start_s(self) -> float:
         """How long it may take until the page is open."""
 
@@ -84,7 +88,16 @@ def measure_in_browser(
     Raises:
         ToolkitError: the page was not opened, was closed, or sent what it cannot have measured.
     """
-    session = Session(packages, accelerator, variants, settings, raw, test, on_progress)
+    session = Session(
+        packages,
+        accelerator,
+        device.rows_together,
+        variants,
+        settings,
+        raw,
+        test,
+        on_progress,
+    )
     server.produce = session.produce
     while True:
         address = server.new_page(device.host)
@@ -112,6 +125,8 @@ def _follow(session: Session, server: Server, device: Device, opened: Opened) ->
                 return problem
             continue
         heard, limit = time.monotonic(), device.silence_s
+        if message.kind in ("closed", "broken"):
+            message.answer.set_result(b"{}")
         if message.kind == "closed":
             return "the page was closed before it was done"
         if message.kind == "broken":

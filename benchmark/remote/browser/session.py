@@ -40,6 +40,7 @@ class Session:
         self,
         packages: Mapping[str, str],
         accelerator: str,
+        together: int,
         variants: Sequence[Variant],
         settings: MeasureSettings,
         raw: PartialResults,
@@ -48,6 +49,7 @@ class Session:
     ) -> None:
         self._packages = packages
         self._accelerator = accelerator
+        self._together = together
         self._variants = variants
         self._settings = settings
         self._raw = raw
@@ -150,6 +152,7 @@ class Session:
             rows,
             self._settings,
             accelerator=self._accelerator,
+            together=self._together,
             left=left,
             unscored=unscored,
             done=[number - self._first_round for number in self._raw.rounds(self._numbers())],
@@ -158,7 +161,7 @@ class Session:
         return job
 
     def _numbers(self) -> range:
-        count = len(grouped(self._rows)) * self._settings.rounds
+        count = len(grouped(self._rows, self._together)) * self._settings.rounds
         return range(self._first_round, self._first_round + count)
 
     def _row(self, index: int | None) -> PageRow:
@@ -240,7 +243,7 @@ class Session:
             raise ToolkitError("the page was done before it began; check what opened it")
         keys = [row.variant.key for row in rows]
         measured = Measured(problems={keys[index]: text for index, text in self._problems.items()})
-        for number, group in enumerate(grouped(rows)):
+        for number, group in enumerate(grouped(rows, self._together)):
             first = self._first_round + number * rounds
             sound = [index for index in group if index not in self._problems]
             for index in group:

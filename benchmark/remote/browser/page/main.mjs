@@ -17,6 +17,9 @@ const failed = new Set();
 setInterval(() => void say("alive").catch(() => {}), ALIVE_MS);
 addEventListener("pagehide", () => navigator.sendBeacon("say/closed"));
 
+// where the browser has it: not on every phone, nor at an address without https
+await navigator.wakeLock?.request("screen").catch(() => {});
+
 try {
   const job = /** @type {Job} */ (await say("hello", await description()));
   for (const group of job.groups) {

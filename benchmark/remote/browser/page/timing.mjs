@@ -7,7 +7,8 @@
 
 const STEPS_SEEN = 21;
 const CLOCK_READINGS = 20_000;
-const PROBE_TURNS = 400_000;
+const PROBE_TURNS = 400_000; // half a millisecond
+const PROBE_STEP_MS = 0.02; // of a clock for which that is enough
 // Calls have settled when the means of this many batches in a row are this close.
 const STABLE_BATCHES = 3;
 const STABLE_SPREAD = 0.02;
@@ -36,11 +37,15 @@ export function clockCost() {
   return ((performance.now() - started) * 1e6) / CLOCK_READINGS;
 }
 
-/** @returns {number} what a fixed piece of work takes, in nanoseconds */
-function probe() {
+/**
+ * @param {number} step of the clock, in milliseconds; the work is more where it is a coarse one
+ * @returns {number} what a fixed piece of work takes, in nanoseconds
+ */
+function probe(step) {
+  const turns = PROBE_TURNS * Math.max(1, Math.round(step / PROBE_STEP_MS));
   const started = performance.now();
   let state = 1;
-  for (let i = 0; i < PROBE_TURNS; i += 1) {
+  for (let i = 0; i < turns; i += 1) {
     state ^= state << 13;
     state ^= state >>> 17;
     state ^= state << 5;
@@ -63,7 +68,7 @@ export async function timeSlice(call, timing, step, first) {
   const least = timing.steps * step;
   const warmed = await warmUp(call, first ? timing.first_warm_up_ms : timing.warm_up_ms, least);
   const calls = warmed.call_ms >= least ? 1 : Math.ceil((MARGIN * least) / warmed.call_ms);
-  const before = probe();
+  const before = probe(step);
   /** @type {number[]} */
   const durations = [];
   const deadline = performance.now() + timing.limit_ms;
@@ -76,7 +81,7 @@ export async function timeSlice(call, timing, step, first) {
     calls,
     warm_up_calls: warmed.calls,
     stable: warmed.stable,
-    probe_ns: Math.max(1, Math.round(Math.max(before, probe()))),
+    probe_ns: Math.max(1, Math.round(Math.max(before, probe(step)))),
   };
 }
 
