@@ -10,7 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from export.convert.qat.graph import Operator
 from export.convert.qat.operators.products import each_call
-from export.convert.qat.values import AWAY, EVEN, UP, Value
+from export.convert.qat.values import AWAY, EVEN, UP, Value, straight_through
 
 SAME = schema.Padding.SAME
 
@@ -56,12 +56,28 @@ def reduced(
         places = [axis + x.batched for axis in axes]
         data = compute(x.data if of_units else x.real, places, keepdims=bool(op.options.keepDims))
         unit = x.unit if of_units else 1.0
+        count = math.prod(shape[axis] for axis in axes)
+        if mean and op.outputs[0].is_quantized:
+            return _mean_of_stored(op, x, data, count)
         if mean:
-            unit = unit / np.float32(math.prod(shape[axis] for axis in axes))
-        rounding = EVEN
-        return Value(data=data, unit=unit, batched=x.batched, rounding=rounding)
+            unit = unit / np.float32(count)
+        return Value(data=data, unit=unit, batched=x.batched)
 
     return run
+
+
+def _mean_of_stored(op: Operator, x: Value, total: tf.Tensor, count: int) -> Value:
+    """Returns a mean as XNNPACK rounds it: the sum of what is stored, times a factor, in float32.
+
+    What the zero point adds is taken off afterwards. The sum is larger than that of the steps, and
+    what comes to nearly half a step can become half of one.
+    """
+    made = op.outputs[0]
+    factor = np.float32(x.unit / np.float32(count) / made.step)
+    added = np.float32(op.given(0).zero_point * count)
+    stored = (total + added) * factor
+    whole = tf.round(stored - added * factor)
+    return Value(data=straight_through(total * factor, whole), unit=made.step, batched=x.batched)
 
 
 def pool(mean: bool) -> Callable[[Operator, Value], Value]:

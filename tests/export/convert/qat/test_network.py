@@ -12,7 +12,7 @@ from export.convert.qat.network import Network
 from export.convert.qat.tune import Tuned
 from export.convert.source import SourceModel
 from export.convert.tflite.converter import convert
-from export.convert.tflite.flatbuffer import unpack
+from export.convert.tflite.flatbuffer import pack, unpack
 from export.formats import FORMATS
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
@@ -131,3 +131,26 @@ def test_inputs_half_way_between_two_steps_are_rounded_as_callers_round_them(
         found = predict(runner, examples)
     for name, values in found.items():
         np.testing.assert_allclose(simulated[name], values, rtol=1e-5)
+
+
+def test_means_are_rounded_as_sums_of_what_is_stored(tmp_path: Path) -> None:
+    """A MobileNetV3's scales, with which 574 / 64 comes to 76.500015 steps, and LiteRT says 76."""
+    image = keras.Input((8, 8, 64), name="image")
+    y = layers.GlobalAveragePooling2D(name="mean")(image)
+    tree = unpack(file_of(source_of(keras.Model(image, y), tmp_path)).read_bytes())
+    (mean,), tensors = tree.subgraphs[0].operators, tree.subgraphs[0].tensors
+    scales = np.float32(0.030214883), np.float32(0.0035423487)
+    for index, scale in zip((mean.inputs[0], mean.outputs[0]), scales, strict=True):
+        tensors[index].quantization.scale = np.asarray([scale])
+        tensors[index].quantization.zeroPoint = np.asarray([-128])
+    path = tmp_path / "mean.tflite"
+    path.write_bytes(pack(tree, 5000))
+    total = np.arange(544, 608)  # of 64 channels, of 64 pixels each
+    steps = total // 64 + (np.arange(64)[:, np.newaxis] < total % 64)
+    examples = {"image": (steps * scales[0]).astype(np.float32).reshape(1, 8, 8, 64)}
+    network = Network(unpack(path.read_bytes()))
+    simulated = Tuned(content=b"", network=network, batch=1).outputs(examples, 1)["mean"]
+    with open_runner("litert", path, threads=1) as runner:
+        found = predict(runner, examples)["mean"]
+    assert found[0, 574 - 544] == pytest.approx(76 * scales[1])
+    np.testing.assert_allclose(simulated, found, rtol=1e-5)
