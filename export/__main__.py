@@ -9,7 +9,9 @@ from export.formats import (
     FORMATS,
     PACKAGED,
     PACKAGES,
+    PROGRAMS,
     TFLM,
+    WASM,
     C,
     Format,
     select_formats,
@@ -67,7 +69,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def check_packages(options: Namespace, packages: Sequence[str]) -> None:
-    """Checks what was asked of C source.
+    """Checks what was asked of C source and WebAssembly.
 
     Raises:
         ToolkitError: memory that is not fixed, or a file to make it of where none is.
@@ -76,9 +78,14 @@ def check_packages(options: Namespace, packages: Sequence[str]) -> None:
         raise ToolkitError(
             f"{packages[0]}: got --batch dynamic, expected 1, its memory being fixed; leave one out"
         )
-    for option, value in (("--from", options.made_of), ("--optimize", options.optimize)):
-        if value is not None and C not in packages:
-            raise ToolkitError(f"got {option} without --format {C}; give both or neither")
+    for option, value, of in (
+        ("--from", options.made_of, PROGRAMS),
+        ("--optimize", options.optimize, (C,)),
+    ):
+        if value is not None and not set(of) & set(packages):
+            raise ToolkitError(
+                f"got {option} without --format {' or '.join(of)}; give both or neither"
+            )
 
 
 def explained_format(options: Namespace) -> Format | None:
@@ -139,15 +146,16 @@ def format_list() -> str:
         for entry in FORMATS.values()
     ]
     lines += [
-        row.format(name, "int8", "int8", "calibration images", "no", f"microcontrollers: {suits}")
-        for name, suits in (
-            (TFLM, f"{PACKAGED} as a C array for TFLM, with its tensor arena"),
-            (C, f"{PACKAGED}, or another with --from, as C that needs no interpreter"),
+        row.format(name, "int8", "int8", "calibration images", browser, suits)
+        for name, browser, suits in (
+            (TFLM, "no", f"microcontrollers: {PACKAGED} as a C array for TFLM, with its tensor arena"),
+            (C, "no", f"microcontrollers: {PACKAGED}, or --from, as C that needs no interpreter"),
+            (WASM, "itself", f"browsers, Node and Deno: {PACKAGED}, or --from, as WebAssembly"),
         )
     ]
     aliases = ", ".join(f"{alias} = {name}" for alias, name in ALIASES.items())
     return "\n".join(
-        [*lines, f"short: {aliases}, {ALL} = every one but mixed ones, {' and '.join(PACKAGES)}"]
+        [*lines, f"short: {aliases}, {ALL} = every one but mixed ones, {', '.join(PACKAGES)}"]
     )
 
 

@@ -243,10 +243,11 @@ FORMATS: dict[str, Format] = {
 ALIASES = {"tflite": "tflite-float32", "onnx": "onnx-float32"}
 ALL = "all"  # but for mixed formats, which search where plain ones lose too much
 MIXED = "-mixed"
-# C source made from the file of another format, so no entries of the table: an array for TFLM, and
-# a program that needs no interpreter.
-TFLM, C = "tflm", "c"
-PACKAGES = (TFLM, C)
+# Made from the file of another format, so no entries of the table: a C array for TFLM, a program in
+# C that needs no interpreter, and that program as a WebAssembly module.
+TFLM, C, WASM = "tflm", "c", "wasm"
+PACKAGES = (TFLM, C, WASM)
+PROGRAMS = (C, WASM)  # of these, what `--from` is of, and what the benchmark runs
 PACKAGED = "tflite-int8"
 PACKABLE = tuple(
     entry.name

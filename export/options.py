@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export.argument_types import parse_preprocess, parse_scale, parse_size
-from export.formats import ALL, OPTIMIZE, PACKABLE, PACKAGED, TFLM, C
+from export.formats import ALL, OPTIMIZE, PACKABLE, PACKAGED, TFLM, WASM, C
 from export.model.request import ModelRequest, add_trust_options, parse_shape
 from export.settings import CALIBRATION_METHODS, RECURRENT, WEIGHT_SCHEMES, ExportOptions
 from train.common.command.cli import Parser, add_bundle_images, integer_between, number_between
@@ -37,13 +37,13 @@ def parser() -> Parser:
         default=[],
         metavar="NAME",
         help=f"a format's name, {ALL}, {TFLM} or {C} (C source for microcontrollers, with and "
-        "without an interpreter), or several with commas; repeatable",
+        f"without an interpreter), {WASM} (for browsers), or several with commas; repeatable",
     )
     add(
         "--from",
         dest="made_of",
         choices=PACKABLE,
-        help=f"the format whose file {C} is made of (default: {PACKAGED})",
+        help=f"the format whose file {C} or {WASM} is made of (default: {PACKAGED})",
     )
     add(
         "--optimize",

@@ -22,7 +22,6 @@ from train.common.command.progress import Progress
 from train.common.errors import ToolkitError
 from train.common.files.artifact import write_json
 from train.common.files.staging import check_places, finish_publishing, publish, staging
-from train.common.preprocessing import preprocess
 from train.common.record import RECORD_FILE
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ class ExportConfig:
         job: the model, its data, and the folder that the exports are written to.
         formats: what to make.
         options: what was asked for beyond their names.
-        packages: kinds of C source to make as well.
+        packages: kinds of C source, and WebAssembly, to make as well.
         made_of: the format whose file they are made of; None for their defaults.
         optimize: what C packs weights for, `size` or `speed`; None for its default.
         force: whether to make again what is up to date.
@@ -57,7 +56,7 @@ class ExportConfig:
     explain: Format | None = None
 
     def sources(self) -> list[Package]:
-        """Returns the kinds of C source to make."""
+        """Returns the packages to make."""
         return [package(name, self.made_of, self.optimize) for name in self.packages]
 
     def settings(self, own_batch: int | None) -> dict[str, Settings]:
@@ -233,7 +232,7 @@ def make_package(
     folder: Path,
     now: datetime,
 ) -> str:
-    """Makes C source, of the file that is there or of one made for it.
+    """Makes a package, of the file that is there or of one made for it.
 
     A file made for it is verified like any other but not published: the folder may hold one of
     other options.
@@ -263,6 +262,4 @@ def make_package(
         if wanted.name == TFLM and made.verification.missing_in_tflm:
             raise unsupported(made.verification.missing_in_tflm)
         path, manifest = made.path, made.manifest(entry, settings, inputs, now)
-    record = inputs.record
-    held_out = preprocess(inputs.held_out.inputs, inputs.preprocessing, record.inputs)
-    return wanted.make(path, manifest, held_out, record, now)
+    return wanted.make(path, manifest, inputs, now)

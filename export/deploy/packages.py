@@ -1,4 +1,4 @@
-"""What is made of an export's file for devices without a runtime: C source of two kinds."""
+"""What is made of an export's file for devices without a runtime: C source, WebAssembly."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,17 +14,18 @@ from export.deploy.c import package as c
 from export.deploy.c.steps.packing import SIZE
 from export.deploy.microcontroller import package as tflm
 from export.deploy.microcontroller.arena import check_interpreter
-from export.formats import PACKAGED, TFLM, C
+from export.deploy.wasm import package as wasm
+from export.formats import PACKAGED, TFLM, WASM, C
 from export.manifest import Manifest
 from export.settings import Settings
-from train.common.record import ModelRecord
+from train.common.preprocessing import preprocess
 
-Make = Callable[[Path, Manifest, Mapping[str, np.ndarray], ModelRecord, datetime], str]
+Make = Callable[[Path, Manifest, ConversionInputs, datetime], str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Package:
-    """A kind of C source.
+    """A kind of package.
 
     Attributes:
         name: what `--format` calls it.
@@ -44,11 +45,11 @@ class Package:
 
 
 def package(name: str, made_of: str | None, optimize: str | None) -> Package:
-    """Returns a kind of C source.
+    """Returns a kind of package.
 
     Args:
         name: of `PACKAGES`.
-        made_of: the format whose file it is made of, `tflite-int8` by default.
+        made_of: the format whose file C and WebAssembly are made of, `tflite-int8` by default.
         optimize: what C packs weights for, size by default.
     """
     origin, aim = made_of or PACKAGED, optimize or SIZE
@@ -59,7 +60,18 @@ def package(name: str, made_of: str | None, optimize: str | None) -> Package:
             step="looking for the smallest tensor arena",
             check=check_interpreter,
             is_current=tflm.is_current,
-            make=tflm.make_package,
+            make=lambda path, manifest, inputs, now: tflm.make_package(
+                path, manifest, _held_out(inputs), inputs.record, now
+            ),
+        )
+    if name == WASM:
+        return Package(
+            name=WASM,
+            made_of=origin,
+            step="compiling, and comparing bytes",
+            check=wasm.check_tools,
+            is_current=lambda settings, inputs: wasm.is_current(origin, settings, inputs),
+            make=partial(wasm.make_package, provable=_provable),
         )
     return Package(
         name=C,
@@ -67,8 +79,14 @@ def package(name: str, made_of: str | None, optimize: str | None) -> Package:
         step="compiling, and comparing bytes",
         check=c_host.compiler,
         is_current=lambda settings, inputs: c.is_current(origin, aim, settings, inputs),
-        make=partial(c.make_package, optimize=aim, provable=_provable),
+        make=lambda path, manifest, inputs, now: c.make_package(
+            path, manifest, _held_out(inputs), inputs.record, now, aim, provable=_provable
+        ),
     )
+
+
+def _held_out(inputs: ConversionInputs) -> dict[str, np.ndarray]:
+    return preprocess(inputs.held_out.inputs, inputs.preprocessing, inputs.record.inputs)
 
 
 def _provable(model: bytes, tables: Mapping[int, np.ndarray]) -> bytes:

@@ -3,6 +3,7 @@
 import ctypes
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -27,11 +28,7 @@ class CRunner(Runner):
             function = getattr(ctypes.PyDLL(str(self._path)), FUNCTION)
         except (OSError, AttributeError) as error:
             raise ArtifactError(f"c: cannot load {self._path}: {error}") from error
-        tensors = json.loads(self._path.with_name(TENSORS_FILE).read_text(encoding="utf-8"))
-        self.inputs, self.outputs = (
-            tuple(TensorSpec(**{**spec, "shape": tuple(spec["shape"])}) for spec in tensors[kind])
-            for kind in ("inputs", "outputs")
-        )
+        self.inputs, self.outputs = read_tensors(self._path)
         given, made = (
             [np.empty([size or 1 for size in spec.shape], spec.dtype) for spec in specs]
             for specs in (self.inputs, self.outputs)
@@ -86,13 +83,19 @@ def _many_to_many(
     return invoke
 
 
-def write_tensors(folder: Path, inputs: object, outputs: object) -> None:
-    """Writes what `CRunner` reads beside a library.
+def write_tensors(
+    folder: Path, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
+) -> None:
+    """Writes what `read_tensors` reads beside a program: its inputs and outputs, in order."""
+    content = {"inputs": [asdict(each) for each in inputs], "outputs": list(map(asdict, outputs))}
+    folder.joinpath(TENSORS_FILE).write_text(json.dumps(content), encoding="utf-8")
 
-    Args:
-        folder: the library's.
-        inputs: specs of them as JSON objects, in the order of the function's arguments.
-        outputs: the same of the outputs.
-    """
-    content = json.dumps({"inputs": inputs, "outputs": outputs})
-    folder.joinpath(TENSORS_FILE).write_text(content, encoding="utf-8")
+
+def read_tensors(program: Path) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+    """Returns the inputs and outputs of a program, from the file beside it."""
+    content = json.loads(program.with_name(TENSORS_FILE).read_text(encoding="utf-8"))
+    inputs, outputs = (
+        tuple(TensorSpec(**{**spec, "shape": tuple(spec["shape"])}) for spec in content[kind])
+        for kind in ("inputs", "outputs")
+    )
+    return inputs, outputs

@@ -14,6 +14,7 @@ from export.settings import Settings
 from train.common.errors import ArtifactError
 from train.common.files.artifact import package_versions
 
+OTHERS = ("c", "html", "mjs", "ts", "txt")  # suffixes of code that is not Python's
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGES = {
     "tflite": ("tensorflow", "keras", "ai-edge-litert", "numpy"),
@@ -51,7 +52,7 @@ def code_hash(places: tuple[str, ...], root: Path = ROOT) -> str:
         path = root / place
         for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
             digest.update(without_comments(file.read_text(encoding="utf-8")).encode())
-        for file in sorted((*path.rglob("*.c"), *path.rglob("*.txt"))):
+        for file in sorted(each for suffix in OTHERS for each in path.rglob(f"*.{suffix}")):
             digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -1,7 +1,7 @@
 """A program as C: `model.h`, and `model.c` with the kernels that it uses."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +20,7 @@ ORDER = (
     "narrow16",
     "channels",
     "outputs",
+    "dot_wasm",
     "dot_hosts",
     "dot_cores",
     "dot",
@@ -111,15 +112,23 @@ EVEN = """\
 """
 
 
-def emit(program: Program, interface: Interface) -> tuple[str, str]:
-    """Returns the header and the source, both ASCII."""
+def emit(
+    program: Program, interface: Interface, declare: Callable[[Array], str] | None = None
+) -> tuple[str, str]:
+    """Returns the header and the source, both ASCII.
+
+    Args:
+        program: the program.
+        interface: what the caller is told.
+        declare: returns what defines a constant in C; None for `constant`.
+    """
     found = ends(interface)
     source = SOURCE.format(
         file=comment(interface.file),
         plan=_plan(program),
         kernels=_kernels(program),
         constants=sum(array.values.nbytes for array in program.constants),
-        arrays="\n".join(map(_array, program.constants)),
+        arrays="\n".join(map(declare or constant, program.constants)),
         parameters=parameters(found),
         even=EVEN if program.plan.wide else "",
         unused="\n".join(f"    (void){name};" for name, *_ in found),
@@ -155,7 +164,8 @@ def _kernels(program: Program) -> str:
     return "\n".join(texts)
 
 
-def _array(array: Array) -> str:
+def constant(array: Array) -> str:
+    """Returns a constant in C."""
     numbers = [_literal(int(value)) for value in array.values]
     rows = [
         "    " + ", ".join(numbers[start : start + PER_LINE])

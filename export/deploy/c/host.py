@@ -3,8 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from export.runtimes.c import LIBRARY_FILE, write_tensors
@@ -56,9 +55,33 @@ def build(
     folder.mkdir(exist_ok=True)
     library = folder / LIBRARY_FILE
     command = [compiler(), *FAST, *flags, "-shared", "-fPIC", "-o", str(library)]
+    run_compiler("c", [*command, str(source / "model.c")])
+    write_tensors(folder, inputs, outputs)
+    return library
+
+
+def run_compiler(
+    name: str,
+    command: Sequence[str],
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> None:
+    """Runs a compiler.
+
+    Args:
+        name: of the kind of C source, for messages.
+        command: the compiler and its arguments.
+        folder: where it is run; None for here.
+        environment: variables beyond this process's.
+
+    Raises:
+        ArtifactError: it fails or warns, of which the last line is said, or takes too long.
+    """
     try:
         done = subprocess.run(
-            [*command, str(source / "model.c")],
+            command,
+            cwd=folder,
+            env={**os.environ, **(environment or {})},
             capture_output=True,
             encoding="utf-8",
             errors="replace",
@@ -66,10 +89,8 @@ def build(
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise ArtifactError(f"c: {command[0]} took more than {TIMEOUT_S} s") from error
+        raise ArtifactError(f"{name}: {command[0]} took more than {TIMEOUT_S} s") from error
     if done.returncode != 0:
         said = [line for line in done.stderr.splitlines() if line.strip()]
-        errors = [line for line in said if "error" in line] or said or ["(it said nothing)"]
-        raise ArtifactError(f"c: {command[0]} failed: {errors[-1].strip()}")
-    write_tensors(folder, *([asdict(spec) for spec in specs] for specs in (inputs, outputs)))
-    return library
+        errors = [line for line in said if "error:" in line] or said or ["(it said nothing)"]
+        raise ArtifactError(f"{name}: {command[0]} failed: {errors[-1].strip()}")

@@ -34,6 +34,7 @@ SOURCE_FILE, HEADER_FILE, MANIFEST_FILE = "model.c", "model.h", "c.json"
 FROM = "from"  # the option that says which format's file it is made of
 OPTIMIZE = "optimize"  # and this one, what weights are packed for
 Provable = Callable[[bytes, Mapping[int, np.ndarray]], bytes]
+Emitter = Callable[[Program, Interface], tuple[str, str]]
 FLASH = "constants_bytes"
 HEADER_HASH = "header_sha256"
 
@@ -92,11 +93,8 @@ def make_package(
         for file, text in zip(files, texts, strict=True):
             file.write_text(text, encoding="ascii")
         library = build(staged, staged / "host", manifest.inputs, manifest.outputs, STRICT)
-        proof = model
-        if unproven := program.network.unproven:
-            proof = staged / "proof.tflite"
-            proof.write_bytes(provable(model.read_bytes(), unproven))
-        compared = compare(proof, library, held_out)
+        proof = proof_file(model, program, staged, provable)
+        compared = compare(proof, CRunner(library, threads=1), held_out)
         content = files[0].read_bytes()
         plan = program.plan
         constants = b"".join(array.values.tobytes() for array in program.constants)
@@ -133,32 +131,37 @@ def make_package(
     )
 
 
-def source_of(model: Path, manifest: Manifest, optimize: str = SIZE) -> tuple[Program, str, str]:
+def source_of(
+    model: Path, manifest: Manifest, optimize: str = SIZE, emitter: Emitter | None = None
+) -> tuple[Program, str, str]:
     """Returns the program of a file, its source and its header.
 
     Args:
         model: the `.tflite` file.
         manifest: what is recorded of it.
-        optimize: `size` or `speed`, what weights are packed for.
+        optimize: `size` or `speed`, what weights are packed for; `plain`, not packed.
+        emitter: what writes it; None for `emit`.
 
     Raises:
         ArtifactError: the file is damaged, or an operator or a type has no kernel.
     """
     try:
         program = Program(model, optimize)
-        header, source = emit(
-            program,
-            Interface(
-                file=manifest.file,
-                inputs=manifest.inputs,
-                outputs=manifest.outputs,
-                preprocessing=manifest.preprocessing,
-                labels=manifest.labels,
-            ),
-        )
+        header, source = (emitter or emit)(program, interface_of(manifest))
     except (*DAMAGED, MemoryError) as error:
         raise ArtifactError(f"c: {model} is damaged: {error}; export it again") from error
     return program, source, header
+
+
+def interface_of(manifest: Manifest) -> Interface:
+    """Returns what the callers of a file's program are told."""
+    return Interface(
+        file=manifest.file,
+        inputs=manifest.inputs,
+        outputs=manifest.outputs,
+        preprocessing=manifest.preprocessing,
+        labels=manifest.labels,
+    )
 
 
 def build_again(manifest: Manifest, folder: Path) -> Path:
@@ -193,30 +196,48 @@ def build_again(manifest: Manifest, folder: Path) -> Path:
     return build(folder, folder, before.inputs, before.outputs)
 
 
-def compare(model: Path, library: Path, examples: Mapping[str, np.ndarray]) -> Check:
+def proof_file(model: Path, program: Program, folder: Path, provable: Provable) -> Path:
+    """Returns the file that LiteRT's reference kernels run, made in a folder where they lack some.
+
+    Args:
+        model: the `.tflite` file.
+        program: made of it.
+        folder: a temporary one.
+        provable: `proof.provable`.
+    """
+    unproven = program.network.unproven
+    if not unproven:
+        return model
+    proof = folder / "proof.tflite"
+    proof.write_bytes(provable(model.read_bytes(), unproven))
+    return proof
+
+
+def compare(model: Path, ours: Runner, examples: Mapping[str, np.ndarray], name: str = C) -> Check:
     """Returns the check that a compiled program gives the bytes of LiteRT's reference kernels.
 
     Args:
         model: the `.tflite` file.
-        library: the compiled program.
+        ours: the program, not entered yet.
         examples: (N, …) by the input's name, preprocessed.
+        name: of the kind of program, for messages.
 
     Raises:
         ArtifactError: a byte differs; how many, and in which output, is said.
     """
     try:
-        with CRunner(library, threads=1) as ours:
+        with ours:
             theirs = LiteRTRunner(model, threads=1, mode="reference")
             differing, total = _differing(theirs, ours, examples)
     except MissingOperatorError as error:
         raise ArtifactError(
-            f"c: LiteRT's reference kernels lack {error.operator}, so that nothing can be proven; "
-            "use --format tflm, or replace the layer"
+            f"{name}: LiteRT's reference kernels lack {error.operator}, so that nothing can be "
+            "proven; use --format tflm, or replace the layer"
         ) from error
     if differing:
         raise ArtifactError(
-            f"c: {differing:,} of {total:,} output bytes differ from those of LiteRT's reference "
-            "kernels; use --format tflm, and report this model"
+            f"{name}: {differing:,} of {total:,} output bytes differ from those of LiteRT's "
+            "reference kernels; use --format tflm, and report this model"
         )
     return Check(name="differing_bytes", value=0, limit=f"0 of {total}", passed=True)
 

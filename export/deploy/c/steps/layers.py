@@ -11,7 +11,7 @@ from export.deploy.c.steps.packing import Packed, pack
 from export.deploy.c.steps.step import Array, Step, side_by_side, title, unsupported
 
 CHANNELS = ("narrow", "channels")
-DOT = (*CHANNELS, "outputs", "dot_hosts", "dot_cores", "dot", "dense")
+DOT = (*CHANNELS, "outputs", "dot_wasm", "dot_hosts", "dot_cores", "dot", "dense")
 SIXTEEN = ("tile_x86", "tile_neon", "tile_factors")  # sixteen channels at once, on hosts
 TILE = (*SIXTEEN, "tile")  # of many positions
 TWICE, ONCE = "scale", "scale_once"  # how the sums' factors round

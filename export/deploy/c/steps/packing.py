@@ -11,12 +11,13 @@ import numpy as np
 from export.formats import OPTIMIZE
 
 SIZE, SPEED = OPTIMIZE
+PLAIN = "plain"  # not at all, for who packs them another way
 BITS = (1, 2, 4)  # of an index
 # Fewer bytes than a kernel's own code are not worth it.
 LEAST_SAVED = 512
 # Instructions of a Cortex-M4, by `make mcu`: for each weight as it is; without zeros for each
 # place, and for each weight that is left. Indices take more in any case.
-PLAIN, PLACE, LEFT = 1.5, 1.0, 9.0
+EACH, PLACE, LEFT = 1.5, 1.0, 9.0
 
 TABLE = """\
     int8_t table[1u << @BITS@];
@@ -54,8 +55,20 @@ def pack(rows: np.ndarray, optimize: str) -> Packed | None:
 
     Args:
         rows: the weights of each output.
-        optimize: `size`, what takes the fewest bytes; `speed`, what takes the fewest instructions.
+        optimize: `size`, what takes the fewest bytes; `speed`, what takes the fewest instructions;
+            `plain`, as they are.
     """
+    if optimize == PLAIN:
+        return None
+    best = min(candidates(rows), key=lambda packed: packed.values.size)
+    if optimize == SPEED:
+        dense = float(np.mean(rows != 0))
+        return best if PLACE + LEFT * dense < EACH and best.kind == "sparse" else None
+    return best if best.values.size + LEAST_SAVED < rows.size else None
+
+
+def candidates(rows: np.ndarray) -> list[Packed]:
+    """Returns all ways to pack weights (rows, n) int8, at least one."""
     found = [_sparse(rows, 8)]
     values = np.unique(rows)
     for bits in BITS:
@@ -63,11 +76,7 @@ def pack(rows: np.ndarray, optimize: str) -> Packed | None:
             found.append(_indexed(rows, bits))
         if len(values[values != 0]) <= 1 << bits:
             found.append(_sparse(rows, bits))
-    best = min(found, key=lambda packed: packed.values.size)
-    if optimize == SPEED:
-        dense = float(np.mean(rows != 0))
-        return best if PLACE + LEFT * dense < PLAIN and best.kind == "sparse" else None
-    return best if best.values.size + LEAST_SAVED < rows.size else None
+    return found
 
 
 def kernel_text(template: str, bits: int) -> str:

@@ -210,7 +210,8 @@ def size_of(spec: TensorSpec) -> int:
     return math.prod(size or 1 for size in spec.shape)
 
 
-def _random(generator: np.random.Generator, spec: TensorSpec) -> np.ndarray:
+def random_values(generator: np.random.Generator, spec: TensorSpec) -> np.ndarray:
+    """Returns stored values of any size."""
     shape = [size or 1 for size in spec.shape]
     if spec.dtype == "int32":
         return generator.integers(-WORDS, WORDS, shape).astype(np.int32)
@@ -241,7 +242,7 @@ def outputs(
         generator = np.random.default_rng(1)
         fed, expected = [], []
         for _ in range(CALLS):
-            given = [_random(generator, spec) for spec in runner.inputs]
+            given = [random_values(generator, spec) for spec in runner.inputs]
             fed += [value.tobytes() for value in given]
             made = b"".join(value.tobytes() for value in unpack(runner.invoke(pack(given))))
             expected.append(made * 2)

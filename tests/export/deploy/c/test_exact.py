@@ -27,6 +27,7 @@ from tests.export.deploy.c.files import (
     program_of,
     write,
 )
+from tests.export.deploy.wasm.tools import module_outputs, need_tools
 from train.common.errors import ArtifactError
 
 pytestmark = pytest.mark.slow
@@ -52,6 +53,12 @@ def test_every_output_byte_is_that_of_the_reference_kernels(
     file: Path, flags: tuple[str, ...], tmp_path: Path
 ) -> None:
     expected, found = outputs(file, tmp_path, flags)
+    assert found == expected
+
+
+def test_webassembly_computes_the_same_bytes(file: Path, tmp_path: Path) -> None:
+    need_tools()
+    expected, found = module_outputs(file, tmp_path)
     assert found == expected
 
 

@@ -1,7 +1,9 @@
 /* Sums of products with the instructions of a core: `model_dot_fast` returns how many of the n
  * inputs it has been through, as many whole MODEL_STEPs as there are, or none. It takes
  * MODEL_BLOCKS blocks of four rows, or one. How the weights stand is said below. */
-#if defined(__AVX512VNNI__) && defined(__AVX512VL__)
+#if defined(MODEL_BLOCKS)
+/* as above */
+#elif defined(__AVX512VNNI__) && defined(__AVX512VL__)
 #include <immintrin.h>
 #define MODEL_BLOCKS 4
 #define MODEL_ROWS 16u

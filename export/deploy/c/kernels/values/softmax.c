@@ -16,7 +16,7 @@ static int32_t model_divide(int32_t x, int n)
 }
 
 /* How many exponentials are kept on the stack, not computed again. */
-#if defined(__x86_64__) || defined(__aarch64__)
+#if defined(__x86_64__) || defined(__aarch64__) || defined(__wasm__)
 #define MODEL_KEPT 256u
 #elif defined(__ARM_ARCH_6M__) /* without a long multiplication */
 #define MODEL_KEPT 16u
@@ -39,7 +39,7 @@ static int32_t model_exp(int32_t x)
         model_divide(model_product(model_divide(near4, 2) + near3, 715827883) + near2, 1);
     int32_t result = 1895147668 + model_product(1895147668, near + tail);
     for (int i = 0; i < 7; i++) {
-#if defined(__x86_64__) || defined(__aarch64__) /* which would foresee a branch badly */
+#if defined(__x86_64__) || defined(__aarch64__) || defined(__wasm__) /* which would foresee a branch badly */
         const int32_t taken = -(int32_t)((uint32_t)remainder >> (24 + i) & 1u);
         result = (model_product(result, steps[i]) & taken) | (result & ~taken);
 #else

@@ -1,0 +1,23 @@
+"""A tiny model as a WebAssembly module, as it is and clustered."""
+
+from dataclasses import replace
+
+import pytest
+
+from export.convert.job.inputs import ConversionInputs
+from tests.conftest import synthetic
+from tests.export.conftest import Tiny
+from tests.export.deploy.conftest import LABELS, inputs_of
+from tests.export.deploy.wasm.tools import need_tools
+from train.common.record import ModelRecord
+from train.data.fashion_mnist import as_samples
+
+HELD_OUT = synthetic(400, seed=3)
+
+
+@pytest.fixture
+def inputs(tiny: Tiny, record: ModelRecord) -> ConversionInputs:
+    """What the tiny model was converted with, held-out images with their classes among it."""
+    need_tools()
+    held_out = replace(as_samples(HELD_OUT.images, HELD_OUT.labels), class_names=LABELS)
+    return replace(inputs_of(tiny, record), held_out=held_out)
