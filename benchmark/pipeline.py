@@ -18,7 +18,6 @@ from benchmark.report.write import REPORTS, write_reports
 from benchmark.results.file import OUTPUTS_FILE, Benchmark
 from benchmark.results.read import read_run
 from export.data.test_data import open_evaluation
-from export.formats import C
 from export.model.recorded import recorded_request, write_request
 from train.common.environment import read_environment
 from train.common.errors import ArtifactError
@@ -68,7 +67,7 @@ def run_benchmark(
         config = replace(config, limits=limits)
         keras = _keras_request(config, staged)
         variants = find_variants(
-            manifests, config.measure, reference, test.samples, keras, built=staged / C
+            manifests, config.measure, reference, test.samples, keras, built=staged / "programs"
         )
         identity = identity_of(config.settings(), variants, reference, environment)
         with garbled_results(artifacts, resumed=config.resume):

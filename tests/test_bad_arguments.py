@@ -39,7 +39,11 @@ from tests.commands import assert_one_line_error, run_in_process, run_module
         ("export", ["--format", "tfml"], "did you mean tflm?"),
         ("export", ["--format", "tflm", "--batch", "dynamic"], "got --batch dynamic, expected 1"),
         ("export", ["--format", "c", "--batch", "dynamic"], "c: got --batch dynamic, expected 1"),
-        ("export", ["--format", "tflm", "--from", "tflite-int4"], "got --from without --format c or"),
+        (
+            "export",
+            ["--format", "tflm", "--from", "tflite-int4"],
+            "got --from without --format c or",
+        ),
         ("export", ["--format", "c", "--from", "tflite-float32"], "invalid choice"),
         ("export", ["--format", "wasm", "--batch", "dynamic"], "wasm: got --batch dynamic"),
         ("export", ["--format", "wasm", "--optimize", "size"], "got --optimize without --format c"),

@@ -8,7 +8,8 @@ from benchmark.measure.settings import MeasureSettings
 from benchmark.measure.worker.process import Job
 from export.deploy.c.again import built_apart
 from export.deploy.c.package import FLASH
-from export.formats import FORMATS, C, Format
+from export.deploy.wasm.package import set_out
+from export.formats import FORMATS, PROGRAMS, WASM, C, Format
 from export.manifest import Manifest, check_file, read_manifest
 from export.model.recorded import read_request, size_bytes
 from export.model.request import file_sha256_of
@@ -124,9 +125,8 @@ def find_manifests(artifacts: Path, formats: tuple[Format, ...] | None) -> list[
         if path.name not in NOT_MANIFESTS
         and "." not in path.stem  # as `--explain` writes beside them
     }
-    program = artifacts / C / f"{C}.json"
-    if program.is_file():
-        found[C] = program
+    programs = {name: artifacts / name / f"{name}.json" for name in PROGRAMS}
+    found |= {name: path for name, path in programs.items() if path.is_file()}
     if formats is not None:
         missing = [entry.name for entry in formats if entry.name not in found]
         if missing:
@@ -157,7 +157,7 @@ def find_variants(
         reference: the Keras model's outputs on the test data.
         test: the test data.
         keras: the request to load the Keras model, for rows of its own; None for none.
-        built: a temporary folder for what has to be compiled.
+        built: a temporary folder for programs, which are no files of a runtime's.
     """
     hashes = frozenset(test.short_hashes())
     variants = []
@@ -187,7 +187,7 @@ def _rows(
     hashes: frozenset[str],
     built: Path,
 ) -> Iterator[Variant]:
-    manifest, problem, library = None, None, None
+    manifest, problem, program = None, None, None
     try:
         manifest = read_manifest(path)
         check_file(manifest)
@@ -195,7 +195,9 @@ def _rows(
         check_overlap(manifest, hashes)
         check_kept(manifest)
         if manifest.runtime == C:  # never what lies there: it might be a stranger's
-            library = built_apart(path, built)
+            program = built_apart(path, built / C)
+        elif manifest.runtime == WASM:
+            program = set_out(manifest, built / WASM)
     except ToolkitError as error:
         problem = str(error)
     runtime = manifest.runtime if manifest else None
@@ -210,7 +212,7 @@ def _rows(
                 mode=mode,
                 threads=threads,
                 manifest=manifest,
-                path=library or (manifest.artifact_path if manifest else path),
+                path=program or (manifest.artifact_path if manifest else path),
                 problem=problem,
             )
 

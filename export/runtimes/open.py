@@ -10,6 +10,7 @@ from export.runtimes.keras import KerasRunner
 from export.runtimes.litert import LiteRTRunner
 from export.runtimes.onnxruntime import ONNXRuntimeRunner
 from export.runtimes.runner import Runner
+from export.runtimes.wasm import WasmRunner
 from train.common.errors import ArtifactError
 
 RUNNERS: dict[str, type[Runner]] = {
@@ -17,6 +18,7 @@ RUNNERS: dict[str, type[Runner]] = {
     "onnxruntime": ONNXRuntimeRunner,
     "keras": KerasRunner,
     "c": CRunner,
+    "wasm": WasmRunner,
 }
 # What `mode` may be for each runtime, its default first.
 MODES = {runtime: runner.modes for runtime, runner in RUNNERS.items()}

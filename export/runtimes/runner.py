@@ -3,6 +3,7 @@
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -73,6 +74,49 @@ class Runner(ABC):
         else:
             results = [self.invoke(feed) for feed in values]
         return pack([np.concatenate(found) for found in zip(*map(unpack, results), strict=True)])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timed:
+    """How long calls took, in the process that made them, and what that process has taken.
+
+    Attributes:
+        durations_ns: of each call, by a clock beside it.
+        cpu_s: of all its threads since it was asked the time before.
+        preemptions: in that time.
+    """
+
+    durations_ns: list[int]
+    cpu_s: float
+    preemptions: int
+
+
+class ProcessRunner(Runner):
+    """A runner whose model is called in another process, which times it: messages take long.
+
+    Once entered:
+        load_ms: how long the model took to load, without the start of the process.
+        empty_bytes: the largest resident set of the process before.
+        peak_bytes: the same when calls were timed last.
+    """
+
+    load_ms: float
+    empty_bytes: int
+    peak_bytes: int
+
+    @abstractmethod
+    def time(self, values: Sequence[Values], *, samples: int, limit_ns: int) -> Timed:
+        """Times calls beside the model.
+
+        Args:
+            values: given in turn, at least one.
+            samples: how many calls, at most.
+            limit_ns: after how long no further call is started, the first one aside.
+        """
+
+    @abstractmethod
+    def pin(self, core: int) -> None:
+        """Keeps the thread that calls the model on one core."""
 
 
 def missing_operator(said: str) -> str | None:

@@ -10,7 +10,6 @@ import struct
 import subprocess
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,23 +18,13 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from export.runtimes.c import read_tensors
-from export.runtimes.runner import Runner, Values, pack, unpack
+from export.runtimes.runner import ProcessRunner, Timed, Values, pack, unpack
 from train.common.command.interrupts import end_with_parent
 from train.common.errors import ArtifactError, ToolkitError
 from train.common.tensors import TensorSpec
 
 HOST = Path(__file__).with_name("wasm_host.mjs")
 CALL, TIME = 0, 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class Timed:
-    """How long calls took, by a clock beside them, and what the process that made them took."""
-
-    durations_ns: list[int]
-    cpu_s: float
-    preemptions: int
-    peak_rss_bytes: int
 
 
 def node() -> str:
@@ -58,17 +47,10 @@ def node() -> str:
     return found
 
 
-class WasmRunner(Runner):
-    """`model.wasm`, and `tensors.json` beside it; it has one thread.
-
-    Once entered:
-        load_ms: how long compiling and starting the module took, without the start of Node.js.
-        empty_bytes: the largest resident set of Node.js before.
-    """
+class WasmRunner(ProcessRunner):
+    """`model.wasm`, and `tensors.json` beside it; it has one thread."""
 
     modes: ClassVar[tuple[str, ...]] = ("node",)
-    load_ms: float
-    empty_bytes: int
 
     def __enter__(self) -> Self:
         self.inputs, self.outputs = read_tensors(self._path)
@@ -94,6 +76,7 @@ class WasmRunner(Runner):
             self.__exit__()
             raise ArtifactError(f"wasm: Node.js cannot load {self._path}: {found['error']}")
         self.load_ms, self.empty_bytes = found["load_ms"], found["empty_bytes"]
+        self.peak_bytes = self.empty_bytes
         self.invoke = self._call
         return self
 
@@ -108,15 +91,10 @@ class WasmRunner(Runner):
             os.sched_setaffinity(self._process.pid, {core})
 
     def time(self, values: Sequence[Values], *, samples: int, limit_ns: int) -> Timed:
-        """Times calls beside the module, bytes in → bytes out.
-
-        Args:
-            values: given in turn, at least one.
-            samples: how many calls, at most.
-            limit_ns: after how long no further call is started, the first one aside.
-        """
+        """Times calls, bytes in → bytes out: they are copied into the module and out of it."""
         self._send(TIME, [self._stored(each) for each in values], samples, limit_ns)
         found = self._line()
+        self.peak_bytes = found.pop("peak_bytes")
         durations = np.frombuffer(self._read(8 * found.pop("samples")), np.float64)
         return Timed(durations_ns=durations.astype(np.int64).tolist(), **found)
 

@@ -28,7 +28,7 @@ from benchmark.measure.worker.process import Job
 from benchmark.measure.worker.timing import Clock, timer_cost_ns
 from export.runtimes.keras import KerasRunner
 from export.runtimes.open import open_runner
-from export.runtimes.runner import Runner
+from export.runtimes.runner import ProcessRunner, Runner
 from train.common.command.interrupts import end_with_parent
 from train.common.environment import read_environment
 from train.common.errors import MissingPackageError, ToolkitError, reason_and_remedy
@@ -129,11 +129,14 @@ def serve(
         loaded = clock_ns()
         model = LoadedModel(job, runner, raw, clock_ns, answer)
         first_inference_us = model.first_inference_us()
-        peak_bytes = resident_peak()
+        peak_bytes, load_ms = resident_peak(), (loaded - load_started) / 1e6
+        if isinstance(runner, ProcessRunner):
+            peak_bytes, empty_bytes = runner.peak_bytes, runner.empty_bytes
+            load_ms = runner.load_ms
         answer(
             {
                 "first_result_ns": time.monotonic_ns() - started_ns,
-                "load_ms": (loaded - load_started) / 1e6,
+                "load_ms": load_ms,
                 "first_inference_us": first_inference_us,
                 "peak_rss_bytes": peak_bytes,
                 "peak_rss_over_empty_bytes": max(0, peak_bytes - empty_bytes),

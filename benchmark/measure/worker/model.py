@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from benchmark.measure.experiments import MAX_EXAMPLES, changed_inputs
+from benchmark.measure.worker.elsewhere import images_per_second, time_elsewhere
 from benchmark.measure.worker.process import Job
 from benchmark.measure.worker.profilers import operators, profile
 from benchmark.measure.worker.timing import Clock, time_calls, warm_up
 from export.runtimes.predict import clipped, encode_all, predict, range_use
-from export.runtimes.runner import Runner, Values, pack, unpack
+from export.runtimes.runner import ProcessRunner, Runner, Values, pack, unpack
 from train.common.environment import pin
 from train.common.errors import ArtifactError
 from train.common.files.artifact import new_array
@@ -66,9 +67,13 @@ class LoadedModel:
     def first_inference_us(self) -> float:
         """Runs the very first inference and returns how long it took, in microseconds."""
         (value,) = self._stored(self._inputs(0, 1))
-        started = self._clock_ns()
-        found = self._runner.invoke(value)
-        self._call_ns = self._clock_ns() - started
+        if isinstance(self._runner, ProcessRunner):
+            (self._call_ns,) = self._runner.time([value], samples=1, limit_ns=0).durations_ns
+            found = self._runner.invoke(value)
+        else:
+            started = self._clock_ns()
+            found = self._runner.invoke(value)
+            self._call_ns = self._clock_ns() - started
         values = sum(array.size for array in (*unpack(value), *unpack(found)))
         self.chunk = max(1, min(CHUNK_EXAMPLES, CHUNK_VALUES // max(1, values)))
         return self._call_ns / 1e3
@@ -137,6 +142,16 @@ class LoadedModel:
         self._pin(core)
         if not self._timed:
             self._timed = self._stored(self._inputs(0, self.chunk))
+        if isinstance(self._runner, ProcessRunner):
+            answer = time_elsewhere(
+                self._runner,
+                self._timed,
+                samples=samples,
+                warm_up_ns=warm_up_ns,
+                limit_ns=limit_ns,
+                clock_ns=self._clock_ns,
+            )
+            return {**answer, "pinned": self.pinned}
         cpu_started, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF)
         invoke, clock_ns = self._runner.invoke, self._clock_ns
         warmed = warm_up(invoke, self._timed, clock_ns=clock_ns, limit_ns=warm_up_ns)
@@ -167,6 +182,10 @@ class LoadedModel:
             self._runner.resize(batch)
             stored = unpack(encode_all(values, self._runner.inputs))
             batched = [pack([one[:, 0] for one in stored])]
+        if isinstance(self._runner, ProcessRunner):
+            rate = images_per_second(self._runner, batched, limit_ns)
+            calls = {"calls": "one by one", "repeats": 1}
+            return {"batch": batch, "images_per_second": rate, **calls}
         warm_up(self._runner.invoke, batched, clock_ns=self._clock_ns, limit_ns=limit_ns // 4)
         seconds: list[float] = []
         started = self._clock_ns()
@@ -212,3 +231,5 @@ class LoadedModel:
         """Keeps a single-threaded runtime on one core; the pools of others are left alone."""
         if core is not None and self._job.threads == 1 and self._job.runtime != "keras":
             self.pinned = pin({core})
+            if isinstance(self._runner, ProcessRunner):
+                self._runner.pin(core)

@@ -10,6 +10,7 @@ from export.runtimes.runner import Values
 
 Invoke = Callable[[Values], Values]
 Clock = Callable[[], int]
+Batch = Callable[[int, int], list[int]]
 
 # Warm-up ends when the medians of this many batches in a row are this close, or at the limit.
 STABLE_BATCHES = 3
@@ -36,21 +37,37 @@ def warm_up(invoke: Invoke, inputs: Sequence[Values], *, clock_ns: Clock, limit_
         clock_ns: a monotonic clock in nanoseconds.
         limit_ns: when to give up waiting for that; at least one call is made.
     """
-    medians: list[float] = []
-    calls = 0
-    started = now = clock_ns()
-    while now - started < limit_ns:
+
+    def batch(first: int, left_ns: int) -> list[int]:
         durations: list[int] = []
-        batch_started = now
-        while now - batch_started < BATCH_NS or len(durations) < MIN_BATCH_CALLS:
-            if durations and now - started >= limit_ns:  # a call takes long
+        started = now = clock_ns()
+        while now - started < BATCH_NS or len(durations) < MIN_BATCH_CALLS:
+            if durations and now - started >= left_ns:  # a call takes long
                 break
-            value = inputs[calls % len(inputs)]
+            value = inputs[(first + len(durations)) % len(inputs)]
             before = clock_ns()
             invoke(value)
             now = clock_ns()
             durations.append(now - before)
-            calls += 1
+        return durations
+
+    return settle(batch, clock_ns=clock_ns, limit_ns=limit_ns)
+
+
+def settle(batch: Batch, *, clock_ns: Clock, limit_ns: int) -> WarmUp:
+    """Warms up by batches of calls, as `warm_up` does.
+
+    Args:
+        batch: makes calls for some time, given how many went before and the time that is left in
+            nanoseconds; returns the duration of each, at least one.
+        clock_ns: a monotonic clock in nanoseconds.
+        limit_ns: when to give up waiting; at least one call is made.
+    """
+    medians: list[float] = []
+    calls, started = 0, clock_ns()
+    while (spent := clock_ns() - started) < limit_ns:
+        durations = batch(calls, limit_ns - spent)
+        calls += len(durations)
         medians.append(float(np.median(durations)))
         last = medians[-STABLE_BATCHES:]
         if len(last) == STABLE_BATCHES and max(last) <= min(last) * (1 + STABLE_SPREAD):

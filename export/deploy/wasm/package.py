@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import shutil
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -135,6 +136,21 @@ def make_package(
         f"the same bytes as LiteRT's reference kernels on all {len(inputs.held_out):,} held-out "
         f"examples; open {FOLDER}/{DEMO_FILE}"
     )
+
+
+def set_out(manifest: Manifest, folder: Path) -> Path:
+    """Copies the module that a manifest describes to where `WasmRunner` finds what it takes.
+
+    Args:
+        manifest: `wasm.json`.
+        folder: where to.
+
+    Returns:
+        The copy.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    write_tensors(folder, manifest.inputs, manifest.outputs)
+    return Path(shutil.copyfile(manifest.artifact_path, folder / MODULE_FILE))
 
 
 def _hash(folder: Path) -> str:

@@ -1,13 +1,17 @@
 """A tiny model as a WebAssembly module, as it is and clustered."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from export.convert.job.inputs import ConversionInputs
+from export.deploy.c.proof import provable
+from export.deploy.wasm.package import FOLDER, make_package
+from export.manifest import Manifest
 from tests.conftest import synthetic
 from tests.export.conftest import Tiny
-from tests.export.deploy.conftest import LABELS, inputs_of
+from tests.export.deploy.conftest import LABELS, NOW, inputs_of
 from tests.export.deploy.wasm.tools import need_tools
 from train.common.record import ModelRecord
 from train.data.fashion_mnist import as_samples
@@ -21,3 +25,11 @@ def inputs(tiny: Tiny, record: ModelRecord) -> ConversionInputs:
     need_tools()
     held_out = replace(as_samples(HELD_OUT.images, HELD_OUT.labels), class_names=LABELS)
     return replace(inputs_of(tiny, record), held_out=held_out)
+
+
+@pytest.fixture
+def folder(converted: tuple[Path, Manifest], inputs: ConversionInputs) -> Path:
+    """The files that were made."""
+    told = make_package(*converted, inputs, NOW, provable=provable)
+    assert "the same bytes as LiteRT's reference kernels on all 400 held-out examples" in told
+    return inputs.record.folder / FOLDER

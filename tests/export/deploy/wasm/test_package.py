@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,14 +39,6 @@ PLACES = {
 }
 IMPORTED = '__attribute__((import_name("no_such_function"))) void no_such_function(void);\n'
 COUNT = 40  # of images that are looked at one by one
-
-
-@pytest.fixture
-def folder(converted: tuple[Path, Manifest], inputs: ConversionInputs) -> Path:
-    """The files that were made."""
-    told = make_package(*converted, inputs, NOW, provable=provable)
-    assert "the same bytes as LiteRT's reference kernels on all 400 held-out examples" in told
-    return inputs.record.folder / FOLDER
 
 
 def scores(path: Path, tiny: Tiny) -> np.ndarray:
@@ -131,7 +124,8 @@ def test_a_browser_shows_the_demo_from_the_disk_and_loads_the_module_from_a_serv
         f"done([...(await load()).run({HELD_OUT.images[0].reshape(-1).tolist()})]));"
     )
     np.testing.assert_array_equal(made, scores(converted[0], tiny)[0])
-    assert [each for each in browser.get_log("browser") if "favicon" not in each["message"]] == []
+    said: list[Any] = browser.get_log("browser")  # type: ignore[no-untyped-call]
+    assert [each["message"] for each in said if "favicon" not in each["message"]] == []
 
 
 def test_it_is_current_until_something_changes(folder: Path, inputs: ConversionInputs) -> None:
