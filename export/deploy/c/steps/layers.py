@@ -11,8 +11,14 @@ from export.deploy.c.steps.packing import Packed, pack
 from export.deploy.c.steps.step import Array, Step, side_by_side, title, unsupported
 
 CHANNELS = ("narrow", "channels")
-DOT = (*CHANNELS, "outputs", "dot_wasm", "dot_hosts", "dot_cores", "dot", "dense")
-SIXTEEN = ("tile_x86", "tile_neon", "tile_factors")  # sixteen channels at once, on hosts
+DOT = (*CHANNELS, "outputs", "simd_wasm", "dot_wasm", "dot_hosts", "dot_cores", "dot", "dense")
+SIXTEEN = (
+    "tile_x86",
+    "tile_neon",
+    "simd_wasm",
+    "tile_wasm",
+    "tile_factors",
+)  # sixteen channels at once, on hosts
 TILE = (*SIXTEEN, "tile")  # of many positions
 TWICE, ONCE = "scale", "scale_once"  # how the sums' factors round
 INT32 = 1 << 32
@@ -123,6 +129,7 @@ def depthwise_conv_2d(network: Network, operator: Operator) -> Step:
             *SIXTEEN,
             "depthwise_x86",
             "depthwise_neon",
+            "depthwise_wasm",
             "depthwise_tile",
             "conv_depthwise",
         ),

@@ -1,6 +1,5 @@
 /* Sums of products with WebAssembly's SIMD, as below. */
 #if defined(__wasm_simd128__)
-#include <wasm_simd128.h>
 #define MODEL_BLOCKS 4
 #define MODEL_ROWS 16u
 #define MODEL_STEP 8
@@ -34,41 +33,24 @@ static inline unsigned model_dot_fast(const int8_t *x, const int8_t *w, unsigned
     return k;
 }
 
-/* a * b / 2^32, and / 2^31 with the bits that `more` adds, of four numbers each, rounded down. */
-static inline v128_t model_upper(v128_t a, v128_t b)
-{
-    return wasm_i32x4_shuffle(wasm_i64x2_extmul_low_i32x4(a, b),
-                              wasm_i64x2_extmul_high_i32x4(a, b), 1, 3, 5, 7);
-}
-static inline v128_t model_upper31(v128_t a, v128_t b, v128_t more)
-{
-    const v128_t low = wasm_i64x2_add(wasm_i64x2_extmul_low_i32x4(a, b), more);
-    const v128_t high = wasm_i64x2_add(wasm_i64x2_extmul_high_i32x4(a, b), more);
-    return wasm_i32x4_shuffle(wasm_i64x2_shl(low, 1), wasm_i64x2_shl(high, 1), 1, 3, 5, 7);
-}
-
 /* model_scale_once of 16 sums where all shifts are below -1: the upper half of each product is
- * rounded and shifted, which is a product itself; then the zero point and the limits. */
+ * rounded and shifted; then the zero point and the limits. */
 static inline void model_scale_rows(const int32_t *sum, int8_t *y, const int32_t *multiplier,
                                     const int8_t *shift, int zero, int low, int high)
 {
-    const v128_t none = wasm_i64x2_const_splat(0);
     v128_t found[4];
-    for (unsigned i = 0; i < 4; i++) {
-        int32_t half[4], power[4]; /* of the shift to the right, 1 to 30 */
-        for (unsigned j = 0; j < 4; j++) {
-            half[j] = (int32_t)1 << (-2 - shift[4 * i + j]);
-            power[j] = (int32_t)1 << (32 + shift[4 * i + j]);
+    for (unsigned i = 0; i < 4u; i++) {
+        int32_t power[4];
+        for (unsigned j = 0; j < 4u; j++) {
+            power[j] = (int32_t)1 << (32 + shift[4u * i + j]);
         }
         const v128_t upper =
-            model_upper(wasm_v128_load(sum + 4 * i), wasm_v128_load(multiplier + 4 * i));
-        const v128_t right = wasm_i32x4_add(upper, wasm_v128_load(half));
-        found[i] = wasm_i32x4_add(model_upper31(right, wasm_v128_load(power), none),
+            model_upper(wasm_v128_load(sum + 4u * i), wasm_v128_load(multiplier + 4u * i));
+        found[i] = wasm_i32x4_add(model_rounded(upper, wasm_v128_load(power)),
                                   wasm_i32x4_splat(zero));
     }
-    const v128_t all = wasm_i8x16_narrow_i16x8(wasm_i16x8_narrow_i32x4(found[0], found[1]),
-                                               wasm_i16x8_narrow_i32x4(found[2], found[3]));
-    wasm_v128_store(y, wasm_i8x16_min(wasm_i8x16_max(all, wasm_i8x16_splat((int8_t)low)),
+    wasm_v128_store(y, wasm_i8x16_min(wasm_i8x16_max(model_narrow16(found),
+                                                     wasm_i8x16_splat((int8_t)low)),
                                       wasm_i8x16_splat((int8_t)high)));
 }
 #endif
