@@ -14,6 +14,8 @@ from benchmark.measure.browser import Browser
 from benchmark.measure.conditions import Conditions
 from benchmark.measure.variants import KERAS
 from benchmark.results.run import SCHEMA_VERSION
+from export.formats import WASM
+from export.runtimes.wasm import node_version
 from train.common.environment import Environment
 from train.common.files.artifact import package_versions
 from train.common.reference_outputs import ReferenceOutputs
@@ -63,15 +65,14 @@ class Benchmark:
         """Returns the content of `benchmark.json`."""
         ran = {row.variant.runtime for row in self.results if row.latency is not None}
         packages = [package for name, package in RUNTIME_PACKAGES.items() if name in ran]
+        versions = package_versions("numpy", *packages)
+        versions |= {"node": node_version()} if WASM in ran else {}
         task = self.task
         return {
             "schema_version": SCHEMA_VERSION,
             "created": self.created.isoformat(timespec="seconds"),
             "environment": self.environment.as_json(),
-            "versions": {
-                **package_versions("numpy", *packages),
-                **(self.browser.packages if self.browser else {}),
-            },
+            "versions": versions | (self.browser.packages if self.browser else {}),
             "settings": self.settings,
             "conditions": self.conditions and self.conditions.as_json(),
             "call_overhead_us": self.call_overhead_us,

@@ -47,6 +47,12 @@ def node() -> str:
     return found
 
 
+def node_version() -> str:
+    """Returns the version of Node.js; it is there."""
+    done = subprocess.run([node(), "--version"], capture_output=True, text=True, check=True)
+    return done.stdout.strip().removeprefix("v")
+
+
 class WasmRunner(ProcessRunner):
     """`model.wasm`, and `tensors.json` beside it; it has one thread."""
 

@@ -49,7 +49,7 @@ def build(
         flags: of the compiler, beyond `FAST`.
 
     Raises:
-        ArtifactError: the compiler fails or warns; its last line is said.
+        ArtifactError: the compiler fails or warns; its first error is said.
         ToolkitError: there is no C compiler.
     """
     folder.mkdir(exist_ok=True)
@@ -75,7 +75,7 @@ def run_compiler(
         environment: variables beyond this process's.
 
     Raises:
-        ArtifactError: it fails or warns, of which the last line is said, or takes too long.
+        ArtifactError: it fails or warns, of which the first error is said, or takes too long.
     """
     try:
         done = subprocess.run(
@@ -92,5 +92,5 @@ def run_compiler(
         raise ArtifactError(f"{name}: {command[0]} took more than {TIMEOUT_S} s") from error
     if done.returncode != 0:
         said = [line for line in done.stderr.splitlines() if line.strip()]
-        errors = [line for line in said if "error:" in line] or said or ["(it said nothing)"]
-        raise ArtifactError(f"{name}: {command[0]} failed: {errors[-1].strip()}")
+        errors = [line for line in said if "error:" in line] or said[-1:] or ["(it said nothing)"]
+        raise ArtifactError(f"{name}: {command[0]} failed: {errors[0].strip()}")

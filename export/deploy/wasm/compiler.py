@@ -15,7 +15,9 @@ ZIG = ("cc", "-target", "wasm32-freestanding", "-mcpu=generic+simd128")
 CLANG = ("--target=wasm32", "-msimd128", "-mbulk-memory", "-msign-ext", "-Wl,--stack-first")
 FLAGS = (
     *STRICT,
-    *("-O3", "-ffreestanding", "-nostdlib", "-I."),
+    # The kernels say which loops are worth their bytes.
+    *("-O2", "-fno-unroll-loops", "-fno-vectorize", "-Wno-pass-failed"),
+    *("-ffreestanding", "-nostdlib", "-I."),
     *("-Wl,--no-entry", "-Wl,--strip-all", f"-Wl,-z,stack-size={STACK_BYTES}"),
 )
 # What the program takes of libc are instructions here.
@@ -51,7 +53,7 @@ def build(source: Path) -> Path:
         source: the file; all that the compiler writes is in its folder.
 
     Raises:
-        ArtifactError: the compiler fails or warns; its last line is said.
+        ArtifactError: the compiler fails or warns; its first error is said.
         ToolkitError: there is no compiler.
     """
     folder = source.parent

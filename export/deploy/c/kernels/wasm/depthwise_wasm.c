@@ -9,14 +9,15 @@ typedef struct {
                        at + 4, at + 20, at + 5, at + 21, at + 6, at + 22, at + 7, at + 23)
 
 /* Sums of the products of 16 channels at `2 * pairs` places, from channel c on. */
-static inline struct model_sums model_depthwise_sums(const int8_t *const *place, int c,
-                                                     const model_tile_pair *w,
-                                                     const struct model_factors *f, const int pairs)
+static inline __attribute__((always_inline)) struct model_sums
+model_depthwise_sums(const int8_t *const *place, int c, const model_tile_pair *w,
+                     const struct model_factors *f, const int pairs)
 {
     struct model_sums s = {{f->start[0], f->start[1], f->start[2], f->start[3]}};
     for (int i = 0; i < 2 * pairs; i += 2) {
         const v128_t a = wasm_v128_load(place[i] + c), b = wasm_v128_load(place[i + 1] + c);
         const v128_t both[2] = {MODEL_SIDE(a, b, 0), MODEL_SIDE(a, b, 8)};
+        MODEL_UNROLLED
         for (int j = 0; j < 2; j++) {
             const v128_t low = wasm_i16x8_extend_low_i8x16(both[j]);
             const v128_t high = wasm_i16x8_extend_high_i8x16(both[j]);

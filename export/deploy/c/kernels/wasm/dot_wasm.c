@@ -5,11 +5,12 @@
 #define MODEL_STEP 8
 /* Products of eight weights, two of each of four rows, with four inputs twice. */
 #define MODEL_PRODUCTS(w, v) wasm_i32x4_dot_i16x8(wasm_i16x8_load8x8(w), v)
-static inline unsigned model_dot_fast(const int8_t *x, const int8_t *w, unsigned n, int32_t *sum,
-                                      const unsigned blocks)
+static inline __attribute__((always_inline)) unsigned
+model_dot_fast(const int8_t *x, const int8_t *w, unsigned n, int32_t *sum, const unsigned blocks)
 {
     v128_t low[MODEL_BLOCKS], high[MODEL_BLOCKS]; /* halves of the sums of two rows each */
     unsigned k, b;
+    MODEL_UNROLLED
     for (b = 0; b < blocks; b++) {
         low[b] = high[b] = wasm_i32x4_const_splat(0);
     }
@@ -17,6 +18,7 @@ static inline unsigned model_dot_fast(const int8_t *x, const int8_t *w, unsigned
         const v128_t given = wasm_i16x8_load8x8(x + k);
         const v128_t u = wasm_i64x2_shuffle(given, given, 0, 0);
         const v128_t v = wasm_i64x2_shuffle(given, given, 1, 1);
+        MODEL_UNROLLED
         for (b = 0; b < blocks; b++) {
             const int8_t *p = w + b * 4u * (size_t)n + 4u * k;
             low[b] = wasm_i32x4_add(low[b], wasm_i32x4_add(MODEL_PRODUCTS(p, u),
@@ -25,6 +27,7 @@ static inline unsigned model_dot_fast(const int8_t *x, const int8_t *w, unsigned
                                                              MODEL_PRODUCTS(p + 24, v)));
         }
     }
+    MODEL_UNROLLED
     for (b = 0; b < blocks; b++) {
         const v128_t all = wasm_i32x4_add(wasm_i32x4_shuffle(low[b], high[b], 0, 2, 4, 6),
                                           wasm_i32x4_shuffle(low[b], high[b], 1, 3, 5, 7));

@@ -1,5 +1,9 @@
 #if defined(__wasm_simd128__)
 #include <wasm_simd128.h>
+/* What makes loops fast where code is to be small: those of known lengths, whose numbers stay in
+ * registers so; and sums. */
+#define MODEL_UNROLLED _Pragma("clang loop unroll(full)")
+#define MODEL_VECTORIZED _Pragma("clang loop vectorize(enable)")
 
 /* a * b / 2^32 of four numbers, rounded down. */
 static inline v128_t model_upper(v128_t a, v128_t b)

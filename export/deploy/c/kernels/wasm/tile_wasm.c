@@ -70,21 +70,25 @@ static inline const model_tile_weight *model_tile_weights(const int8_t *packed,
     return room;
 }
 
-static inline void model_tile_sums(const int8_t *x, size_t apart, const model_tile_weight *w,
-                                   unsigned groups, struct model_sums *sums,
-                                   const struct model_factors *f, const unsigned count)
+static inline __attribute__((always_inline)) void
+model_tile_sums(const int8_t *x, size_t apart, const model_tile_weight *w, unsigned groups,
+                struct model_sums *sums, const struct model_factors *f, const unsigned count)
 {
     v128_t s[MODEL_TILE][4];
+    MODEL_UNROLLED
     for (unsigned p = 0; p < count; p++) {
+        MODEL_UNROLLED
         for (int i = 0; i < 4; i++) {
             s[p][i] = f->start[i];
         }
     }
     for (unsigned k = 0; k < groups; k++, x += 4, w += 64) {
+        MODEL_UNROLLED
         for (unsigned p = 0; p < count; p++) {
             const v128_t given = wasm_i16x8_extend_low_i8x16(wasm_v128_load32_splat(x + p * apart));
             const v128_t u = wasm_i32x4_shuffle(given, given, 0, 0, 0, 0);
             const v128_t v = wasm_i32x4_shuffle(given, given, 1, 1, 1, 1);
+            MODEL_UNROLLED
             for (int i = 0; i < 4; i++) {
                 const v128_t both =
                     wasm_i32x4_add(wasm_i32x4_dot_i16x8(wasm_v128_load(w + 8 * i), u),
@@ -93,7 +97,9 @@ static inline void model_tile_sums(const int8_t *x, size_t apart, const model_ti
             }
         }
     }
+    MODEL_UNROLLED
     for (unsigned p = 0; p < count; p++) {
+        MODEL_UNROLLED
         for (int i = 0; i < 4; i++) {
             sums[p].part[i] = s[p][i];
         }
