@@ -100,7 +100,7 @@ def make_package(
         compared = compare(proof, WasmRunner(module, threads=1), held_out, WASM)
         code, text = module.read_bytes(), script(interface)
         transfer = len(gzip.compress(code, mtime=0)) + len(gzip.compress(text.encode(), mtime=0))
-        facts = f"{len(code) / 1000:,.0f} kB, {transfer / 1000:,.0f} kB to transfer (gzip)."
+        facts = f"{len(code) / 1000:,.1f} kB, {transfer / 1000:,.1f} kB to transfer (gzip)."
         title = f"{Path(manifest.source.file).stem}, {manifest.format} in WebAssembly"
         page = demo(interface, code, inputs.held_out, title, facts)
         staged.joinpath(MODULE_FILE).write_bytes(code)  # what compilers write is executable

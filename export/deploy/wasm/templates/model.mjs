@@ -28,7 +28,10 @@ export async function load(source = new URL("model.wasm", import.meta.url)) {
   const views = [...inputs, ...outputs].map(
     (spec, i) => new TYPES[spec.dtype](memory.buffer, at(i), size(spec)),
   );
-  const given = inputs.map((spec, i) => ({ spec, view: views[i], bytes: ofBytes(spec) }));
+  const given = inputs.map((spec, i) => {
+    const stored = encoder(spec);
+    return { spec, view: views[i], stored, bytes: ofBytes(spec, stored) };
+  });
   const made = outputs.map((spec, i) => ({ spec, view: views[inputs.length + i] }));
 
   function call(values, put, take) {
@@ -64,25 +67,29 @@ async function read(url) {
 }
 
 // Real numbers are of 32 bits, and halves go to the even neighbour, as where the model was proven.
-function stored({ dtype, scale, zeroPoint, factor, offset }, raw, i) {
-  const real = f(f(f(raw) * f(factor[i % factor.length])) + f(offset[i % offset.length]));
-  if (scale === null) return real;
-  const steps = f(real / f(scale));
-  let whole = Math.round(steps);
-  if (whole - steps === 0.5 && whole % 2 !== 0) whole -= 1;
+function encoder({ dtype, scale, zeroPoint, factor, offset }) {
+  const [factors, offsets, [step]] = [factor, offset, [scale]].map((each) => Float32Array.from(each));
   const [low, high] = dtype === "int8" ? [-128, 127] : [0, 255];
-  return Math.min(Math.max(whole + zeroPoint, low), high);
+  return (raw, i) => {
+    const real = f(f(f(raw) * factors[i % factors.length]) + offsets[i % offsets.length]);
+    if (scale === null) return real;
+    const steps = f(real / step);
+    let whole = Math.round(steps);
+    if (whole - steps === 0.5 && whole % 2 !== 0) whole -= 1;
+    return Math.min(Math.max(whole + zeroPoint, low), high);
+  };
 }
 
 // What each byte becomes, of inputs whose channels are treated alike.
-function ofBytes(spec) {
-  if (spec.factor.length > 1 || spec.offset.length > 1) return null;
-  return TYPES[spec.dtype].from({ length: 256 }, (_, raw) => stored(spec, raw, 0));
+function ofBytes({ dtype, factor, offset }, stored) {
+  if (factor.length > 1 || offset.length > 1) return null;
+  return TYPES[dtype].from({ length: 256 }, (_, raw) => stored(raw, 0));
 }
 
-function encode({ spec, view, bytes }, some) {
+function encode({ view, stored, bytes }, some) {
   const known = some instanceof Uint8Array || some instanceof Uint8ClampedArray ? bytes : null;
-  for (let i = 0; i < view.length; i++) view[i] = known ? known[some[i]] : stored(spec, some[i], i);
+  if (known) for (let i = 0; i < view.length; i++) view[i] = known[some[i]];
+  else for (let i = 0; i < view.length; i++) view[i] = stored(some[i], i);
 }
 
 function decode({ spec: { scale, zeroPoint }, view }) {
