@@ -148,7 +148,11 @@ def format_list() -> str:
     lines += [
         row.format(name, "int8", "int8", "calibration images", browser, suits)
         for name, browser, suits in (
-            (TFLM, "no", f"microcontrollers: {PACKAGED} as a C array for TFLM, with its tensor arena"),
+            (
+                TFLM,
+                "no",
+                f"microcontrollers: {PACKAGED} as a C array for TFLM, with its arena",
+            ),
             (C, "no", f"microcontrollers: {PACKAGED}, or --from, as C that needs no interpreter"),
             (WASM, "itself", f"browsers, Node and Deno: {PACKAGED}, or --from, as WebAssembly"),
         )

@@ -66,13 +66,14 @@ class Benchmark:
         ran = {row.variant.runtime for row in self.results if row.latency is not None}
         packages = [package for name, package in RUNTIME_PACKAGES.items() if name in ran]
         versions = package_versions("numpy", *packages)
-        versions |= {"node": node_version()} if WASM in ran else {}
+        versions |= {"node": node_version()} if WASM in ran and not self.browser else {}
+        versions |= self.browser.packages if self.browser else {}
         task = self.task
         return {
             "schema_version": SCHEMA_VERSION,
             "created": self.created.isoformat(timespec="seconds"),
             "environment": self.environment.as_json(),
-            "versions": versions | (self.browser.packages if self.browser else {}),
+            "versions": versions,
             "settings": self.settings,
             "conditions": self.conditions and self.conditions.as_json(),
             "call_overhead_us": self.call_overhead_us,
