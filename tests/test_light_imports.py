@@ -58,6 +58,8 @@ HEAVY = {
     "export.convert.tflite.rewrites.units",
     "export.convert.tflite.rewrites.unknown_kernels",
     "export.deploy.c.proof",
+    "export.convert.candidates.few",
+    "export.convert.tflite.calibrate.rounding",
     "export.convert.candidates.float_size",
     "export.convert.objective",
     *(
