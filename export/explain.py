@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from export.layer_report import LayerReport, Mixture, OperatorReport, Outcome
+from export.layer_report import STEPS, LayerReport, Mixture, OperatorReport, Outcome
 from export.manifest import Manifest
 from train.common.files.artifact import write_json
 
@@ -55,6 +55,12 @@ def explanation(name: str, layers: LayerReport, mixture: Mixture | None) -> str:
     ]
     if mixture is not None:
         lines.append(mixture.text)
+    steps = [e.layer for e in layers.operators if e.operator in STEPS and not e.in_float]
+    if steps:
+        lines.append(
+            f"{', '.join(steps)}: recurrent, computed in integers whatever else is left out or "
+            "quantized alone"
+        )
     count = len(layers.operators) + layers.not_listed
     lines.append(f"{min(WORST, count)} of {count} operators, those that cost most first:")
     for number, each in enumerate(worst(layers)[:WORST], start=1):
@@ -67,13 +73,15 @@ def explanation(name: str, layers: LayerReport, mixture: Mixture | None) -> str:
 def worst(layers: LayerReport) -> list[OperatorReport]:
     """Returns the operators by the error that each adds at the outputs, most first.
 
-    Where that is not known, by what it adds at its own output.
+    Where that is not known, by what it adds at its own output, or what has accumulated there.
     """
 
-    def snr_db(each: OperatorReport) -> tuple[bool, float]:
+    def snr_db(each: OperatorReport) -> tuple[int, float]:
         if each.alone is not None:
-            return False, each.alone.snr_db
-        return True, float("inf") if each.own_snr_db is None else each.own_snr_db
+            return 0, each.alone.snr_db
+        if each.own_snr_db is not None:
+            return 1, each.own_snr_db
+        return 2, float("inf") if each.snr_db is None else each.snr_db
 
     return sorted(layers.operators, key=snr_db)
 

@@ -7,6 +7,8 @@ from typing import Annotated
 from train.common.files.decode import Between
 
 MOST_NAMED = 4
+# Operators that compute all steps of a recurrent layer; none can be left in float by itself.
+STEPS = ("WHILE", "UNIDIRECTIONAL_SEQUENCE_LSTM")
 Share = Annotated[float, Between(0, 1)]
 
 

@@ -1,8 +1,9 @@
 """The line that a user reads of an export."""
 
 from export.convert.calibrate.calibration import MAX_HALVES_DIFFERENCE
-from export.convert.recurrent.description import RECURRENT_LAYERS
+from export.convert.recurrent.description import RECURRENT_LAYERS, STATES
 from export.manifest import EVERY_PROCESSOR, Manifest
+from export.model.signature import NEXT
 from export.verify.file import FLOAT_TAIL, ODD_EXAMPLES
 from export.verify.promise import INT4_SHARE
 from export.verify.size import FLOAT_PARTS, LARGER
@@ -39,6 +40,8 @@ def summary(manifest: Manifest) -> str:
         line += f", by all {found.count} examples, checked by {found.folds}-fold cross-validation"
     if RECURRENT_LAYERS in values:
         line += f", recurrent layers: {values[RECURRENT_LAYERS]}"
+    if STATES in values:
+        line += f", states as inputs and outputs: {values[STATES]}, zeros first, then …{NEXT}"
     if FLOAT_PARTS in values:
         line += f", in float: {values[FLOAT_PARTS]}"
     if LARGER in values:

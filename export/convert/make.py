@@ -15,13 +15,14 @@ from export.convert.candidates.trials import Trials
 from export.convert.mixed.make import make_mixed
 from export.convert.onnx.recurrent.choice import choose, told
 from export.convert.qat.tune import LEAST_AGREEMENT, tune
-from export.convert.recurrent.description import RECURRENT_LAYERS
+from export.convert.recurrent.description import RECURRENT_LAYERS, STATES
 from export.convert.source import SourceModel
 from export.convert.tflite import converter as tflite
 from export.formats import Format
 from export.manifest import Check, FineTuning, Observation
 from export.model.loaded import batch_size
 from export.model.reason import refused
+from export.model.signature import handed_on
 from export.settings import Settings, untuned
 from export.verify.expectation import Expectation
 from export.verify.file import Verification
@@ -239,10 +240,12 @@ def _ways(source: SourceModel, entry: Format, settings: Settings) -> list[Settin
 
 
 def _recurrent(entry: Format, settings: Settings, source: SourceModel) -> list[Observation]:
+    states = handed_on(source.inputs, source.outputs)
+    found = [Observation(name=STATES, value=", ".join(states))] if states else []
     if entry.family == "onnx":
-        return told(choose(source.recurrent_layers(), entry, settings.recurrent), entry)
+        return [*told(choose(source.recurrent_layers(), entry, settings.recurrent), entry), *found]
     text = tflite.recurrent_choice(source, entry, settings).text
-    return [Observation(name=RECURRENT_LAYERS, value=text)] if text else []
+    return [*([Observation(name=RECURRENT_LAYERS, value=text)] if text else []), *found]
 
 
 def _diagnosis(trials: Trials, best: Candidate, found: Verification) -> list[str]:

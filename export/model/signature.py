@@ -16,6 +16,7 @@ from train.common.tensors import TensorSpec, shape_text
 Path = tuple[str | int, ...]
 ONE_OUTPUT = "output"
 EXAMPLE_SIZE = 224
+NEXT = "_next"  # behind the name of a state before a call: an output, that state after the call
 
 
 def identifier(text: str) -> str:
@@ -115,6 +116,12 @@ def with_shapes(
         replace(spec, shape=_fixed(spec, given[spec.name], binding)) if spec.name in given else spec
         for spec in specs
     )
+
+
+def handed_on(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> list[str]:
+    """Returns the names of inputs that are states: the next call gets what one returns of them."""
+    returned = {spec.name for spec in outputs}
+    return [spec.name for spec in inputs if f"{spec.name}{NEXT}" in returned]
 
 
 def of_batch(specs: Sequence[TensorSpec], batch: int | None) -> tuple[TensorSpec, ...]:

@@ -89,8 +89,8 @@ def graph_of(model: LoadedModel) -> Graph:
     if not _is_network(network):
         raise ToolkitError(
             f"{model.path} does not say how its layers are connected, which fine-tuning needs, as "
-            "it is a SavedModel or computes by code of its own; use tflite-int8, which needs no "
-            "fine-tuning"
+            "it is a SavedModel, is stateful or computes by code of its own; use tflite-int8, "
+            "which needs no fine-tuning"
         )
     inputs = tuple(Tensor() for _ in model.inputs)
     calls: list[Call] = []

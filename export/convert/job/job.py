@@ -16,6 +16,7 @@ from export.data.open import open_samples
 from export.data.split import FEW_EXAMPLES, calibration_split, random_examples, thinned
 from export.data.wanted import Wanted
 from export.model.request import ModelRequest, file_sha256_of, request_from_json
+from export.model.signature import handed_on
 from train.common.errors import ArtifactError, ToolkitError
 from train.common.preprocessing import RAW, Preprocessing
 from train.common.record import MODEL_FILE, ModelRecord, read_model_record
@@ -153,7 +154,8 @@ class CustomJob:
 
     def conversion_inputs(self, inputs: Specs, outputs: Specs, folder: Path) -> ConversionInputs:
         """Returns the parts of the calibration data; random examples to verify on without any."""
-        preprocessing = self.preprocessing_of(inputs)
+        states = handed_on(inputs, outputs)
+        preprocessing = self.preprocessing_of([i for i in inputs if i.name not in states])
         how = dict.fromkeys(preprocessing, RAW) if self.embed else preprocessing
         representative = training = every = None
         if self.calibration is None:
@@ -200,7 +202,7 @@ class CustomJob:
         )
 
     def preprocessing_of(self, inputs: Sequence[TensorSpec]) -> dict[str, Preprocessing]:
-        """Returns what raw values become for each of a model's inputs, by its name.
+        """Returns what raw values become for each of some inputs, states apart, by its name.
 
         Raises:
             ToolkitError: an input is named that does not exist, or that takes no real numbers, or

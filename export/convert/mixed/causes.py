@@ -7,8 +7,9 @@ import numpy as np
 
 from export.convert.mixed.probes.figures import Figures
 from export.convert.mixed.probes.operators import Operator, Range
+from export.layer_report import STEPS
 
-STEPS = 255
+LEVELS = 255
 JOINING = ("CONCATENATION", "PACK", "ADD", "SUB", "Concat", "Add", "Sub")
 SOFTMAX = ("SOFTMAX", "Softmax")
 FEW_STEPS = 4.0  # that a whole tensor, or the median channel, spans
@@ -67,6 +68,22 @@ def _island(seen: Seen) -> str:
     return (
         f"a float island: {read // count:,} integers become floats before it and "
         f"{written // count:,} floats integers behind it, for each example"
+    )
+
+
+def _steps(seen: Seen) -> str:
+    """A recurrent layer, whose states and gates are no tensors of the graph."""
+    if seen.operator.kind not in STEPS:
+        return ""
+    given = [seen.around[name] for name in seen.operator.inputs if name in seen.around]
+    ratios = [found.decibels(found.noise) for found in given]
+    known = [ratio for ratio in ratios if ratio is not None]
+    after = seen.figures.decibels(seen.figures.noise)
+    if not known or after is None:
+        return "its steps are not looked at one by one"
+    return (
+        f"its steps are not looked at one by one; what it reads has {min(known):.1f} dB, what it "
+        f"returns {after:.1f} dB"
     )
 
 
@@ -140,7 +157,7 @@ def _outlier_output(seen: Seen) -> str:
     worst = int(spans.argmax())
     return (
         f"outlier channel {worst} of {len(spans)} spans {spans[worst]:.3g} and the median one "
-        f"{median:.3g}: one scale leaves that {median / limits.step:.1f} of {STEPS} steps"
+        f"{median:.3g}: one scale leaves that {median / limits.step:.1f} of {LEVELS} steps"
     )
 
 
@@ -150,13 +167,13 @@ def _outlier_weights(seen: Seen) -> str:
         return ""
     highest = np.abs(weights).max(axis=1)
     median, worst = float(np.median(highest)), int(highest.argmax())
-    step = float(highest.max()) / (STEPS // 2)
+    step = float(highest.max()) / (LEVELS // 2)
     if step == 0 or median >= FEW_STEPS * 4 * step:
         return ""
     return (
         f"one scale for all weights, and those of outlier channel {worst} reach "
         f"{highest[worst]:.3g}, of the median one {median:.3g}: {median / step:.1f} of "
-        f"{STEPS // 2} steps"
+        f"{LEVELS // 2} steps"
     )
 
 
@@ -203,7 +220,7 @@ def _coarse_input(seen: Seen) -> str:
             if median < FEW_STEPS * limits.step:
                 return (
                     f"reads {seen.name(name)}, whose one scale leaves the median channel "
-                    f"{median / limits.step:.1f} of {STEPS} steps"
+                    f"{median / limits.step:.1f} of {LEVELS} steps"
                 )
     return ""
 
@@ -227,6 +244,7 @@ def _span(figures: Figures) -> float:
 
 CAUSES: tuple[Callable[[Seen], str], ...] = (
     _island,
+    _steps,
     _mask,
     _softmax_steps,
     _scales,

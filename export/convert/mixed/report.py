@@ -19,7 +19,7 @@ from export.convert.onnx.float_model import to_onnx
 from export.convert.onnx.quantizer import prepare
 from export.convert.onnx.recurrent.choice import choose
 from export.convert.source import SourceModel
-from export.convert.tflite.converter import float_twin
+from export.convert.tflite.converter import float_twin, recurrent_names
 from export.formats import Format
 from export.layer_report import LayerReport, OperatorReport, Outcome
 from export.manifest import Observation
@@ -56,7 +56,8 @@ def probe_of(
     count = min(MOST_EXAMPLES, audit_examples(expected.weights))
     some = {name: values[:count] for name, values in expected.inputs.items()}
     if entry.family == "tflite":
-        return probe_tflite(float_twin(source, entry, settings, method), content, some)
+        found = probe_tflite(float_twin(source, entry, settings, method), content, some)
+        return replace(found, layers=recurrent_names(source, entry, settings))
     choice = choose(source.recurrent_layers(), entry, settings.recurrent)
     prepared = prepare(to_onnx(settings, source, choice), source)
     if method == EQUALIZED:
@@ -123,7 +124,7 @@ def operator_reports(
     probe: Probe, figures: Mapping[str, Figures], source: SourceModel
 ) -> list[OperatorReport]:
     """Returns what is to be said of each operator that wrote anything, in order."""
-    layers = {name: layer_of(name, source) for name in figures}
+    layers = {name: probe.layers.get(name) or layer_of(name, source) for name in figures}
     return [
         _report(operator, figures[operator.output], figures, probe, layers)
         for operator in probe.operators

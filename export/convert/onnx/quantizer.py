@@ -25,7 +25,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from export.convert.onnx.calibrate.bias import correct_biases
 from export.convert.onnx.calibrate.equalize import equalized
 from export.convert.onnx.calibrate.ranges import write_least_squares, write_widened
-from export.convert.onnx.graph.arrange import delete
+from export.convert.onnx.graph.arrange import bodies, delete, order
 from export.convert.onnx.graph.concat import one_relu_behind
 from export.convert.onnx.recurrent import weights as recurrent
 from export.convert.onnx.transposed import bears_8_bits, store_in_8_bits
@@ -94,7 +94,7 @@ def quantize(
         )
         examples = source.some_examples(batch or EXAMPLES)
         spared = not bears_8_bits(model, examples)
-        model = onnx.load(quantized)
+        model = _in_order(quantized)
         if not spared:
             store_in_8_bits(model.graph)
         recurrent.store_in_8_bits(model.graph)
@@ -121,7 +121,7 @@ def quantize(
         extra_options={"OpTypesToExcludeOutputQuantization": list(FLOAT_OUTPUTS), **extra},
         **weights,
     )
-    model = onnx.load(quantized)
+    model = _in_order(quantized)
     if method == BIAS_CORRECTED:
         correct_biases(model, onnx.load(prepared), source.representative.inputs)
     _without_zero_points_of_biases(model.graph)
@@ -166,6 +166,14 @@ def _check_memory(model: onnx.ModelProto, samples: int, method: str) -> None:
             f"{method} keeps {needed >> 20:,} MiB of activations, expected at most "
             f"{HISTOGRAM_BYTES >> 20}; use min-max or fewer --calibration-samples"
         )
+
+
+def _in_order(path: Path) -> onnx.ModelProto:
+    """Returns a quantizer's file; they put loops before what only their bodies read."""
+    model = onnx.load(path)
+    if any(True for node in model.graph.node for _ in bodies(node)):
+        order(model.graph)
+    return model
 
 
 def _slim(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -81,10 +81,11 @@ def computed(
     lengths = None
     if kept is not None:
         steps = x.shape[1] or tf.shape(x)[1]
+        ones = _ones(kept)
         # of equal ones the first comes first
-        order = tf.math.top_k(tf.cast(kept, tf.float32), steps, index_type=tf.int64).indices
+        order = tf.math.top_k(ones, steps, index_type=tf.int64).indices
         x = tf.gather(x, order, batch_dims=1)
-        lengths = tf.reduce_sum(tf.cast(kept, tf.int32), axis=1)
+        lengths = tf.cast(tf.reduce_sum(ones, axis=1), tf.int32)
     all_outputs, states = operator(recurrent, tf.transpose(x, (1, 0, 2)), lengths, before)
     if recurrent.return_sequences:
         outputs = tf.transpose(all_outputs, (2, 0, 1, 3))  # examples, steps, directions, units
@@ -107,6 +108,18 @@ def computed(
         return [*found, *(tf.squeeze(state, axis=0) for state in states)]
     directions = [tf.unstack(state, axis=0) for state in states]
     return [*found, *(state for direction in zip(*directions, strict=True) for state in direction)]
+
+
+def _ones(kept: tf.Tensor) -> tf.Tensor:
+    """Returns 1 where a step counts, else 0: (examples, steps) float32.
+
+    Of a mask that says whether any feature is another than 0, without two casts and a comparison.
+    """
+    made_by = kept.op
+    if made_by.type == "Any" and not made_by.get_attr("keep_dims"):
+        some, axes = made_by.inputs
+        return tf.reduce_max(tf.cast(some, tf.float32), axis=axes)
+    return tf.cast(kept, tf.float32)
 
 
 def _stacked(recurrent: Recurrent, initial_state: Any) -> States | None:

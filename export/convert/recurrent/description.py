@@ -20,6 +20,7 @@ import numpy as np
 from train.common.errors import ToolkitError
 
 RECURRENT_LAYERS = "recurrent_layers"  # the observation of what a file has for them
+STATES = "states"  # the observation of inputs that are zeros first, then what a call returned
 Kind = Literal["simple", "lstm", "gru"]
 CELLS: dict[str, Kind] = {"SimpleRNNCell": "simple", "LSTMCell": "lstm", "GRUCell": "gru"}
 LAYERS = ("SimpleRNN", "LSTM", "GRU", "RNN")
@@ -93,9 +94,9 @@ class Recurrent:
         merge_mode: what becomes of the two layers' outputs: concat, sum, mul or ave; None for both
             apart.
         return_sequences: whether outputs of all steps are returned, instead of the last.
-        return_state: whether the states follow the outputs; the forward layer's first.
+        return_state: whether the states follow the outputs, the forward layer's first; of stateful
+            layers they always do, see `export.model.keras.memory`.
         zero_output_for_mask: whether outputs of masked steps are zeros, instead of the step before.
-        stateful: whether states outlive a call.
         unroll: whether the Keras layer itself writes its steps out.
     """
 
@@ -106,7 +107,6 @@ class Recurrent:
     return_sequences: bool
     return_state: bool
     zero_output_for_mask: bool
-    stateful: bool
     unroll: bool
 
     @property
@@ -165,7 +165,6 @@ def describe(layer: Any) -> Recurrent:
         return_sequences=one.return_sequences,
         return_state=one.return_state,
         zero_output_for_mask=one.zero_output_for_mask,
-        stateful=one.stateful or other.stateful,
         unroll=one.unroll or other.unroll,
     )
 
@@ -185,9 +184,8 @@ def _single(layer: Any) -> Recurrent:
         go_backwards=layer.go_backwards,
         merge_mode=None,
         return_sequences=layer.return_sequences,
-        return_state=layer.return_state,
+        return_state=layer.return_state or layer.stateful,
         zero_output_for_mask=bool(getattr(layer, "zero_output_for_mask", False)),
-        stateful=layer.stateful,
         unroll=layer.unroll,
     )
 

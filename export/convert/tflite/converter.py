@@ -31,7 +31,13 @@ from export.convert.tflite.four_bits import narrow
 from export.convert.tflite.inputs_outputs import INTEGERS, take_out_shared
 from export.convert.tflite.pixels import take_out_casts
 from export.convert.tflite.recurrent.choice import AUTO, Choice, alternatives, choose
-from export.convert.tflite.recurrent.put_in import Marked, calibrate, in_float, name_outputs
+from export.convert.tflite.recurrent.put_in import (
+    OUTPUT,
+    Marked,
+    calibrate,
+    in_float,
+    name_outputs,
+)
 from export.convert.tflite.recurrent.quantized import reveal as put_in
 from export.convert.tflite.recurrent.quantized import show
 from export.convert.tflite.rewrites import saved_graph
@@ -103,6 +109,13 @@ def recurrent_ways(source: SourceModel, entry: Format, settings: Settings) -> li
     chosen = recurrent_choice(source, entry, settings)
     others = alternatives(chosen, entry) if settings.recurrent == AUTO else []
     return [settings, *(replace(settings, recurrent=way) for way in others)]
+
+
+def recurrent_names(source: SourceModel, entry: Format, settings: Settings) -> dict[str, str]:
+    """Returns the names of recurrent layers by those of their outputs in an integer file."""
+    one_by_one = replace(settings, batch=settings.batch or 1)
+    layers = _saved_model(source, entry, one_by_one).layers
+    return {OUTPUT.format(number): layer.call.name for number, layer in enumerate(layers)}
 
 
 def float_twin(

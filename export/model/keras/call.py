@@ -20,6 +20,7 @@ import tensorflow as tf
 from tensorflow.core.framework import graph_pb2, node_def_pb2
 
 from export.model.keras.inputs import Inputs, inputs_of, is_a
+from export.model.keras.memory import Memory, memories_of, remembered
 from export.model.keras.operators import plain_operators
 from export.model.keras.precision import OTHERS, declare, in_float32
 from export.model.keras.time_distributed import time_in_batch
@@ -51,13 +52,21 @@ class KerasCall:
     model: Any
     inputs: Inputs
     output_names: tuple[str, ...]
+    memories: tuple[Memory, ...] = ()
 
     def __call__(self, tensors: Tensors) -> dict[str, tf.Tensor]:
-        """Returns the outputs, of float32 where the model computes in another precision."""
+        """Returns the outputs, of float32 where the model computes in another precision.
+
+        The states of stateful layers are among the tensors, and behind the outputs.
+        """
         structure = self.inputs.structure
         filled = fill(structure, [tensors[name] for _, name in flatten(structure)])
         flags = {"training": False} if _takes_training(self.model) else {}
-        with plain_operators(), time_in_batch(self.model):
+        with (
+            plain_operators(),
+            time_in_batch(self.model),
+            remembered(self.memories, tensors) as states,
+        ):
             if self.inputs.by_keyword:
                 raw = self.model(**filled, **flags)
             else:
@@ -66,7 +75,8 @@ class KerasCall:
         names = unique(
             self._names([keys for keys, _ in leaves]), (spec.name for spec in self.inputs.specs)
         )
-        return {name: full_precision(leaf) for name, (_, leaf) in zip(names, leaves, strict=True)}
+        outputs = {name: leaf for name, (_, leaf) in zip(names, leaves, strict=True)}
+        return {name: full_precision(leaf) for name, leaf in {**outputs, **states}.items()}
 
     def _names(self, paths: list[Path]) -> list[str]:
         """Returns names of outputs: keys of dicts, else of the layers, else numbers."""
@@ -97,8 +107,14 @@ def open_keras(model: Any, request: ModelRequest, check: Check) -> LoadedModel:
     in_float32(model, request.path)
     inputs = inputs_of(model, request.path, request.shapes)
     layers = list(model._flatten_layers())
-    _check_forgetful(layers, request.path)
-    call = KerasCall(model=model, inputs=inputs, output_names=_output_names(model))
+    memories = memories_of(layers, request.path)
+    states = tuple(spec for memory in memories for spec in memory.specs)
+    call = KerasCall(
+        model=model,
+        inputs=replace(inputs, specs=(*inputs.specs, *states)),
+        output_names=_output_names(model),
+        memories=memories,
+    )
     batches = list(dict.fromkeys([None, inputs.declared_batch]))
     call, graph, batch = _traced(call, request.path, batches)
     check(operators_of(graph))
@@ -126,8 +142,9 @@ def open_keras(model: Any, request: ModelRequest, check: Check) -> LoadedModel:
         fixed_batch=batch,
         layers=tuple(layers),
         recurrent=tuple(layer for layer in layers if hasattr(layer, "unroll")),
-        keras_model=model if is_keras else None,
-        tf_keras_model=None if is_keras else model,
+        # of what is stateful, the inputs and outputs are others
+        keras_model=model if is_keras and not memories else None,
+        tf_keras_model=None if is_keras or memories else model,
     )
 
 
@@ -261,14 +278,3 @@ def _output_names(model: Any) -> tuple[str, ...]:
     if is_a(model, "Sequential"):
         return (model.layers[-1].name,)
     return tuple(getattr(model, "output_names", None) or ())
-
-
-def _check_forgetful(layers: list[Any], path: str) -> None:
-    """Checks that no recurrent layer's state outlives a call: files take and give no states."""
-    for layer in layers:
-        if getattr(layer, "stateful", False) is True and hasattr(layer, "return_sequences"):
-            raise ToolkitError(
-                f"{path}: layer {layer.name!r} is stateful, its outputs depend on earlier calls, "
-                "which no exported file remembers; build the model with stateful=False and load "
-                "these weights, or with the state as an input and an output (return_state=True)"
-            )

@@ -93,16 +93,6 @@ def test_structures_are_named_by_their_keys() -> None:
     assert_converts(model, Path("saved"))
 
 
-@pytest.mark.parametrize("library", [keras, tf_keras])
-@pytest.mark.parametrize("layer", ["LSTM", "GRU", "SimpleRNN"])
-def test_stateful_layers_are_named(library: Any, layer: str) -> None:
-    rows = library.Input(batch_shape=(2, 3, 4), name="rows")
-    remembering = getattr(library.layers, layer)(5, stateful=True, name="memory")
-    library.Model(rows, remembering(rows)).save("model.keras")
-    with pytest.raises(ToolkitError, match=r"'memory' is stateful, .* stateful=False"):
-        load("model.keras")
-
-
 def test_what_changes_variables_when_it_is_called_is_refused() -> None:
     module = tf.Module()
     module.count = tf.Variable(0.0)

@@ -11,6 +11,7 @@ from export.convert.onnx.quantizer import QUANTIZED_OPERATORS
 from export.verify.graph.onnx import MOVES
 
 QUANTIZE, DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
+BEFORE_ROUNDING = "_QuantizeLinear_Input"
 WEIGHT = 1  # its place among a product's inputs
 CHANNELS_FIRST = ("Conv", "ConvTranspose")
 PRODUCTS = (*CHANNELS_FIRST, "Gemm", "MatMul")
@@ -26,8 +27,13 @@ def ranges_of(model: onnx.ModelProto) -> dict[str, Range]:
             zero = onnx.numpy_helper.to_array(stored[node.input[2]])
             limits = np.iinfo(zero.dtype)
             low, high = ((limit - float(zero)) * scale for limit in (limits.min, limits.max))
-            found[node.input[0]] = Range(low=low, high=high, step=scale)
+            found[exact_name(node.input[0])] = Range(low=low, high=high, step=scale)
     return found
+
+
+def exact_name(tensor: str) -> str:
+    """Returns what a tensor is called in the float model; outputs have two names in the file."""
+    return tensor.removesuffix(BEFORE_ROUNDING)
 
 
 def operators_of(prepared: onnx.ModelProto, quantized: onnx.ModelProto) -> Iterator[Operator]:
@@ -38,7 +44,7 @@ def operators_of(prepared: onnx.ModelProto, quantized: onnx.ModelProto) -> Itera
         quantized: the file. An activation whose limits are those of a range is no node of it.
     """
     floats = {node.name: node for node in prepared.graph.node}
-    maker = {name: node for node in prepared.graph.node for name in node.output}
+    maker = {name: node for node in prepared.graph.node for name in node.output if name}
     shapes = _shapes(prepared)
     constants = {tensor.name: tensor for tensor in prepared.graph.initializer}
     stored = {tensor.name: tensor for tensor in quantized.graph.initializer}
@@ -58,7 +64,8 @@ def operators_of(prepared: onnx.ModelProto, quantized: onnx.ModelProto) -> Itera
         is_integer = (optional or node.op_type in MOVES) and any(
             name in conversions for name in node.input
         )
-        output = node.output[0]
+        # of what nothing reads, it has no name
+        output = exact_name(next(filter(None, node.output)))
         if output not in maker and output not in float_node.output:
             continue
         members = [node.name]

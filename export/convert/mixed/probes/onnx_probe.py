@@ -40,7 +40,7 @@ def probe_onnx(
 
 
 def _floats(prepared: onnx.ModelProto, operators: tuple[Any, ...]) -> list[str]:
-    made = {name for node in prepared.graph.node for name in node.output}
+    made = {name for node in prepared.graph.node for name in node.output if name}
     made |= {value.name for value in prepared.graph.input}
     read = {name for operator in operators for name in (operator.output, *operator.inputs)}
     return sorted(made & read)

@@ -1,7 +1,7 @@
 """The operators of an integer file that could be left in float, whatever the family."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -63,9 +63,11 @@ class Probe:
         exact: yields for each example the float model's values by tensor, and what each operator
             makes of these values, by tensor too.
         own: yields for each example the file's own values by tensor, as real numbers.
+        layers: the names of layers by tensors that do not say it themselves.
     """
 
     operators: tuple[Operator, ...]
     ranges: Mapping[str, Range]
     exact: Iterator[tuple[dict[str, np.ndarray], dict[str, np.ndarray]]]
     own: Iterator[dict[str, np.ndarray]]
+    layers: Mapping[str, str] = field(default_factory=dict)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from export import layer_report
 from export.convert.mixed.probes.operators import Operator, Range
 
 CODES, TYPES = schema.BuiltinOperator, schema.TensorType
@@ -17,6 +18,7 @@ DTYPES: dict[int, type[np.integer]] = {
     TYPES.INT16: np.int16,
 }
 CONVERSIONS = (CODES.QUANTIZE, CODES.DEQUANTIZE)
+STEPS = tuple(getattr(CODES, name) for name in layer_report.STEPS)
 KERNEL = 1  # its place among the inputs of those below, and the axis of its output channels
 CHANNEL_AXES = {CODES.CONV_2D: 0, CODES.FULLY_CONNECTED: 0, CODES.TRANSPOSE_CONV: 0}
 CHANNEL_AXES[CODES.DEPTHWISE_CONV_2D] = 3
@@ -38,33 +40,62 @@ def operators_of(
     twin_of = {
         floats.tensors[i].name.decode(): each for each in floats.operators for i in each.outputs
     }
+    maker = {int(i): operator for operator in graph.operators for i in operator.outputs}
     for operator in graph.operators:
-        code, outputs = code_of(after, operator), [int(i) for i in operator.outputs]
-        if code in CONVERSIONS or outputs[0] not in sources:
+        code = code_of(after, operator)
+        output = next((int(i) for i in operator.outputs if i in sources), None)
+        if output is None:
             continue
-        name = sources[outputs[0]]
-        is_float = graph.tensors[outputs[0]].type not in DTYPES
+        name = sources[output]
+        given, behind = _before(operator, maker, sources)
+        steps = [c for c in (code_of(after, each) for each in behind) if c in STEPS]
+        if code in CONVERSIONS and not steps:
+            continue
+        is_float = graph.tensors[output].type not in DTYPES
         twin = twin_of.get(name)
         weights = None if twin is None else _weights(before, twin, code)
         reads = [int(i) for i in operator.inputs if i >= 0]
         scales = _scales(graph, reads, code)
-        shape = _shape(graph, outputs[0])
+        shape = _shape(graph, output)
         yield Operator(
             name=name,
             members=(name,),
-            kind=NAMES[code],
+            kind=NAMES[steps[0] if steps else code],
             output=name,
-            inputs=tuple(sources[i] for i in reads if i in sources),
+            inputs=tuple(sources[i] for i in given),
             constants=() if twin is None else tuple(_constants(before, twin, code)),
             channel_axis=len(shape) - 1 if len(shape) > 1 else None,
             range=None if is_float else ranges.get(name),
             in_float=is_float,
-            optional=not is_float,
+            optional=not is_float and not steps,
             multiplications=_multiplications(graph, operator, code, stored),
             weights=weights,
             stored_numbers=0 if weights is None else weights.size,
             per_tensor=weights is not None and scales == 1 and len(weights) > 1,
         )
+
+
+def _before(
+    operator: Any, maker: Mapping[int, Any], sources: Mapping[int, str]
+) -> tuple[list[int], list[Any]]:
+    """Returns what an operator computes from, of what the float twin has too, and by what.
+
+    Args:
+        operator: the operator.
+        maker: by tensors, what writes them.
+        sources: the tensors that the twin has.
+
+    Returns:
+        Tensors; and the operator with those before it whose outputs the twin does not have.
+    """
+    given, behind = [], [operator]
+    for each in behind:  # which grows
+        for index in map(int, each.inputs):
+            if index in sources:
+                given.append(index)
+            elif index in maker and not any(maker[index] is other for other in behind):
+                behind.append(maker[index])
+    return list(dict.fromkeys(given)), behind
 
 
 def _weights(tree: Any, operator: Any, code: int) -> np.ndarray | None:

@@ -1,6 +1,7 @@
 """An integer `.tflite` file beside its float twin: what each operator adds to the error."""
 
 import copy
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,14 +14,17 @@ from export.convert.mixed.probes.tflite_operators import (
     CODES,
     CONVERSIONS,
     DTYPES,
+    STEPS,
     code_of,
     operators_of,
     stored_in,
 )
 from export.convert.tflite.flatbuffer import pack, unpack
 from export.convert.tflite.inputs_outputs import operator_code
+from export.convert.tflite.recurrent.put_in import OUTPUT
 
 SUFFIX = "/exact"
+INSIDE = re.compile(OUTPUT.format(r"\d+/"))  # of a recurrent layer: counted in each file anew
 
 
 def probe_tflite(twin: bytes, quantized: bytes, inputs: Mapping[str, np.ndarray]) -> Probe:
@@ -28,15 +32,10 @@ def probe_tflite(twin: bytes, quantized: bytes, inputs: Mapping[str, np.ndarray]
 
     Args:
         twin: the float32 file that it was quantized from, with the same tensors.
-        quantized: the file, of one graph.
+        quantized: the file; the steps of its loops are not looked at.
         inputs: (N, …) by name.
-
-    Raises:
-        ValueError: the file has loops.
     """
     before, after = unpack(twin), unpack(quantized)
-    if len(before.subgraphs) > 1 or len(after.subgraphs) > 1:
-        raise ValueError("it has a loop, whose steps are not looked at")
     sources = _float_sources(before, after)
     probed, made = _with_exact_inputs(before, after, sources, len(twin) + len(quantized))
     quantized_tensors = _quantized(after, sources)
@@ -56,7 +55,9 @@ def _float_sources(before: Any, after: Any) -> dict[int, str]:
     They bear the same names, but for those that conversions put in.
     """
     known: set[str] = {
-        tensor.name.decode() for tensor in before.subgraphs[0].tensors if tensor.type not in DTYPES
+        tensor.name.decode()
+        for tensor in before.subgraphs[0].tensors
+        if tensor.type not in DTYPES and not INSIDE.match(tensor.name.decode())
     }
     graph = after.subgraphs[0]
     found: dict[int, str] = {}
@@ -166,7 +167,7 @@ def _with_exact_inputs(
         writes = [int(i) for i in operator.outputs]
         known = all(i < 0 or i in stored or i in sources for i in reads)
         integer = any(after.subgraphs[0].tensors[i].type in DTYPES for i in writes)
-        if code_of(after, operator) in CONVERSIONS or not known or not integer:
+        if code_of(after, operator) in (*CONVERSIONS, *STEPS) or not known or not integer:
             continue
         beside = copy.copy(operator)
         beside.opcodeIndex = first + operator.opcodeIndex
@@ -184,7 +185,8 @@ def _computed(tree: Any) -> set[str]:
     places = {*map(int, graph.inputs)} | {
         int(index) for operator in graph.operators for index in operator.outputs
     }
-    return {graph.tensors[place].name.decode() for place in places}
+    names = {graph.tensors[place].name.decode() for place in places if place >= 0}
+    return {name for name in names if not INSIDE.match(name)}
 
 
 def _exact_values(

@@ -41,6 +41,12 @@ def arrange(graph: onnx.GraphProto) -> None:
             arrange(body)
     _merge_constants(graph)
     _dissolve_identities(graph)
+    order(graph)
+    _merge_nodes(graph)
+
+
+def order(graph: onnx.GraphProto) -> None:
+    """Orders nodes as they are needed, by bodies of loops too; leaves out what is not needed."""
     made_by = {name: index for index, node in enumerate(graph.node) for name in node.output}
     needs = [[made_by[n] for n in reads(node) if n in made_by] for node in graph.node]
     position: dict[int, int] = {}
@@ -51,10 +57,9 @@ def arrange(graph: onnx.GraphProto) -> None:
             stack += reversed(missing)
         else:
             position.setdefault(stack.pop(), len(position))
-    order = {tuple(node.output): position.get(index) for index, node in enumerate(graph.node)}
+    places = {tuple(node.output): position.get(index) for index, node in enumerate(graph.node)}
     delete(graph.node, set(range(len(graph.node))) - position.keys())
-    graph.node.sort(key=lambda node: order[tuple(node.output)])
-    _merge_nodes(graph)
+    graph.node.sort(key=lambda node: places[tuple(node.output)])
 
 
 def _dissolve_identities(graph: onnx.GraphProto) -> None:

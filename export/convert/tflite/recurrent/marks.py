@@ -13,7 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from export.convert.recurrent.description import Recurrent, describe, refusal
+from export.convert.recurrent.description import KERAS_2, Recurrent, describe, refusal
 from export.model.loaded import LoadedModel, traced
 
 NAME = "edge_export_recurrent_"  # of a custom operator; the number of the mark follows
@@ -169,7 +169,9 @@ def _marked(number: int, call: Call, given: Sequence[tf.Tensor]) -> Any:
     found = function(*given)
     if not call.passes_states:
         return found[0]
-    return found if layer.return_sequences else (found[0], *found)
+    returned = list(found) if layer.return_sequences else [found[0], *found]
+    of_keras_2 = type(call.layer).__module__.startswith(KERAS_2)
+    return returned if of_keras_2 else tuple(returned)  # Bidirectional joins what each returns
 
 
 def later_states(layer: Recurrent, *, passed: bool) -> range:

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 import pytest
+import tf_keras
 
 from export.convert.recurrent.description import describe
 from export.convert.refusal import NoFormatHelpsError
@@ -47,6 +48,9 @@ def way(call: Call, name: str, wanted: str = "auto") -> str:
         ("tflite-int8", "lstm", 200, "fused"),
         ("tflite-int8", "gru", 200, "loop"),
         ("tflite-int8", "simple", 1, "unrolled"),
+        ("tflite-int8", "gru", 2, "loop"),
+        ("tflite-int8", "lstm", 2, "fused"),
+        ("tflite-int16x8", "gru", 4, "unrolled"),
         ("tflite-int4", "gru", 1, "loop"),
         ("tflite-int4", "gru", 50, "loop"),
         ("tflite-int16x8", "gru", 50, "loop"),
@@ -128,6 +132,14 @@ def test_a_carry_of_8_bits_is_written_out_for_few_steps(
             way(call, name)
     else:
         assert way(call, name) == "unrolled"
+
+
+def test_a_film_of_tf_keras_is_a_loop_whatever_its_steps() -> None:
+    layer = tf_keras.layers.ConvLSTM2D(2, 3)
+    call = replace(call_of("lstm", 3), layer=layer, recurrent=None, why="it is a ConvLSTM2D")
+    assert way(call, "tflite-float32") == "loop"
+    with pytest.raises(ToolkitError, match="cannot be unrolled: tf-keras has it as a loop only"):
+        way(call, "tflite-int8")
 
 
 def test_a_model_without_recurrent_layers_takes_no_option_for_them() -> None:
