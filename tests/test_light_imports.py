@@ -95,6 +95,7 @@ HEAVY = {
     "export.model.keras.call",
     "export.model.keras.file",
     "export.model.keras.inputs",
+    "export.model.keras.memory",
     "export.model.keras.keras2_weights",
     "export.model.keras.operators",
     "export.model.keras.precision",
