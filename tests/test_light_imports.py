@@ -9,6 +9,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 HEAVY = {
     "export.convert.tflite.calibrate.equalize",
+    "export.convert.tflite.calibrate.rounding",
     "export.convert.tflite.flatbuffer",
     "export.convert.tflite.float_tail",
     "export.convert.tflite.inputs_outputs",
