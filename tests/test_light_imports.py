@@ -60,7 +60,6 @@ HEAVY = {
     "export.convert.tflite.rewrites.unknown_kernels",
     "export.deploy.c.proof",
     "export.convert.candidates.few",
-    "export.convert.tflite.calibrate.rounding",
     "export.convert.candidates.float_size",
     "export.convert.objective",
     *(
