@@ -16,7 +16,6 @@ OPTIONS = {
     CODES.MUL: schema.MulOptionsT,
     CODES.EXP: schema.ExpOptionsT,
     CODES.RELU: None,
-    CODES.RELU6: None,
     CODES.SELECT_V2: schema.SelectV2OptionsT,
     CODES.SLICE: schema.SliceOptionsT,
     CODES.SQRT: None,

@@ -14,6 +14,7 @@ from export.convert.tflite.flatbuffer import pack, unpack
 from export.convert.tflite.rewrites.editor import CODES, Editor
 
 FLOAT32, BOOL = schema.TensorType.FLOAT32, schema.TensorType.BOOL
+ACTIVATIONS = schema.ActivationFunctionType
 MOST_FACTORS = 4  # of a power that becomes a product
 
 
@@ -163,12 +164,15 @@ def _squared_difference(edit: Editor, operator: Any) -> list[Any] | None:
 
 
 def _hard_swish(edit: Editor, operator: Any) -> list[Any] | None:
-    """Hard swish is x · min(max(x + 3, 0), 6) / 6."""
+    """Hard swish is x · min(max(x + 3, 0), 6) / 6.
+
+    The sum has the limits itself: TFLM's kernel of RELU6 takes its input's scale for its output's.
+    """
     (x,) = operator.inputs
-    shift, shifted = edit.made(CODES.ADD, [x, edit.constant(3)], like=x)
-    limit, limited = edit.made(CODES.RELU6, [shifted], like=x)
+    shift, limited = edit.made(CODES.ADD, [x, edit.constant(3)], like=x)
+    shift.builtinOptions.fusedActivationFunction = ACTIVATIONS.RELU6
     scale, scaled = edit.made(CODES.MUL, [limited, edit.constant(1 / 6)], like=x)
-    return [shift, limit, scale, edit.operator(CODES.MUL, [x, scaled], operator.outputs[0])]
+    return [shift, scale, edit.operator(CODES.MUL, [x, scaled], operator.outputs[0])]
 
 
 def _prelu(edit: Editor, operator: Any) -> list[Any] | None:
@@ -179,26 +183,31 @@ def _prelu(edit: Editor, operator: Any) -> list[Any] | None:
         return None
     shape = edit.graph.tensors[alpha].shape
     first, positive = edit.made(CODES.RELU, [x], like=x)
-    second, turned = edit.made(CODES.MUL, [x, edit.constant(-1)], like=x)
-    third, negative = edit.made(CODES.RELU, [turned], like=x)
+    second, negative = _negative(edit, x)
     slope = edit.constant(-slopes.reshape(shape))
-    fourth, sloped = edit.made(CODES.MUL, [negative, slope], like=x)
+    third, sloped = edit.made(CODES.MUL, [negative, slope], like=x)
     last = edit.operator(CODES.ADD, [positive, sloped], operator.outputs[0])
-    return [first, second, third, fourth, last]
+    return [first, second, third, last]
+
+
+def _negative(edit: Editor, x: int) -> tuple[Any, int]:
+    """Returns max(-x, 0): the operator, and its result."""
+    operator, result = edit.made(CODES.MUL, [x, edit.constant(-1)], like=x)
+    operator.builtinOptions.fusedActivationFunction = ACTIVATIONS.RELU
+    return operator, result
 
 
 def _elu(edit: Editor, operator: Any) -> list[Any] | None:
     """ELU is max(x, 0) + e^min(x, 0) - 1, min(x, 0) being -max(-x, 0)."""
     (x,) = operator.inputs
     minus = edit.constant(-1)
-    first, turned = edit.made(CODES.MUL, [x, minus], like=x)
-    second, negative = edit.made(CODES.RELU, [turned], like=x)
-    third, lowest = edit.made(CODES.MUL, [negative, minus], like=x)
-    fourth, power = edit.made(CODES.EXP, [lowest], like=x)
-    fifth, below = edit.made(CODES.ADD, [power, minus], like=x)
-    sixth, above = edit.made(CODES.RELU, [x], like=x)
+    first, negative = _negative(edit, x)
+    second, lowest = edit.made(CODES.MUL, [negative, minus], like=x)
+    third, power = edit.made(CODES.EXP, [lowest], like=x)
+    fourth, below = edit.made(CODES.ADD, [power, minus], like=x)
+    fifth, above = edit.made(CODES.RELU, [x], like=x)
     last = edit.operator(CODES.ADD, [above, below], operator.outputs[0])
-    return [first, second, third, fourth, fifth, sixth, last]
+    return [first, second, third, fourth, fifth, last]
 
 
 def _minimum(edit: Editor, operator: Any) -> list[Any] | None:
@@ -223,7 +232,7 @@ def _limit(edit: Editor, operator: Any, *, turned: bool) -> list[Any] | None:
         difference, beyond = edit.made(CODES.RELU, [x], like=out)
     else:
         difference, beyond = edit.made(CODES.SUB, [y, x] if turned else [x, y], like=out)
-        difference.builtinOptions.fusedActivationFunction = schema.ActivationFunctionType.RELU
+        difference.builtinOptions.fusedActivationFunction = ACTIVATIONS.RELU
     return [difference, edit.operator(CODES.ADD if turned else CODES.SUB, [x, beyond], out)]
 
 

@@ -18,6 +18,7 @@ from export.formats import FORMATS
 from export.model.loaded import SIGNATURE
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
+from export.runtimes.tflm import TFLMRunner
 from export.verify.graph.read import read_graph
 from tests.export.conftest import load_source, settings_of
 
@@ -222,3 +223,23 @@ def test_weighted_experts_compute_the_same_on_the_reference_kernels(tmp_path: Pa
         with open_runner("litert", path, threads=1, mode=mode) as runner:
             noise = np.mean((predict(runner, inputs)["scores"] - wanted) ** 2)
         assert noise < 0.02 * wanted.var(axis=0).mean(), mode
+
+
+@pytest.mark.parametrize("activation", ["hard_swish", "elu"])
+def test_activations_that_are_taken_apart_are_right_on_microcontrollers_too(
+    activation: str, tmp_path: Path
+) -> None:
+    keras.utils.set_random_seed(4)
+    layers = keras.layers
+    image = keras.Input((28, 28), name="image")
+    x = layers.Dense(24, activation=activation)(layers.Flatten()(image) * 3)
+    keras.Model(image, layers.Dense(3, name="scores")(x)).save(tmp_path / "model.keras")
+    entry, source = FORMATS["tflite-int16x8"], load_source(tmp_path / "model.keras", tmp_path)
+    path = tmp_path / "model.tflite"
+    path.write_bytes(convert(entry, settings_of(entry), "min-max", source))
+    inputs = {name: values[:20] for name, values in source.representative.inputs.items()}
+    with open_runner("litert", path, threads=1) as runner:
+        wanted = predict(runner, inputs)["scores"]
+        with TFLMRunner(path, like=runner) as other:
+            found = predict(other, inputs)["scores"]
+    np.testing.assert_allclose(found, wanted, atol=0.002 * np.ptp(wanted))
