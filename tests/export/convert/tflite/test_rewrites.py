@@ -225,14 +225,15 @@ def test_weighted_experts_compute_the_same_on_the_reference_kernels(tmp_path: Pa
         assert noise < 0.02 * wanted.var(axis=0).mean(), mode
 
 
-@pytest.mark.parametrize("activation", ["hard_swish", "elu"])
+@pytest.mark.parametrize("name", ["hard_swish", "PReLU"])
 def test_activations_that_are_taken_apart_are_right_on_microcontrollers_too(
-    activation: str, tmp_path: Path
+    name: str, tmp_path: Path
 ) -> None:
     keras.utils.set_random_seed(4)
     layers = keras.layers
     image = keras.Input((28, 28), name="image")
-    x = layers.Dense(24, activation=activation)(layers.Flatten()(image) * 3)
+    steep = layers.PReLU("ones") if name == "PReLU" else layers.Activation(name)
+    x = steep(layers.Dense(24)(layers.Flatten()(image) * 3))
     keras.Model(image, layers.Dense(3, name="scores")(x)).save(tmp_path / "model.keras")
     entry, source = FORMATS["tflite-int16x8"], load_source(tmp_path / "model.keras", tmp_path)
     path = tmp_path / "model.tflite"
