@@ -19,6 +19,7 @@ RUNTIMES = {
     "onnxruntime": "ONNX Runtime",
     "litertjs": "LiteRT.js",
     "onnxruntime-web": "ONNX Runtime Web",
+    "wasm": "WebAssembly",
     KERAS: "Keras",
 }
 

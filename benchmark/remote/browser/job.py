@@ -10,6 +10,7 @@ import numpy as np
 
 from benchmark.measure.settings import MeasureSettings
 from benchmark.measure.variants import Variant
+from export.formats import WASM
 from export.manifest import Manifest
 from export.runtimes.predict import clipped, encode_all, range_use
 from export.runtimes.runner import unpack
@@ -18,7 +19,7 @@ from train.common.reference_outputs import ReferenceOutputs
 from train.common.tensors import TensorSpec
 
 # What runs a file in a browser, by what runs it here: a file of this name in page/runtimes/.
-RUNTIMES = {"litert": "litertjs", "onnxruntime": "onnxruntime-web"}
+RUNTIMES = {"litert": "litertjs", "onnxruntime": "onnxruntime-web", WASM: WASM}
 CHUNK_CALLS, CHUNK_BYTES = 1_000, 8 << 20
 GROUP_BYTES = 256 << 20  # of files that are loaded at the same time
 STEPS = 100  # of the clock in a reading, so that it is 1 % of it
@@ -103,6 +104,8 @@ class PageRows:
             manifest = variant.manifest
             new = all(manifest is not row.manifest for row in self.rows)
             if manifest is None or variant.problem or variant.runtime not in RUNTIMES or not new:
+                continue
+            if variant.runtime == WASM != accelerator:
                 continue
             there = Variant(
                 format=variant.format,

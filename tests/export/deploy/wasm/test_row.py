@@ -12,6 +12,7 @@ import pytest
 from benchmark.measure.variants import find_manifests
 from benchmark.measure.worker.__main__ import serve
 from benchmark.measure.worker.process import Job
+from benchmark.remote.browser.npm import PAGE
 from export.deploy.wasm.package import set_out
 from export.manifest import Manifest, read_manifest
 from export.runtimes.litert import LiteRTRunner
@@ -19,6 +20,7 @@ from export.runtimes.predict import predict
 from export.runtimes.wasm import WasmRunner
 from tests.export.conftest import Tiny
 from tests.export.deploy.wasm.conftest import HELD_OUT
+from tests.export.deploy.wasm.tools import run_script
 from train.common.errors import ArtifactError
 from train.data.fashion_mnist import INPUT_NAME
 
@@ -73,6 +75,31 @@ def test_a_worker_judges_and_times_it(
 def expected_input(runner: WasmRunner) -> np.ndarray:
     """Returns a stored input of zeros."""
     return np.zeros([size or 1 for size in runner.inputs[0].shape], np.int8)
+
+
+def test_the_page_of_the_benchmark_gives_the_same_bytes(
+    folder: Path, converted: tuple[Path, Manifest], tiny: Tiny
+) -> None:
+    manifest = read_manifest(folder / "wasm.json")
+    images = (HELD_OUT.images[:10].astype(int) - 128).reshape(10, -1).tolist()
+    tensors = [
+        [{"name": spec.name, "dtype": spec.dtype, "shape": spec.shape} for spec in specs]
+        for specs in (manifest.inputs, manifest.outputs)
+    ]
+    made = run_script(
+        f"""
+        import {{ readFileSync }} from "node:fs";
+        import {{ start }} from "{(PAGE / "runtimes" / "wasm.mjs").as_uri()}";
+        const [inputs, outputs] = {json.dumps(tensors)};
+        const model = await (await start())({{ file: readFileSync("model.wasm"), inputs, outputs }});
+        console.log(JSON.stringify({images}.map((image) => [...model.run([image])[0]])));
+        """,
+        folder,
+    )
+    some = {name: values[:10] for name, values in tiny.expected.inputs.items()}
+    with LiteRTRunner(converted[0], threads=1, mode="reference") as runner:
+        expected = predict(runner, some)["probabilities"]
+    np.testing.assert_array_equal((np.asarray(made) + 128) / 256, expected)
 
 
 def test_a_module_that_fails_on_the_way_is_said_in_one_line(folder: Path, tmp_path: Path) -> None:
