@@ -26,6 +26,7 @@ ORDER = (
     "dot_cores",
     "dot",
     "dense",
+    "dense_wasm",
     "window",
     "patch",
     "tile_x86",

@@ -16,7 +16,8 @@ CLANG = ("--target=wasm32", "-msimd128", "-mbulk-memory", "-msign-ext", "-Wl,--s
 FLAGS = (
     *STRICT,
     # The kernels say which loops are worth their bytes.
-    *("-O2", "-fno-unroll-loops", "-fno-vectorize", "-Wno-pass-failed"),
+    *("-O2", "-fno-unroll-loops", "-fno-vectorize"),
+    *("-Wno-pass-failed", "-Wno-unused-function"),
     *("-ffreestanding", "-nostdlib", "-I."),
     *("-Wl,--no-entry", "-Wl,--strip-all", f"-Wl,-z,stack-size={STACK_BYTES}"),
 )

@@ -7,7 +7,7 @@ import numpy as np
 
 from export.deploy.c.network import Network, Operator, Tensor
 from export.deploy.c.steps.numbers import factor, limits
-from export.deploy.c.steps.packing import Packed, pack
+from export.deploy.c.steps.packing import PLAIN, Packed, pack
 from export.deploy.c.steps.step import Array, Step, side_by_side, title, unsupported
 
 CHANNELS = ("narrow", "channels")
@@ -22,6 +22,7 @@ SIXTEEN = (
 TILE = (*SIXTEEN, "tile")  # of many positions
 TWICE, ONCE = "scale", "scale_once"  # how the sums' factors round
 INT32 = 1 << 32
+MOST_INPUTS = 1 << 18  # of a dense layer, whose groups of four have numbers of 16 bits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,12 +153,20 @@ def _dense(
 ) -> Step:
     n, channels = weights.size // weights.shape[0], weights.shape[0]
     positions = given.size // n
-    to = _channels(network, operator, given, weights, bias)
+    nonzero = network.optimize == PLAIN and positions == 1 and n <= MOST_INPUTS
+    to = _channels(network, operator, given, weights, bias, folds=not nonzero)
     source, target = f"{{t{operator.inputs[0]}}}", f"{{t{operator.outputs[0]}}}"
     dense = f"model_dense{to.suffix}"
     call = f"{dense}({source}, {target}, {n}, 0, {channels}, &to);"
     many: tuple[str, ...] = ()
-    if positions > 1 and to.packed is None:
+    if nonzero:
+        many = ("dense_wasm",)
+        scratch = "(int16_t *)(void *){scratch}"
+        call = (
+            f"model_dense_nonzero({source}, {target}, {scratch}, {n}, {channels}, "
+            f"{given.zero_point}, &to);"
+        )
+    elif positions > 1 and to.packed is None:
         many = (*TILE, "positions")
         call = f"model_dense_each({source}, {target}, {positions}, {n}, {channels}, &to);"
     elif positions > 1:
@@ -172,6 +181,8 @@ def _dense(
         arrays=to.arrays,
         inputs=operator.inputs[:1],
         outputs=operator.outputs,
+        scratch=2 * (n + 8 + n // 4 + 2) if nonzero else 0,
+        wide_scratch=nonzero,
     )
 
 
@@ -209,8 +220,12 @@ def _channels(
     *,
     depthwise: bool = False,
     groups: int = 1,
+    folds: bool = True,
 ) -> _Channels:
-    """Returns a layer's channels: depthwise ones, and those of groups, are stored as they are."""
+    """Returns a layer's channels: depthwise ones, and those of groups, are stored as they are.
+
+    `folds` says whether the bias takes what the input's zero point adds.
+    """
     data = weights.data
     if data is None:
         raise unsupported(operator, "with computed weights")
@@ -235,7 +250,7 @@ def _channels(
         start = bias.data.reshape(-1).astype(np.int64)
     # The kernels add (input - zero point) * weight; what the zero point adds is known beforehand.
     # Sums wrap around as those of 32 bits do.
-    folded = (start - given.zero_point * totals) % INT32
+    folded = (start - given.zero_point * totals * folds) % INT32
     factors = [
         factor(float(given.scales[0]) * float(scale) / float(output.scales[0]))
         for scale in weights.scales

@@ -91,7 +91,8 @@ def test_the_page_of_the_benchmark_gives_the_same_bytes(
         import {{ readFileSync }} from "node:fs";
         import {{ start }} from "{(PAGE / "runtimes" / "wasm.mjs").as_uri()}";
         const [inputs, outputs] = {json.dumps(tensors)};
-        const model = await (await start())({{ file: readFileSync("model.wasm"), inputs, outputs }});
+        const open = await start();
+        const model = await open({{ file: readFileSync("model.wasm"), inputs, outputs }});
         console.log(JSON.stringify({images}.map((image) => [...model.run([image])[0]])));
         """,
         folder,
