@@ -28,6 +28,7 @@ from tests.export.deploy.c.recurrent_files import (
     model_file,
     of_cell,
 )
+from tests.export.deploy.wasm.tools import module_outputs, need_tools
 from train.common.errors import ArtifactError
 
 pytestmark = pytest.mark.slow
@@ -43,6 +44,13 @@ def test_every_byte_is_that_of_the_reference_kernels(
     file: Path, flags: tuple[str, ...], tmp_path: Path
 ) -> None:
     expected, found = outputs(file, tmp_path, flags)
+    assert found == expected
+
+
+@pytest.mark.parametrize("file", ["stacked", "words"], indirect=True)
+def test_webassembly_computes_the_same_bytes(file: Path, tmp_path: Path) -> None:
+    need_tools()
+    expected, found = module_outputs(file, tmp_path)
     assert found == expected
 
 

@@ -52,7 +52,7 @@ static inline void model_scale_rows(const int32_t *sum, int8_t *y, const int32_t
         found[i] = wasm_i32x4_add(model_rounded(upper, wasm_v128_load(power)),
                                   wasm_i32x4_splat(zero));
     }
-    wasm_v128_store(y, wasm_i8x16_min(wasm_i8x16_max(model_narrow16(found),
+    wasm_v128_store(y, wasm_i8x16_min(wasm_i8x16_max(model_narrow_four(found),
                                                      wasm_i8x16_splat((int8_t)low)),
                                       wasm_i8x16_splat((int8_t)high)));
 }

@@ -22,7 +22,7 @@ static inline v128_t model_rounded(v128_t a, v128_t b)
     return wasm_i32x4_shuffle(wasm_i64x2_shl(low, 1), wasm_i64x2_shl(high, 1), 1, 3, 5, 7);
 }
 
-static inline v128_t model_narrow16(const v128_t *found)
+static inline v128_t model_narrow_four(const v128_t *found)
 {
     return wasm_i8x16_narrow_i16x8(wasm_i16x8_narrow_i32x4(found[0], found[1]),
                                    wasm_i16x8_narrow_i32x4(found[2], found[3]));

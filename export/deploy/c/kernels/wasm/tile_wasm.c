@@ -47,7 +47,7 @@ static inline v128_t model_tile_scale(struct model_sums s, const struct model_fa
         high = wasm_v128_bitselect(high, model_rounded(high, f->right[i]), f->none[i]);
         found[i] = wasm_i32x4_add(high, f->zero);
     }
-    const v128_t y = model_narrow16(found);
+    const v128_t y = model_narrow_four(found);
     return f->limits ? wasm_i8x16_min(wasm_i8x16_max(y, f->low), f->high) : y;
 }
 

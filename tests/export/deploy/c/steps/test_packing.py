@@ -92,16 +92,12 @@ def test_every_output_byte_is_that_of_the_reference_kernels(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("bits", "zeros", "kind"),
-    [(2, 0.0, "2u, 0"), (4, 0.7, "4u, 1"), (8, 0.6, "8u, 1"), (8, 0.0, None)],
+    ("bits", "zeros", "kind"), [(2, 0.0, "2u, 0"), (4, 0.7, "4u, 1"), (8, 0.6, "8u, 1")]
 )
 def test_a_webassembly_module_unpacks_what_gzip_makes_less_of(
-    bits: int, zeros: float, kind: str | None, tmp_path: Path
+    bits: int, zeros: float, kind: str, tmp_path: Path
 ) -> None:
     need_tools()
     expected, made = module_outputs(write(network(bits, zeros), tmp_path / "file"), tmp_path)
     assert made == expected
-    source = (tmp_path / "module.c").read_text()
-    assert ("_packed" in source) == (kind is not None)
-    if kind is not None:
-        assert f"layer_0_weights_packed, {kind});" in source
+    assert f"layer_0_weights_packed, {kind});" in (tmp_path / "module.c").read_text()
