@@ -29,6 +29,8 @@ INSTALL = (
 )
 VERSION = re.compile(r"(Chromium|Chrome|Edge|Brave) (?:Browser )?(\d+)((?:\.\d+){0,3})\b")
 VERSION_S = 60
+# What it complains of, whatever is missing that it can do without, and what its launcher does.
+NOISE = re.compile(r"\[[^\]]*:(?:ERROR|WARNING|INFO|VERBOSE1):|.*\[: .*operator$")
 ARGUMENTS = (
     *("--headless=new", "--no-first-run", "--no-default-browser-check", "--disable-extensions"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -85,10 +87,12 @@ class Opened:
         code = self._process.poll()
         if code is None:
             return None
-        text = os.pread(self._said, 1 << 20, 0).decode(errors="replace").strip()
-        last = text.splitlines()[-1][:200] if text else "it said nothing"
+        lines = os.pread(self._said, 1 << 20, 0).decode(errors="replace").splitlines()
+        last = [line for line in lines if line.strip() and not NOISE.match(line)][-1:]
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        return f"the browser ended by {how}: {printable(last)}"
+        return f"the browser ended by {how}" + "".join(
+            f": {printable(line[:200])}" for line in last
+        )
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

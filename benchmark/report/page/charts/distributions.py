@@ -50,8 +50,15 @@ class Distributions:
 
 
 def latency_distributions(run: Run) -> Distributions | None:
-    """Returns the picture, fastest row first; None if no row was timed."""
-    samples = {row.name: (row, samples_us(row)) for row in run.results if row.latency_us}
+    """Returns the picture, fastest row first; None if no row was timed.
+
+    Rows whose samples are means of several calls have no distribution of single ones.
+    """
+    samples = {
+        row.name: (row, samples_us(row))
+        for row in run.results
+        if row.latency_us and row.latency_us.calls_per_sample == 1
+    }
     if not samples:
         return None
     quantiles = {name: np.quantile(found, SHARES) for name, (_, found) in samples.items()}

@@ -46,7 +46,8 @@ def test_a_browser_is_named_by_its_version(tmp_path: Path) -> None:
 def test_how_a_browser_ended_is_told_with_its_last_words(tmp_path: Path) -> None:
     ending = script(
         tmp_path / "chromium",
-        '[ "$1" = --version ] && echo Chromium 1.2 && exit\necho no display >&2; exit 3',
+        '[ "$1" = --version ] && echo Chromium 1.2 && exit\necho no display >&2; '
+        'echo "[7:7:1129/1.2:ERROR:dbus/bus.cc:1] Failed" >&2; exit 3',
     )
     with Local(find_chromium(ending), gpu=False).opened("http://127.0.0.1:1/") as opened:
         os.waitid(os.P_PID, opened.pid, os.WEXITED | os.WNOWAIT)
