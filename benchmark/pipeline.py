@@ -93,9 +93,13 @@ def run_benchmark(
             )
 
         here = tuple(row for row in results if row.variant.browser is None)
-        recommendation = None
-        if not environment.emulated:
-            recommendation = recommend(here, quality_of(main), config.objective, limits.given())
+        in_it = tuple(row for row in results if row.variant.browser is not None)
+        recommendation, browser_recommendation = (
+            None
+            if environment.emulated
+            else recommend(rows, quality_of(main), config.objective, limits.given())
+            for rows in (here, in_it)
+        )
         benchmark = Benchmark(
             created=now(),
             environment=environment,
@@ -110,6 +114,7 @@ def run_benchmark(
             explanations=explain(here, environment, measured.call_overhead_us),
             recommendation=recommendation,
             browser=there.browser if there else None,
+            browser_recommendation=browser_recommendation,
         )
 
         files = [staged / RESULTS_FILE]

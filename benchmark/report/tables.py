@@ -100,7 +100,7 @@ def markdown_text(run: Run) -> str:
     lines = ["# Benchmark of the exports", ""]
     if run.environment.emulated:
         lines += [f"**{escaped(EMULATED)}**", ""]
-    if found := run.recommendation:
+    for found in run.recommendations:
         lines += [f"**{escaped(found.name)}**: {escaped(_advice(found))}", ""]
     lines += [
         f"| {' | '.join(('format', *meanings, 'verdict'))} |",

@@ -72,7 +72,7 @@ def best_passing(rows: Sequence[Row]) -> tuple[Row | None, Row | None]:
 
 
 def pareto_names(run: Run) -> set[str]:
-    """Returns the names of the rows of the Pareto set, as the recommendation has it."""
+    """Returns the names of this machine's rows of the Pareto set, as the recommendation has it."""
     return set(run.recommendation.pareto if run.recommendation else ())
 
 

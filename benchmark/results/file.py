@@ -45,6 +45,7 @@ class Benchmark:
         recommendation: the export to take on this machine; None if none passes, or if its times
             are an emulator's.
         browser: the one that ran the rows named by it; None where there are none.
+        browser_recommendation: the export to take in it.
     """
 
     created: datetime
@@ -60,6 +61,7 @@ class Benchmark:
     explanations: tuple[Explanation, ...] = ()
     recommendation: Recommendation | None = None
     browser: Browser | None = None
+    browser_recommendation: Recommendation | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Returns the content of `benchmark.json`."""
@@ -79,6 +81,8 @@ class Benchmark:
             "call_overhead_us": self.call_overhead_us,
             "recommendation": self.recommendation and self.recommendation.as_json(),
             "browser": self.browser and self.browser.as_json(),
+            "browser_recommendation": self.browser_recommendation
+            and self.browser_recommendation.as_json(),
             "explanations": grouped(self.explanations),
             "measure": task.measure(self.examples).as_json(),
             "source": {

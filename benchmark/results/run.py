@@ -250,11 +250,18 @@ class Run:
     call_overhead_us: dict[str, float | None] = field(default_factory=dict)
     recommendation: Recommended | None
     browser: Browser | None = None
+    browser_recommendation: Recommended | None = None
     explanations: tuple[str, ...] = ()
     measure: Measure
     source: Source
     data: Data
     results: tuple[Row, ...]
+
+    @property
+    def recommendations(self) -> tuple[Recommended, ...]:
+        """The export to take on this machine, and in the browser, where there are such."""
+        found = (self.recommendation, self.browser_recommendation)
+        return tuple(each for each in found if each is not None)
 
     @property
     def rows(self) -> dict[str, Row]:

@@ -39,6 +39,7 @@ def packages_folder(*, development: bool = False) -> Path:
     try:
         home.mkdir(parents=True, exist_ok=True)
         with temporary_folder("npm-", home) as folder:
+            print("installing the page's packages by npm, once", flush=True)
             for name in LOCKED:
                 shutil.copy(PAGE / name, folder)
             _install(folder, development=development)

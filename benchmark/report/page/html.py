@@ -20,7 +20,6 @@ from benchmark.report.text import (
     best_passing,
     columns,
     facts,
-    pareto_names,
     verdict_counts,
 )
 from benchmark.results.run import Run
@@ -47,6 +46,7 @@ def page_html(run: Run, images: np.ndarray | None) -> str:
         run=run,
         emulated=EMULATED if emulated else None,
         recommendation=run.recommendation,
+        recommended={found.name for found in run.recommendations},
         rows=run.results,
         total=run.total,
         measure=run.measure,
@@ -58,7 +58,7 @@ def page_html(run: Run, images: np.ndarray | None) -> str:
         marks=MARKS,
         fastest=None if emulated else fastest,
         smallest=smallest,
-        pareto=pareto_names(run),
+        pareto={name for found in run.recommendations for name in found.pareto},
         facts=facts(run),
         plot=accuracy_plot(run),
         distributions=latency_distributions(run),

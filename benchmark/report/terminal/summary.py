@@ -54,7 +54,7 @@ def _reasons(run: Run) -> list[str]:
 
 def results_table(run: Run) -> Table:
     """Returns the table of the rows; the recommended one and the Pareto set are marked."""
-    found, measure = run.recommendation, run.measure
+    measure = run.measure
     table = plain_table("format", columns(measure))
     table.add_column("verdict", no_wrap=True)
     headed: set[str] = set()
@@ -62,9 +62,10 @@ def results_table(run: Run) -> Table:
         if row.browser and row.browser not in headed:
             headed.add(row.browser)
             table.add_row(Text(f"in {row.browser}:"))
-        marks = ""
-        if found is not None:
-            marks = "*" * (row.name == found.name) + "†" * (row.name in found.pareto)
+        marks = "".join(
+            "*" * (row.name == found.name) + "†" * (row.name in found.pareto)
+            for found in run.recommendations
+        )
         verdict = Text(SHORT.get(row.verdict, row.verdict), STYLES[row.verdict])
         name = row.name.removesuffix(f" {row.browser}")
         table.add_row(Text(name), *cells(row, measure), verdict.append(marks, "default"))
@@ -93,6 +94,9 @@ def _summary(run: Run) -> Iterator[str]:
         yield "recommended for this machine: none, no export passes"
     else:
         yield f"* Take {run.recommendation.name}, {run.recommendation.reason}."
+    if run.browser and (there := run.browser_recommendation):
+        name = there.name.removesuffix(f" {run.browser.name}")
+        yield f"* In {run.browser.name} take {name}, {there.reason}."
 
 
 def _compared(run: Run) -> str:

@@ -31,6 +31,7 @@ def keys(value: Any, path: str = "") -> Iterator[str]:
     if isinstance(value, dict):
         for name, item in value.items():
             own = f"{path}.{'*' if path in NAMES_OF_THEIR_OWN else name}".lstrip(".")
+            own = own.replace("browser_recommendation.", "recommendation.")  # as that
             if own.endswith(("outputs.*.scores", "outputs.*.distance")):
                 own = own.replace(".outputs.*", "")  # as those of the row
             yield own

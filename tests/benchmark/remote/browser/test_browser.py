@@ -112,6 +112,9 @@ def test_the_table_says_where_its_rows_ran(run: tuple[Completed, Path]) -> None:
 def test_the_recommended_export_is_one_for_this_machine(content: dict[str, Any]) -> None:
     assert content["recommendation"]["name"] in FORMATS
     assert set(content["recommendation"]["pareto"]) <= set(FORMATS)
+    there = content["browser_recommendation"]
+    assert there["name"] == f"{there['format']} {content['browser']['name']}"
+    assert there["name"] in there["pareto"]
 
 
 def test_a_newer_browser_has_the_same_rows(run: tuple[Completed, Path]) -> None:
