@@ -102,7 +102,7 @@ def make_package(
     if len(manifest.inputs) != 1 or len(manifest.outputs) != 1:
         raise ArtifactError(
             f"tflm: got {len(manifest.inputs)} inputs and {len(manifest.outputs)} outputs, "
-            "expected one of each; export tflite-int8 and wrap it in C yourself"
+            "expected one of each; use --format c, which takes several"
         )
     (input_spec,), (output_spec,) = manifest.inputs, manifest.outputs
     methods = add_methods(read_graph(model).operators)
