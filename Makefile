@@ -43,6 +43,7 @@ dashboard: $(VENV)/host ## show every trial of the searches in TensorBoard, on t
 bench: $(VENV)/dev ## print the speed ratios that the README claims, and the time of `make run` (needs it once)
 	$(BIN)/python -m tests.ratios
 	$(BIN)/python -m tests.beside --artifacts $(ARTIFACTS) --bakenn $(BAKENN)
+	$(BIN)/python -m tests.in_browser --artifacts $(ARTIFACTS)
 
 accuracies: $(VENV)/dev ## print what training reaches at several widths and seeds (half an hour)
 	$(BIN)/python -m tests.accuracies
