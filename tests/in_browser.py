@@ -60,11 +60,11 @@ PAGE_HTML = """\
 </script>
 <script type="module">
 const { runtime, file, inputs, outputs } = JOB;
-const { start } = await import(`/page/runtimes/${runtime}.mjs`);
 const fetched = fetch(file).then((answer) => answer.arrayBuffer());
+const [{ start }, { arrayOf, sizeOf }] = await Promise.all([
+  import(`/page/runtimes/${runtime}.mjs`), import("/page/tensors.mjs")]);
 const open = await start({ accelerator: "wasm", packages: `${location.origin}/packages/` });
 const model = await open({ file: new Uint8Array(await fetched), inputs, outputs });
-const { arrayOf, sizeOf } = await import("/page/tensors.mjs");
 await model.run(inputs.map((input) => new (arrayOf(input))(sizeOf(input))));
 document.title = `${performance.now()}`;
 </script>
