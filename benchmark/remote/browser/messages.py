@@ -43,10 +43,17 @@ class Hello:
 
 @dataclass(frozen=True, kw_only=True)
 class Said:
-    """Something about a row: what is being done with it, or why that failed."""
+    """Something about a row: what is being done with it, or why it cannot be run."""
 
     row: Index
     text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Began(Said):
+    """Something is being done with a row, which may take so long."""
+
+    limit_ms: Milliseconds
 
 
 @dataclass(frozen=True, kw_only=True)

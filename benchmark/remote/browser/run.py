@@ -102,7 +102,10 @@ def measure_in_browser(
     while True:
         address = server.new_page(device.host)
         with device.opened(address) as opened:
-            ended = _follow(session, server, device, opened)
+            try:
+                ended = _follow(session, server, device, opened)
+            finally:
+                server.forget_page()
         if ended is None:
             return session.result()
         if session.doing is None or not device.opens_again:
@@ -112,19 +115,23 @@ def measure_in_browser(
 
 def _follow(session: Session, server: Server, device: Device, opened: Opened) -> str | None:
     """Answers the page until it is finished; returns why not, where it came to nothing."""
-    session.doing = None
-    heard, limit = time.monotonic(), device.start_s
+    session.doing, session.limit_s = None, 0.0
+    moved = heard = time.monotonic()
+    limit = device.start_s
     while True:
+        now = time.monotonic()
+        if now - heard > limit:
+            return f"the page said nothing for {limit:.0f} s"
+        # a browser that hangs may still let the page say that it is alive
+        if now - moved > session.limit_s + limit:
+            return f"the page came no further for {session.limit_s + limit:.0f} s"
         try:
             message = server.messages.get(timeout=POLL_S)
         except queue.Empty:
-            problem = opened.problem()
-            if problem is None and time.monotonic() - heard > limit:
-                problem = f"the page said nothing for {limit:.0f} s"
-            if problem is not None:
+            if problem := opened.problem():
                 return problem
             continue
-        heard, limit = time.monotonic(), device.silence_s
+        limit = device.silence_s
         if message.kind in ("closed", "broken"):
             message.answer.set_result(b"{}")
         if message.kind == "closed":
@@ -140,3 +147,5 @@ def _follow(session: Session, server: Server, device: Device, opened: Opened) ->
             raise ToolkitError(f"{error}; {KEPT}") from error
         if message.kind == "finished":
             return None
+        heard = time.monotonic()  # what was just done with it may have taken long
+        moved = heard if message.kind != "alive" else moved

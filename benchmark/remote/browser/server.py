@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -106,6 +107,13 @@ class Server:
         self.token, self.taken = secrets.token_urlsafe(TOKEN_BYTES), False
         name = f"[{host}]" if ":" in host else host
         return f"http://{name}:{self._http.server_address[1]}/{self.token}/"
+
+    def forget_page(self) -> None:
+        """Refuses what the page still says, and what it has said and waits for."""
+        self.token = ""
+        with suppress(queue.Empty):
+            while True:
+                self.messages.get_nowait().answer.set_exception(ToolkitError("the run is over"))
 
     def taken_by(self, kind: str) -> bool:
         """Returns whether another page said hello before; the first one takes the address."""

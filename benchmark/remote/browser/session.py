@@ -21,7 +21,7 @@ from benchmark.remote.browser.job import (
     steps_of,
     tensor,
 )
-from benchmark.remote.browser.messages import Hello, RoundOf, Said, Scored, decoded
+from benchmark.remote.browser.messages import Began, Hello, RoundOf, Said, Scored, decoded
 from benchmark.remote.browser.outputs import Outputs
 from benchmark.remote.browser.server import Message
 from export.data.test_data import Evaluation
@@ -62,6 +62,7 @@ class Session:
         self._first_round = 0
         self._begun, self._steps = 0, 1
         self.doing: int | None = None
+        self.limit_s = 0.0  # how long that may take
         self._answers: dict[str, Callable[[bytes], object]] = {
             "alive": lambda _: None,
             "began": self._began,
@@ -173,9 +174,9 @@ class Session:
         return self._rows[index]
 
     def _began(self, body: bytes) -> None:
-        said = decoded(Said, body)
+        said = decoded(Began, body)
         self._row(said.row)
-        self.doing = said.row
+        self.doing, self.limit_s = said.row, said.limit_ms / 1e3
         self._begun += 1
         self._on_progress(said.text, min(1.0, self._begun / self._steps))
 

@@ -13,6 +13,7 @@ export class Hand {
   #started = performance.now();
   #first = true;
   #call_ms = 0;
+  #first_ms = 0;
 
   /**
    * @param {Job} job
@@ -29,22 +30,33 @@ export class Hand {
     const loading = { file, inputs, outputs };
     const found = await this.#ask({ do: "open", runtime, setting, loading, first }, job.load_ms);
     const start_to_first_result_ms = performance.now() - this.#started;
-    this.#call_ms = Math.max(job.call_ms, (FIRST_CALLS * found.first_inference_us) / 1e3);
+    this.#first_ms = found.first_inference_us / 1e3;
+    this.#call_ms = Math.max(job.call_ms, FIRST_CALLS * this.#first_ms);
     await this.#ask({ do: "examples", inputs: chunk, calls }, this.#call_ms);
     return { ...found, start_to_first_result_ms };
   }
 
   /** @param {ArrayBuffer} inputs @param {number} calls @returns {Promise<ArrayBuffer>} */
   outputs(inputs, calls) {
-    return this.#ask({ do: "outputs", inputs, calls }, this.#call_ms * Math.max(2, calls / 100));
+    return this.#ask({ do: "outputs", inputs, calls }, this.outputsLimit(calls));
   }
 
   /** @param {Timing} timing @returns {Promise<Slice>} */
   async time(timing) {
-    const limit = this.#call_ms + 2 * (timing.first_warm_up_ms + timing.limit_ms);
+    const limit = this.timeLimit(timing);
     const found = await this.#ask({ do: "time", timing, first: this.#first }, limit);
     this.#first = false;
     return found;
+  }
+
+  /** @param {number} calls @returns {number} how long outputs may take, in milliseconds */
+  outputsLimit(calls) {
+    return this.#call_ms + 2 * calls * this.#first_ms;
+  }
+
+  /** @param {Timing} timing @returns {number} how long timing may take, in milliseconds */
+  timeLimit(timing) {
+    return this.#call_ms + 2 * (timing.first_warm_up_ms + timing.limit_ms);
   }
 
   end() {

@@ -60,7 +60,7 @@ async function run(job, rows, launch) {
   try {
     for (const index of rows) {
       const row = at(job, index);
-      await attempt(index, `${row.name}: loading`, hands, async () => {
+      await attempt(index, `${row.name}: loading`, job.load_ms, hands, async () => {
         const file = await fetchedModel(index, row.sha256);
         const hand = new Hand();
         hands.set(index, hand);
@@ -74,8 +74,8 @@ async function run(job, rows, launch) {
       for (const index of order) {
         const hand = hands.get(index);
         if (!hand) continue;
-        const name = at(job, index).name;
-        await attempt(index, `${name}: timing, round ${number + 1}`, hands, async () => {
+        const text = `${at(job, index).name}: timing, round ${number + 1}`;
+        await attempt(index, text, hand.timeLimit(job.timing), hands, async () => {
           answers[index] = { ...(await hand.time(job.timing)), ...loaded.get(index) };
           loaded.delete(index); // what loading took goes with the first round after it
         });
@@ -103,9 +103,10 @@ async function score(job, hands, loaded) {
       for (const index of rows) {
         const [row, hand] = [at(job, index), hands.get(index)];
         if (!hand) continue;
-        await attempt(index, `${row.name}: ${start} of ${calls} examples`, hands, async () => {
-          const inputs = await fetched(row, start / chunk);
-          const outputs = await hand.outputs(inputs, Math.min(chunk, calls - start));
+        const text = `${row.name}: ${start} of ${calls} examples`;
+        const count = Math.min(chunk, calls - start);
+        await attempt(index, text, hand.outputsLimit(count), hands, async () => {
+          const outputs = await hand.outputs(await fetched(row, start / chunk), count);
           await say(`outputs/${index}/${start / chunk}/${row.sha256}`, outputs);
         });
       }
@@ -121,13 +122,14 @@ async function score(job, hands, loaded) {
  *
  * @param {number} index
  * @param {string} text
+ * @param {number} limit in milliseconds: how long it may take
  * @param {Map<number, Hand>} hands
  * @param {() => Promise<void>} work
  */
-async function attempt(index, text, hands, work) {
+async function attempt(index, text, limit, hands, work) {
   if (failed.has(index)) return;
   show(text);
-  await say("began", { row: index, text });
+  await say("began", { row: index, text, limit_ms: limit });
   try {
     await work();
   } catch (error) {

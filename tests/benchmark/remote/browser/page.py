@@ -69,7 +69,9 @@ class Page:
         return b"".join(value.tobytes() for value in made)
 
     def begin(self, job: dict[str, Any], index: int) -> None:
-        self.say("began", {"row": index, "text": f"{job['rows'][index]['name']}: loading"})
+        self.say(
+            "began", {"row": index, "text": f"{job['rows'][index]['name']}: loading", "limit_ms": 1}
+        )
 
     def score(self, job: dict[str, Any], index: int) -> None:
         row = job["rows"][index]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,14 @@ from benchmark.remote.browser.run import measure_in_browser
 from benchmark.remote.browser.server import Server
 from export.data.test_data import Evaluation, open_evaluation
 from export.formats import select_formats
-from tests.benchmark.remote.browser.page import HELLO, SLICE, Opener, Page
+from tests.benchmark.remote.browser.page import HELLO, SLICE, Opener, Page, RefusedError
 from train.common.errors import ToolkitError
 
 pytestmark = pytest.mark.slow
 
 SETTINGS = MeasureSettings(samples=45, rounds=5, launches=1, max_seconds=1.0)
 NAMES = ("tflite-float32", "onnx-float32")
+BEGAN = {"row": 0, "text": "loading", "limit_ms": 1}
 Play = Callable[[Page], None]
 
 
@@ -34,6 +36,7 @@ class Bench:
     folder: Path
     test: Evaluation
     resume: bool = False
+    silence_s: float = 30.0
 
     def run(self, *pages: Play, how: str | None = None, accelerator: str = "wasm") -> InBrowser:
         manifests = find_manifests(self.artifacts, tuple(select_formats(NAMES)))
@@ -42,6 +45,7 @@ class Bench:
         )
         raw = PartialResults(self.folder, {}, resume=self.resume)
         self.opener = Opener(self.folder, *pages, how=how)
+        self.opener.silence_s = self.silence_s
         with Server(self.folder) as server:
             return measure_in_browser(
                 self.opener,
@@ -128,8 +132,9 @@ def test_what_came_back_of_a_page_that_was_closed_is_kept(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("said", "expected"),
     [
-        (("began", {"row": 2, "text": "x"}), "the page sent row 2, expected one of 2"),
-        (("began", {"row": -1, "text": "x"}), "got row -1, expected a whole number in 0…10000"),
+        (("began", {**BEGAN, "row": 2}), "the page sent row 2, expected one of 2"),
+        (("began", {**BEGAN, "row": -1}), "got row -1, expected a whole number in 0…10000"),
+        (("began", {**BEGAN, "limit_ms": 1e300}), "got limit_ms 1e+300, expected a number in"),
         (("began", b"{"), "garbled JSON"),
         (("round", b'{"number": 0, "answers": {"0": {"probe_ns": NaN}}}'), "NaN"),
         (("round", {"number": 5, "answers": {}}), "round 5, expected one that it was given"),
@@ -156,6 +161,18 @@ def test_what_no_page_would_say_ends_the_run(
     assert expected in str(ended.value)
     assert "--resume goes on" in str(ended.value)
     assert str(bench.opener.errors[0]).startswith("400 ")
+
+
+def test_a_page_that_is_alive_but_comes_no_further_ends_too(bench: Bench) -> None:
+    def hangs(page: Page) -> None:
+        page.begin(page.say("hello", HELLO), 0)
+        with suppress(RefusedError, OSError):
+            while True:
+                page.say("alive")
+
+    bench.silence_s = 0.5
+    with pytest.raises(ToolkitError, match=r"the page came no further for 1 s"):
+        bench.run(hangs)
 
 
 def test_outputs_of_another_size_are_refused(bench: Bench) -> None:
