@@ -49,7 +49,7 @@ def node() -> str:
 
 def node_version() -> str:
     """Returns the version of Node.js; it is there."""
-    done = subprocess.run([node(), "--version"], capture_output=True, text=True, check=True)
+    done = subprocess.run([node(), "--version"], capture_output=True, encoding="utf-8", check=True)
     return done.stdout.strip().removeprefix("v")
 
 

@@ -1,4 +1,4 @@
-"""Recurrent layers of few steps in integers: written out step by step."""
+"""Recurrent layers of few steps in integers: by a loop or one operator, and written out."""
 
 from pathlib import Path
 
@@ -6,13 +6,15 @@ import keras
 import numpy as np
 import pytest
 
+from export.convert.candidates.trials import convert
 from export.convert.source import SourceModel
-from export.formats import FORMATS
+from export.formats import FORMATS, Format
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
+from export.settings import ExportOptions
 from export.verify.graph.read import read_graph
-from tests.export.conftest import load_source
-from tests.export.convert.repeated import LAYERS, converted, save_recurrent
+from tests.export.conftest import load_source, settings_of
+from tests.export.convert.repeated import LAYERS, save_recurrent
 
 pytestmark = pytest.mark.slow  # it trains or converts with TensorFlow
 
@@ -45,13 +47,21 @@ def test_the_weights_of_every_step_are_integers(
     tmp_path: Path,
 ) -> None:
     model, source = models[kind]
-    path = converted(source, name, method, tmp_path)
+    entry = FORMATS[name]
+    ways = ("auto",) if name == "tflite-int4" else ("auto", "unrolled")
+    for way in ways:
+        path = tmp_path / f"{way}.tflite"
+        settings = settings_of(entry, ExportOptions(recurrent=way))
+        path.write_bytes(convert(entry, settings, method, source))
+        _check(path, entry, model)
+        assert way == "auto" or "WHILE" not in read_graph(path).operators
+
+
+def _check(path: Path, entry: Format, model: keras.Model) -> None:
     graph = read_graph(path)
-    if name != "tflite-int4":  # whose recurrent layers are never written out
-        assert "WHILE" not in graph.operators
     assert not graph.float_operators
     assert all(kernel.dtype == np.int8 for kernel in graph.kernels)
     images = np.random.RandomState(3).random_sample((20, 28, 28)).astype(np.float32)
-    with open_runner(FORMATS[name].runtime, path, threads=1) as runner:
+    with open_runner(entry.runtime, path, threads=1) as runner:
         outputs = predict(runner, {"image": images})["head"]
     assert np.abs(outputs - model.predict(images, verbose=0)).max() < 0.05
