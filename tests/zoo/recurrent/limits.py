@@ -13,7 +13,7 @@ FLOAT_DB, INTEGER_DB = 100.0, 25.0
 SIZES = {"onnx-float32": (4.5, 2048), "onnx-dynamic": (2.8, 3072), "tflite-int8": (4.0, 4096)}
 TIMES = {"onnx-float32": 1.2, "onnx-dynamic": 1.5}  # of the file by hand; of float32
 LOOPED = ("own_cell", "conv_lstm")  # no operator computes them: sizes and times are a loop's
-MOST_SECONDS = 60.0  # of the processor, that all formats together take to convert
+MOST_SECONDS = 60.0  # of the processor, that all but the mixed formats take together to convert
 
 
 @dataclass(frozen=True, kw_only=True)
