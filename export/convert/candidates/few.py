@@ -32,12 +32,11 @@ def but_for_few(trials: Trials, settings: Settings, best: Candidate) -> Verifica
         failed.
     """
     entry, path, expected = trials.entry, trials.path, trials.expected
-    own = verify(entry, settings, path, expected)
-    if own.failed or best.held_out is None:
-        return own
-    found = own
+    found = verify(entry, settings, path, expected)
+    if found.failed or best.held_out is None:
+        return found
     worst_first = np.argsort(-best.errors.sum(axis=0))
-    for count in range(1, int(MOST_ODD * expected.count) + 1):
+    for count in range(int(MOST_ODD * expected.count) + 1):  # none of fewer than 20
         kept = np.sort(worst_first[count:])
         outputs = {name: values[kept] for name, values in best.held_out.items()}
         found = verify(entry, settings, path, part(expected, kept), outputs)

@@ -124,9 +124,7 @@ def _share(tree: Any) -> None:
     tensors = [tensor for graph in tree.subgraphs for tensor in graph.tensors]
     for tensor in tensors:
         tensor.buffer = places.get(int(tensor.buffer), int(tensor.buffer))
-    kept = {int(owner.buffer) for owner in (*tensors, *(tree.metadata or ()))}
-    for number in places.keys() - kept:
-        tree.buffers[number].data = None
+    drop_unread_buffers(tree)
 
 
 def _drop_unread_tensors(tree: Any) -> None:
@@ -151,6 +149,10 @@ def _drop_unread_tensors(tree: Any) -> None:
             setattr(owner, name, np.asarray(found, np.int32) if found else getattr(owner, name))
         for each in named:
             each.tensorIndex = places[int(each.tensorIndex)]
+
+
+def drop_unread_buffers(tree: Any) -> None:
+    """Empties the buffers that no tensor has any more."""
     used = {int(tensor.buffer) for graph in tree.subgraphs for tensor in graph.tensors}
     used |= {int(item.buffer) for item in tree.metadata or ()}
     for number in set(range(len(tree.buffers))) - used:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from export.convert.tflite.flatbuffer import pack, unpack
+from export.convert.tflite.flatbuffer import drop_unread_buffers, pack, unpack
 
 HIGHEST = 7  # weights are -7…7, the same on both sides of zero as int8's -127…127
 # Shares of the highest weight that a scale may end at: small weights gain where large ones clip.
@@ -65,7 +65,7 @@ def narrow(model: bytes, int8_share: float) -> bytes:
         room -= kernels[index].size
         if index not in last and room < 0:
             _narrow(tree, kernels[index])
-    _drop_unread(tree)
+    drop_unread_buffers(tree)
     return pack(tree, len(model))
 
 
@@ -188,15 +188,6 @@ def best_scales(weights: np.ndarray) -> np.ndarray:
         error = ((levels * scale[:, np.newaxis] - weights) ** 2).sum(axis=1)
         best, least = np.where(error < least, scale, best), np.minimum(error, least)
     return best
-
-
-def _drop_unread(tree: Any) -> None:
-    """Empties the buffers that no tensor has any more."""
-    used = {tensor.buffer for graph in tree.subgraphs for tensor in graph.tensors}
-    used |= {item.buffer for item in tree.metadata or ()}
-    for number, buffer in enumerate(tree.buffers):
-        if number not in used:
-            buffer.data = None
 
 
 def packed(values: np.ndarray) -> np.ndarray:

@@ -30,6 +30,7 @@ class _Layer:
     Attributes:
         operator: the layer.
         own: the same of the float twin.
+        weights: of that, flat.
         name: of its kernel.
         inputs: how many an output has.
         channels: how many kinds of inputs: those of a depthwise convolution, else 1.
@@ -37,6 +38,7 @@ class _Layer:
 
     operator: Any
     own: Any
+    weights: np.ndarray
     name: str
     inputs: int
     channels: int
@@ -81,7 +83,7 @@ def rounded_by_inputs(
                     moments[layer.name] += _products(floats, layer, given, random)
     for layer in layers:
         if layer.name in moments:
-            _round(edit, floats, layer, moments[layer.name])
+            _round(edit, layer, moments[layer.name])
     return pack(edit.tree, len(content))
 
 
@@ -102,10 +104,15 @@ def _layers(edit: Editor, floats: Editor) -> list[_Layer]:
         depthwise = code == CODES.DEPTHWISE_CONV_2D
         count = math.prod(shape[1:-1] if depthwise else shape[1:])
         if stored.size == math.prod(shape) and count <= MOST_INPUTS:
-            channels = shape[-1] if depthwise else 1
-            name = name_of(floats, own, KERNEL)
             found.append(
-                _Layer(operator=operator, own=own, name=name, inputs=count, channels=channels)
+                _Layer(
+                    operator=operator,
+                    own=own,
+                    weights=stored,
+                    name=name_of(floats, own, KERNEL),
+                    inputs=count,
+                    channels=shape[-1] if depthwise else 1,
+                )
             )
     room, kept = max(LEAST_ROOM, weights), []
     for layer in sorted(found, key=lambda layer: math.prod(layer.shape)):
@@ -171,15 +178,13 @@ def patches(
     return found.reshape(-1, height, width, given.shape[-1])
 
 
-def _round(edit: Editor, floats: Editor, layer: _Layer, moments: np.ndarray) -> None:
+def _round(edit: Editor, layer: _Layer, moments: np.ndarray) -> None:
     """Stores a kernel's weights anew."""
     kernel = edit.graph.tensors[layer.operator.inputs[KERNEL]]
     highest = HIGHEST_LEVEL[kernel.type]
     steps = np.asarray(kernel.quantization.scale, np.float64)
-    weights = floats.stored(layer.own.inputs[KERNEL])
-    assert weights is not None  # noqa: S101 - `_layers` left others out
     if edit.code(layer.operator) == CODES.DEPTHWISE_CONV_2D:
-        columns = weights.reshape(layer.inputs, -1).T
+        columns = layer.weights.reshape(layer.inputs, -1).T
         steps = np.broadcast_to(steps, len(columns))
         rounded = [
             rounded_weights(row[np.newaxis], step[np.newaxis], each, highest)
@@ -187,7 +192,7 @@ def _round(edit: Editor, floats: Editor, layer: _Layer, moments: np.ndarray) -> 
         ]
         levels = np.concatenate(rounded).T
     else:
-        rows = weights.reshape(-1, layer.inputs)
+        rows = layer.weights.reshape(-1, layer.inputs)
         steps = np.broadcast_to(steps, len(rows))
         levels = rounded_weights(rows, steps, moments[0], highest)
     values = np.ascontiguousarray(levels).ravel()

@@ -104,6 +104,18 @@ def test_one_example_that_the_others_do_not_span_is_told_not_refused(
     assert (127 - spec["zero_point"]) * spec["scale"] == pytest.approx(3, rel=0.01)
 
 
+def test_of_fewer_than_twenty_every_one_counts(model: Path, tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).standard_t(3, size=(19, 6)).astype(np.float32)
+    np.savez(tmp_path / "data.npz", row=rows)
+    refused = run_in_process(
+        *("export", "--model", str(model), "--calibration", str(tmp_path / "data.npz")),
+        *("--format", FORMATS[0], "--artifacts", str(tmp_path / "exports")),
+        *("--calibration-method", "min-max"),
+    )
+    assert refused.code == 1
+    assert "lie outside the ranges" in refused.err
+
+
 @pytest.mark.parametrize(
     ("count", "options"),
     [(FEW_EXAMPLES + 1, ()), (COUNT, ("--calibration-samples", "30")), (6, ())],
