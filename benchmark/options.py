@@ -276,11 +276,7 @@ def _add_browser(parser: Parser) -> None:
         help="with --serve: who can open the page; 0.0.0.0 for all in the network, who then "
         "see the exports and the test data if they know its address (default: this machine alone)",
     )
-    add(
-        "--accelerator",
-        choices=ACCELERATORS,
-        help="what computes there (default: wasm)",
-    )
+    add("--accelerator", choices=ACCELERATORS, help="what computes there (default: wasm)")
 
 
 def _add_code(parser: Parser) -> None:

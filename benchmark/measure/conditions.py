@@ -1,4 +1,4 @@
-"""What the machine did while it was measured, and why rounds may differ.
+"""What the machine did while it was measured, and why rounds may differ; or what browser it was.
 
 Linux says most of this in /proc and /sys; what a system doesn't say is None.
 """
@@ -6,7 +6,7 @@ Linux says most of this in /proc and /sys; what a system doesn't say is None.
 import os
 import resource
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -200,3 +200,36 @@ def _mean(weighted: list[tuple[float | None, float]]) -> float | None:
     known = [(value, weight) for value, weight in weighted if value is not None]
     total = sum(weight for _, weight in known)
     return sum(value * weight for value, weight in known) / total if total else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Browser:
+    """A browser that ran exports.
+
+    Attributes:
+        name: short, as rows are named by it.
+        version: in full.
+        user_agent: how it calls itself.
+        cores: of its device.
+        isolated: whether the page was isolated from others, which makes its clock finer.
+        clock_step_us: by how much its clock moves.
+        here: whether it ran on this machine.
+        accelerator: `wasm` or `webgpu`.
+        gpu: what WebGPU computes on; None without WebGPU.
+        packages: versions of the runtimes, by the package's name.
+    """
+
+    name: str
+    version: str
+    user_agent: str
+    here: bool
+    cores: int
+    isolated: bool
+    clock_step_us: float
+    accelerator: str
+    gpu: str | None
+    packages: Mapping[str, str]
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns a JSON object of the fields."""
+        return asdict(self)

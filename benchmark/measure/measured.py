@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.measure.browser import Browser
 from benchmark.measure.checkpoint import PartialResults
-from benchmark.measure.conditions import Conditions
+from benchmark.measure.conditions import Browser, Conditions
 from benchmark.measure.experiments import Classes
 from benchmark.measure.latency import Latency, Round, enough_quiet, summarize
 from benchmark.measure.overhead import measure_call_overhead

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.measure.browser import Browser
+from benchmark.measure.conditions import Browser
 from benchmark.results.run import Row, Run
 from train.common.environment import Environment
 from train.common.files.decode import shown

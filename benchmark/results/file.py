@@ -10,8 +10,7 @@ from benchmark.advise.recommend import Recommendation
 from benchmark.judge.limits import Limits
 from benchmark.judge.rows import Result
 from benchmark.judge.task import Task
-from benchmark.measure.browser import Browser
-from benchmark.measure.conditions import Conditions
+from benchmark.measure.conditions import Browser, Conditions
 from benchmark.measure.variants import KERAS
 from benchmark.results.run import SCHEMA_VERSION
 from export.formats import WASM

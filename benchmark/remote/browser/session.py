@@ -6,8 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmark.measure.browser import Browser
 from benchmark.measure.checkpoint import PartialResults
+from benchmark.measure.conditions import Browser
 from benchmark.measure.measured import InBrowser, collect
 from benchmark.measure.session import Measured, OnProgress
 from benchmark.measure.settings import MeasureSettings

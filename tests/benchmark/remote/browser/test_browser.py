@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmark.remote.browser.npm import PAGE, node_command, packages_folder
+from benchmark.remote.browser.npm import PAGE, packages_folder
 from benchmark.results.compare import find_changes
 from benchmark.results.read import read_run, run_of
+from export.runtimes.wasm import node
 from tests.benchmark.results.test_schema import assert_documented
 from tests.commands import GATE, Completed, run_in_process
 
@@ -134,7 +135,7 @@ def test_the_pages_code_has_the_types_that_it_declares(
     shutil.copytree(PAGE, folder)
     (folder / "node_modules").symlink_to(packages)
     done = subprocess.run(
-        [*node_command("node"), packages / "typescript" / "bin" / "tsc", "-p", folder],
+        [node(), packages / "typescript" / "bin" / "tsc", "-p", folder],
         capture_output=True,
         text=True,
         check=False,
