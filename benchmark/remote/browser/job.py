@@ -105,7 +105,7 @@ class PageRows:
             new = all(manifest is not row.manifest for row in self.rows)
             if manifest is None or variant.problem or variant.runtime not in RUNTIMES or not new:
                 continue
-            if variant.runtime == WASM != accelerator:
+            if variant.runtime == WASM and accelerator != WASM:
                 continue
             there = Variant(
                 format=variant.format,
