@@ -16,6 +16,7 @@ from benchmark.options import (
     XNNPACK,
     parser,
 )
+from benchmark.outcome import GateRequest, compare_files, conclude_run, merge_files
 from train.common.command.cli import DEFAULT_BUNDLE_IMAGES, run_program
 from train.common.command.terminal import printable
 from train.common.errors import ToolkitError
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from benchmark.measure.measured import MeasureInBrowser
     from export.formats import Format
 
+NO_GATE = GateRequest(junit=None, fail_on=(), compare=())
+OF_A_GATE = ("junit", "fail_on", "compare")
 WITHOUT_A_NEW_BUNDLE = (
     "got --bundle-images without --host or with --bundle, expected a bundle to be made for "
     "another machine; leave it out"
@@ -34,27 +37,35 @@ def main(arguments: Sequence[str]) -> int:
     """Parses, does what is asked for, returns the exit code."""
     known = parser()
     options = known.parse_args(arguments)
-    if options.compare is not None:
+    request = GateRequest(
+        junit=options.junit, fail_on=options.fail_on, compare=tuple(options.compare)
+    )
+    if len(request.compare) == 2:
         others = [
             f"--{name.replace('_', '-')}"
             for name, value in vars(options).items()
-            if name != "compare" and value != known.get_default(name)
+            if name not in OF_A_GATE and value != known.get_default(name)
         ]
         if others:
             raise ToolkitError(
-                f"got {', '.join(others)} with --compare, which measures nothing; expected "
-                "--compare alone"
+                f"got {', '.join(others)} with --compare and two files, which measures nothing; "
+                "expected --junit and --fail-on at most"
             )
-        return _compare(*options.compare)
+        return compare_files(request)
+    if request != NO_GATE and (options.merge or options.host is not None):
+        raise ToolkitError(
+            "got --junit, --fail-on or --compare with --merge or --host, expected a run of this "
+            "machine; of another, give --compare both results files"
+        )
     if options.merge:
-        return _merge(options.merge)
+        return merge_files(options.merge)
     if options.host is not None:
         return _measure_there(options, arguments)
-    return _measure_here(options)
+    return _measure_here(options, request)
 
 
-def _measure_here(options: Namespace) -> int:
-    """Measures, prints the table; returns 1 unless every verdict is `pass`."""
+def _measure_here(options: Namespace, request: GateRequest) -> int:
+    """Measures, prints the table; returns 1 if that is what the gate says, else 0."""
     if options.bundle_images != DEFAULT_BUNDLE_IMAGES:
         raise ToolkitError(WITHOUT_A_NEW_BUNDLE)
     if options.bundle is not None:
@@ -112,16 +123,19 @@ def _measure_here(options: Namespace) -> int:
         metric=options.metric,
         threshold=THRESHOLD if options.threshold is None else options.threshold,
     )
+    request.check()
+    old = read_run(request.compare[0]) if request.compare else None
     with _browser(options) as in_browser, progress() as report:
         benchmark = run_benchmark(config, on_progress=report.step, in_browser=in_browser)
     run = read_run(config.artifacts / RESULTS_FILE)
     render(run, Console(), explain=options.explain, details=options.details)
     page = (config.reports or config.artifacts) / PAGE_FILE
     print(printable(f"All figures, as a page: {page}"))
+    code = conclude_run(request, run, old)
     nothing_meets = unmet(benchmark.results, benchmark.limits)
-    if nothing_meets is not None:
+    if nothing_meets is not None and code:
         raise ToolkitError(nothing_meets)
-    return 0 if all(result.verdict == "pass" for result in benchmark.results) else 1
+    return code
 
 
 @contextmanager
@@ -193,30 +207,6 @@ def _formats(names: list[str]) -> "tuple[Format, ...] | None":
     from export.formats import select_formats
 
     return tuple(select_formats(names)) if names else None
-
-
-def _compare(old: Path, new: Path) -> int:
-    """Prints what changed between two results files; returns 1 if something got worse, else 0."""
-    from rich.console import Console
-
-    from benchmark.report.terminal.comparison import render_changes
-    from benchmark.results.compare import find_changes
-    from benchmark.results.read import read_run
-
-    changes = find_changes(read_run(old), read_run(new))
-    render_changes(changes, Console())
-    return 1 if changes.worse else 0
-
-
-def _merge(paths: Sequence[Path]) -> int:
-    """Prints the results of several machines side by side."""
-    from rich.console import Console
-
-    from benchmark.report.terminal.machines import render_machines
-    from benchmark.results.merge import read_machines
-
-    render_machines(read_machines(paths), Console())
-    return 0
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ MAX_SAMPLES, MAX_THREADS, MAX_BATCH = 10_000_000, 1024, 65_536
 XNNPACK = {"on": "xnnpack", "off": "builtin"}
 OBJECTIVES = ("latency", "size", "accuracy")
 ACCELERATORS = ("wasm", "webgpu")
+FAIL_ON = ("fail", "inconclusive", "regression")
 OPTIMIZATION = ("all", "extended", "basic", "disabled")
 
 
@@ -33,13 +34,14 @@ def parser() -> Parser:
         examples=(
             ("", "every export in artifacts/"),
             ("--max-size-kb 200", "which one to take within a limit"),
-            ("--compare old.json new.json", "what changed between two runs"),
+            ("--compare old.json new.json", "what changed between two runs, measuring nothing"),
         ),
     )
     _add_measurements(found)
     _add_limits(found)
     _add_output(found)
     _add_comparisons(found)
+    _add_gate(found)
     _add_other_machine(found)
     _add_browser(found)
     found.add_shared_arguments(custom_data=True)
@@ -213,14 +215,15 @@ def _add_output(parser: Parser) -> None:
 
 
 def _add_comparisons(parser: Parser) -> None:
-    add = parser.group("compare runs, measuring nothing")
+    add = parser.group("compare runs")
     add(
         "--compare",
         type=Path,
-        nargs=2,
-        metavar=("OLD", "NEW"),
-        help="what changed between two results files; exit code 1 if a row is gone or has a worse "
-        "verdict, a significantly lower accuracy or higher latency",
+        nargs="+",
+        default=(),
+        metavar="FILE",
+        help="what changed from one results file to another, or to this run; exit code 1 if a row "
+        "is gone or has a worse verdict, a significantly lower accuracy or higher latency",
     )
     add(
         "--merge",
@@ -228,6 +231,24 @@ def _add_comparisons(parser: Parser) -> None:
         type=Path,
         metavar="FILE",
         help="the results of several machines side by side",
+    )
+
+
+def _add_gate(parser: Parser) -> None:
+    add = parser.group("a gate in CI")
+    add(
+        "--junit",
+        type=Path,
+        metavar="FILE",
+        help="JUnit XML: a test case for each row and each thing that it is judged by",
+    )
+    add(
+        "--fail-on",
+        type=names(*FAIL_ON),
+        default=(),
+        metavar="fail|inconclusive|regression",
+        help="what exit code 1 is for, several with commas: a failed verdict, one that is "
+        "inconclusive too, what got worse by --compare (default: all three)",
     )
 
 

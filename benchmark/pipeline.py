@@ -24,7 +24,7 @@ from train.common.errors import ArtifactError
 from train.common.files.artifact import write_json, write_npz
 from train.common.files.open import is_there
 from train.common.files.staging import check_places, finish_publishing, publish, staging
-from train.common.record import RECORD_FILE, read_model_record
+from train.common.record import RECORD_FILE, read_model_record, read_training
 
 INTERRUPTED = "what was measured is kept; `python -m benchmark --resume` goes on from there"
 
@@ -61,6 +61,7 @@ def run_benchmark(
     with staging(artifacts) as staged, staging(reports, "--reports") as staged_reports:
         test = open_evaluation(artifacts, config.data, config.image_size, staged, config.trust)
         reference = test.reference
+        training = read_training(artifacts, reference.model_sha256)
         tasks = tasks_of(reference, test.samples, metric=config.metric, threshold=config.threshold)
         main = tasks[0]
         limits = config.limits.checked(main, test.default_baseline, emulated=environment.emulated)
@@ -108,6 +109,7 @@ def run_benchmark(
             reference=reference,
             task=main,
             examples=test.examples,
+            training=training,
             results=results,
             conditions=measured.conditions,
             call_overhead_us=measured.call_overhead_us,

@@ -21,6 +21,7 @@ from train.common.command.progress import EVERY_STEP_VARIABLE
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
 os.environ[EVERY_STEP_VARIABLE] = "1"  # tests wait for steps, and look which ones were taken
+os.environ.pop("GITHUB_STEP_SUMMARY", None)  # that of the job that runs the tests
 
 
 @pytest.hookimpl(trylast=True)

@@ -74,7 +74,7 @@ def test_data_without_labels_is_judged_by_its_outputs(artifacts: Path, tmp_path:
 
 
 def test_reports_go_where_they_are_asked_for(artifacts: Path, tmp_path: Path) -> None:
-    names = {"benchmark.csv", "benchmark.md", "benchmark.html"}
+    names = {"benchmark.csv", "benchmark.md", "benchmark.html", "benchmark.card.md"}
     arguments = ("benchmark", "--artifacts", artifacts, "--format", "tflite-int8", "--quick")
     elsewhere = tmp_path / "a" / "b"
     done = run_in_process(*arguments, *GATE, "--reports", elsewhere)

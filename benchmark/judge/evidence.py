@@ -1,8 +1,8 @@
 """What a verdict rests on."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from benchmark.judge.scoring.scores import Scores
 from export.formats import Limits as FormatLimits
@@ -10,6 +10,45 @@ from export.verify.distance import Distance
 
 Verdict = Literal["pass", "fail", "inconclusive", "error"]
 Reason = tuple[Verdict, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One thing that an export is judged by.
+
+    Attributes:
+        name: what it is called in every run, such as `drop` or `size`.
+        verdict: on it alone.
+        reasons: why it does not pass, a sentence each.
+    """
+
+    name: str
+    verdict: Verdict
+    reasons: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns a JSON object of the fields."""
+        return {"name": self.name, "verdict": self.verdict, "reasons": list(self.reasons)}
+
+
+def check(name: str, against: Iterable[Reason]) -> Check:
+    """Returns a check by what speaks against an export; nothing is a pass."""
+    found = list(against)
+    verdict = worst(verdict for verdict, _ in found)
+    return Check(name=name, verdict=verdict, reasons=tuple(text for _, text in found))
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """Returns the worst of some verdicts; of none, `pass`."""
+    order: tuple[Verdict, ...] = ("error", "fail", "inconclusive", "pass")
+    found = {*verdicts, "pass"}
+    return next(verdict for verdict in order if verdict in found)
+
+
+def reasons_of(checks: Iterable[Check]) -> Iterator[str]:
+    """Yields the reasons of all checks."""
+    for each in checks:
+        yield from each.reasons
 
 
 @dataclass(frozen=True, kw_only=True)

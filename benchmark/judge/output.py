@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.judge.evidence import OutputEvidence, Verdict
+from benchmark.judge.evidence import Check, OutputEvidence, Verdict, reasons_of, worst
 from benchmark.judge.limits import Limits
 from benchmark.judge.scoring.classification import compare
 from benchmark.judge.scoring.scores import Accuracy, Scores
@@ -17,7 +17,7 @@ from benchmark.judge.symptoms import (
     value_symptoms,
 )
 from benchmark.judge.task import Task
-from benchmark.judge.verdict import judge_output, verdict_of
+from benchmark.judge.verdict import judge_output
 from export.formats import FORMATS
 from export.manifest import Manifest
 from export.verify.channels import in_words, lost_channels
@@ -37,6 +37,7 @@ class OutputResult:
         accuracy: of its classes against labels and Keras model; None without.
         predicted: (N,) int32 classes; None where it tells none.
         verdict, reasons: the judgement on it alone.
+        checks: what that is made of.
     """
 
     scores: Scores
@@ -45,6 +46,7 @@ class OutputResult:
     predicted: np.ndarray | None
     verdict: Verdict
     reasons: tuple[str, ...]
+    checks: tuple[Check, ...]
 
     def as_json(self) -> dict[str, Any]:
         """Returns a JSON object, without the classes."""
@@ -109,8 +111,8 @@ def result_of_output(
         exact=task.exact,
         lost=in_words(task.name, task.reference.shape, lost) if lost else "",
     )
-    reasons = list(judge_output(evidence, limits))
-    verdict = verdict_of(reasons)
+    checks = tuple(judge_output(evidence, limits))
+    verdict = worst(each.verdict for each in checks)
     found: list[str] = []
     if verdict == "fail" or (export.failed and is_main):
         found = [] if export.same_distribution else of_inputs
@@ -124,7 +126,8 @@ def result_of_output(
         accuracy=accuracy,
         predicted=task.predicted(outputs),
         verdict=verdict,
-        reasons=(*found, *(reason for _, reason in reasons)),
+        reasons=(*found, *reasons_of(checks)),
+        checks=checks,
     )
 
 

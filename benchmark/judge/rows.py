@@ -1,17 +1,17 @@
 """The rows of the table: what was measured of each variant, and the verdict on it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from benchmark.judge.evidence import Verdict
+from benchmark.judge.evidence import Check, Verdict, reasons_of, worst
 from benchmark.judge.limits import Limits
 from benchmark.judge.output import ExportFacts, OutputResult, result_of_output
 from benchmark.judge.scoring.scores import Accuracy, Scores
 from benchmark.judge.task import Task
-from benchmark.judge.verdict import judge_file, verdict_of
+from benchmark.judge.verdict import judge_file
 from benchmark.measure.latency import Latency
 from benchmark.measure.measured import LOADING, MeasuredVariant, Unmeasured
 from benchmark.measure.variants import Variant
@@ -47,6 +47,7 @@ class Result:
         rounds_quiet: whether the machine ran at its full speed in each round.
         first_round: the number of its first round; rows that took turns have the same.
         verdict, reasons: the judgement.
+        checks: what it is made of; of several outputs each name begins with the output's.
     """
 
     variant: Variant
@@ -68,6 +69,7 @@ class Result:
     first_round: int = 0
     verdict: Verdict
     reasons: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = ()
 
     def as_json(self, limits: Limits) -> dict[str, Any]:
         """Returns the row as a JSON object, raw samples last."""
@@ -79,10 +81,13 @@ class Result:
             "mode": self.variant.mode,
             "threads": self.variant.threads,
             "browser": self.variant.browser,
+            "file": self.variant.manifest and self.variant.manifest.file,
+            "sha256": self.variant.manifest and self.variant.manifest.sha256,
             "size_bytes": self.size_bytes,
             "gzip_bytes": self.gzip_bytes,
             "verdict": self.verdict,
             "reasons": list(self.reasons),
+            "checks": [check.as_json() for check in self.checks],
             **(found.as_json() if found else dict.fromkeys(ACCURACY)),
             "delta_vs_baseline": None
             if found is None or baseline is None
@@ -138,6 +143,7 @@ def _not_measured(found: Unmeasured) -> Result:
         gzip_bytes=variant.manifest.gzip_bytes if variant.manifest else None,
         verdict="error",
         reasons=(found.problem,),
+        checks=(Check(name="measured", verdict="error", reasons=(found.problem,)),),
     )
 
 
@@ -158,7 +164,7 @@ def _judged(
         scalars=found.scalars,
         examples=examples,
         same_distribution=same_distribution,
-        failed=verdict_of(of_file) == "fail",
+        failed=worst(check.verdict for check in of_file) == "fail",
     )
     outputs = {
         task.name: result_of_output(
@@ -166,6 +172,7 @@ def _judged(
         )
         for number, task in enumerate(tasks)
     }
+    checks = (*_checks(outputs), *of_file)
     main, *others = outputs
     return Result(
         variant=variant,
@@ -185,14 +192,19 @@ def _judged(
         rounds_ns=tuple(part.durations_ns for part in found.rounds),
         rounds_quiet=tuple(part.quiet for part in found.rounds),
         first_round=found.first_round,
-        verdict=_worst([verdict_of(of_file), *(output.verdict for output in outputs.values())]),
-        reasons=(*_reasons(outputs), *(reason for _, reason in of_file)),
+        verdict=worst(check.verdict for check in checks),
+        reasons=(*_reasons(outputs), *reasons_of(of_file)),
+        checks=checks,
     )
 
 
-def _worst(verdicts: Sequence[Verdict]) -> Verdict:
-    order: tuple[Verdict, ...] = ("fail", "inconclusive", "pass")
-    return next(verdict for verdict in order if verdict in verdicts)
+def _checks(outputs: Mapping[str, OutputResult]) -> tuple[Check, ...]:
+    """Returns what all outputs are judged by; of several each says which it is of."""
+    return tuple(
+        check if len(outputs) == 1 else replace(check, name=f"{name}: {check.name}")
+        for name, found in outputs.items()
+        for check in found.checks
+    )
 
 
 def _reasons(outputs: Mapping[str, OutputResult]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ hand cannot tell.
 from collections.abc import Iterator
 
 from benchmark.judge.drop import Side, drop_side, share_side
-from benchmark.judge.evidence import OutputEvidence, Reason, Verdict
+from benchmark.judge.evidence import Check, OutputEvidence, Reason, check
 from benchmark.judge.limits import Limits
 from benchmark.judge.scoring.metrics import NOTATIONS
 from benchmark.judge.scoring.scores import Accuracy
@@ -23,61 +23,82 @@ CENTRED_SLACK_DB = 6.0
 MIN_EQUAL_SHARE = 0.8  # of indices or classes, without labels
 
 
-def verdict_of(reasons: list[Reason]) -> Verdict:
-    """Returns `pass` for no reasons, `fail` for one that is enough to fail."""
-    if not reasons:
-        return "pass"
-    return "fail" if any(kind == "fail" for kind, _ in reasons) else "inconclusive"
+P50 = tuple[float, float | None, float | None]
 
 
-def judge_file(
-    size_bytes: int | None, p50_us: tuple[float, float | None, float | None] | None, limits: Limits
-) -> Iterator[Reason]:
-    """Yields what speaks against a file, whatever its outputs.
+def judge_file(size_bytes: int | None, p50_us: P50 | None, limits: Limits) -> Iterator[Check]:
+    """Yields what a file is judged by, whatever its outputs.
 
     Args:
         size_bytes: of the file; None if it has none.
         p50_us: the median latency and its 95 % interval; None where it was not measured.
         limits: those to keep.
     """
-    limit = limits.max_latency_us
-    if limit is not None and p50_us is not None:
-        p50, low, high = p50_us
-        if low is not None and low > limit:
-            yield "fail", f"median latency {p50:.1f} µs is above {limit:g} µs"
-        elif high is None or high > limit:
-            yield (
-                "inconclusive",
-                f"median latency {p50:.1f} µs, limit {limit:g} µs: the timed calls cannot tell; "
-                "give more --samples",
-            )
-    size_kb = (size_bytes or 0) / 1000
-    if limits.max_size_kb is not None and size_kb > limits.max_size_kb:
-        yield "fail", f"file of {size_kb:,.1f} kB is above {limits.max_size_kb:g} kB"
+    if limits.max_latency_us is not None and p50_us is not None:
+        yield check("latency", _latency(p50_us, limits.max_latency_us))
+    if limits.max_size_kb is not None:
+        yield check("size", _size((size_bytes or 0) / 1000, limits.max_size_kb))
 
 
-def judge_output(found: OutputEvidence, limits: Limits) -> Iterator[Reason]:
-    """Yields what speaks against an output."""
+def _latency(p50_us: P50, limit: float) -> Iterator[Reason]:
+    p50, low, high = p50_us
+    if low is not None and low > limit:
+        yield "fail", f"median latency {p50:.1f} µs is above {limit:g} µs"
+    elif high is None or high > limit:
+        yield (
+            "inconclusive",
+            f"median latency {p50:.1f} µs, limit {limit:g} µs: the timed calls cannot tell; "
+            "give more --samples",
+        )
+
+
+def _size(size_kb: float, limit: float) -> Iterator[Reason]:
+    if size_kb > limit:
+        yield "fail", f"file of {size_kb:,.1f} kB is above {limit:g} kB"
+
+
+def judge_output(found: OutputEvidence, limits: Limits) -> Iterator[Check]:
+    """Yields what an output is judged by."""
+    yield check("finite", _finite(found))
+    yield check("inputs", (("fail", symptom) for symptom in found.symptoms))
+    by_outputs = found.scores.kind == "outputs"
+    against = list((_by_outputs if by_outputs else _by_targets)(found, limits))
+    yield from against
+    since = check("as_verified", as_verified(found, limits))
+    if found.limits is not None or found.verified:
+        yield since
+    failed = by_outputs and any(each.reasons for each in against)
+    if not since.reasons and not failed:  # they speak of the same ratio
+        yield check("beyond_chance", more_than_chance(found))
+    yield check("channels", [("fail", f"{found.lost}; {LOST_REMEDY}")] if found.lost else ())
+
+
+def _finite(found: OutputEvidence) -> Iterator[Reason]:
     if found.distance.finite < 1:
         share = 1 - found.distance.finite
         yield "fail", f"outputs hold NaN or infinity: {share:.1%} of all values"
-    for symptom in found.symptoms:
-        yield "fail", symptom
-    by_outputs = found.scores.kind == "outputs"
-    against = list((_against_outputs if by_outputs else _against_targets)(found, limits))
-    since = list(as_verified(found, limits))
-    yield from (*against, *since)
-    if not since and not (by_outputs and against):  # they speak of the same ratio
-        yield from more_than_chance(found)
-    if found.lost:
-        yield "fail", f"{found.lost}; {LOST_REMEDY}"
+
+
+def _by_outputs(found: OutputEvidence, limits: Limits) -> Iterator[Check]:
+    if found.exact:
+        yield check("equal_values", _equal_values(found, limits))
+    else:
+        yield check("snr", _against_outputs(found, limits))
+
+
+def _by_targets(found: OutputEvidence, limits: Limits) -> Iterator[Check]:
+    accuracy = found.scores.accuracy
+    if found.baseline is not None and accuracy is not None:
+        yield check("accuracy", _accuracy(accuracy, found, found.baseline, limits.tolerance))
+    yield check("drop", _drop(found, limits))
+    if accuracy is not None and limits.max_drop_per_class is not None:
+        yield check("drop_per_class", _worst_classes(accuracy, limits.max_drop_per_class, found))
+    if accuracy is not None and limits.min_agreement is not None:
+        yield check("agreement", _agreement(accuracy, found, limits.min_agreement))
 
 
 def _against_outputs(found: OutputEvidence, limits: Limits) -> Iterator[Reason]:
     """The Keras model's outputs stand for the truth; neither they nor what varies may be noisy."""
-    if found.exact:
-        yield from _equal_values(found, limits)
-        return
     snr_db, centred_snr_db = found.distance.snr_db, found.distance.centred_snr_db
     how = "(judged by outputs: the data has no labels)"
     least = limits.min_snr_db
@@ -108,35 +129,31 @@ def _equal_values(found: OutputEvidence, limits: Limits) -> Iterator[Reason]:
         )
 
 
-def _against_targets(found: OutputEvidence, limits: Limits) -> Iterator[Reason]:
-    accuracy = found.scores.accuracy
-    if found.baseline is not None and accuracy is not None:
-        least = found.baseline - limits.tolerance
-        overall = accuracy.overall
-        low, high = wilson_interval(overall.correct, overall.total)
-        yield from _sided(
-            share_side(overall.correct, overall.total, least),
-            f"accuracy {overall.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%})",
-            f"{least:.2%} (baseline {found.baseline:.2%} less tolerance {limits.tolerance:.2%})",
-            found.examples,
-            beyond="is below",
-        )
-    yield from _drop(found, limits)
-    if accuracy is None:
-        return
-    if limits.max_drop_per_class is not None:
-        yield from _worst_classes(accuracy, limits.max_drop_per_class, found)
-    if limits.min_agreement is not None:
-        total = accuracy.overall.total
-        low, high = wilson_interval(accuracy.agreeing, total)
-        yield from _sided(
-            share_side(accuracy.agreeing, total, limits.min_agreement),
-            f"agreement with the Keras model {accuracy.agreement:.2%} "
-            f"(95 % interval {low:.2%} to {high:.2%})",
-            f"{limits.min_agreement:.2%}",
-            found.examples,
-            beyond="is below",
-        )
+def _accuracy(
+    accuracy: Accuracy, found: OutputEvidence, baseline: float, tolerance: float
+) -> Iterator[Reason]:
+    least, overall = baseline - tolerance, accuracy.overall
+    low, high = wilson_interval(overall.correct, overall.total)
+    yield from _sided(
+        share_side(overall.correct, overall.total, least),
+        f"accuracy {overall.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%})",
+        f"{least:.2%} (baseline {baseline:.2%} less tolerance {tolerance:.2%})",
+        found.examples,
+        beyond="is below",
+    )
+
+
+def _agreement(accuracy: Accuracy, found: OutputEvidence, least: float) -> Iterator[Reason]:
+    total = accuracy.overall.total
+    low, high = wilson_interval(accuracy.agreeing, total)
+    yield from _sided(
+        share_side(accuracy.agreeing, total, least),
+        f"agreement with the Keras model {accuracy.agreement:.2%} "
+        f"(95 % interval {low:.2%} to {high:.2%})",
+        f"{least:.2%}",
+        found.examples,
+        beyond="is below",
+    )
 
 
 def _drop(found: OutputEvidence, limits: Limits) -> Iterator[Reason]:

@@ -1,7 +1,7 @@
 """What comes back from another machine, kept as it comes.
 
-`hosts/` in the artifacts folder: `<host>.json` of the last finished run, and the .csv, .md and
-.html made of it here; `<host>.partial/` of one under way or cut off. Nothing that is sent decides
+`hosts/` in the artifacts folder: `<host>.json` of the last finished run, and the reports
+made of it here; `<host>.partial/` of one under way or cut off. Nothing that is sent decides
 where it is written, and results are read as strictly as any before a report shows them.
 """
 
@@ -91,7 +91,8 @@ class Returned:
                     f"{self.partial / RESULT} holds figures that do not fit together "
                     f"({error}), expected what `python -m benchmark` writes; check what runs there"
                 ) from error
-            named = [staged / f"{self._name}{path.suffix}" for path in made]
+            ends = (path.name.removeprefix(Path(RESULT).stem) for path in made)
+            named = [staged / f"{self._name}{end}" for end in ends]
             for path, name in zip(made, named, strict=True):
                 path.replace(name)
             publish(named, self._folder)

@@ -96,21 +96,13 @@ def _cell(text: str | None) -> str | None:
 def markdown_text(run: Run) -> str:
     """Returns the table with its legend, the recommendation and every reason."""
     rows, measure = run.results, run.measure
-    meanings = columns(measure)
     lines = ["# Benchmark of the exports", ""]
     if run.environment.emulated:
         lines += [f"**{escaped(EMULATED)}**", ""]
     for found in run.recommendations:
         lines += [f"**{escaped(found.name)}**: {escaped(_advice(found))}", ""]
-    lines += [
-        f"| {' | '.join(('format', *meanings, 'verdict'))} |",
-        f"|---{'|--:' * len(meanings)}|---|",
-    ]
-    lines += [
-        f"| {' | '.join(map(escaped, (row.name, *cells(row, measure), row.verdict)))} |"
-        for row in rows
-    ]
-    lines += ["", *(f"- {name}: {meaning}" for name, meaning in meanings.items()), ""]
+    lines += table_lines(run)
+    lines += ["", *(f"- {name}: {meaning}" for name, meaning in columns(measure).items()), ""]
     if others := other_rows(rows):
         lines += [
             f"The table is of output {escaped(measure.output)}; the others:",
@@ -130,6 +122,19 @@ def markdown_text(run: Run) -> str:
     if said:
         lines += ["", "## Reasons", "", *said]
     return "\n".join(lines) + "\n"
+
+
+def table_lines(run: Run) -> list[str]:
+    """Returns the table of the rows as lines of Markdown."""
+    meanings = columns(run.measure)
+    return [
+        f"| {' | '.join(('format', *meanings, 'verdict'))} |",
+        f"|---{'|--:' * len(meanings)}|---|",
+        *(
+            f"| {' | '.join(map(escaped, (row.name, *cells(row, run.measure), row.verdict)))} |"
+            for row in run.results
+        ),
+    ]
 
 
 def _advice(found: Recommended) -> str:

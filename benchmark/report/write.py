@@ -1,18 +1,21 @@
-"""`benchmark.csv`, `.md` and `.html`: pure functions of `benchmark.json` and the images."""
+"""The reports `benchmark.*`: pure functions of `benchmark.json` and the images."""
 
 from pathlib import Path
 
 import numpy as np
 
+from benchmark.report.card import card_text
 from benchmark.report.page.html import page_html
 from benchmark.report.tables import csv_text, markdown_text
 from benchmark.results.run import Run
 
-REPORTS = CSV_FILE, MARKDOWN_FILE, PAGE_FILE = "benchmark.csv", "benchmark.md", "benchmark.html"
+REPORTS = CSV_FILE, MARKDOWN_FILE, PAGE_FILE, CARD_FILE = (
+    *("benchmark.csv", "benchmark.md", "benchmark.html", "benchmark.card.md"),
+)
 
 
 def write_reports(run: Run, images: np.ndarray | None, folder: Path) -> list[Path]:
-    """Writes the three reports into a folder and returns their paths.
+    """Writes the reports into a folder and returns their paths.
 
     Args:
         run: what `benchmark.json` holds.
@@ -24,6 +27,7 @@ def write_reports(run: Run, images: np.ndarray | None, folder: Path) -> list[Pat
         CSV_FILE: csv_text(run),
         MARKDOWN_FILE: markdown_text(run),
         PAGE_FILE: page_html(run, images),
+        CARD_FILE: card_text(run),
     }
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")

@@ -1,7 +1,7 @@
 """`benchmark.json`: everything a run found, as it is written; SCHEMA.md explains each key."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from export.formats import WASM
 from export.runtimes.wasm import node_version
 from train.common.environment import Environment
 from train.common.files.artifact import package_versions
+from train.common.record import Training
 from train.common.reference_outputs import ReferenceOutputs
 
 # The main output of every row on every example, float32 by the row's name.
@@ -34,6 +35,7 @@ class Benchmark:
         settings: what the run was told, a JSON object.
         limits: the limits of the verdict.
         reference: the Keras model's outputs.
+        training: what the model was trained on; None of one that was given.
         task: what the main output is judged as.
         examples: what the test data is made of, `images` or `examples`.
         results: the rows.
@@ -54,6 +56,7 @@ class Benchmark:
     reference: ReferenceOutputs
     task: Task
     examples: str
+    training: Training | None = None
     results: tuple[Result, ...]
     conditions: Conditions | None
     call_overhead_us: Mapping[str, float | None] = field(default_factory=dict)
@@ -61,6 +64,12 @@ class Benchmark:
     recommendation: Recommendation | None = None
     browser: Browser | None = None
     browser_recommendation: Recommendation | None = None
+
+    @property
+    def source_file(self) -> str | None:
+        """The Keras model's file, as the exports name it."""
+        made = (row.variant.manifest for row in self.results)
+        return next((manifest.source.file for manifest in made if manifest is not None), None)
 
     def as_json(self) -> dict[str, Any]:
         """Returns the content of `benchmark.json`."""
@@ -86,6 +95,8 @@ class Benchmark:
             "measure": task.measure(self.examples).as_json(),
             "source": {
                 "sha256": self.reference.model_sha256,
+                "file": self.source_file,
+                "training": self.training and asdict(self.training),
                 "accuracy": task.source_accuracy(),
                 "predicted": task.predicted(task.reference),
             },

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import numpy as np
 
-from benchmark.judge.evidence import Verdict
+from benchmark.judge.evidence import Check, Verdict
 from benchmark.judge.limits import Limits
 from benchmark.judge.scoring.metrics import Measure, Metric, TaskKind
 from benchmark.measure.conditions import Browser, Conditions
@@ -19,6 +19,7 @@ from export.layer_report import LayerReport
 from export.verify.distance import MAX_SNR_DB
 from train.common.environment import Environment
 from train.common.files.decode import Array
+from train.common.record import Training
 
 SCHEMA_VERSION = 1
 Interval = tuple[float, float]
@@ -52,6 +53,8 @@ class Source:
     sha256: str
     accuracy: float | None
     predicted: Classes | None
+    file: str | None = None
+    training: Training | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,6 +191,9 @@ class Row:
     rounds_ns: tuple[Durations, ...]
     rounds_quiet: Flags
     layers: LayerReport | None = None
+    checks: tuple[Check, ...] = ()
+    file: str | None = None
+    sha256: str | None = None
 
     @property
     def p50_us(self) -> float | None:

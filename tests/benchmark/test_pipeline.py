@@ -45,7 +45,8 @@ def test_results_and_reports_are_left_and_nothing_else(artifacts: Path) -> None:
     assert [row["verdict"] for row in found["results"]] == ["pass", "pass"]
     assert found["recommendation"]["name"] == "tflite-int8"
     assert {path.name for path in artifacts.iterdir()} - before == {
-        *("benchmark.json", "benchmark.csv", "benchmark.md", "benchmark.html")
+        *("benchmark.json", "benchmark.csv", "benchmark.md", "benchmark.html"),
+        "benchmark.card.md",
     }
 
 
@@ -94,3 +95,23 @@ def test_an_unwritable_report_path_is_refused_before_anything_is_measured(
     assert TIMED == []
     assert {path: path.read_bytes() for path in artifacts.iterdir()} == before
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_limits_that_no_export_meets_are_an_error_where_they_fail_the_gate(
+    artifacts: Path, tmp_path: Path
+) -> None:
+    """The reports are there first; asked about regressions only, there is none to be said."""
+    assert command(artifacts).code == 0
+    earlier = artifacts.with_name("earlier.json")
+    limited = ("--max-size-kb", "0.001", "--junit", tmp_path / "made" / "junit.xml")
+    (artifacts / "benchmark.json").rename(earlier)
+    done = command(artifacts, *limited)
+    assert_one_line_error(done, "no export meets --max-size-kb 0.001")
+    assert (tmp_path / "made" / "junit.xml").read_text().count("</failure>") == 2
+    done = command(artifacts, *limited, "--compare", earlier, "--fail-on", "regression")
+    assert_one_line_error(done, "no export meets")
+    assert "2 worse verdict" in done.out
+    same = artifacts / "benchmark.json"
+    done = command(artifacts, *limited, "--compare", same, "--fail-on", "regression")
+    assert (done.code, done.err) == (0, "")
+    assert "Nothing got worse." in done.out

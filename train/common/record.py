@@ -14,6 +14,7 @@ from train.common.tensors import TensorSpec
 MODEL_FILE = "model.keras"
 RECORD_FILE = "model.json"
 SCHEMA_VERSION = 1
+DATASET = "Fashion-MNIST"  # that `train` knows
 REMEDY = "run `python -m train`"
 
 
@@ -79,6 +80,97 @@ class _Record:
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     request: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """What a model of `train` was trained on, and how.
+
+    Attributes:
+        dataset: its name.
+        sha256: hash of all its training images and labels.
+        examples: how many were trained on.
+        validation: how many decided when to stop, and what was searched for.
+        recipe: the name of the recipe.
+        epochs: how many were run.
+        seed: of the run.
+    """
+
+    dataset: str
+    sha256: str
+    examples: int
+    validation: int
+    recipe: str
+    epochs: int
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Counted:
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Split:
+    train: _Counted
+    validation: _Counted
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Data:
+    train_sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Recipe:
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Epochs:
+    run: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Trained:
+    """What is read of a `model.json` that `train` wrote."""
+
+    model: _Model
+    split: _Split
+    data: _Data
+    recipe: _Recipe
+    epochs: _Epochs
+    seed: int
+
+
+def read_training(artifacts: Path, model_sha256: str) -> Training | None:
+    """Returns what a model was trained on; None where no record of it is there, or it was given.
+
+    Args:
+        artifacts: the folder of the record.
+        model_sha256: the model's hash.
+
+    Raises:
+        ArtifactError: the record is unreadable.
+    """
+    path = artifacts / RECORD_FILE
+    if not path.exists():
+        return None
+    content = read_json(path, schema_version=SCHEMA_VERSION, remedy=REMEDY)
+    if "split" not in content:
+        return None
+    found = Decoder(remedy=REMEDY).decode(_Trained, content, str(path))
+    if found.model.sha256 != model_sha256:
+        return None
+    return Training(
+        dataset=DATASET,
+        sha256=found.data.train_sha256,
+        examples=found.split.train.count,
+        validation=found.split.validation.count,
+        recipe=found.recipe.name,
+        epochs=found.epochs.run,
+        seed=found.seed,
+    )
 
 
 def read_model_record(artifacts: Path) -> ModelRecord:

@@ -3,10 +3,10 @@ from dataclasses import replace
 import pytest
 
 from benchmark.judge.drop import paired_drop
-from benchmark.judge.evidence import OutputEvidence, Verdict
+from benchmark.judge.evidence import OutputEvidence, Verdict, reasons_of, worst
 from benchmark.judge.limits import Limits
 from benchmark.judge.scoring.scores import Accuracy, Paired, Scores
-from benchmark.judge.verdict import judge_file, judge_output, verdict_of
+from benchmark.judge.verdict import judge_file, judge_output
 from export.formats import FORMATS
 from export.verify.distance import Distance
 
@@ -28,8 +28,8 @@ Evidence = tuple[OutputEvidence, P50_US | None]
 
 def judge(found: Evidence, limits: Limits) -> tuple[Verdict, tuple[str, ...]]:
     """The verdict on an export with one output, and its reasons, as a row has them."""
-    reasons = [*judge_output(found[0], limits), *judge_file(300_000, found[1], limits)]
-    return verdict_of(reasons), tuple(reason for _, reason in reasons)
+    checks = [*judge_output(found[0], limits), *judge_file(300_000, found[1], limits)]
+    return worst(each.verdict for each in checks), tuple(reasons_of(checks))
 
 
 def paired(correct: int, lost: int = 0, gained: int = 0, total: int = 10_000) -> Paired:

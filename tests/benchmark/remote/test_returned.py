@@ -44,7 +44,8 @@ def test_results_get_their_names_when_the_run_is_done(tmp_path: Path) -> None:
     (tmp_path / "sent").unlink()
     found.keep(message("result", "benchmark.json", sent))
     assert found.publish(SHOWN) == tmp_path / "hosts" / "pi.json"
-    assert names(tmp_path) == [f"hosts/pi.{suffix}" for suffix in ("csv", "html", "json", "md")]
+    ends = ("card.md", "csv", "html", "json", "md")
+    assert names(tmp_path) == [f"hosts/pi.{end}" for end in ends]
     assert (tmp_path / "hosts" / "pi.json").read_bytes() == sent
     assert HOSTILE not in (tmp_path / "hosts" / "pi.html").read_text()
 

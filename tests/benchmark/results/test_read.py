@@ -180,8 +180,7 @@ print([name for name in loaded if name in sys.modules])
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--compare", "old.json"], "argument --compare: expected 2 arguments"),
-        (["--compare", "a", "b", "c"], "unrecognized arguments: c"),
+        (["--compare"], "argument --compare: expected at least one argument"),
         (
             ["--compare", "a", "b", "--format", "tflite-int8", "--max-size-kb", "1", "--quick"],
             "got --format, --quick, --max-size-kb with --compare",

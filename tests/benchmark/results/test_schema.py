@@ -15,6 +15,7 @@ from tests.commands import GATE, REPOSITORY, run_in_process
 
 NAMES_OF_THEIR_OWN = (
     "versions",
+    "source.training",
     "browser.packages",
     "call_overhead_us",
     "recommendation.limits",

@@ -50,7 +50,7 @@ def page(content: dict[str, Any], images: np.ndarray | None = IMAGES) -> Page:
 def test_three_files_are_written(tmp_path: Path) -> None:
     written = write_reports(read(VARIED), IMAGES, tmp_path)
     assert [path.name for path in written] == [
-        *("benchmark.csv", "benchmark.md", "benchmark.html"),
+        *("benchmark.csv", "benchmark.md", "benchmark.html", "benchmark.card.md"),
     ]
     assert all(path.stat().st_size > 500 for path in written)
 

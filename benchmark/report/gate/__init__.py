@@ -1,0 +1,1 @@
+"""A run as a gate in CI: what fails it, as JUnit XML, and as GitHub's summary of a step."""
