@@ -57,6 +57,18 @@ def main(arguments: Sequence[str]) -> int:
             "got --junit, --fail-on or --compare with --merge or --host, expected a run of this "
             "machine; of another, give --compare both results files"
         )
+    if options.preprocess and not options.add:
+        raise ToolkitError(
+            "got --preprocess without --add, expected a file that it is of; exports know how they "
+            "are preprocessed"
+        )
+    if options.add and (
+        options.merge or options.host is not None or options.browser is not None or options.serve
+    ):
+        raise ToolkitError(
+            "got --add with --merge, --host, --browser or --serve, expected a run of this machine; "
+            "there, only exports are measured"
+        )
     if options.merge:
         return merge_files(options.merge)
     if options.host is not None:
@@ -113,6 +125,8 @@ def _measure_here(options: Namespace, request: GateRequest) -> int:
             profile=options.profile,
             timeout_s=options.timeout,
         ),
+        add=tuple(options.add),
+        preprocess=dict(options.preprocess),
         include_keras=options.include_keras,
         trust=trust_of(options),
         resume=options.resume,

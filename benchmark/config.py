@@ -1,6 +1,7 @@
 """What a run of the benchmark is told."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from benchmark.judge.task import THRESHOLD
 from benchmark.measure.settings import MeasureSettings
 from export.formats import Format
 from export.model.request import NO_TRUST, Trust
+from train.common.preprocessing import Preprocessing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +26,8 @@ class BenchmarkConfig:
         formats: formats to run; None for every manifest found.
         limits: the limits of the verdict.
         measure: how it is measured.
+        add: files that this toolkit did not make, for rows of their own.
+        preprocess: what raw values become for those, as `added_variants` takes it.
         include_keras: whether the Keras model itself gets a row.
         trust: what may be run of code that comes with the Keras model.
         resume: whether to go on with a run that was cut off.
@@ -42,6 +46,8 @@ class BenchmarkConfig:
     formats: tuple[Format, ...] | None
     limits: Limits
     measure: MeasureSettings
+    add: tuple[Path, ...] = ()
+    preprocess: Mapping[str, Preprocessing] = field(default_factory=dict)
     include_keras: bool = False
     trust: Trust = NO_TRUST
     resume: bool = False

@@ -1,6 +1,7 @@
 """The options of `python -m benchmark`, grouped by task."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from export.model.request import add_trust_options
 from train.common.command.cli import (
@@ -11,6 +12,9 @@ from train.common.command.cli import (
     names,
     number_between,
 )
+
+if TYPE_CHECKING:
+    from train.common.preprocessing import Preprocessing
 
 METRICS = ("accuracy", "top-5", "auc", "mae", "rmse", "r2")
 TOLERANCE = 0.01
@@ -75,6 +79,23 @@ def _add_measurements(parser: Parser) -> None:
         default=[],
         metavar="NAME",
         help="these formats only; repeatable, comma-separated (default: all there are)",
+    )
+    add(
+        "--add",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="a .tflite or .onnx file that this tool did not make, for a row beside the exports; "
+        "repeatable",
+    )
+    add(
+        "--preprocess",
+        action="append",
+        default=[],
+        type=_preprocess,
+        metavar="[INPUT:]scale=1/255,mean=…,std=…",
+        help="with --add: what raw values become for those files (default: as for the model)",
     )
     add("--quick", action="store_true", help="fewer timed calls: same verdicts, rougher latency")
     add("--resume", action="store_true", help="go on with a run that was cut off")
@@ -310,6 +331,13 @@ def _add_code(parser: Parser) -> None:
         "longer where it was",
     )
     add_trust_options(add)
+
+
+def _preprocess(text: str) -> "tuple[str, Preprocessing]":
+    """An argparse type, as `parse_preprocess`, imported when there is something to parse."""
+    from export.argument_types import parse_preprocess
+
+    return parse_preprocess(text)
 
 
 def _size(text: str) -> tuple[int, int]:

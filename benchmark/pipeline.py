@@ -11,6 +11,7 @@ from benchmark.advise.recommend import recommend
 from benchmark.config import BenchmarkConfig
 from benchmark.judge.rows import judge_variants
 from benchmark.judge.task import tasks_of
+from benchmark.measure.added import added_variants
 from benchmark.measure.checkpoint import PartialResults, garbled_results, identity_of
 from benchmark.measure.measured import MeasuredVariant, MeasureInBrowser, measure_variants
 from benchmark.measure.variants import RESULTS_FILE, find_manifests, find_variants
@@ -55,7 +56,7 @@ def run_benchmark(
     environment = read_environment()
     artifacts, reports = config.artifacts, config.reports or config.artifacts
     finish_publishing(artifacts)
-    manifests = find_manifests(artifacts, config.formats)
+    manifests = find_manifests(artifacts, config.formats, may_be_none=bool(config.add))
     check_places(artifacts, (RESULTS_FILE, *[OUTPUTS_FILE] * config.save_outputs), "--artifacts")
     check_places(reports, REPORTS, "--reports")
     with staging(artifacts) as staged, staging(reports, "--reports") as staged_reports:
@@ -70,6 +71,7 @@ def run_benchmark(
         variants = find_variants(
             manifests, config.measure, reference, test.samples, keras, built=staged / "programs"
         )
+        variants += added_variants(config.add, config.preprocess, config.measure, reference)
         identity = identity_of(config.settings(), variants, reference, environment)
         with garbled_results(artifacts, resumed=config.resume):
             raw = PartialResults(artifacts, identity, resume=config.resume)

@@ -81,6 +81,7 @@ class Result:
             "mode": self.variant.mode,
             "threads": self.variant.threads,
             "browser": self.variant.browser,
+            "added": self.variant.added is not None,
             "file": self.variant.manifest and self.variant.manifest.file,
             "sha256": self.variant.manifest and self.variant.manifest.sha256,
             "size_bytes": self.size_bytes,

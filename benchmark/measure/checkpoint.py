@@ -40,6 +40,7 @@ def identity_of(
         "model": reference.model_sha256,
         "data": reference.inputs_sha256,
         "exports": {s.key: s.manifest and s.manifest.sha256 for s in variants},
+        "added": {s.key: s.added for s in variants if s.added is not None},
     }
 
 

@@ -41,6 +41,7 @@ class Variant:
         path: the file; of the Keras model, the request to load it.
         keras_bytes: size of the Keras model; None of others, and where it is not known.
         browser: the browser that runs it; None for this machine itself.
+        added: of a file that this toolkit did not make, how it is preprocessed; None of others.
         problem: why it cannot be measured; None if it can.
     """
 
@@ -52,6 +53,7 @@ class Variant:
     path: Path
     keras_bytes: int | None = None
     browser: str | None = None
+    added: str | None = None
     problem: str | None = None
 
     @property
@@ -108,13 +110,21 @@ class Variant:
             file=self.path.resolve(),
             inputs=found.inputs if found else None,
             outputs=found.outputs if found else None,
+            renamed=self.added is not None,
             preprocessing=found.preprocessing if found else reference.preprocessing,
             raw=raw,
         )
 
 
-def find_manifests(artifacts: Path, formats: tuple[Format, ...] | None) -> list[Path]:
+def find_manifests(
+    artifacts: Path, formats: tuple[Format, ...] | None, *, may_be_none: bool = False
+) -> list[Path]:
     """Returns the manifests in a folder, in the order of the format table, unknown ones last.
+
+    Args:
+        artifacts: the folder.
+        formats: those that are asked for; None for all there are.
+        may_be_none: whether there is something else to measure.
 
     Raises:
         ArtifactError: there are none, or one of the formats asked for has none.
@@ -134,7 +144,7 @@ def find_manifests(artifacts: Path, formats: tuple[Format, ...] | None) -> list[
                 f"no {missing[0]} in {artifacts}; run `python -m export --format {missing[0]}`"
             )
         return [found[entry.name] for entry in formats]
-    if not found:
+    if not found and not may_be_none:
         raise ArtifactError(f"no exports in {artifacts}; run `python -m export --format all`")
     known = [found.pop(name) for name in FORMATS if name in found]
     return [*known, *found.values()]
@@ -201,11 +211,8 @@ def _rows(
     except ToolkitError as error:
         problem = str(error)
     runtime = manifest.runtime if manifest else None
-    known = MODES.get(runtime or "", ())
-    asked = tuple(mode for mode in settings.modes if mode in known)
-    modes: tuple[str | None, ...] = asked or known[:1] or (None,)
     for threads in settings.threads:
-        for mode in modes:
+        for mode in modes_of(runtime, settings):
             yield Variant(
                 format=path.stem,
                 runtime=runtime,
@@ -215,6 +222,12 @@ def _rows(
                 path=program or (manifest.artifact_path if manifest else path),
                 problem=problem,
             )
+
+
+def modes_of(runtime: str | None, settings: MeasureSettings) -> tuple[str | None, ...]:
+    """Returns the modes of a runtime that get a row each."""
+    known = MODES.get(runtime or "", ())
+    return tuple(mode for mode in settings.modes if mode in known) or known[:1] or (None,)
 
 
 def check_source(manifest: Manifest, reference: ReferenceOutputs) -> None:

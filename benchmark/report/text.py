@@ -114,6 +114,9 @@ def facts(run: Run) -> dict[str, str]:
         "limits": "; ".join(_limits(run.settings, measure)),
         "a call that computes nothing": ", ".join(overheads),
         "clock": "" if clock is None else f"each time includes {1000 * clock:.0f} ns of reading it",
+        "added": ", ".join(row.name for row in rows if row.added)
+        and f"{', '.join(row.name for row in rows if row.added)}: files that this toolkit did not "
+        "make, judged against the same Keras model",
         "browser": _browser(run),
         "Keras calls": ", ".join(
             f"{row.name} by {row.call}, the faster way"

@@ -68,7 +68,7 @@ class Benchmark:
     @property
     def source_file(self) -> str | None:
         """The Keras model's file, as the exports name it."""
-        made = (row.variant.manifest for row in self.results)
+        made = (row.variant.manifest for row in self.results if row.variant.added is None)
         return next((manifest.source.file for manifest in made if manifest is not None), None)
 
     def as_json(self) -> dict[str, Any]:

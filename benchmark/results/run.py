@@ -156,6 +156,7 @@ class Row:
     mode: str | None
     threads: int
     browser: str | None = None
+    added: bool = False
     size_bytes: int | None
     gzip_bytes: int | None
     verdict: Verdict

@@ -21,7 +21,6 @@ from typing import IO, Any
 
 import numpy as np
 
-from benchmark.measure.worker.limits import limit_memory, memory_limit_bytes
 from benchmark.measure.worker.memory import map_again, resident_files, resident_peak
 from benchmark.measure.worker.model import LoadedModel
 from benchmark.measure.worker.process import Job
@@ -32,6 +31,7 @@ from export.runtimes.runner import ProcessRunner, Runner
 from train.common.command.interrupts import end_with_parent
 from train.common.environment import read_environment
 from train.common.errors import MissingPackageError, ToolkitError, reason_and_remedy
+from train.common.memory_limit import limit_memory, memory_limit_bytes
 
 MAX_REQUEST_BYTES = 64
 RUNTIME_MODULES = {

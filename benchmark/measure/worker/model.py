@@ -2,7 +2,9 @@
 
 import resource
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +21,19 @@ from train.common.environment import pin
 from train.common.errors import ArtifactError
 from train.common.files.artifact import new_array
 from train.common.preprocessing import preprocess
+from train.common.tensors import TensorSpec
 
 CHUNK_EXAMPLES = 1_000  # at a time, fewer where they are large
 CHUNK_VALUES = 4_000_000  # of inputs and outputs
 CHUNK_NS = 2_000_000_000  # of a slow model, so that it can be said how far it is
 PROFILE_NS = 5_000_000_000
 EXPERIMENTS_NS = 30_000_000_000  # of all changes together
+
+
+def named_as(found: Sequence[TensorSpec], declared: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
+    """Returns a file's inputs or outputs under the names that are declared, place by place."""
+    pairs = zip_longest(found, declared[: len(found)])
+    return tuple(replace(spec, name=named.name) if named else spec for spec, named in pairs)
 
 
 class LoadedModel:
@@ -43,6 +52,9 @@ class LoadedModel:
         Raises:
             ArtifactError: the file is not as declared.
         """
+        if job.renamed:
+            runner.inputs = named_as(runner.inputs, job.inputs or ())
+            runner.outputs = named_as(runner.outputs, job.outputs or ())
         for kind, found, declared in (
             ("input", runner.inputs, job.inputs),
             ("output", runner.outputs, job.outputs),

@@ -46,6 +46,7 @@ class Job:
         file: the exported file.
         inputs: the inputs that the file must have; None to take them as they are.
         outputs: the same of the outputs.
+        renamed: whether the file may have other names for them, in the same order.
         preprocessing: what turns raw values into inputs, by the input's name.
         raw: an `.npy` file of raw test values, (N, …), by the input's name.
     """
@@ -57,6 +58,7 @@ class Job:
     file: Path
     inputs: tuple[TensorSpec, ...] | None
     outputs: tuple[TensorSpec, ...] | None
+    renamed: bool = False
     preprocessing: Mapping[str, Preprocessing]
     raw: Mapping[str, Path]
 

@@ -1,4 +1,4 @@
-"""What a worker may not do: take the machine's memory."""
+"""What a process that runs files may not do: take the machine's memory."""
 
 import resource
 import sys
@@ -31,7 +31,7 @@ def limit_memory(limit_bytes: int) -> None:
 
 
 def memory_limit_bytes(machine_bytes: int) -> int:
-    """Returns what one worker may allocate on a machine, or in a container there."""
+    """Returns what one process may allocate on a machine, or in a container there."""
     found = [machine_bytes]
     for path in CONTAINER_LIMITS:
         with suppress(OSError, ValueError):  # "max" where there is no limit

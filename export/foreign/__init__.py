@@ -1,0 +1,1 @@
+"""Files that this toolkit did not make: looked at before they are run, and matched to a model."""
