@@ -11,7 +11,7 @@ import numpy as np
 from export.convert.job.inputs import ConversionInputs
 from export.deploy.c import host as c_host
 from export.deploy.c import package as c
-from export.deploy.c.steps.packing import SIZE
+from export.deploy.c.steps.weights.packing import SIZE
 from export.deploy.microcontroller import package as tflm
 from export.deploy.microcontroller.arena import check_interpreter
 from export.deploy.wasm import package as wasm

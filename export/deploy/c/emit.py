@@ -7,9 +7,9 @@ from pathlib import Path
 
 from export.deploy.c.header import End, Interface, comment, ends, header, parameters
 from export.deploy.c.program import Program
-from export.deploy.c.steps import layers, packing
 from export.deploy.c.steps.pairs import kernel_text
 from export.deploy.c.steps.step import Array
+from export.deploy.c.steps.weights import layers, packing, sixteen
 
 KERNELS = Path(__file__).with_name("kernels")
 # Kernels that others need, in the order in which they need each other.
@@ -20,26 +20,24 @@ ORDER = (
     "narrow16",
     "channels",
     "outputs",
-    "simd_wasm",
+    *sixteen.KERNELS[:1],
     "dot_wasm",
     "dot_hosts",
     "dot_cores",
     "dot",
     "dense",
-    "dense_wasm",
     "window",
     "patch",
     "tile_x86",
     "tile_neon",
-    "tile_wasm",
     "tile_factors",
     "tile",
     "conv_tile",
     "depthwise_x86",
     "depthwise_neon",
-    "depthwise_wasm",
     "depthwise_tile",
     "positions",
+    *sixteen.KERNELS[1:],
     *packing.KERNELS,
     "exp16",
     "powers",
@@ -80,7 +78,7 @@ SOURCE = """\
 #endif
 
 /* Weights begin at a word, on hosts at a line of the cache, so that several can be read at once. */
-#if defined(__GNUC__) && (defined(__x86_64__) || defined(__aarch64__))
+#if defined(__GNUC__) && (defined(__x86_64__) || defined(__aarch64__) || defined(__wasm__))
 #define MODEL_ALIGNED __attribute__((aligned(64)))
 #elif defined(__GNUC__) && !defined(__AVR__)
 #define MODEL_ALIGNED __attribute__((aligned(4)))
@@ -106,7 +104,7 @@ int model_run_in(int8_t *arena, size_t arena_bytes, {parameters})
 
 void model_run({parameters})
 {{
-    static int8_t arena[MODEL_ARENA_BYTES + 1u];
+    static int8_t arena[MODEL_ARENA_BYTES + {room}u];
     (void)model_run_in(arena, sizeof arena, {names});
 }}
 """
@@ -117,7 +115,10 @@ EVEN = """\
 
 
 def emit(
-    program: Program, interface: Interface, declare: Callable[[Array], str] | None = None
+    program: Program,
+    interface: Interface,
+    declare: Callable[[Array], str] | None = None,
+    over_bytes: int = 0,
 ) -> tuple[str, str]:
     """Returns the header and the source, both ASCII.
 
@@ -125,6 +126,7 @@ def emit(
         program: the program.
         interface: what the caller is told.
         declare: returns what defines a constant in C; None for `constant`.
+        over_bytes: how many the kernels may read behind a tensor.
     """
     found = ends(interface)
     source = SOURCE.format(
@@ -134,6 +136,7 @@ def emit(
         constants=sum(array.values.nbytes for array in program.constants),
         arrays="\n".join(map(declare or constant, program.constants)),
         parameters=parameters(found),
+        room=1 + over_bytes,
         even=EVEN if program.plan.wide else "",
         unused="\n".join(f"    (void){name};" for name, *_ in found),
         steps=_steps(program, found),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from export.deploy.c.steps.packing import SIZE
+from export.deploy.c.steps.weights.packing import SIZE
 from export.verify.graph.products import unpacked
 from train.common.errors import ArtifactError
 

@@ -15,7 +15,7 @@ from export.deploy.c.emit import emit
 from export.deploy.c.header import Interface
 from export.deploy.c.host import STRICT, build, compiler
 from export.deploy.c.program import Program
-from export.deploy.c.steps.packing import SIZE
+from export.deploy.c.steps.weights.packing import SIZE
 from export.formats import FORMATS, C
 from export.manifest import Check, Manifest, Observation, check_file, read_manifest
 from export.runtimes.c import CRunner

@@ -10,16 +10,16 @@ from export.deploy.c.plan import Plan, Rounds, make_plan
 from export.deploy.c.recurrent import choice, ids, lstm, wide
 from export.deploy.c.recurrent.loops import LSTM, counted
 from export.deploy.c.recurrent.rounds import Body
-from export.deploy.c.steps import layers, matmul, moves, pairs, reductions, values
-from export.deploy.c.steps.packing import SIZE
+from export.deploy.c.steps import matmul, moves, pairs, reductions, values
 from export.deploy.c.steps.step import Array, Step, unsupported
+from export.deploy.c.steps.weights import layers
+from export.deploy.c.steps.weights.packing import SIZE
 from train.common.errors import ArtifactError
 
 STEPS: dict[str, Callable[[Network, Operator], Step]] = {
-    "FULLY_CONNECTED": layers.fully_connected,
-    "CONV_2D": layers.conv_2d,
-    "DEPTHWISE_CONV_2D": layers.depthwise_conv_2d,
-    "TRANSPOSE_CONV": layers.transpose_conv,
+    **dict.fromkeys(
+        ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"), layers.weighted
+    ),
     "AVERAGE_POOL_2D": values.pool,
     "MAX_POOL_2D": values.pool,
     "MEAN": reductions.mean,

@@ -9,7 +9,7 @@ from export.deploy.c.host import STRICT, run_compiler
 from train.common.errors import ToolkitError
 
 COMPILED = "module.wasm"
-STACK_BYTES = 1 << 18  # tiles of convolutions take some 100 kB
+STACK_BYTES = 1 << 16  # kernels take a few kB of it
 ZIG = ("cc", "-target", "wasm32-freestanding", "-mcpu=generic+simd128")
 # The stack below everything else, as zig has it by itself: an overflow is an error, no other value.
 CLANG = ("--target=wasm32", "-msimd128", "-mbulk-memory", "-msign-ext", "-Wl,--stack-first")

@@ -1,6 +1,5 @@
 """A verified integer file → a WebAssembly module, proven byte by byte → `artifacts/wasm/`."""
 
-import gzip
 import hashlib
 import shutil
 from dataclasses import replace
@@ -17,9 +16,9 @@ from export.deploy.c.package import (
     proof_file,
     source_of,
 )
-from export.deploy.c.steps.packing import PLAIN
+from export.deploy.c.steps.weights.packing import PLAIN
 from export.deploy.wasm.compiler import build, compiler
-from export.deploy.wasm.module import module_source
+from export.deploy.wasm.module import gzip_bytes, module_source, own_bytes
 from export.deploy.wasm.page import demo, script, types
 from export.formats import FORMATS, WASM
 from export.manifest import Manifest, Observation, check_file, read_manifest
@@ -35,6 +34,7 @@ FOLDER, MANIFEST_FILE = WASM, f"{WASM}.json"
 MODULE_FILE = "model.wasm"
 SCRIPT_FILE, TYPES_FILE, DEMO_FILE = "model.mjs", "model.d.ts", "demo.html"
 BESIDE = (SCRIPT_FILE, TYPES_FILE, DEMO_FILE)
+OWN_BYTES = "weights_gzip_bytes"  # of what is transferred, what the weights alone would be
 BESIDE_HASH = "files_sha256"  # of those three, one behind the other
 
 
@@ -99,7 +99,8 @@ def make_package(
         proof = proof_file(model, program, staged, provable)
         compared = compare(proof, WasmRunner(module, threads=1), held_out, WASM)
         code, text = module.read_bytes(), script(interface)
-        transfer = len(gzip.compress(code, mtime=0)) + len(gzip.compress(text.encode(), mtime=0))
+        transfer = transfer_bytes(code, text)
+        own = own_bytes(program.network)
         facts = f"{len(code) / 1000:,.1f} kB, {transfer / 1000:,.1f} kB to transfer (gzip)."
         title = f"{Path(manifest.source.file).stem}, {manifest.format} in WebAssembly"
         page = demo(interface, code, inputs.held_out, title, facts)
@@ -120,6 +121,7 @@ def make_package(
             observations=(
                 *manifest.observations,
                 Observation(name="arena_bytes", value=program.plan.arena_bytes),
+                Observation(name=OWN_BYTES, value=own),
                 Observation(name=BESIDE_HASH, value=_hash(staged)),
                 Observation(name="model_sha256", value=manifest.sha256),
             ),
@@ -132,10 +134,16 @@ def make_package(
         publish([staged / name for name in names], record.folder / FOLDER)
     return (
         f"{WASM:<28} {len(code) / 1000:>8,.1f} kB  in {FOLDER}/{MODULE_FILE}, "
-        f"{transfer / 1000:,.1f} kB to transfer with {SCRIPT_FILE} (gzip), from {manifest.format}: "
+        f"{transfer / 1000:,.1f} kB to transfer with {SCRIPT_FILE} (gzip; the file's weights alone "
+        f"{own / 1000:,.1f}), from {manifest.format}: "
         f"the same bytes as LiteRT's reference kernels on all {len(inputs.held_out):,} held-out "
         f"examples; open {FOLDER}/{DEMO_FILE}"
     )
+
+
+def transfer_bytes(code: bytes, script: str) -> int:
+    """Returns how many bytes a page fetches, gzipped: of a module and its script."""
+    return gzip_bytes(code) + gzip_bytes(script.encode())
 
 
 def set_out(manifest: Manifest, folder: Path) -> Path:

@@ -9,12 +9,14 @@ import math
 import numpy as np
 
 from export.deploy.c.network import Network, Operator, Tensor
-from export.deploy.c.steps.layers import TWICE
 from export.deploy.c.steps.numbers import factor
 from export.deploy.c.steps.step import Array, Step, braces, shape, side_by_side, unsupported
+from export.deploy.c.steps.weights.layers import TWICE
+from export.deploy.c.steps.weights.packing import PLAIN
 from train.common.errors import ArtifactError
 
 DOT = ("dot_hosts", "dot_cores", "dot")
+DOT_WASM = ("sixteen", "dot_wasm")
 GATES = 4  # input, forget, cell, output, as the operator's inputs have them
 WEIGHTS, RECURRENT, PEEPHOLES, BIASES, REST = 1, 5, 9, 12, 16
 H, C = 18, 19  # the states' places among the inputs
@@ -78,7 +80,11 @@ def lstm(network: Network, operator: Operator, last: int | None) -> Step:
         title=f"{operator.name}: {shape(given)} -> {shape(tensors[target])}",
         code=f"static const MODEL_FLASH struct model_lstm at = {braces(numbers)};\n"
         f"model_lstm({{t{operator.inputs[0]}}}, {{t{target}}}, {{scratch}}, &at);",
-        kernels=(TWICE, "narrow", "narrow16", *DOT, "exp16", "lstm"),
+        kernels=(
+            *(TWICE, "narrow", "narrow16"),
+            *(DOT_WASM if network.optimize == PLAIN else ()),
+            *(*DOT, "exp16", "lstm"),
+        ),
         arrays=arrays,
         inputs=operator.inputs[:1],
         outputs=(target,),

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from export.deploy.c.network import Network, Operator, Tensor
-from export.deploy.c.steps.layers import TWICE
 from export.deploy.c.steps.numbers import factor
 from export.deploy.c.steps.step import Array, Step, braces, title, unsupported
+from export.deploy.c.steps.weights.layers import TWICE
 
 NARROW = "narrow16"
 LEAST, MOST = -32768, 32767

@@ -5,6 +5,7 @@ import numpy as np
 from export.deploy.c.network import Network, Operator, Tensor
 from export.deploy.c.steps.numbers import factor, limits
 from export.deploy.c.steps.step import Array, Step, braces, title, unsupported
+from export.deploy.c.steps.weights.packing import PLAIN
 
 # What an output is, of operands a and b without their zero points.
 VALUES = {
@@ -50,7 +51,8 @@ def pairwise(network: Network, operator: Operator) -> Step:
         *(shift for _, shift in factors),
     ]
     constant = b.data is not None
-    kernel = f"elementwise:{name}{WIDE if wide else ''}{'_constant' if constant else ''}"
+    in_flash = constant and network.optimize != PLAIN  # which may be a memory of its own
+    kernel = f"elementwise:{name}{WIDE if wide else ''}{'_constant' if in_flash else ''}"
     arrays: tuple[Array, ...] = ()
     other = f"{{t{second}}}"
     if b.data is not None:

@@ -13,11 +13,15 @@ ROWS = 4  # whose weights stand side by side, four by four
 
 @dataclass(frozen=True, kw_only=True)
 class Array:
-    """A constant: its name in C, integers (n,), whether it begins at a word."""
+    """A constant: its name in C, integers (n,), whether it begins at a word.
+
+    A `wide` one is to have 16 bits where it is read.
+    """
 
     name: str
     values: np.ndarray
     aligned: bool = False
+    wide: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,10 @@
 // Made by `python -m export --format wasm` from @FILE@; do not edit.
+//
+//     import { load, classes } from "./model.mjs";
+//     const model = await load();
+//     const scores = model.run(pixels);
+//
+// Runs in browsers, Node and Deno that know WebAssembly's SIMD.
 
 /** An input or an output: a stored value is round(real / scale) + zeroPoint. */
 export interface Tensor {
@@ -31,5 +37,8 @@ export const outputs: Tensor[];
 /** The classes' names, in the order of the outputs; empty where there are none. */
 export const classes: string[];
 
-/** Loads `model.wasm` from beside the module, from another URL, or from its bytes. */
+/**
+ * Loads `model.wasm` from beside the module, from another URL, or from its bytes. Each one that is
+ * loaded has a memory of its own.
+ */
 export function load(source?: string | URL | BufferSource): Promise<Model>;

@@ -17,6 +17,26 @@ static void model_unpack(int8_t *to, size_t n, const uint8_t *table, unsigned bi
 }
 /* -- */
 
+/* Makes a table of n values of the steps from one to the next. */
+static void model_sum(int8_t *table, size_t n)
+{
+    int sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        sum += table[i];
+        table[i] = (int8_t)sum;
+    }
+}
+/* -- */
+
+/* Makes 16 bits of n weights. */
+static void model_widen(int16_t *to, const int8_t *from, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        to[i] = from[i];
+    }
+}
+/* -- */
+
 /* What JavaScript calls: `unpack` once, `at` for where each input and output stands, `run`. */
 @BUFFERS@
 

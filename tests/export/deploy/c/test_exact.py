@@ -27,7 +27,7 @@ from tests.export.deploy.c.files import (
     program_of,
     write,
 )
-from tests.export.deploy.wasm.tools import module_outputs, need_tools
+from tests.export.deploy.wasm.tools import MOST_OVER_BYTES, module_outputs, need_tools
 from train.common.errors import ArtifactError
 
 pytestmark = pytest.mark.slow
@@ -56,9 +56,13 @@ def test_every_output_byte_is_that_of_the_reference_kernels(
     assert found == expected
 
 
-def test_webassembly_computes_the_same_bytes(file: Path, tmp_path: Path) -> None:
+def test_webassembly_computes_the_same_bytes_in_few_beside_the_weights(
+    file: Path, tmp_path: Path
+) -> None:
     need_tools()
-    expected, found = module_outputs(file, tmp_path)
+    # steps that are unrolled have tables of their own, each
+    most = 2 * MOST_OVER_BYTES if file.stem == "steps" else MOST_OVER_BYTES
+    expected, found = module_outputs(file, tmp_path, most)
     assert found == expected
 
 

@@ -12,7 +12,7 @@ from export.deploy.c.again import built_apart
 from export.deploy.c.emit import emit as emit_source
 from export.deploy.c.package import FOLDER, is_current, make_package
 from export.deploy.c.proof import provable
-from export.deploy.c.steps.packing import SIZE, SPEED
+from export.deploy.c.steps.weights.packing import SIZE, SPEED
 from export.manifest import Manifest, read_manifest
 from export.runtimes.open import open_runner
 from export.runtimes.predict import encode_all, predict

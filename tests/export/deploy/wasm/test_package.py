@@ -165,7 +165,7 @@ def test_what_is_not_proven_is_not_written(
     (folder / "model.wasm").write_text("an earlier one")
     head = "void model_exported_run(void)\n{\n"
     wrong = {
-        "byte": ("+ to->zero", "+ to->zero + 1"),
+        "byte": ("splat(to->zero)", "splat(to->zero + 1)"),
         "compiler": (head, f"#error broken\n{head}"),
         "refused": (head, f"{IMPORTED}{head}    no_such_function();\n"),
         "endless": ("unpack(void)\n{\n", "unpack(void)\n{\n    __builtin_trap();\n"),

@@ -13,10 +13,11 @@ from export.deploy.c.header import Interface
 from export.deploy.c.package import proof_file
 from export.deploy.c.program import Program
 from export.deploy.c.proof import provable
-from export.deploy.c.steps.packing import PLAIN
+from export.deploy.c.steps.weights.packing import PLAIN
 from export.deploy.wasm.compiler import build
-from export.deploy.wasm.module import module_source
-from export.deploy.wasm.package import check_tools
+from export.deploy.wasm.module import module_source, own_bytes
+from export.deploy.wasm.package import check_tools, transfer_bytes
+from export.deploy.wasm.page import script
 from export.runtimes.c import write_tensors
 from export.runtimes.litert import LiteRTRunner
 from export.runtimes.runner import pack, unpack
@@ -45,8 +46,13 @@ def run_script(text: str, folder: Path) -> Any:
     return json.loads(done.stdout)
 
 
-def module_outputs(path: Path, folder: Path) -> tuple[list[bytes], list[bytes]]:
-    """Returns what LiteRT and our module give for random inputs, by call."""
+MOST_OVER_BYTES = 6_000  # that a page fetches beside the weights, gzipped
+
+
+def module_outputs(
+    path: Path, folder: Path, most_over_bytes: int = MOST_OVER_BYTES
+) -> tuple[list[bytes], list[bytes]]:
+    """Returns what LiteRT and our module give for random inputs, by call; the module is small."""
     program = Program(path, PLAIN)
     file = proof_file(path, program, folder, provable)
     with LiteRTRunner(file, threads=1, mode="reference") as theirs:
@@ -61,6 +67,8 @@ def module_outputs(path: Path, folder: Path) -> tuple[list[bytes], list[bytes]]:
         for name, text in (("model.h", header), ("module.c", source)):
             folder.joinpath(name).write_text(text, encoding="ascii")
         module = build(folder / "module.c")
+        sent = transfer_bytes(module.read_bytes(), script(interface))
+        assert sent <= own_bytes(program.network) + most_over_bytes
         write_tensors(folder, theirs.inputs, theirs.outputs)
         generator = np.random.default_rng(1)
         made: tuple[list[bytes], list[bytes]] = ([], [])
