@@ -1,6 +1,7 @@
 """The program computes LiteRT's bytes, whatever the operators, and no sanitizer complains."""
 
 import copy
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -31,6 +32,7 @@ from tests.export.deploy.wasm.tools import MOST_OVER_BYTES, module_outputs, need
 from train.common.errors import ArtifactError
 
 pytestmark = pytest.mark.slow
+LARGER = (1, 30, 300)  # by channel
 ELU = 111  # TFLite's number of it, which takes the place of a ReLU
 
 
@@ -141,6 +143,24 @@ def changed(path: Path, change: Callable[[Any], None]) -> Path:
     change(tree.subgraphs[0])
     path.write_bytes(pack(tree, len(content)))
     return path
+
+
+@pytest.mark.parametrize("name", ["tiles", "dense"])
+def test_webassembly_shifts_sums_to_the_left_too_where_factors_are_large(
+    name: str, tmp_path: Path
+) -> None:
+    need_tools()
+
+    def larger(graph: Any) -> None:
+        for tensor in graph.tensors:
+            scale = tensor.quantization and tensor.quantization.scale
+            if scale is not None and len(scale) > 1:
+                tensor.quantization.scale = (scale * np.resize(LARGER, len(scale))).astype("f4")
+
+    path = changed(write(MODELS[name](), tmp_path / "larger.tflite"), larger)
+    expected, found = module_outputs(path, tmp_path)
+    assert found == expected
+    assert re.search(r"&to, [01], 1\);", (tmp_path / "module.c").read_text())
 
 
 def test_an_input_that_nothing_reads_warns_no_compiler(tmp_path: Path) -> None:

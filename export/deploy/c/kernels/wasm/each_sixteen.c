@@ -1,6 +1,6 @@
 /* Outputs of `count` positions whose inputs and outputs are so far apart, two positions at a time.
- * The weights: of four channels all inputs, then of the next four; of each four inputs the first two
- * of each channel, then the other two. */
+ * The weights: of four channels all inputs, then of the next four; of each four inputs the first
+ * two of each channel, then the other two. */
 static void model_each_sixteen(const int8_t *x, int8_t *y, size_t apart, size_t y_apart,
                                unsigned count, unsigned fours, unsigned channels, const int16_t *w,
                                const int32_t *factors, const struct model_sixteen *to,

@@ -10,8 +10,8 @@ struct model_sixteen {
 };
 #define MODEL_FACTORS(ups) (16u * ((ups) ? 4u : 3u))
 
-/* (a * b + more) / 2^31 of four numbers, rounded down; with b = 2^(31 - n) a shift to the right by n,
- * which numbers side by side have no other way to do. */
+/* (a * b + more) / 2^31 of four numbers, rounded down; with b = 2^(31 - n) a shift to the right by
+ * n, which numbers side by side have no other way to do. */
 static inline v128_t model_product4(v128_t a, v128_t b, v128_t more)
 {
     const v128_t low = wasm_i64x2_add(wasm_i64x2_extmul_low_i32x4(a, b),
