@@ -13,6 +13,7 @@ from benchmark.judge.rows import judge_variants
 from benchmark.judge.task import tasks_of
 from benchmark.measure.added import added_variants
 from benchmark.measure.checkpoint import PartialResults, garbled_results, identity_of
+from benchmark.measure.estimated import npu_estimates
 from benchmark.measure.measured import MeasuredVariant, MeasureInBrowser, measure_variants
 from benchmark.measure.variants import RESULTS_FILE, find_manifests, find_variants
 from benchmark.report.write import REPORTS, write_reports
@@ -119,6 +120,7 @@ def run_benchmark(
             recommendation=recommendation,
             browser=there.browser if there else None,
             browser_recommendation=browser_recommendation,
+            npu=tuple(npu_estimates(artifacts, config.formats, reference)),
         )
 
         files = [staged / RESULTS_FILE]

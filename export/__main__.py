@@ -1,12 +1,16 @@
 """`python -m export`: converts a model and proves each file before writing it."""
 
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from export.formats import (
     ALIASES,
     ALL,
+    ETHOS_U,
     FORMATS,
+    MADE_FROM,
+    NPU,
+    PACKABLE,
     PACKAGED,
     PACKAGES,
     PROGRAMS,
@@ -14,11 +18,12 @@ from export.formats import (
     WASM,
     C,
     Format,
+    PackageRequest,
     select_formats,
     split_names,
 )
 from export.model.request import trust_of
-from export.options import custom_model_options, export_options, job_of, parser
+from export.options import custom_model_options, export_options, job_of, parser, preprocessing_of
 from export.settings import ExportOptions, methods_of, resolve
 from train.common.command.cli import DEFAULT_BUNDLE_IMAGES, run_program
 from train.common.command.terminal import complain, printable
@@ -26,6 +31,7 @@ from train.common.errors import ToolkitError
 
 # What a custom model's outputs on the test data may need, and no conversion is told by.
 OF_A_BUNDLE = {"--image-size", "--model", "--custom-objects", "--unsafe"}
+OF_A_FILE = ("--calibration", "--preprocess", "--scale", "--image-size")  # of `--from-tflite`
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -34,6 +40,8 @@ def main(arguments: Sequence[str]) -> int:
     if options.list:
         print(format_list())
         return 0
+    if options.from_tflite is not None:
+        return of_foreign_file(options)
     if options.bundle is not None:
         print(printable(bundle(options)))
         return 0
@@ -42,9 +50,10 @@ def main(arguments: Sequence[str]) -> int:
     explain = explained_format(options)
     asked_for = [*options.format, explain.name] if explain else options.format
     formats = select_formats(asked_for, besides=PACKAGES)
-    packages = [name for name in PACKAGES if name in split_names(options.format)]
-    check_packages(options, packages)
-    wanted = [*formats, *([FORMATS[options.made_of or PACKAGED]] if packages else [])]
+    kinds = [name for name in PACKAGES if name in split_names(options.format)]
+    check_packages(options, kinds)
+    packages = list(package_requests(options, kinds))
+    wanted = [*formats, *(FORMATS[each.made_of] for each in packages)]
     asked = export_options(options)
     resolve(wanted, asked)  # what matters to none of them is said before anything is read
     job = job_of(options)
@@ -57,8 +66,6 @@ def main(arguments: Sequence[str]) -> int:
         formats=formats,
         options=asked,
         packages=packages,
-        made_of=options.made_of,
-        optimize=options.optimize,
         force=options.force,
         explain=explain,
     )
@@ -68,8 +75,66 @@ def main(arguments: Sequence[str]) -> int:
     return max((error.exit_code for error in failures.values()), default=0)
 
 
+def package_requests(options: Namespace, kinds: Sequence[str]) -> Iterator[PackageRequest]:
+    """Yields what is to be made of formats' files."""
+    for kind in kinds:
+        origins = options.made_of if kind in MADE_FROM else ()
+        for made_of in origins or (PACKAGED,):
+            yield PackageRequest(
+                kind=kind,
+                made_of=made_of,
+                optimize=options.optimize if kind == C else None,
+                npu=options.npu or NPU,
+            )
+
+
+def of_foreign_file(options: Namespace) -> int:
+    """Makes packages of a `.tflite` file from elsewhere; returns the exit code.
+
+    Raises:
+        ToolkitError: another format is asked for, or an option of a conversion.
+    """
+    kinds = list(dict.fromkeys(split_names(options.format)))
+    if not kinds or not set(kinds) <= {C, TFLM, ETHOS_U}:
+        raise ToolkitError(
+            f"got --from-tflite with --format {','.join(kinds) or '…'}, expected {C}, {TFLM} or "
+            f"{ETHOS_U}; nothing else is made of a file that is made already"
+        )
+    check_packages(options, kinds)
+    stray = set(custom_model_options(options)) - set(OF_A_FILE)
+    if (
+        options.made_of
+        or options.explain
+        or options.bundle
+        or export_options(options) != (ExportOptions())
+    ):
+        stray.add("options of a conversion")
+    if stray:
+        raise ToolkitError(
+            f"got --from-tflite with {', '.join(sorted(stray))}, expected "
+            f"{', '.join(OF_A_FILE)} at most, because nothing is converted"
+        )
+
+    from export.deploy.foreign.guarded import package_foreign
+    from export.deploy.foreign.package import ForeignRequest
+
+    request = ForeignRequest(
+        path=options.from_tflite,
+        artifacts=options.artifacts,
+        optimize=options.optimize,
+        npu=options.npu or NPU,
+        calibration=options.calibration,
+        image_size=options.image_size,
+        preprocess=preprocessing_of(options),
+    )
+    failures = package_foreign(request, kinds)
+    for error in failures.values():
+        complain(error)
+    return max((error.exit_code for error in failures.values()), default=0)
+
+
 def check_packages(options: Namespace, packages: Sequence[str]) -> None:
-    """Checks what was asked of C source and WebAssembly.
+    """Checks what was asked of C source, WebAssembly and files for NPUs.
 
     Raises:
         ToolkitError: memory that is not fixed, or a file to make it of where none is.
@@ -79,12 +144,20 @@ def check_packages(options: Namespace, packages: Sequence[str]) -> None:
             f"{packages[0]}: got --batch dynamic, expected 1, its memory being fixed; leave one out"
         )
     for option, value, of in (
-        ("--from", options.made_of, PROGRAMS),
+        ("--from", options.made_of, MADE_FROM),
         ("--optimize", options.optimize, (C,)),
+        ("--npu", options.npu, (ETHOS_U,)),
     ):
-        if value is not None and not set(of) & set(packages):
+        if value and not set(of) & set(packages):
             raise ToolkitError(
                 f"got {option} without --format {' or '.join(of)}; give both or neither"
+            )
+    for program in PROGRAMS:
+        origins = options.made_of
+        if program in packages and (len(origins) > 1 or not set(origins) <= set(PACKABLE)):
+            raise ToolkitError(
+                f"got --from {','.join(origins)} with --format {program}, expected one of "
+                f"{', '.join(PACKABLE)}; make {ETHOS_U} in a command of its own"
             )
 
 
@@ -155,6 +228,7 @@ def format_list() -> str:
             ),
             (C, "no", f"microcontrollers: {PACKAGED}, or --from, as C that needs no interpreter"),
             (WASM, "itself", f"browsers, Node and Deno: {PACKAGED}, or --from, as WebAssembly"),
+            (ETHOS_U, "no", f"Arm's NPUs: {PACKAGED}, or --from, compiled for --npu"),
         )
     ]
     aliases = ", ".join(f"{alias} = {name}" for alias, name in ALIASES.items())

@@ -86,7 +86,7 @@ def export_guarded(config: ExportConfig) -> dict[str, ToolkitError]:
             config = replace(
                 config,
                 formats=left,
-                packages=[name for name in config.packages if name not in run.ended],
+                packages=[each for each in config.packages if each.name not in run.ended],
                 explain=None if EXPLAIN in run.ended else config.explain,
             )
 

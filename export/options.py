@@ -5,10 +5,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export.argument_types import parse_preprocess, parse_scale, parse_size
-from export.formats import ALL, OPTIMIZE, PACKABLE, PACKAGED, TFLM, WASM, C
+from export.formats import ALL, COMPILABLE, ETHOS_U, NPU, NPUS, OPTIMIZE, PACKAGED, TFLM, WASM, C
 from export.model.request import ModelRequest, add_trust_options, parse_shape
 from export.settings import CALIBRATION_METHODS, RECURRENT, WEIGHT_SCHEMES, ExportOptions
-from train.common.command.cli import Parser, add_bundle_images, integer_between, number_between
+from train.common.command.cli import (
+    Parser,
+    add_bundle_images,
+    integer_between,
+    names,
+    number_between,
+)
 from train.common.errors import ToolkitError
 from train.common.preprocessing import Preprocessing
 
@@ -37,18 +43,35 @@ def parser() -> Parser:
         default=[],
         metavar="NAME",
         help=f"a format's name, {ALL}, {TFLM} or {C} (C source for microcontrollers, with and "
-        f"without an interpreter), {WASM} (for browsers), or several with commas; repeatable",
+        f"without an interpreter), {WASM} (for browsers), {ETHOS_U} (for Arm's NPUs), or several "
+        "with commas; repeatable",
     )
     add(
         "--from",
         dest="made_of",
-        choices=PACKABLE,
-        help=f"the format whose file {C} or {WASM} is made of (default: {PACKAGED})",
+        type=names(*COMPILABLE),
+        default=(),
+        metavar="NAME",
+        help=f"the format whose file {C}, {WASM} or {ETHOS_U} is made of; of {ETHOS_U} several, "
+        f"with commas (default: {PACKAGED})",
+    )
+    add(
+        "--npu",
+        choices=NPUS,
+        metavar="CONFIGURATION",
+        help=f"the NPU that {ETHOS_U} is compiled for, {NPUS[0]} to {NPUS[-1]} (default: {NPU})",
     )
     add(
         "--optimize",
         choices=OPTIMIZE,
         help=f"what {C} packs pruned, clustered and 4-bit weights for (default: {OPTIMIZE[0]})",
+    )
+    add(
+        "--from-tflite",
+        type=Path,
+        metavar="FILE",
+        help=f"make {C}, {TFLM} or {ETHOS_U} of a .tflite file that this tool did not make, proven "
+        "against itself on LiteRT, into from-tflite/ in the artifacts folder",
     )
     add("--list", action="store_true", help="show the formats and exit")
     add(
@@ -239,6 +262,20 @@ def custom_model_options(options: Namespace) -> list[str]:
     return [name for name, value in given.items() if value]
 
 
+def preprocessing_of(options: Namespace) -> dict[str, Preprocessing]:
+    """Returns what raw values become, by the input's name, under the empty one for all others.
+
+    Raises:
+        ToolkitError: it is said twice.
+    """
+    preprocess: dict[str, Preprocessing] = dict(options.preprocess)
+    if options.scale is not None:
+        if preprocess:
+            raise ToolkitError("got --scale and --preprocess; say it all with --preprocess")
+        preprocess[""] = Preprocessing(scale=options.scale, offset=0.0)
+    return preprocess
+
+
 def job_of(options: Namespace) -> "Job":
     """Returns the model to export, and the data that go with it.
 
@@ -267,11 +304,7 @@ def job_of(options: Namespace) -> "Job":
     shaped = [name for name, _ in options.shape]
     if len(set(shaped)) < len(shaped):
         raise ToolkitError(f"got --shape {', --shape '.join(shaped)}; give one for each input")
-    preprocess = dict(options.preprocess)
-    if options.scale is not None:
-        if preprocess:
-            raise ToolkitError("got --scale and --preprocess; say it all with --preprocess")
-        preprocess[""] = Preprocessing(scale=options.scale, offset=0.0)
+    preprocess = preprocessing_of(options)
     if options.embed_preprocessing and not preprocess:
         raise ToolkitError(
             "got --embed-preprocessing and nothing to embed; say what with --preprocess"

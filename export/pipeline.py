@@ -14,7 +14,7 @@ from export.convert.refusal import with_advice
 from export.deploy.microcontroller.operators import unsupported
 from export.deploy.packages import Package, package
 from export.explain import EXPLORER_SUFFIX, explained
-from export.formats import FORMATS, TFLM, Format
+from export.formats import FORMATS, TFLM, Format, PackageRequest
 from export.settings import ExportOptions, Settings, resolve
 from export.summary import summary
 from train.common.command.native_output import importing_large_library
@@ -39,9 +39,7 @@ class ExportConfig:
         job: the model, its data, and the folder that the exports are written to.
         formats: what to make.
         options: what was asked for beyond their names.
-        packages: kinds of C source, and WebAssembly, to make as well.
-        made_of: the format whose file they are made of; None for their defaults.
-        optimize: what C packs weights for, `size` or `speed`; None for its default.
+        packages: what to make of formats' files as well.
         force: whether to make again what is up to date.
         explain: one of the formats, whose operators are to be looked at one by one.
     """
@@ -49,15 +47,13 @@ class ExportConfig:
     job: Job
     formats: Sequence[Format]
     options: ExportOptions
-    packages: Sequence[str] = ()
-    made_of: str | None = None
-    optimize: str | None = None
+    packages: Sequence[PackageRequest] = ()
     force: bool = False
     explain: Format | None = None
 
     def sources(self) -> list[Package]:
         """Returns the packages to make."""
-        return [package(name, self.made_of, self.optimize) for name in self.packages]
+        return [package(request) for request in self.packages]
 
     def settings(self, own_batch: int | None) -> dict[str, Settings]:
         """Returns the options of each format, by name, and of those that packages are made of.

@@ -44,7 +44,7 @@ from tests.commands import assert_one_line_error, run_in_process, run_module
             ["--format", "tflm", "--from", "tflite-int4"],
             "got --from without --format c or",
         ),
-        ("export", ["--format", "c", "--from", "tflite-float32"], "invalid choice"),
+        ("export", ["--format", "c", "--from", "tflite-float32"], "got 'tflite-float32', expected"),
         ("export", ["--format", "wasm", "--batch", "dynamic"], "wasm: got --batch dynamic"),
         ("export", ["--format", "wasm", "--optimize", "size"], "got --optimize without --format c"),
         ("export", ["--format", "tflm", "--optimize", "size"], "got --optimize without --format c"),

@@ -4,12 +4,13 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
+from itertools import compress
 from typing import Any
 
 from benchmark.judge.scoring.metrics import MISSING, NOTATIONS
-from benchmark.report.figures import interval
+from benchmark.report.figures import interval, microseconds, number
 from benchmark.report.text import EMULATED, cells, columns, facts
-from benchmark.results.run import Recommended, Row, Run, Scores
+from benchmark.results.run import NpuEstimate, Recommended, Row, Run, Scores
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # a spreadsheet runs a cell that starts with these
 MARKDOWN = re.compile(r"([\\`*_\[\]<>|~&#!])")
@@ -19,6 +20,40 @@ OTHER_LEGEND = (
     "value, Keras: of the export and of the Keras model; drop: points lost against the Keras model "
     "(of MAE and RMSE: % by which they are larger), 95 % interval."
 )
+
+
+NPU_COLUMNS = ("compiled from", "NPU", "flash kB", "DRAM kB", "SRAM kB", "est. µs", "on CPU")
+
+
+def npu_title(run: Run) -> str:
+    """Returns what stands over the estimates of NPUs."""
+    by = ", ".join(dict.fromkeys(found.by for found in run.npu if found.by))
+    return f"On Arm's NPUs, as {by or 'the compiler'} estimates it; nothing of this was run:"
+
+
+def npu_table(run: Run) -> list[tuple[str, ...]]:
+    """Returns the headings and the cells of each estimate; a memory that none takes is left out."""
+    rows = [
+        (found.format or found.name, found.npu or MISSING, *_npu_figures(found), _on_cpu(found))
+        for found in run.npu
+    ]
+    used = [not all(row[place] == MISSING for row in rows) for place in range(len(NPU_COLUMNS))]
+    return [tuple(compress(row, used)) for row in (NPU_COLUMNS, *rows)]
+
+
+def _npu_figures(found: NpuEstimate) -> tuple[str, ...]:
+    sizes = (found.flash_bytes, found.dram_bytes, found.sram_bytes)
+    return (
+        *(number(size or None, 1, 1e-3) for size in sizes),
+        microseconds(found.inference_us, unstable=False),
+    )
+
+
+def _on_cpu(found: NpuEstimate) -> str:
+    if found.problem:
+        return found.problem
+    left = [f"{each.count} {each.operator} ({each.reason})" for each in found.on_cpu]
+    return "; ".join(left) or "nothing"
 
 
 def csv_text(run: Run) -> str:
@@ -110,6 +145,16 @@ def markdown_text(run: Run) -> str:
             f"| {' | '.join(OTHER_COLUMNS)} |",
             f"|---|---|---{'|--:' * (len(OTHER_COLUMNS) - 4)}|---|",
             *(f"| {' | '.join(map(escaped, line))} |" for line in others),
+            "",
+        ]
+    if run.npu:
+        headings, *estimates = npu_table(run)
+        lines += [
+            escaped(npu_title(run)),
+            "",
+            f"| {' | '.join(headings)} |",
+            f"|---|---{'|--:' * (len(headings) - 3)}|---|",
+            *(f"| {' | '.join(map(escaped, line))} |" for line in estimates),
             "",
         ]
     lines += [f"- {title}: {escaped(text)}" for title, text in facts(run).items()]

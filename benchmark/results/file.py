@@ -47,6 +47,7 @@ class Benchmark:
             are an emulator's.
         browser: the one that ran the rows named by it; None where there are none.
         browser_recommendation: the export to take in it.
+        npu: what was estimated of exports on NPUs, and not run, a JSON object each.
     """
 
     created: datetime
@@ -64,6 +65,7 @@ class Benchmark:
     recommendation: Recommendation | None = None
     browser: Browser | None = None
     browser_recommendation: Recommendation | None = None
+    npu: tuple[dict[str, Any], ...] = ()
 
     @property
     def source_file(self) -> str | None:
@@ -106,6 +108,7 @@ class Benchmark:
                 "classes": list(task.class_names),
                 "labels": task.labels,
             },
+            "npu": list(self.npu),
             "results": [self._row_as_json(row) for row in self.results],
         }
 

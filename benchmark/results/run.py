@@ -244,6 +244,36 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Left:
+    """Operators that stay on the CPU beside an NPU."""
+
+    operator: str
+    count: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NpuEstimate:
+    """What a compiler estimates of a format on an NPU, or the problem that left nothing.
+
+    It was not run, and is no row: nothing is compared with it.
+    """
+
+    name: str
+    format: str | None = None
+    npu: str | None = None
+    by: str | None = None
+    system_config: str | None = None
+    memory_mode: str | None = None
+    inference_us: float | None = None
+    sram_bytes: int | None = None
+    flash_bytes: int | None = None
+    dram_bytes: int | None = None
+    on_cpu: tuple[Left, ...] = ()
+    problem: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """A results file; `path` is where it was read."""
 
@@ -258,6 +288,7 @@ class Run:
     browser: Browser | None = None
     browser_recommendation: Recommended | None = None
     explanations: tuple[str, ...] = ()
+    npu: tuple[NpuEstimate, ...] = ()
     measure: Measure
     source: Source
     data: Data

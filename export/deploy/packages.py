@@ -1,4 +1,4 @@
-"""What is made of an export's file for devices without a runtime: C source, WebAssembly."""
+"""What is made of an export's file for devices: C source, WebAssembly, what an NPU takes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,10 +12,12 @@ from export.convert.job.inputs import ConversionInputs
 from export.deploy.c import host as c_host
 from export.deploy.c import package as c
 from export.deploy.c.steps.weights.packing import SIZE
+from export.deploy.ethos_u import package as ethos_u
+from export.deploy.ethos_u.vela import check_compiler
 from export.deploy.microcontroller import package as tflm
 from export.deploy.microcontroller.arena import check_interpreter
 from export.deploy.wasm import package as wasm
-from export.formats import PACKAGED, TFLM, WASM, C
+from export.formats import ETHOS_U, PACKAGED, TFLM, WASM, C, PackageRequest
 from export.manifest import Manifest
 from export.settings import Settings
 from train.common.preprocessing import preprocess
@@ -44,15 +46,21 @@ class Package:
     make: Make
 
 
-def package(name: str, made_of: str | None, optimize: str | None) -> Package:
-    """Returns a kind of package.
-
-    Args:
-        name: of `PACKAGES`.
-        made_of: the format whose file C and WebAssembly are made of, `tflite-int8` by default.
-        optimize: what C packs weights for, size by default.
-    """
-    origin, aim = made_of or PACKAGED, optimize or SIZE
+def package(request: PackageRequest) -> Package:
+    """Returns what makes a package."""
+    name, origin, aim = request.kind, request.made_of, request.optimize or SIZE
+    if name == ETHOS_U:
+        npu = request.npu
+        return Package(
+            name=request.name,
+            made_of=origin,
+            step=f"compiling for {npu}",
+            check=check_compiler,
+            is_current=lambda settings, inputs: ethos_u.is_current(origin, npu, settings, inputs),
+            make=lambda path, manifest, inputs, now: ethos_u.make_package(
+                path, manifest, inputs.record.folder, now, npu
+            ),
+        )
     if name == TFLM:
         return Package(
             name=TFLM,

@@ -13,7 +13,13 @@ from benchmark.report.page.charts.distributions import latency_distributions
 from benchmark.report.page.charts.flips import MAX_SHOWN, flips
 from benchmark.report.page.charts.layers import layer_pictures
 from benchmark.report.page.charts.plot import accuracy_plot
-from benchmark.report.tables import OTHER_COLUMNS, OTHER_LEGEND, other_rows
+from benchmark.report.tables import (
+    OTHER_COLUMNS,
+    OTHER_LEGEND,
+    npu_table,
+    npu_title,
+    other_rows,
+)
 from benchmark.report.text import (
     EMULATED,
     RUNTIMES,
@@ -54,6 +60,8 @@ def page_html(run: Run, images: np.ndarray | None) -> str:
         others=other_rows(run.results),
         other_columns=OTHER_COLUMNS,
         other_legend=OTHER_LEGEND,
+        npu=npu_table(run) if run.npu else [],
+        npu_title=npu_title(run),
         counts=verdict_counts(run.results),
         marks=MARKS,
         fastest=None if emulated else fastest,

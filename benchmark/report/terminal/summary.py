@@ -1,12 +1,19 @@
 """Renders a run in the terminal: the table, what matters of it, and on request the rest."""
 
 from collections.abc import Iterator
+from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from benchmark.report.tables import OTHER_COLUMNS, OTHER_LEGEND, other_rows
+from benchmark.report.tables import (
+    OTHER_COLUMNS,
+    OTHER_LEGEND,
+    npu_table,
+    npu_title,
+    other_rows,
+)
 from benchmark.report.terminal.console import plain_table, say
 from benchmark.report.terminal.details import details_legend, details_table, profiles, throughputs
 from benchmark.report.text import EMULATED, cells, columns, facts
@@ -31,6 +38,9 @@ def render(run: Run, console: Console, *, explain: bool = False, details: bool =
         say(console, f"The table is of output {run.measure.output}; the others:")
         console.print(_others_table(others))
         say(console, OTHER_LEGEND)
+    if run.npu:
+        say(console, npu_title(run))
+        console.print(_npu_table(run))
     if details:
         console.print(details_table(run.results))
         say(console, details_legend(run.results))
@@ -82,6 +92,17 @@ def _others_table(rows: list[tuple[str, ...]]) -> Table:
     for row in rows:
         verdict = Text(SHORT.get(row[-1], row[-1]), STYLES[row[-1]])
         table.add_row(*map(Text, row[:-1]), verdict)
+    return table
+
+
+def _npu_table(run: Run) -> Table:
+    headings, *rows = npu_table(run)
+    table = plain_table(headings[0], ())
+    for name in headings[1:]:
+        justify: Literal["left", "right"] = "right" if name in headings[2:-1] else "left"
+        table.add_column(name, justify=justify, no_wrap=name != headings[-1], overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
     return table
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from export.convert.job.inputs import ConversionInputs
-from export.convert.job.up_to_date import CODE, matches, versions
+from export.convert.job.up_to_date import CODE, code_hash, matches, versions
 from export.deploy.c.emit import emit
 from export.deploy.c.header import Interface
 from export.deploy.c.host import STRICT, build, compiler
@@ -25,7 +25,7 @@ from export.runtimes.runner import Runner, pack, unpack
 from export.settings import Settings
 from export.verify.graph.tflite import DAMAGED
 from train.common.errors import ArtifactError, MissingOperatorError
-from train.common.files.artifact import file_sha256, write_json
+from train.common.files.artifact import file_sha256, package_versions, write_json
 from train.common.files.staging import publish, staging
 from train.common.record import ModelRecord
 
@@ -254,4 +254,12 @@ def _differing(theirs: Runner, ours: Runner, examples: Mapping[str, np.ndarray])
 
 
 def _versions(made_of: str) -> dict[str, str]:
-    return versions(FORMATS[made_of], (*CODE, "export/deploy/c"))
+    return versions_of(made_of, (*CODE, "export/deploy/c"))
+
+
+def versions_of(made_of: str, code: tuple[str, ...]) -> dict[str, str]:
+    """Returns the versions of what makes a package: of a format's file, or of a stranger's."""
+    entry = FORMATS.get(made_of)
+    if entry is not None:
+        return versions(entry, code)
+    return {"edge-export": code_hash(code), **package_versions("ai-edge-litert", "numpy")}

@@ -1,0 +1,1 @@
+"""An integer TFLite file compiled for Arm's Ethos-U NPUs by Arm's own compiler, Vela."""

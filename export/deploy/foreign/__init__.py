@@ -1,0 +1,1 @@
+"""Packages of `.tflite` files that this toolkit did not make: C, TFLM, files for NPUs."""
