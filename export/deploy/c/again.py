@@ -8,9 +8,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from export.deploy.c.host import TIMEOUT_S
-from export.deploy.c.package import build_again
-from export.manifest import read_manifest
+from export.deploy.c.host import TIMEOUT_S, build
+from export.deploy.c.package import FROM, HEADER_FILE, OPTIMIZE, SOURCE_FILE, source_of
+from export.deploy.c.steps.weights.packing import SIZE
+from export.formats import C
+from export.manifest import Manifest, check_file, read_manifest
 from export.runtimes.c import LIBRARY_FILE
 from train.common.command.cli import run_program
 from train.common.errors import ArtifactError
@@ -23,6 +25,38 @@ def main(arguments: Sequence[str]) -> int:
     """Builds it."""
     build_again(read_manifest(Path(arguments[0])), Path(arguments[1]))
     return 0
+
+
+def build_again(manifest: Manifest, folder: Path) -> Path:
+    """Compiles the C source of an artifacts folder for this machine, made again from its file.
+
+    What is compiled is never what lies in the folder: it might be a stranger's.
+
+    Args:
+        manifest: `c.json`.
+        folder: where to.
+
+    Returns:
+        The library, as `CRunner` takes it.
+
+    Raises:
+        ArtifactError: the file that it was made of is gone or another, or what lies there is not
+            what is made of it.
+    """
+    origin = str(manifest.options.get(FROM))
+    again = f"run `python -m export --format {C} --from {origin}` again"
+    before = read_manifest(manifest.path.parents[1] / f"{Path(origin).name}.json")
+    check_file(before)
+    _, *texts = source_of(before.artifact_path, before, str(manifest.options.get(OPTIMIZE, SIZE)))
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in zip((SOURCE_FILE, HEADER_FILE), texts, strict=True):
+        if manifest.path.with_name(name).read_bytes() != text.encode():
+            raise ArtifactError(
+                f"{manifest.path.with_name(name)} is not what {before.artifact_path.name} makes; "
+                f"{again}"
+            )
+        folder.joinpath(name).write_text(text, encoding="ascii")
+    return build(folder, folder, before.inputs, before.outputs)
 
 
 def built_apart(manifest: Path, folder: Path) -> Path:

@@ -15,6 +15,10 @@ BYTES = ("int8", "uint8", "bool")
 WIDER = ("int16", "int32")  # states of recurrent layers; what counts their steps, ids of words
 
 
+class NoKernelError(ArtifactError):
+    """A file has what no kernel computes; whoever asked for what says the way out."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Tensor:
     """A tensor.
@@ -153,7 +157,7 @@ class Network:
         for each in self.outputs:
             if self.tensors[each].data is not None:
                 raise ArtifactError(
-                    f"c: got output {self.tensors[each].name!r} that is a constant, expected ones "
+                    f"got output {self.tensors[each].name!r} that is a constant, expected ones "
                     "that are computed; leave it out of the model"
                 )
         for each in (*self.inputs, *self.outputs):
@@ -162,7 +166,7 @@ class Network:
                 raise _not_of_bytes("an input or output", tensor)
             if tensor.shape[:1] != (1,):
                 raise ArtifactError(
-                    f"c: got {tensor.name!r} of shape {tensor.shape}, "
+                    f"got {tensor.name!r} of shape {tensor.shape}, "
                     "expected a batch of 1; export the integer file with --batch 1"
                 )
 
@@ -196,7 +200,7 @@ class Network:
 
 def _not_of_bytes(what: str, tensor: Tensor) -> ArtifactError:
     return ArtifactError(
-        f"c: got {what} with {tensor.name!r} of {tensor.dtype}, expected an integer file whose "
+        f"got {what} with {tensor.name!r} of {tensor.dtype}, expected an integer file whose "
         "inputs, outputs and values between are of 8 bits; export tflite-int8, or give it with "
         "--from"
     )

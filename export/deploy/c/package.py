@@ -14,9 +14,10 @@ from export.convert.job.up_to_date import CODE, code_hash, matches, versions
 from export.deploy.c.emit import emit
 from export.deploy.c.header import Interface
 from export.deploy.c.host import STRICT, build, compiler
+from export.deploy.c.network import NoKernelError
 from export.deploy.c.program import Program
 from export.deploy.c.steps.weights.packing import SIZE
-from export.formats import FORMATS, C
+from export.formats import FORMATS, WASM, C
 from export.manifest import Check, Manifest, Observation, check_file, read_manifest
 from export.runtimes.c import CRunner
 from export.runtimes.litert import LiteRTRunner
@@ -37,6 +38,7 @@ Provable = Callable[[bytes, Mapping[int, np.ndarray]], bytes]
 Emitter = Callable[[Program, Interface], tuple[str, str]]
 FLASH = "constants_bytes"
 HEADER_HASH = "header_sha256"
+WAYS_OUT = {C: "use --format tflm", WASM: "use a format that browsers run (--list)"}
 
 
 def is_current(made_of: str, optimize: str, settings: Settings, inputs: ConversionInputs) -> bool:
@@ -132,7 +134,11 @@ def make_package(
 
 
 def source_of(
-    model: Path, manifest: Manifest, optimize: str = SIZE, emitter: Emitter | None = None
+    model: Path,
+    manifest: Manifest,
+    optimize: str = SIZE,
+    emitter: Emitter | None = None,
+    name: str = C,
 ) -> tuple[Program, str, str]:
     """Returns the program of a file, its source and its header.
 
@@ -141,6 +147,7 @@ def source_of(
         manifest: what is recorded of it.
         optimize: `size` or `speed`, what weights are packed for; `plain`, not packed.
         emitter: what writes it; None for `emit`.
+        name: of the kind of program, for messages.
 
     Raises:
         ArtifactError: the file is damaged, or an operator or a type has no kernel.
@@ -149,7 +156,11 @@ def source_of(
         program = Program(model, optimize)
         header, source = (emitter or emit)(program, interface_of(manifest))
     except (*DAMAGED, MemoryError) as error:
-        raise ArtifactError(f"c: {model} is damaged: {error}; export it again") from error
+        raise ArtifactError(f"{name}: {model} is damaged: {error}; export it again") from error
+    except NoKernelError as error:
+        raise ArtifactError(f"{name}: {error}; {WAYS_OUT[name]}, or replace the layer") from error
+    except ArtifactError as error:
+        raise ArtifactError(f"{name}: {error}") from error
     return program, source, header
 
 
@@ -162,38 +173,6 @@ def interface_of(manifest: Manifest) -> Interface:
         preprocessing=manifest.preprocessing,
         labels=manifest.labels,
     )
-
-
-def build_again(manifest: Manifest, folder: Path) -> Path:
-    """Compiles the C source of an artifacts folder for this machine, made again from its file.
-
-    What is compiled is never what lies in the folder: it might be a stranger's.
-
-    Args:
-        manifest: `c.json`.
-        folder: where to.
-
-    Returns:
-        The library, as `CRunner` takes it.
-
-    Raises:
-        ArtifactError: the file that it was made of is gone or another, or what lies there is not
-            what is made of it.
-    """
-    origin = str(manifest.options.get(FROM))
-    again = f"run `python -m export --format {C} --from {origin}` again"
-    before = read_manifest(manifest.path.parents[1] / f"{Path(origin).name}.json")
-    check_file(before)
-    _, *texts = source_of(before.artifact_path, before, str(manifest.options.get(OPTIMIZE, SIZE)))
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in zip((SOURCE_FILE, HEADER_FILE), texts, strict=True):
-        if manifest.path.with_name(name).read_bytes() != text.encode():
-            raise ArtifactError(
-                f"{manifest.path.with_name(name)} is not what {before.artifact_path.name} makes; "
-                f"{again}"
-            )
-        folder.joinpath(name).write_text(text, encoding="ascii")
-    return build(folder, folder, before.inputs, before.outputs)
 
 
 def proof_file(model: Path, program: Program, folder: Path, provable: Provable) -> Path:
@@ -232,12 +211,12 @@ def compare(model: Path, ours: Runner, examples: Mapping[str, np.ndarray], name:
     except MissingOperatorError as error:
         raise ArtifactError(
             f"{name}: LiteRT's reference kernels lack {error.operator}, so that nothing can be "
-            "proven; use --format tflm, or replace the layer"
+            f"proven; {WAYS_OUT[name]}, or replace the layer"
         ) from error
     if differing:
         raise ArtifactError(
             f"{name}: {differing:,} of {total:,} output bytes differ from those of LiteRT's "
-            "reference kernels; use --format tflm, and report this model"
+            f"reference kernels; {WAYS_OUT[name]}, and report this model"
         )
     return Check(name="differing_bytes", value=0, limit=f"0 of {total}", passed=True)
 

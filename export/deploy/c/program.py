@@ -183,7 +183,7 @@ class Program:
         states = {operator.inputs[at] for at in (lstm.H, lstm.C)}
         if not states <= self._zeroed:
             raise ArtifactError(
-                "c: got an LSTM that keeps its states from call to call, expected one that begins "
+                "got an LSTM that keeps its states from call to call, expected one that begins "
                 "with zeros; export the integer file again, with this toolkit"
             )
         self._zeroed -= states
@@ -238,7 +238,7 @@ def check_shapes(path: Path, network: Network) -> None:
         interpreter = Interpreter(str(path), experimental_op_resolver_type=kernels)
         interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
-        raise ArtifactError(f"c: LiteRT refuses {path}: {error}") from error
+        raise ArtifactError(f"LiteRT refuses {path}: {error}") from error
     start = 0
     for number, graph in enumerate(network.model.subgraphs):
         found = {
@@ -249,7 +249,7 @@ def check_shapes(path: Path, network: Network) -> None:
             tensor = network.tensors[index]
             if found.get(index, tensor.shape) != tensor.shape:
                 raise ArtifactError(
-                    f"c: {path}: got {tensor.name!r} of shape {tensor.shape}, expected "
+                    f"{path}: got {tensor.name!r} of shape {tensor.shape}, expected "
                     f"{found[index]} by the operator that makes it; export it again"
                 )
         start += len(graph.tensors)

@@ -90,7 +90,7 @@ def make_package(
     check_tools()
     record, interface = inputs.record, interface_of(manifest)
     held_out = preprocess(inputs.held_out.inputs, inputs.preprocessing, record.inputs)
-    program, source, header = source_of(model, manifest, PLAIN, module_source)
+    program, source, header = source_of(model, manifest, PLAIN, module_source, WASM)
     with staging(record.folder) as staged:
         for name, text in (("module.c", source), ("model.h", header)):
             staged.joinpath(name).write_text(text, encoding="ascii")

@@ -6,7 +6,7 @@ from math import prod
 from export.deploy.c.network import Graph, Network, Operator, number
 from train.common.errors import ArtifactError
 
-WAY_OUT = "write recurrent layers out with --recurrent unrolled, or use --format tflm"
+WAY_OUT = "write recurrent layers out with --recurrent unrolled"
 LSTM = "UNIDIRECTIONAL_SEQUENCE_LSTM"
 
 
@@ -73,7 +73,7 @@ def counted(network: Network, operator: Operator) -> Loop:
         rounds = range(start, limit if by > 0 else limit - 1, by)
         return Loop(operator=operator, body=body, place=place, rounds=rounds)
     raise ArtifactError(
-        f"c: got a loop that counts no steps, {network.tensors[operator.outputs[0]].name!r}, "
+        f"got a loop that counts no steps, {network.tensors[operator.outputs[0]].name!r}, "
         f"expected one whose number of steps the file says; {WAY_OUT}"
     )
 

@@ -57,7 +57,7 @@ def lstm(network: Network, operator: Operator, last: int | None) -> Step:
         or not -15 <= power <= -9  # what its kernels have tanh for
     ):
         raise ArtifactError(
-            "c: there is no kernel for an LSTM operator with coupled gates, peepholes, projection, "
+            "there is no kernel for an LSTM operator with coupled gates, peepholes, projection, "
             "normalization, clips or other types; export the integer file with --recurrent loop"
         )
     steps, features = given.shape[1:]

@@ -137,4 +137,4 @@ class Body:
 
 
 def _strange(what: str) -> ArtifactError:
-    return ArtifactError(f"c: got a loop with {what}, expected states of zeros; {WAY_OUT}")
+    return ArtifactError(f"got a loop with {what}, expected states of zeros; {WAY_OUT}")

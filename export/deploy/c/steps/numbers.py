@@ -8,8 +8,7 @@ import math
 
 import numpy as np
 
-from export.deploy.c.network import Tensor
-from train.common.errors import ArtifactError
+from export.deploy.c.network import NoKernelError, Tensor
 
 ACTIVATIONS = {0: (None, None), 1: (0.0, None), 2: (-1.0, 1.0), 3: (0.0, 6.0)}
 
@@ -29,13 +28,10 @@ def limits(activation: int, output: Tensor) -> tuple[int, int]:
     """Returns the least and the largest stored value that an activation of TFLite's lets through.
 
     Raises:
-        ArtifactError: no kernel here has such an activation.
+        NoKernelError: no kernel here has such an activation.
     """
     if activation not in ACTIVATIONS:
-        raise ArtifactError(
-            f"c: there is no kernel with fused activation {activation}; use --format tflm, or "
-            "replace the layer"
-        )
+        raise NoKernelError(f"there is no kernel with fused activation {activation}")
     least, most = ACTIVATIONS[activation]
     low, high = (-32768, 32767) if output.dtype == "int16" else (-128, 127)
     if least is not None:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from export.deploy.c.network import Network, Operator, Tensor
-from train.common.errors import ArtifactError
+from export.deploy.c.network import Network, NoKernelError, Operator, Tensor
 
 ROWS = 4  # whose weights stand side by side, four by four
 
@@ -84,9 +83,6 @@ def side_by_side(rows: np.ndarray) -> np.ndarray:
     return np.concatenate([packed, rows[whole:].reshape(-1)]).astype(np.int8)
 
 
-def unsupported(operator: Operator, what: str = "") -> ArtifactError:
+def unsupported(operator: Operator, what: str = "") -> NoKernelError:
     """Returns the error of an operator that no kernel here computes."""
-    return ArtifactError(
-        f"c: there is no kernel for {operator.name}{what and ' ' + what}; use --format tflm, or "
-        "replace the layer"
-    )
+    return NoKernelError(f"there is no kernel for {operator.name}{what and ' ' + what}")

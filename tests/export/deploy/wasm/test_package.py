@@ -16,6 +16,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
 from export.convert.job.inputs import ConversionInputs
+from export.deploy.c.program import STEPS
 from export.deploy.c.proof import provable
 from export.deploy.wasm.module import module_source
 from export.deploy.wasm.package import BESIDE, FOLDER, is_current, make_package
@@ -193,12 +194,30 @@ def test_what_is_not_proven_is_not_written(
     assert {path.name for path in folder.parent.iterdir()} <= {FOLDER, "model.keras", LOCK_FILE}
 
 
-def test_a_float_file_is_refused_in_one_line(
-    tiny: Tiny, converted: tuple[Path, Manifest], inputs: ConversionInputs
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("float", "got .* of float32, expected an integer file"),
+        ("damaged", ".*tflite-int8.tflite is damaged: .*; export it again"),
+        ("kernel", "no kernel for FULLY_CONNECTED; use a format that browsers run .*, or replace"),
+    ],
+)
+def test_a_file_without_kernels_is_refused_in_one_line(
+    fault: str,
+    said: str,
+    tiny: Tiny,
+    converted: tuple[Path, Manifest],
+    inputs: ConversionInputs,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path, manifest = converted
-    path.write_bytes(tiny.made("tflite-float32").path.read_bytes())
+    if fault == "float":
+        path.write_bytes(tiny.made("tflite-float32").path.read_bytes())
+    elif fault == "damaged":
+        path.write_bytes(path.read_bytes()[:999])
+    else:
+        monkeypatch.delitem(STEPS, "FULLY_CONNECTED")
     other = replace(manifest, sha256=file_sha256(path))
-    with pytest.raises(ArtifactError, match=r"of float32, expected an integer file"):
+    with pytest.raises(ArtifactError, match=f"^wasm: .*{said}"):
         make_package(path, other, inputs, NOW, provable=provable)
     assert not (inputs.record.folder / FOLDER).exists()
