@@ -11,7 +11,7 @@ from benchmark.measure.measured import InBrowser
 from benchmark.measure.session import OnProgress
 from benchmark.measure.settings import MeasureSettings
 from benchmark.measure.variants import Variant
-from benchmark.remote.browser.messages import Broken, Hello, decoded
+from benchmark.remote.browser.received import Broken, Hello, decoded
 from benchmark.remote.browser.server import Server
 from benchmark.remote.browser.session import Session
 from export.data.test_data import Evaluation

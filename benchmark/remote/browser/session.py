@@ -21,8 +21,17 @@ from benchmark.remote.browser.job import (
     steps_of,
     tensor,
 )
-from benchmark.remote.browser.messages import Began, Hello, RoundOf, Said, Scored, decoded
-from benchmark.remote.browser.outputs import Outputs
+from benchmark.remote.browser.received import (
+    Began,
+    Hello,
+    Outputs,
+    RoundOf,
+    Said,
+    Scored,
+    chunk_of,
+    decoded,
+    number_in,
+)
 from benchmark.remote.browser.server import Message
 from export.data.test_data import Evaluation
 from train.common.errors import ArtifactError, ToolkitError
@@ -197,14 +206,8 @@ class Session:
 
     def _chunk(self, kind: str, body: bytes) -> None:
         """Takes the outputs of some calls of a row."""
-        _, *parts = kind.split("/")
-        numbers = [number_in(part) for part in parts[:2]]
-        if len(parts) != 3 or None in numbers:
-            raise ArtifactError(
-                f"the page sent {kind[:60]!r}, expected outputs/ROW/CHUNK/SHA256; check what "
-                "opened it"
-            )
-        self._outputs.add(self._row(numbers[0]), numbers[1] or 0, parts[2], body)
+        row, number, sha256 = chunk_of(kind)
+        self._outputs.add(self._row(row), number, sha256, body)
 
     def _scored(self, body: bytes) -> None:
         """Keeps a row of which all outputs came."""
@@ -255,11 +258,6 @@ class Session:
             browser=browser,
             variants=collect([row.variant for row in rows], self._raw, measured),
         )
-
-
-def number_in(text: str) -> int | None:
-    """Returns the small number that a part of a path is; None if it is none."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else None
 
 
 def _most_output_bytes(row: PageRow) -> int:

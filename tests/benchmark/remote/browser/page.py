@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.remote.browser.messages import Hello
+from benchmark.remote.browser.received import Hello
 from export.runtimes.open import open_runner
 
 RUNTIMES = {"litertjs": "litert", "onnxruntime-web": "onnxruntime"}

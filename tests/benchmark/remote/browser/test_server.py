@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.remote.browser.device import browser_named
-from benchmark.remote.browser.listen import parse_listen, picture_of
+from benchmark.remote.browser.device import browser_named, parse_listen, picture_of
 from benchmark.remote.browser.server import Server
 from tests.commands import assert_one_line_error, run_in_process
 from train.common.errors import ToolkitError
