@@ -87,6 +87,19 @@ def tiles() -> keras.Model:
     return keras.Model(image, layers.Conv2D(2, (2, 2))(x))
 
 
+def columns() -> keras.Model:
+    """Depthwise windows of 16 channels and more, in steps of one and of two, over few columns."""
+    image = keras.Input((13, 12, 1), batch_size=1)
+    x = layers.Conv2D(17, 3, strides=2, padding="same", activation="relu")(image)
+    x = layers.DepthwiseConv2D(3, padding="same", activation="relu")(x)
+    x = layers.Conv2D(51, 1, activation="relu6")(x)
+    x = layers.DepthwiseConv2D(3, strides=2, padding="same")(x)
+    x = layers.Conv2D(32, (1, 2), padding="same", activation="relu")(x)
+    x = layers.DepthwiseConv2D(3, padding="same", dilation_rate=(2, 1))(x)
+    x = layers.DepthwiseConv2D(3, activation="relu")(x)
+    return keras.Model(image, layers.GlobalAveragePooling2D()(x))
+
+
 def branches() -> keras.Model:
     image = keras.Input((12, 12, 4), batch_size=1)
     a = layers.Conv2D(8, 3, padding="same", activation="relu")(image)
@@ -169,7 +182,18 @@ def passed_on() -> keras.Model:
 
 MODELS: dict[str, Callable[[], keras.Model]] = {
     each.__name__: each
-    for each in (dense, convolutions, tiles, products, branches, resized, steps, two, passed_on)
+    for each in (
+        dense,
+        convolutions,
+        tiles,
+        columns,
+        products,
+        branches,
+        resized,
+        steps,
+        two,
+        passed_on,
+    )
 }
 
 

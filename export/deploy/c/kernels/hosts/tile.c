@@ -33,30 +33,56 @@ static int model_tile(const int8_t *x, size_t apart, int8_t *y, size_t y_apart, 
 {
     MODEL_ALIGNED int8_t packed[64u * MODEL_TILE_GROUPS];
     MODEL_ALIGNED model_tile_weight room[64u * MODEL_TILE_GROUPS];
-    const unsigned groups = (n + 3u) / 4u;
-    struct model_factors f;
-    struct model_sums sums[MODEL_TILE];
+    const unsigned groups = (n + 3u) / 4u, at_once = count < MODEL_TILE ? 1u : MODEL_TILE;
+    struct model_factors f[MODEL_TILE_BLOCKS];
+    struct model_sums sums[MODEL_TILE_BLOCKS * MODEL_TILE];
     for (unsigned i = 0; i < channels && to->once; i += 16u) {
-        if (!model_tile_factors(&f, to, first + i, channels - i < 16u ? channels - i : 16u)) {
+        if (!model_tile_factors(f, to, first + i, channels - i < 16u ? channels - i : 16u)) {
             return 0;
         }
     }
-    for (unsigned i = 0; i < channels; i += 16u) {
-        const unsigned rows = channels - i < 16u ? channels - i : 16u;
-        (void)model_tile_factors(&f, to, first + i, rows);
-        model_tile_pack(to->weights + (size_t)(first + i) * n, n, rows, packed);
-        const model_tile_weight *weights = model_tile_weights(packed, room, groups, &f);
-        for (unsigned p = 0; p < count;) {
-            if (count >= MODEL_TILE) { /* the last ones again, if they are fewer */
-                p = p + MODEL_TILE > count ? count - MODEL_TILE : p;
-                model_tile_sums(x + p * apart, apart, weights, groups, sums, &f, MODEL_TILE);
-                for (unsigned j = 0; j < MODEL_TILE; j++, p++) {
-                    model_tile_store(y + p * y_apart + i, model_tile_scale(sums[j], &f), rows);
+    for (unsigned i = 0, blocks; i < channels; i += 16u * blocks) {
+        const model_tile_weight *weights = 0;
+        blocks = (channels - i + 15u) / 16u;
+        blocks = blocks < MODEL_TILE_BLOCKS ? blocks : MODEL_TILE_BLOCKS;
+        blocks = groups * blocks > MODEL_TILE_GROUPS ? 1u : blocks;
+        for (unsigned b = 0; b < blocks; b++) {
+            const unsigned channel = first + i + 16u * b, left = channels - i - 16u * b;
+            const unsigned rows = left < 16u ? left : 16u, at = 64u * b * groups;
+            (void)model_tile_factors(&f[b], to, channel, rows);
+            model_tile_pack(to->weights + (size_t)channel * n, n, rows, packed + at);
+            weights = model_tile_weights(packed + at, room + at, groups, &f[b]) - at;
+        }
+        for (unsigned p = 0; p < count; p += at_once) {
+            p = p + at_once > count ? count - at_once : p; /* the last again, if they are fewer */
+            const int8_t *const given = x + p * apart;
+            if (at_once == 1u) {
+                model_tile_sums(given, apart, weights, groups, sums, f, 1, 1);
+                for (unsigned b = 1; b < blocks; b++) {
+                    model_tile_sums(given, apart, weights + 64u * b * groups, groups, sums + b,
+                                    f + b, 1, 1);
                 }
+            } else if (blocks == 1u) {
+                model_tile_sums(given, apart, weights, groups, sums, f, MODEL_TILE, 1);
+#if MODEL_TILE_BLOCKS > 1u
+            } else if (blocks == 2u) {
+                model_tile_sums(given, apart, weights, groups, sums, f, MODEL_TILE, 2);
             } else {
-                model_tile_sums(x + p * apart, apart, weights, groups, sums, &f, 1);
-                model_tile_store(y + p * y_apart + i, model_tile_scale(sums[0], &f), rows);
-                p++;
+                model_tile_sums(given, apart, weights, groups, sums, f, MODEL_TILE, 3);
+#endif
+            }
+            for (unsigned b = 0; b < blocks; b++) {
+                const struct model_factors factors = f[b]; /* in registers */
+                const struct model_sums *const some = sums + b * at_once;
+                const unsigned left = channels - i - 16u * b;
+                int8_t *made = y + p * y_apart + i + 16u * b;
+                for (unsigned j = 0; j < at_once; j++, made += y_apart) {
+                    if (left >= 16u) {
+                        MODEL_TILE_STORE(made, model_tile_scale(some[j], &factors));
+                    } else {
+                        model_tile_store(made, model_tile_scale(some[j], &factors), left);
+                    }
+                }
             }
         }
     }

@@ -7,6 +7,15 @@ static int model_tile_factors(struct model_factors *f, const struct model_channe
 {
     int32_t bias[16], multiplier[16], shift[16];
     int most = -31;
+    f->limits = to->low > -128 || to->high < 127;
+    f->low = MODEL_TILE_BYTE(to->low);
+    f->high = MODEL_TILE_BYTE(to->high);
+#if MODEL_HAS_REALS
+    if (to->times) {
+        model_real_factors(f, to, first, rows);
+        return 1;
+    }
+#endif
     if (rows >= 16u && to->each) { /* of a known number, so that it is done at once */
         for (unsigned j = 0; j < 16u; j++) {
             bias[j] = to->bias[first + j];
@@ -29,9 +38,6 @@ static int model_tile_factors(struct model_factors *f, const struct model_channe
 #endif
     f->ups = most > 0;
     f->signs = f->twice && to->low < to->zero; /* halves away from zero: limits hide it, if not */
-    f->limits = to->low > -128 || to->high < 127;
-    f->low = MODEL_TILE_BYTE(to->low);
-    f->high = MODEL_TILE_BYTE(to->high);
     f->zero = MODEL_TILE_NUMBER(to->zero);
     model_factors(f, bias, multiplier, shift);
     return f->twice || most < -1;

@@ -12,19 +12,29 @@ from export.deploy.c.steps.weights.channels import (
     CONV,
     DENSE,
     DEPTHWISE,
+    TRANSPOSED,
     Layer,
     layer_of,
     transposed_padding,
     window,
 )
 from export.deploy.c.steps.weights.packing import PLAIN, Packed, pack
+from export.deploy.c.steps.weights.reals import reals
 
 CHANNELS = ("narrow", "channels")
 DOT = (*CHANNELS, "outputs", "dot_hosts", "dot_cores", "dot", "dense")
-SIXTEEN = ("tile_x86", "tile_neon", "tile_factors")  # sixteen channels at once, on hosts
+SIXTEEN = ("tile_vnni", "tile_avx2", "tile_neon", "tile_factors")  # sixteen channels, on hosts
 TILE = (*SIXTEEN, "tile")  # of many positions
-DEPTHWISE_TILE = ("depthwise_x86", "depthwise_neon", "depthwise_tile", "conv_depthwise")
+DEPTHWISE_TILE = (
+    *("depthwise_vnni", "depthwise_avx2", "depthwise_neon"),
+    *("depthwise_tile", "conv_depthwise"),
+)
 TWICE, ONCE = "scale", "scale_once"  # how the sums' factors round
+REALS = """\
+#if MODEL_HAS_REALS
+static const int32_t reals[] = {{{values}}};
+#endif
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,8 +197,14 @@ def _channels(network: Network, layer: Layer, *, groups: int = 1) -> _Channels:
     ups = 1 + max(0, *(shift for _, shift in factors), 0)
     small = int(int(layer.largest.max()) << ups < 1 << 31)
     names = ", ".join(array.name for array in arrays)
+    real, told = "", "0, 0"
+    is_tiled = packed is None and layer.operator.name != TRANSPOSED
+    if is_tiled and (bits := reals(layer)) is not None:
+        real = REALS.format(values=", ".join(map(str, bits.reshape(-1))))
+        told = f"reals, reals + {bits.shape[1]}"
     declared = (
-        f"static const MODEL_FLASH struct model_channels to = {{{names},\n    "
-        f"{each}, {once}, {small}, {layer.output.zero_point}, {layer.low}, {layer.high}}};"
+        f"{real}static const MODEL_FLASH struct model_channels to = {{{names},\n    "
+        f"{each}, {once}, {small}, {layer.output.zero_point}, {layer.low}, {layer.high} "
+        f"MODEL_REALS({told})}};"
     )
     return _Channels(declared=declared, arrays=arrays, packed=packed)

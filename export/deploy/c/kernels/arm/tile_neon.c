@@ -2,6 +2,7 @@
 #if defined(__aarch64__) && defined(__ARM_NEON)
 #include <arm_neon.h>
 #define MODEL_TILE 4u
+#define MODEL_TILE_BLOCKS 1u
 #define MODEL_TILE_NUMBER(value) vdupq_n_s32(value)
 #define MODEL_TILE_BYTE(value) vdupq_n_s8((int8_t)(value))
 #define MODEL_TILE_STORE(y, found) vst1q_s8(y, found)
@@ -66,9 +67,11 @@ static inline const model_tile_weight *model_tile_weights(const int8_t *packed,
 
 static inline void model_tile_sums(const int8_t *x, size_t apart, const model_tile_weight *w,
                                    unsigned groups, struct model_sums *sums,
-                                   const struct model_factors *f, const unsigned count)
+                                   const struct model_factors *f, const unsigned count,
+                                   const unsigned blocks)
 {
     int32x4_t s[MODEL_TILE][4];
+    (void)blocks;
     for (unsigned p = 0; p < count; p++) {
         for (int i = 0; i < 4; i++) {
             s[p][i] = f->start[i];

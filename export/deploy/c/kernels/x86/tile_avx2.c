@@ -1,113 +1,8 @@
-/* On x86: many positions at once, sixteen channels at a time. Weights and factors of sixteen
- * channels are put in order once for all positions, on the stack. */
-#if defined(__AVX512VNNI__) && defined(__AVX512VL__)
-#include <immintrin.h>
-#define MODEL_TILE 8u /* positions whose sums stand in registers */
-#define MODEL_TILE_NUMBER(value) _mm512_set1_epi32(value)
-#define MODEL_TILE_BYTE(value) _mm_set1_epi8((char)(value))
-#define MODEL_TILE_STORE(y, found) _mm_storeu_si128((__m128i *)(void *)(y), found)
-typedef int8_t model_tile_weight;
-typedef __m128i model_tile_bytes;
-struct model_sums {
-    __m512i all;
-};
-struct model_factors {
-    __m512i start, even, odd, left, right, half, zero;
-    __mmask16 down; /* which shifts are below 0 */
-    __m128i low, high;
-    int twice, ups, signs, limits;
-};
-
-/* What 16 channels start with, and their factors. */
-static inline void model_factors(struct model_factors *f, const int32_t *bias,
-                                 const int32_t *multiplier, const int32_t *shift)
-{
-    const __m512i none = _mm512_setzero_si512(), by = _mm512_loadu_si512(shift);
-    f->start = _mm512_loadu_si512(bias);
-    f->even = _mm512_loadu_si512(multiplier);
-    f->odd = _mm512_srli_epi64(f->even, 32);
-    f->left = _mm512_max_epi32(by, none);
-    f->right = _mm512_sub_epi32(_mm512_set1_epi32(f->twice ? 0 : -1), by);
-    f->right = _mm512_max_epi32(f->right, none);
-    f->half = _mm512_srli_epi32(_mm512_sllv_epi32(_mm512_set1_epi32(1), f->right), 1);
-    f->down = _mm512_cmplt_epi32_mask(by, none);
-}
-
-/* model_scale of 16 sums, or model_scale_once where all shifts are below -1; then the zero point
- * and the limits. */
-static inline __m128i model_tile_scale(struct model_sums s, const struct model_factors *f)
-{
-    const __m512i x = f->ups ? _mm512_sllv_epi32(s.all, f->left) : s.all;
-    __m512i even = _mm512_mul_epi32(x, f->even);
-    __m512i odd = _mm512_mul_epi32(_mm512_srli_epi64(x, 32), f->odd), high;
-    if (f->twice) {
-        const __m512i half = _mm512_set1_epi64((int64_t)1 << 30);
-        even = _mm512_srli_epi64(_mm512_add_epi64(even, half), 31);
-        odd = _mm512_slli_epi64(_mm512_add_epi64(odd, half), 1);
-    } else {
-        even = _mm512_srli_epi64(even, 32);
-    }
-    high = _mm512_mask_blend_epi32(0xAAAA, even, odd);
-    if (f->signs) {
-        high = _mm512_mask_add_epi32(high, f->down, high, _mm512_srai_epi32(high, 31));
-    }
-    high = _mm512_srav_epi32(_mm512_add_epi32(high, f->half), f->right);
-    const __m128i found = _mm512_cvtsepi32_epi8(_mm512_add_epi32(high, f->zero));
-    return f->limits ? _mm_min_epi8(_mm_max_epi8(found, f->low), f->high) : found;
-}
-
-/* What the sums start with and two times eight more. */
-static inline void model_sums_of(struct model_sums *sums, const struct model_factors *f, __m256i a,
-                                 __m256i b)
-{
-    sums->all = _mm512_add_epi32(f->start, _mm512_inserti64x4(_mm512_castsi256_si512(a), b, 1));
-}
-
-/* Adds the products of pairs. */
-static inline __m256i model_pairs(__m256i sum, __m256i a, __m256i b)
-{
-    return _mm256_dpwssd_epi32(sum, a, b);
-}
-
-/* It multiplies unsigned by signed bytes: 128 is added to the inputs, and 128 times the weights'
- * sum taken off what the sums start with. */
-static inline const model_tile_weight *model_tile_weights(const int8_t *packed,
-                                                          model_tile_weight *room, unsigned groups,
-                                                          struct model_factors *f)
-{
-    __m512i more = _mm512_setzero_si512();
-    (void)room;
-    for (unsigned k = 0; k < groups; k++) {
-        more = _mm512_dpbusd_epi32(more, _mm512_set1_epi8(-128), _mm512_loadu_si512(packed + 64 * k));
-    }
-    f->start = _mm512_sub_epi32(f->start, more);
-    return packed;
-}
-
-static inline void model_tile_sums(const int8_t *x, size_t apart, const model_tile_weight *w,
-                                   unsigned groups, struct model_sums *sums,
-                                   const struct model_factors *f, const unsigned count)
-{
-    __m512i s[MODEL_TILE];
-    for (unsigned p = 0; p < count; p++) {
-        s[p] = f->start;
-    }
-    for (unsigned k = 0; k < groups; k++, x += 4, w += 64) {
-        const __m512i u = _mm512_loadu_si512(w);
-        for (unsigned p = 0; p < count; p++) {
-            int32_t given;
-            memcpy(&given, x + p * apart, sizeof given);
-            s[p] = _mm512_dpbusd_epi32(
-                s[p], _mm512_xor_si512(_mm512_set1_epi32(given), _mm512_set1_epi8(-128)), u);
-        }
-    }
-    for (unsigned p = 0; p < count; p++) {
-        sums[p].all = s[p];
-    }
-}
-#elif defined(__AVX2__)
+/* The same with AVX2. */
+#if defined(__AVX2__) && !defined(MODEL_TILE)
 #include <immintrin.h>
 #define MODEL_TILE 4u /* positions whose sums stand in registers */
+#define MODEL_TILE_BLOCKS 1u
 #define MODEL_TILE_NUMBER(value) _mm256_set1_epi32(value)
 #define MODEL_TILE_BYTE(value) _mm_set1_epi8((char)(value))
 #define MODEL_TILE_STORE(y, found) _mm_storeu_si128((__m128i *)(void *)(y), found)
@@ -206,9 +101,11 @@ static inline const model_tile_weight *model_tile_weights(const int8_t *packed,
 
 static inline void model_tile_sums(const int8_t *x, size_t apart, const model_tile_weight *w,
                                    unsigned groups, struct model_sums *sums,
-                                   const struct model_factors *f, const unsigned count)
+                                   const struct model_factors *f, const unsigned count,
+                                   const unsigned blocks)
 {
     __m256i s[MODEL_TILE][2];
+    (void)blocks;
     for (unsigned p = 0; p < count; p++) {
         s[p][0] = f->start[0];
         s[p][1] = f->start[1];

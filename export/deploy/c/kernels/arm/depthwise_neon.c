@@ -1,13 +1,13 @@
 #if defined(MODEL_TILE) && defined(__aarch64__)
-typedef int8x16_t model_tile_pair; /* weights of one place */
+typedef int8x16_t model_tile_taps; /* weights of one place */
 
-/* Sums of the products of 16 channels at `2 * pairs` places, from channel c on. */
+/* Sums of the products of 16 channels at `taps` places, from channel c on. */
 static inline struct model_sums model_depthwise_sums(const int8_t *const *place, int c,
-                                                     const model_tile_pair *w,
-                                                     const struct model_factors *f, const int pairs)
+                                                     const model_tile_taps *w,
+                                                     const struct model_factors *f, const int taps)
 {
     struct model_sums sums = {{f->start[0], f->start[1], f->start[2], f->start[3]}};
-    for (int i = 0; i < 2 * pairs; i++) {
+    for (int i = 0; i < taps; i++) {
         const int8x16_t x = vld1q_s8(place[i] + c);
         const int16x8_t low = vmull_s8(vget_low_s8(x), vget_low_s8(w[i]));
         const int16x8_t high = vmull_high_s8(x, w[i]);
@@ -21,13 +21,12 @@ static inline struct model_sums model_depthwise_sums(const int8_t *const *place,
 
 /* The weights of 16 channels, or fewer, of each place. */
 static void model_depthwise_weights(const int8_t *w, int channels, int taps, unsigned rows,
-                                    model_tile_pair *weights)
+                                    model_tile_taps *weights, struct model_factors *f)
 {
-    for (int t = 0; t < taps + taps % 2; t++) {
-        int8_t some[16] = {0}; /* an odd number's last place has weight 0 */
-        if (t < taps) {
-            memcpy(some, w + t * channels, rows);
-        }
+    (void)f;
+    for (int t = 0; t < taps; t++) {
+        int8_t some[16] = {0};
+        memcpy(some, w + t * channels, rows);
         weights[t] = vld1q_s8(some);
     }
 }

@@ -1,20 +1,21 @@
-#if defined(MODEL_TILE) && defined(__AVX2__)
-typedef __m256i model_tile_pair; /* weights of two places, side by side */
+#if defined(MODEL_TILE) && defined(__AVX2__) && !(defined(__AVX512VNNI__) && defined(__AVX512VL__))
+typedef __m256i model_tile_taps; /* weights of two places, side by side */
 
-/* Sums of the products of 16 channels at `2 * pairs` places, from channel c on. */
+/* Sums of the products of 16 channels at `taps` places, from channel c on. */
 static inline struct model_sums model_depthwise_sums(const int8_t *const *place, int c,
-                                                     const model_tile_pair *w, const struct model_factors *f,
-                                                     const int pairs)
+                                                     const model_tile_taps *w,
+                                                     const struct model_factors *f, const int taps)
 {
     __m256i low = _mm256_setzero_si256(), high = low;
     struct model_sums sums;
-    for (int i = 0; i < pairs; i++) {
+    for (int t = 0; t < taps; t += 2) {
         const __m256i a = _mm256_cvtepi8_epi16(
-            _mm_loadu_si128((const __m128i *)(const void *)(place[2 * i] + c)));
-        const __m256i b = _mm256_cvtepi8_epi16(
-            _mm_loadu_si128((const __m128i *)(const void *)(place[2 * i + 1] + c)));
-        low = model_pairs(low, _mm256_unpacklo_epi16(a, b), w[2 * i]);
-        high = model_pairs(high, _mm256_unpackhi_epi16(a, b), w[2 * i + 1]);
+            _mm_loadu_si128((const __m128i *)(const void *)(place[t] + c)));
+        const __m256i b = t + 1 == taps ? _mm256_setzero_si256()
+                                        : _mm256_cvtepi8_epi16(_mm_loadu_si128(
+                                              (const __m128i *)(const void *)(place[t + 1] + c)));
+        low = model_pairs(low, _mm256_unpacklo_epi16(a, b), w[t]);
+        high = model_pairs(high, _mm256_unpackhi_epi16(a, b), w[t + 1]);
     }
     model_sums_of(&sums, f, _mm256_permute2x128_si256(low, high, 0x20),
                   _mm256_permute2x128_si256(low, high, 0x31));
@@ -23,8 +24,9 @@ static inline struct model_sums model_depthwise_sums(const int8_t *const *place,
 
 /* The weights of 16 channels, or fewer, in 16 bits: two places of each side by side. */
 static void model_depthwise_weights(const int8_t *w, int channels, int taps, unsigned rows,
-                                    model_tile_pair *weights)
+                                    model_tile_taps *weights, struct model_factors *f)
 {
+    (void)f;
     for (int t = 0; t < taps; t += 2) {
         int8_t some[2][16] = {{0}}; /* an odd number's last place has weight 0 */
         for (int j = 0; j < 2 && t + j < taps; j++) {
