@@ -12,6 +12,8 @@ from benchmark.results.read import read_run
 from export.data.test_data import open_evaluation
 from export.deploy.bundle.archive import unpack
 from export.deploy.bundle.launcher import problem_with
+from export.deploy.ethos_u.manifest import read_npu_manifest
+from export.foreign.interface import read_foreign
 from export.model.request import ModelRequest
 from train.common.errors import ToolkitError
 from train.common.record import read_model_record
@@ -66,6 +68,16 @@ def _refusal(read: Callable[[Path], object]) -> Callable[[Path], str | None]:
 PLACES = (
     Place(name="manifest", file="artifacts/tflite-int8.json", read=said_of_manifest),
     Place(name="exported file", file="artifacts/tflite-int8.tflite", read=said_of_manifest),
+    Place(
+        name="added file",
+        file="artifacts/tflite-int8.tflite",
+        read=_refusal(lambda place: read_foreign(place / "artifacts" / "tflite-int8.tflite")),
+    ),
+    Place(
+        name="NPU's manifest",
+        file="artifacts/tflite-int8.json",
+        read=_refusal(lambda place: read_npu_manifest(place / "artifacts" / "tflite-int8.json")),
+    ),
     Place(
         name="reference outputs",
         file=f"artifacts/{OUTPUTS_FILE}",
