@@ -44,6 +44,11 @@ class GateRequest:
                 f"got --fail-on {REGRESSION} without --compare, expected an earlier results file "
                 "beside it; give --compare FILE"
             )
+        if self.junit is not None and self.junit.suffix.lower() != ".xml":
+            raise ToolkitError(
+                f"got --junit {self.junit}, expected a name that ends in .xml, lest it takes "
+                "another file's place; give one"
+            )
         if self.junit is not None:
             with staging(self.junit.parent, "--junit"):
                 check_places(self.junit.parent, [self.junit.name], "--junit")

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.measure.added import MAX_NAME_BYTES
+from benchmark.measure.added import MAX_NAME_BYTES, added_variants
+from benchmark.measure.settings import MeasureSettings
 from tests.commands import GATE, assert_one_line_error, hashes, run_in_process
 from tests.export.foreign.files import renamed, smallest, with_custom_operator
+from train.common.preprocessing import RAW
+from train.common.reference_outputs import load_outputs
 
 INT8 = ("--format", "tflite-int8", "--quick")
 
@@ -43,15 +46,20 @@ def test_files_of_others_get_rows_judged_and_timed_as_all(artifacts: Path, tmp_p
 
 
 @pytest.mark.slow
-def test_other_preprocessing_is_as_it_is_told(artifacts: Path, tmp_path: Path) -> None:
-    """Raw pixels where the network wants 0…1: the row fails, and says what is wrong."""
-    vendor = Path(shutil.copy(artifacts / "tflite-int8.tflite", tmp_path / "vendor.tflite"))
-    done = run_in_process(
-        *("benchmark", "--artifacts", artifacts, *INT8, "--add", vendor, "--preprocess", "scale=1"),
-        *GATE,
+def test_other_preprocessing_is_as_it_is_told(trained_artifacts: Path, tmp_path: Path) -> None:
+    """What a worker is told to do with raw values: as for the model, or as `--preprocess` says."""
+    vendor = Path(shutil.copy(trained_artifacts / "tflite-int8.tflite", tmp_path / "vendor.tflite"))
+    reference = load_outputs(trained_artifacts)
+    settings = MeasureSettings(
+        samples=1_000, rounds=5, launches=1, max_seconds=1, threads=(1, 2), modes=("builtin",)
     )
-    assert done.code == 1
-    assert "vendor.tflite: fail: with its inputs divided by 255 (normalization missing)" in done.out
+    for asked, scale in (({}, 1 / 255), ({"": RAW}, 1.0), ({"image": RAW}, 1.0)):
+        rows = added_variants([vendor], asked, settings, reference)
+        assert [row.name for row in rows] == [
+            *("vendor.tflite builtin", "vendor.tflite builtin 2 threads"),
+        ]
+        (how,) = {row.job({}, reference).preprocessing["image"] for row in rows}
+        assert how.scale == pytest.approx(scale)
 
 
 @pytest.mark.slow

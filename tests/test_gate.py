@@ -93,6 +93,12 @@ def test_its_lines_run_against_an_earlier_run(benchmarked_artifacts: Path, tmp_p
     assert "Fashion-MNIST: 54,000 examples" in card
 
 
+def test_a_folder_in_the_place_of_the_file_is_said(tmp_path: Path) -> None:
+    (tmp_path / "junit.xml").mkdir()
+    done = run_in_process("benchmark", "--junit", tmp_path / "junit.xml")
+    assert_one_line_error(done, "got a folder at", "expected a file or nothing")
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -101,7 +107,7 @@ def test_its_lines_run_against_an_earlier_run(benchmarked_artifacts: Path, tmp_p
         (["--compare", "a", "b", "c"], "got 3 files with --compare, expected one"),
         (["--compare", "absent.json"], "absent.json: No such file or directory; give a file"),
         (["--junit", "README.md/x.xml"], "cannot write to the folder README.md"),
-        (["--junit", "benchmark"], "got a folder at benchmark, expected a file or nothing"),
+        (["--junit", "artifacts/benchmark.json"], "expected a name that ends in .xml"),
         (["--junit", "x.xml", "--merge", "a.json"], "expected a run of this machine"),
         (["--fail-on", "fail", "--host", "me@there"], "expected a run of this machine"),
         (["--compare", "a.json", "b.json", "--quick"], "expected --junit and --fail-on at most"),

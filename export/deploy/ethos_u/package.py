@@ -122,7 +122,10 @@ def summary(made: NpuManifest) -> str:
         f"the estimate of {found.by} (not run; {found.system_config}, {found.memory_mode}), in "
         f"{FOLDER}/{made.file}"
     ]
-    lines += [f"  on the CPU: {left.count} {left.operator}: {left.reason}" for left in made.on_cpu]
+    lines += [
+        f"  on the CPU, not in the estimate: {left.count} {left.operator}: {left.reason}"
+        for left in made.on_cpu
+    ]
     return "\n".join(lines)
 
 

@@ -17,6 +17,7 @@ from importlib import metadata
 from pathlib import Path
 
 from export.deploy.ethos_u import worker
+from export.verify.graph.ends import outputs_of
 from export.verify.graph.read import read_graph
 from train.common.environment import ROOT
 from train.common.errors import ArtifactError, ToolkitError
@@ -25,6 +26,7 @@ PACKAGE = "ethos-u-vela"
 NPU_OPERATOR = "ethos-u"  # the custom operator that holds the NPU's commands
 COMPILE_S = 1_800.0
 KIB = 1024
+UNSAID = "Vela gives no reason"
 NPU_COUNT = re.compile(r"NPU operators = (\d+)")
 REASON = re.compile(
     r"operator: (?P<operator>\w+), ofm: '(?P<tensor>[^']*)'\s*\n\s*(?:- |Reason: )?(?P<reason>.*)"
@@ -122,8 +124,7 @@ def compile_file(model: Path, npu: str, folder: Path) -> Compiled:
     found = _estimate(summaries[0], done.stdout)
     on_cpu = tuple(_left(made, done.stdout + done.stderr))
     operators = read_graph(made).operators
-    inside = sum(each == "CUSTOM" for each in operators)
-    if not inside:
+    if "CUSTOM" not in operators:
         reasons = "; ".join(f"{left.operator}: {left.reason}" for left in on_cpu[:3])
         raise ArtifactError(
             f"ethos-u: Vela leaves all {len(operators)} operators of {model.name} to the CPU "
@@ -154,11 +155,17 @@ def _estimate(summary: Path, said: str) -> Estimate:
 
 def _left(made: Path, said: str) -> list[Left]:
     """Returns what the compiled file has besides the NPU's operators, and why by what Vela said."""
-    kept = Counter(each for each in read_graph(made).operators if each != "CUSTOM")
-    reasons = {found["operator"]: found["reason"].strip() for found in REASON.finditer(said)}
+    reasons = {
+        (found["operator"], found["tensor"]): found["reason"].strip()
+        for found in REASON.finditer(said)
+    }
+    kept = Counter(
+        (name, reasons.get((name, tensor), UNSAID))
+        for name, tensor in outputs_of(made)
+        if name != "CUSTOM"
+    )
     return [
-        Left(operator=name, count=count, reason=reasons.get(name, "Vela gives no reason"))
-        for name, count in kept.items()
+        Left(operator=name, count=count, reason=reason) for (name, reason), count in kept.items()
     ]
 
 

@@ -1,4 +1,4 @@
-"""The inputs and outputs of a `.tflite` file as it declares them, without a runtime."""
+"""The inputs and outputs of a `.tflite` file, and of its operators, without a runtime."""
 
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,32 @@ def ends_of(path: Path) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]
     except DAMAGED as error:
         raise ArtifactError(f"{path} is a damaged TFLite file: {error}") from error
     return inputs, outputs
+
+
+def outputs_of(path: Path) -> list[tuple[str, str]]:
+    """Returns the name of each operator and of the first tensor that it makes, loops' too.
+
+    Raises:
+        ArtifactError: the file is damaged.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    named = {
+        number: name for name, number in vars(schema.BuiltinOperator).items() if name.isupper()
+    }
+    try:
+        model = schema.ModelT.InitFromPackedBuf(path.read_bytes())
+        return [
+            (
+                named[max(code.builtinCode, code.deprecatedBuiltinCode)],
+                graph.tensors[operator.outputs[0]].name.decode(),
+            )
+            for graph in model.subgraphs
+            for operator in graph.operators
+            for code in (model.operatorCodes[operator.opcodeIndex],)
+        ]
+    except DAMAGED as error:
+        raise ArtifactError(f"{path} is a damaged TFLite file: {error}") from error
 
 
 def _spec(tensor: Any, dtypes: dict[int, str]) -> TensorSpec:
