@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmark.more_options import add_browser, add_comparisons, add_gate, add_other_machine
 from export.model.request import add_trust_options
 from train.common.command.cli import (
     Parser,
-    add_bundle_images,
     integer_between,
     listed,
     names,
@@ -24,8 +24,6 @@ LAUNCHES, QUICK_LAUNCHES = 4, 1
 MAX_SAMPLES, MAX_THREADS, MAX_BATCH = 10_000_000, 1024, 65_536
 XNNPACK = {"on": "xnnpack", "off": "builtin"}
 OBJECTIVES = ("latency", "size", "accuracy")
-ACCELERATORS = ("wasm", "webgpu")
-FAIL_ON = ("fail", "inconclusive", "regression")
 OPTIMIZATION = ("all", "extended", "basic", "disabled")
 
 
@@ -44,10 +42,10 @@ def parser() -> Parser:
     _add_measurements(found)
     _add_limits(found)
     _add_output(found)
-    _add_comparisons(found)
-    _add_gate(found)
-    _add_other_machine(found)
-    _add_browser(found)
+    add_comparisons(found)
+    add_gate(found)
+    add_other_machine(found)
+    add_browser(found)
     found.add_shared_arguments(custom_data=True)
     _add_code(found)
     add = found.group("files")
@@ -233,92 +231,6 @@ def _add_output(parser: Parser) -> None:
         "--explain", action="store_true", help="why rows are slow or large, and how it was measured"
     )
     add("--details", action="store_true", help="a second table: start-up, memory, tails, classes")
-
-
-def _add_comparisons(parser: Parser) -> None:
-    add = parser.group("compare runs")
-    add(
-        "--compare",
-        type=Path,
-        nargs="+",
-        default=(),
-        metavar="FILE",
-        help="what changed from one results file to another, or to this run; exit code 1 if a row "
-        "is gone or has a worse verdict, a significantly lower accuracy or higher latency",
-    )
-    add(
-        "--merge",
-        nargs="+",
-        type=Path,
-        metavar="FILE",
-        help="the results of several machines side by side",
-    )
-
-
-def _add_gate(parser: Parser) -> None:
-    add = parser.group("a gate in CI")
-    add(
-        "--junit",
-        type=Path,
-        metavar="FILE",
-        help="JUnit XML: a test case for each row and each thing that it is judged by",
-    )
-    add(
-        "--fail-on",
-        type=names(*FAIL_ON),
-        default=(),
-        metavar="fail|inconclusive|regression",
-        help="what exit code 1 is for, several with commas: a failed verdict, one that is "
-        "inconclusive too, what got worse by --compare (default: all three)",
-    )
-
-
-def _add_other_machine(parser: Parser) -> None:
-    add = parser.group("another machine")
-    add(
-        "--host",
-        metavar="USER@HOST[:PORT]",
-        help="measure there, by ssh: take a bundle there, run it, bring the results back into "
-        "hosts/ in the artifacts folder",
-    )
-    add(
-        "--remote-python",
-        default="python3",
-        metavar="PATH",
-        help="with --host: the Python there (default: %(default)s)",
-    )
-    add(
-        "--bundle",
-        type=Path,
-        metavar="DIR|FILE.tar.gz",
-        help="with --host: a bundle made earlier (default: one of the exports that are there)",
-    )
-    add_bundle_images(add)
-
-
-def _add_browser(parser: Parser) -> None:
-    add = parser.group("a browser, as one more device")
-    add(
-        "--browser",
-        nargs="?",
-        const="",
-        metavar="PATH",
-        help="rows for every export in a Chromium or Chrome, without a window, by LiteRT.js and "
-        "ONNX Runtime Web: this one, or one that is found",
-    )
-    add(
-        "--serve",
-        action="store_true",
-        help="the same in a browser of a phone or a tablet: prints the address of the page to open "
-        "there, with a QR code, and ends after one run",
-    )
-    add(
-        "--listen",
-        metavar="ADDRESS[:PORT]",
-        help="with --serve: who can open the page; 0.0.0.0 for all in the network, who then "
-        "see the exports and the test data if they know its address (default: this machine alone)",
-    )
-    add("--accelerator", choices=ACCELERATORS, help="what computes there (default: wasm)")
 
 
 def _add_code(parser: Parser) -> None:

@@ -11,9 +11,9 @@ from benchmark.advise.recommend import recommend
 from benchmark.config import BenchmarkConfig
 from benchmark.judge.rows import judge_variants
 from benchmark.judge.task import tasks_of
-from benchmark.measure.added import added_variants
+from benchmark.measure.beside.added import added_variants
+from benchmark.measure.beside.estimated import npu_estimates
 from benchmark.measure.checkpoint import PartialResults, garbled_results, identity_of
-from benchmark.measure.estimated import npu_estimates
 from benchmark.measure.measured import MeasuredVariant, MeasureInBrowser, measure_variants
 from benchmark.measure.variants import RESULTS_FILE, find_manifests, find_variants
 from benchmark.report.write import REPORTS, write_reports

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.measure.added import MAX_NAME_BYTES, added_variants
+from benchmark.measure.beside.added import MAX_NAME_BYTES, added_variants
 from benchmark.measure.settings import MeasureSettings
 from tests.commands import GATE, assert_one_line_error, hashes, run_in_process
 from tests.export.foreign.files import renamed, smallest, with_custom_operator

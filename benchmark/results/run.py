@@ -15,6 +15,7 @@ from benchmark.judge.limits import Limits
 from benchmark.judge.scoring.metrics import Measure, Metric, TaskKind
 from benchmark.measure.conditions import Browser, Conditions
 from benchmark.measure.latency import Latency
+from export.deploy.ethos_u.vela import Left
 from export.layer_report import LayerReport
 from export.verify.distance import MAX_SNR_DB
 from train.common.environment import Environment
@@ -241,15 +242,6 @@ class Row:
     def loss_ci95(self) -> Interval | None:
         """The 95 % interval of the loss."""
         return self.scores.drop_ci95 if self.scores else self.drop_ci95
-
-
-@dataclass(frozen=True, kw_only=True)
-class Left:
-    """Operators that stay on the CPU beside an NPU."""
-
-    operator: str
-    count: int
-    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""What stands beside the exports: files of others, and estimates of what cannot be run here."""
