@@ -140,7 +140,7 @@ def test_a_run_by_ssh_brings_the_results_back(
     assert done.code == 0, done.out + done.err
     found = results_of(server, artifacts)
     assert sorted(path.name for path in found.parent.iterdir()) == sorted(
-        f"{found.stem}.{suffix}" for suffix in ("json", "csv", "md", "html")
+        f"{found.stem}.{suffix}" for suffix in ("json", "csv", "md", "html", "card.md")
     )
     here, there = (
         {row["name"]: row["predicted"] for row in json.loads(path.read_text())["results"]}
