@@ -38,6 +38,7 @@ ORDER = (
     "depthwise_avx2",
     "depthwise_neon",
     "depthwise_tile",
+    "positions_cores",
     "positions",
     *sixteen.KERNELS[1:],
     *packing.KERNELS,

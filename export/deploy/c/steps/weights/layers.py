@@ -157,7 +157,7 @@ def _dense(network: Network, layer: Layer) -> Step:
     call = f"{dense}({source}, {target}, {n}, 0, {channels}, &to);"
     many: tuple[str, ...] = ()
     if positions > 1 and to.packed is None:
-        many = (*TILE, "positions")
+        many = (*TILE, "positions_cores", "positions")
         call = f"model_dense_each({source}, {target}, {positions}, {n}, {channels}, &to);"
     elif positions > 1:
         call = (
