@@ -1,7 +1,6 @@
 """`python -m export --format ethos-u`, with Arm's real compiler, and what the benchmark tells."""
 
 import importlib.util
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -9,12 +8,12 @@ from typing import Any
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
+from benchmark.measure.beside.estimated import npu_estimates
 from export.deploy.ethos_u import vela
 from export.deploy.ethos_u.manifest import read_npu_manifest
 from export.deploy.ethos_u.vela import check_compiler, compile_file
 from tests.commands import (
     EXPORT_ALL,
-    GATE,
     Completed,
     assert_one_line_error,
     hashes,
@@ -22,6 +21,7 @@ from tests.commands import (
 )
 from tests.export.foreign.files import edited
 from train.common.errors import ArtifactError, ToolkitError
+from train.common.reference_outputs import load_outputs
 
 OPTIONS = EXPORT_ALL[2:]  # that the small model's exports were made with
 FROM = ("tflite-int8", "tflite-int8-pruned-clustered")
@@ -64,27 +64,9 @@ def test_integer_files_are_compiled_and_pruning_and_clustering_pay(artifacts: Pa
         assert f"µs on ethos-u55-128 by the estimate of {made.estimate.by} (not run" in done.out
     again = export(artifacts, ",".join(FROM), *OPTIONS)
     assert again.out.count("is up to date; --force makes it again") == 2
-    _told_by_the_benchmark(artifacts, plain.path)
-
-
-def _told_by_the_benchmark(artifacts: Path, edited_later: Path) -> None:
-    """Estimates stand beside the rows and change none; one that was edited is told as such."""
-    content = json.loads(edited_later.read_text())
-    content["estimate"]["inference_us"] = 0.1
-    edited_later.write_text(json.dumps(content))
-    done = run_in_process(
-        *("benchmark", "--artifacts", artifacts, "--format", ",".join(FROM), "--quick", *GATE)
-    )
-    assert done.code == 0, done.out + done.err
-    assert "nothing of this was run" in done.out
-    results = json.loads((artifacts / "benchmark.json").read_text())
-    assert [row["name"] for row in results["results"]] == list(FROM)
-    assert all(row["latency_us"]["p50"] < 100 for row in results["results"])
-    told = {found["name"]: found for found in results["npu"]}
-    assert "was edited since it was written" in told["tflite-int8-ethos-u55-128"]["problem"]
-    sound = told["tflite-int8-pruned-clustered-ethos-u55-128"]
-    assert sound["inference_us"] > 0
-    assert sound["by"].startswith("ethos-u-vela ")
+    told = list(npu_estimates(artifacts, None, load_outputs(artifacts)))
+    assert [found["format"] for found in told] == list(FROM)
+    assert told[1]["inference_us"] == both.estimate.inference_us
 
 
 @pytest.mark.slow

@@ -9,10 +9,14 @@ import numpy as np
 import pytest
 
 from benchmark import pipeline
+from export.deploy.ethos_u.manifest import Made, NpuManifest, stem
+from export.deploy.ethos_u.vela import Estimate
+from export.manifest import Source
 from tests.benchmark.measure.workers import TIMED, fake_machine
 from tests.bundles import write_inputs
 from tests.commands import Completed, assert_one_line_error, run_in_process
 from train.common.environment import read_environment
+from train.common.files.artifact import file_sha256, write_json
 from train.common.reference_outputs import load_outputs
 
 
@@ -115,3 +119,58 @@ def test_limits_that_no_export_meets_are_an_error_where_they_fail_the_gate(
     done = command(artifacts, *limited, "--compare", same, "--fail-on", "regression")
     assert (done.code, done.err) == (0, "")
     assert "Nothing got worse." in done.out
+
+
+def test_what_was_compiled_for_npus_is_told_beside_the_rows(artifacts: Path) -> None:
+    """Sound, edited and of another model: the first is told, of the others why they are not."""
+    code, without = benchmark(artifacts)
+    assert (code, without["npu"]) == (0, [])
+    sha256 = load_outputs(artifacts).model_sha256
+    for name, source in (("tflite-int8", sha256), ("tflite-int4", sha256), ("onnx-int8", "0" * 64)):
+        write_compiled(artifacts, name, source)
+    edited = artifacts / "ethos-u" / "tflite-int4-ethos-u55-128.json"
+    edited.write_text(edited.read_text().replace("516.4", "1.4"))
+    done = command(artifacts)
+    assert (done.code, done.err) == (0, "")
+    assert "On Arm's NPUs, as ethos-u-vela 9.9 estimates it; nothing of this was run:" in done.out
+    found = json.loads((artifacts / "benchmark.json").read_text())
+    assert [row["name"] for row in found["results"]] == [row["name"] for row in without["results"]]
+    assert found["recommendation"]["name"] == without["recommendation"]["name"]
+    sound, broken, foreign = found["npu"]
+    assert (sound["format"], sound["inference_us"]) == ("tflite-int8", 516.4)
+    assert "was edited since it was written" in broken["problem"]
+    assert "is of another model: got 000000000000…" in foreign["problem"]
+
+
+def write_compiled(artifacts: Path, made_of: str, source_sha256: str) -> None:
+    folder = artifacts / "ethos-u"
+    folder.mkdir(exist_ok=True)
+    name = stem(made_of, "ethos-u55-128")
+    file = folder / f"{name}.tflite"
+    file.write_bytes(b"compiled")
+    made = NpuManifest(
+        path=folder / f"{name}.json",
+        format="ethos-u",
+        npu="ethos-u55-128",
+        file=file.name,
+        sha256=file_sha256(file),
+        size_bytes=8,
+        model=Made(format=made_of, sha256="1" * 64, size_bytes=100),
+        source=Source(file="model.keras", sha256=source_sha256, accuracy=None),
+        estimate=Estimate(
+            by="ethos-u-vela 9.9",
+            system_config="Ethos_U55_High_End_Embedded",
+            memory_mode="Shared_Sram",
+            clock_hz=5e8,
+            inference_us=516.4,
+            sram_bytes=1_136,
+            flash_bytes=258_400,
+            dram_bytes=0,
+            npu_operators=30,
+        ),
+        on_cpu=(),
+        checks=(),
+        versions={},
+        created="",
+    )
+    write_json(made.path, made.as_json())
