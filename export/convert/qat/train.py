@@ -91,7 +91,9 @@ def _loss(
             ]
         )
 
-    compiled: Callable[[Tensors, Tensors], tf.Tensor] = tf.function(loss, reduce_retracing=True)
+    compiled: Callable[[Tensors, Tensors], tf.Tensor] = tf.function(
+        loss, autograph=False, reduce_retracing=True
+    )
     return compiled
 
 
@@ -109,7 +111,7 @@ def _step(
         gradients = tape.gradient(found, values, unconnected_gradients="zero")
         apply(optimizer, [tf.convert_to_tensor(each) for each in gradients], variables)
 
-    compiled: Callable[[Tensors, Tensors], None] = tf.function(step)
+    compiled: Callable[[Tensors, Tensors], None] = tf.function(step, autograph=False)
     return compiled
 
 

@@ -59,7 +59,10 @@ class Tuned:
             return self._outputs(inputs, calls)
 
     def _outputs(self, inputs: Mapping[str, np.ndarray], calls: int) -> dict[str, np.ndarray]:
-        compute = tf.function(lambda given: self.network(given)[0], reduce_retracing=True)
+        # without autograph, which would translate all that runs while a network is traced
+        compute = tf.function(
+            lambda given: self.network(given)[0], autograph=False, reduce_retracing=True
+        )
         count, size = len(next(iter(inputs.values()))), max(calls // self.batch, 1) * self.batch
         parts = []
         for start in range(0, count, size):
