@@ -158,7 +158,8 @@ def build(board: Board, folder: Path) -> Built:
 def build_simulator(folder: Path) -> Path:
     """Builds the program that runs AVR programs, for this machine."""
     program = folder / "simulator"
-    _run([compiler(), "-O2", FIRMWARE / "simulator.c", "-o", program, "-lsimavr", "-lelf"])
+    if not program.exists():  # for another board
+        _run([compiler(), "-O2", FIRMWARE / "simulator.c", "-o", program, "-lsimavr", "-lelf"])
     return program
 
 

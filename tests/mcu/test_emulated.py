@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -34,62 +35,73 @@ def needed(core: str) -> Board:
     return board
 
 
+@dataclass(frozen=True)
+class Source:
+    """A folder with a network's `model.c`, `model.h` and `run.h`, inputs, and what is made of them.
+
+    `made` is of this machine.
+    """
+
+    folder: Path
+    inputs: np.ndarray
+    made: np.ndarray
+
+
 @pytest.fixture(scope="module")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
-    """Folders with each network's `model.c`, `model.h` and `run.h`."""
-    folders = {}
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Source]:
+    """Each network, with what it computes here."""
+    found = {}
     for name in (*MODELS, *RECURRENT):
-        folder = folders[name] = tmp_path_factory.mktemp(name)
+        folder = tmp_path_factory.mktemp(name)
         if name in MODELS:
             path = write(MODELS[name](), folder / f"{name}.tflite")
         else:
             path = model_file(name, folder)
         outputs(path, folder, ("-O1",))
-    return folders
-
-
-@pytest.mark.parametrize("core", CORES)
-def test_every_core_computes_the_bytes_of_this_machine(
-    core: str, sources: Mapping[str, Path]
-) -> None:
-    board = needed(core)
-    fitting: list[str] = []
-    for name in sources if core in QUICK or core == "ATmega2560" else EVERYWHERE:
-        folder = sources[name]
-        network = program_of(folder / f"{name}.tflite").network
+        network = program_of(path).network
         given, made = (
             [(network.tensors[each].size, network.tensors[each].dtype) for each in ends]
             for ends in (network.inputs, network.outputs)
         )
         counts = write_interface(given, made, folder)
         inputs = np.random.default_rng(2).integers(-128, 128, (CALLS, counts[0])).astype(np.int8)
-        expected = run_here(build_here(folder), inputs, counts[1])
+        found[name] = Source(folder, inputs, run_here(build_here(folder), inputs, counts[1]))
+    return found
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_every_core_computes_the_bytes_of_this_machine(
+    core: str, sources: Mapping[str, Source]
+) -> None:
+    board = needed(core)
+    fitting: list[str] = []
+    for name in sources if core in QUICK or core == "ATmega2560" else EVERYWHERE:
+        source = sources[name]
         try:
-            built = build(board, folder)
+            built = build(board, source.folder)
         except DoesNotFitError:
             assert board.family == "avr"  # the others have room for all
             continue
-        ran = run(board, built.program, inputs, counts[1])
-        np.testing.assert_array_equal(ran.outputs, expected, err_msg=f"{name} on {core}")
+        ran = run(board, built.program, source.inputs, source.made.shape[1])
+        np.testing.assert_array_equal(ran.outputs, source.made, err_msg=f"{name} on {core}")
         assert built.bare.in_ram == 0  # constants stay in flash
         assert 0 < ran.stack < 1_000
-        assert ran.steps > sum(size for size, _ in made)
+        assert ran.steps > source.made.shape[1]
         fitting.append(name)
     assert len(fitting) >= 2, fitting
 
 
 @pytest.fixture
-def network(sources: Mapping[str, Path], tmp_path: Path) -> Network:
+def network(sources: Mapping[str, Source], tmp_path: Path) -> Network:
     """A network that is already built for this machine, on inputs of its own."""
-    folder = sources["dense"]
-    counts = write_interface([(784, "int8")], [(10, "int8")], folder)
+    folder, counts = sources["dense"].folder, (784, 10)
     found = Network(name="dense", artifacts=tmp_path, work=folder, test=NO_IMAGES)
     inputs = np.zeros((2, counts[0]), np.int8)
     found.__dict__.update(
         interface=counts,
         inputs=inputs,
         multiplications=1,
-        host=run_here(build_here(folder), inputs, counts[1]),
+        host=run_here(folder / "native", inputs, counts[1]),
     )
     return found
 
