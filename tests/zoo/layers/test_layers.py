@@ -40,7 +40,6 @@ def test_the_table_counts_the_files_and_gives_each_reason_once() -> None:
 @pytest.mark.parametrize(
     ("name", "refused"),
     [
-        ("Dense:0", set()),
         # means of values that share a range, which TensorFlow's quantizer takes from the means
         ("AdaptiveAveragePooling2D:0", {"tflite-int4"}),
         ("StringLookup:0", FORMATS),
