@@ -171,7 +171,7 @@ def test_exports_are_four_times_smaller_as_int8(results: dict[str, Any]) -> None
 
 def test_the_same_files_come_out_of_a_second_process(artifacts: Path) -> None:
     """One export of each converter, and one that trains; the terminal stays quiet."""
-    chosen = ("tflite-int8", "tflite-int4", "tflite-int8-pruned", "onnx-int8")
+    chosen = ("tflite-int8", "tflite-int4", "tflite-int8-pruned-clustered", "onnx-int8")
     paths = [artifacts / f"{name}{FORMATS[name].suffix}" for name in chosen]
     before = [file_sha256(path) for path in paths]
     for path in paths:

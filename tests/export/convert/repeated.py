@@ -16,14 +16,8 @@ from tests.export.conftest import load_source, settings_of, shared_options
 
 LAYERS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
 UNITS = 8
-# One per converter, and TFLite's own on the graphs that it has most freedom with.
+# What converters have most freedom with; `test_end_to_end.py` has one of each on a plain network.
 CONVERSIONS: dict[str, tuple[tuple[str, str | None], ...]] = {
-    "model": (
-        ("tflite-int8", "min-max"),
-        ("tflite-int4", "percentile"),
-        ("tflite-int8-pruned-clustered", "min-max"),
-        ("onnx-int8", "min-max"),
-    ),
     "lstm": (("tflite-int8", "min-max"),),
     "gru": (("tflite-int8", "min-max"), ("onnx-float32", None)),  # a loop, of names like any other
     "convolutional": (("onnx-float32", None),),  # whose rewrites tf2onnx made in any order
