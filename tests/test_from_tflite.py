@@ -37,7 +37,7 @@ def test_c_and_tflm_of_a_file_from_elsewhere(trained_artifacts: Path, tmp_path: 
     assert "serving_default_x" in (made / "c" / "model.h").read_text()
     content = json.loads((made / "tflm" / "tflm.json").read_text())
     checks = {each["name"]: each for each in content["checks"]}
-    assert checks["tflm_max_lsb"]["passed"]
+    assert checks["tflm_max_difference"]["passed"]
     assert f"all in {made}" in done.out
 
 
