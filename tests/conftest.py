@@ -141,7 +141,7 @@ def install_device_extra(folder: Path) -> None:
     subprocess.run(
         [
             *(folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-deps"),
-            *("--require-hashes", "-r", REPOSITORY / "requirements-device.txt"),
+            *("--no-compile", "--require-hashes", "-r", REPOSITORY / "requirements-device.txt"),
         ],
         check=True,
         capture_output=True,
