@@ -8,15 +8,15 @@ static void model_dense_each(const int8_t *x, int8_t *y, unsigned positions, uns
         return;
     }
 #endif
-#if defined(MODEL_FOUR_POSITIONS)
-    const unsigned whole = n % 4u == 0 && n <= MODEL_MOST_INPUTS ? channels / 4u * 4u : 0u;
-    while (positions >= 4u && whole && model_dense_four(x, y, n, channels, whole, to)) {
-        for (unsigned p = 0; p < 4u && whole < channels; p++) {
-            model_dense(x + p * n, y + p * channels + whole, n, whole, channels - whole, to);
+#if defined(MODEL_POSITIONS)
+    const unsigned whole = model_whole(n, channels, to);
+    for (; whole && positions >= MODEL_POSITIONS; positions -= MODEL_POSITIONS) {
+        model_dense_some(x, y, n, channels, whole, to);
+        for (unsigned p = 0; p < MODEL_POSITIONS; p++, x += n, y += channels) {
+            if (whole < channels) {
+                model_dense(x, y + whole, n, whole, channels - whole, to);
+            }
         }
-        positions -= 4u;
-        x += 4u * n;
-        y += 4u * channels;
     }
 #endif
     for (; positions; positions--, x += n, y += channels) {
