@@ -23,7 +23,14 @@ from export.formats import (
     split_names,
 )
 from export.model.request import trust_of
-from export.options import custom_model_options, export_options, job_of, parser, preprocessing_of
+from export.options import (
+    custom_model_options,
+    export_options,
+    job_of,
+    model_of,
+    parser,
+    preprocessing_of,
+)
 from export.settings import ExportOptions, methods_of, resolve
 from train.common.command.cli import DEFAULT_BUNDLE_IMAGES, run_program
 from train.common.command.terminal import complain, printable
@@ -31,7 +38,9 @@ from train.common.errors import ToolkitError
 
 # What a custom model's outputs on the test data may need, and no conversion is told by.
 OF_A_BUNDLE = {"--image-size", "--model", "--custom-objects", "--unsafe"}
-OF_A_FILE = ("--calibration", "--preprocess", "--scale", "--image-size")  # of `--from-tflite`
+# Of `--from-tflite`.
+OF_A_FILE = ("--calibration", "--preprocess", "--scale", "--image-size", "--model")
+OF_ITS_MODEL = ("--custom-objects", "--unsafe", "--shape", "--split-outputs")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -102,6 +111,8 @@ def of_foreign_file(options: Namespace) -> int:
         )
     check_packages(options, kinds)
     stray = set(custom_model_options(options)) - set(OF_A_FILE)
+    if options.model is not None:
+        stray -= set(OF_ITS_MODEL)
     if (
         options.made_of
         or options.explain
@@ -126,6 +137,7 @@ def of_foreign_file(options: Namespace) -> int:
         calibration=options.calibration,
         image_size=options.image_size,
         preprocess=preprocessing_of(options),
+        model=None if options.model is None else model_of(options),
     )
     failures = package_foreign(request, kinds)
     for error in failures.values():

@@ -71,7 +71,8 @@ def parser() -> Parser:
         type=Path,
         metavar="FILE",
         help=f"make {C}, {TFLM} or {ETHOS_U} of a .tflite file that this tool did not make, proven "
-        "against itself on LiteRT, into from-tflite/ in the artifacts folder",
+        "against itself on LiteRT, and against --model if that is given, into from-tflite/ in the "
+        "artifacts folder",
     )
     add("--list", action="store_true", help="show the formats and exit")
     add(
@@ -276,6 +277,17 @@ def preprocessing_of(options: Namespace) -> dict[str, Preprocessing]:
     return preprocess
 
 
+def model_of(options: Namespace) -> ModelRequest:
+    """Returns the model of one's own that was named."""
+    return ModelRequest(
+        path=options.model,
+        shapes=dict(options.shape),
+        custom_objects=options.custom_objects,
+        unsafe=options.unsafe,
+        split_outputs=options.split_outputs,
+    )
+
+
 def job_of(options: Namespace) -> "Job":
     """Returns the model to export, and the data that go with it.
 
@@ -311,13 +323,7 @@ def job_of(options: Namespace) -> "Job":
         )
     return CustomJob(
         artifacts=options.artifacts,
-        request=ModelRequest(
-            path=options.model,
-            shapes=dict(options.shape),
-            custom_objects=options.custom_objects,
-            unsafe=options.unsafe,
-            split_outputs=options.split_outputs,
-        ),
+        request=model_of(options),
         calibration=options.calibration,
         calibration_samples=options.calibration_samples,
         image_size=options.image_size,

@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,13 @@ from export.deploy.foreign import guarded
 from export.deploy.foreign.package import ForeignRequest
 from export.manifest import read_manifest
 from tests.commands import assert_one_line_error, run_in_process
-from tests.export.foreign.files import of_another_version, renamed, smallest, with_custom_operator
+from tests.export.foreign.files import (
+    edited,
+    of_another_version,
+    renamed,
+    smallest,
+    with_custom_operator,
+)
 from train.common.files.artifact import file_sha256, write_npz
 
 NAMES = {"image": "serving_default_x:0", "probabilities": "StatefulPartitionedCall:0"}
@@ -26,12 +33,15 @@ def test_c_and_tflm_of_a_file_from_elsewhere(trained_artifacts: Path, tmp_path: 
     done = run_in_process(
         *("export", "--from-tflite", vendor, "--format", "c,tflm", "--artifacts", tmp_path),
         *("--calibration", tmp_path / "images.npz", "--scale", "1/255"),
+        *("--model", trained_artifacts / "model.keras"),
     )
     assert (done.code, done.err) == (0, "")
     made = tmp_path / "from-tflite" / "vendor"
     manifest = read_manifest(made / "c" / "c.json")
     assert manifest.source.sha256 == file_sha256(vendor)
     assert manifest.preprocessing["serving_default_x:0"].scale == pytest.approx(1 / 255)
+    (beside_keras,) = (each for each in manifest.checks if each.name == "keras_snr_db")
+    assert 15 < float(beside_keras.value) < 60
     (compared,) = (each for each in manifest.checks if each.name == "differing_bytes")
     assert (compared.value, compared.limit) == (0, "0 of 1000")  # ten classes of a hundred images
     assert "serving_default_x" in (made / "c" / "model.h").read_text()
@@ -62,6 +72,25 @@ def test_what_cannot_be_packaged_is_one_line_and_leaves_nothing(
         assert not [file for file in (tmp_path / "made").rglob("*") if file.is_file()]
 
 
+@pytest.mark.slow
+def test_a_file_of_another_model_is_one_line(trained_artifacts: Path, tmp_path: Path) -> None:
+    """One with other inputs does not fit; one that computes something else is told by how much."""
+    model = ("--model", trained_artifacts / "model.keras", "--artifacts", tmp_path / "made")
+    int8 = trained_artifacts / "tflite-int8.tflite"
+
+    def other_weights(file: Any) -> None:
+        for buffer in file.buffers:
+            if buffer.data is not None and len(buffer.data) > 1000:
+                buffer.data = np.asarray(buffer.data)[::-1].copy()
+
+    for path, expected in (
+        (smallest(tmp_path, "litert"), "expected one that fits it among the model's"),
+        (edited(int8, tmp_path / "other.tflite", other_weights), "expected at least 6.5; give the"),
+    ):
+        done = run_in_process("export", "--from-tflite", path, "--format", "c", *model)
+        assert_one_line_error(done, expected)
+
+
 def test_a_file_that_crashes_the_work_costs_its_package_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,7 +112,7 @@ def test_a_file_that_crashes_the_work_costs_its_package_only(
     [
         (["--format", "wasm"], "got --from-tflite with --format wasm, expected c, tflm or ethos-u"),
         ([], "got --from-tflite with --format …, expected c, tflm or ethos-u"),
-        (["--format", "c", "--model", "m.keras"], "got --from-tflite with --model, expected"),
+        (["--format", "c", "--unsafe"], "got --from-tflite with --unsafe, expected"),
         (["--format", "c", "--from", "tflite-int8"], "got --from-tflite with options of a conv"),
         (["--format", "c", "--epochs", "2"], "got --from-tflite with options of a conversion"),
         (["--format", "c", "--npu", "ethos-u55-32"], "got --npu without --format ethos-u"),

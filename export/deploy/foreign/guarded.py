@@ -47,9 +47,11 @@ def package_foreign(request: ForeignRequest, kinds: Sequence[str]) -> dict[str, 
 def _made(request: ForeignRequest, kind: str, work: Path) -> str:
     if sys.platform != "linux":  # where processes that have threads may not be forked
         return make_foreign(request, kind, work, datetime.now(UTC))
-    fork = multiprocessing.get_context("fork")
-    receiving, sending = fork.Pipe(duplex=False)
-    process = fork.Process(target=_work, args=(request, kind, work, sending))
+    # TensorFlow, which loads the model, stands still in a fork of a process that has used it
+    fork, spawn = multiprocessing.get_context("fork"), multiprocessing.get_context("spawn")
+    context = fork if request.model is None else spawn
+    receiving, sending = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(request, kind, work, sending))
     process.start()
     sending.close()
     try:

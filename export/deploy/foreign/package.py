@@ -1,7 +1,7 @@
 """A stranger's `.tflite` file → C source or what an NPU takes, proven against itself on LiteRT.
 
-There is no Keras model to compare with: the file on LiteRT's own kernels stands for the truth. What
-it loses against the model that it was made of, `python -m benchmark --add` says.
+The file on LiteRT's own kernels stands for the truth; it is compared with the Keras model that it
+was made of where `--model` names one. What it loses on test data, `python -m benchmark --add` says.
 """
 
 from collections.abc import Mapping
@@ -17,11 +17,13 @@ from export.data.wanted import Wanted
 from export.deploy.c import package as c
 from export.deploy.c.steps.weights.packing import SIZE
 from export.deploy.ethos_u import package as ethos_u
+from export.deploy.foreign.against import check_against
 from export.deploy.microcontroller import package as tflm
 from export.deploy.microcontroller.arena import check_interpreter
 from export.foreign.interface import ForeignFile, read_foreign
 from export.formats import ETHOS_U, NPU, TFLM, C
-from export.manifest import Check, Manifest, Source
+from export.manifest import Check, Manifest, Observation, Source
+from export.model.request import ModelRequest
 from export.runtimes.litert import LiteRTRunner
 from export.runtimes.predict import decode, encode_all, range_of
 from export.runtimes.runner import pack, unpack
@@ -50,6 +52,7 @@ class ForeignRequest:
         calibration: examples to prove on, as `open_samples` takes them; None for random ones.
         image_size: height and width that pictures are brought to; None for the file's own.
         preprocess: what raw values become, by input, under the empty name for each not named.
+        model: the Keras model that it was made of; None where there is none.
     """
 
     path: Path
@@ -59,6 +62,7 @@ class ForeignRequest:
     calibration: str | None = None
     image_size: tuple[int, int] | None = None
     preprocess: Mapping[str, Preprocessing] = field(default_factory=dict)
+    model: ModelRequest | None = None
 
     @property
     def folder(self) -> Path:
@@ -76,16 +80,26 @@ def make_foreign(request: ForeignRequest, kind: str, work: Path, now: datetime) 
         now: the time to record.
 
     Raises:
-        ArtifactError: it is no `.tflite` file, needs what LiteRT lacks, or cannot be packaged.
+        ArtifactError: it is no `.tflite` file, needs what LiteRT lacks, is of another model, or
+            cannot be packaged.
         DataError: the examples cannot be had.
         ToolkitError: a tool is missing.
     """
     file = read_foreign(request.path, ("tflite",))
     how = _preprocessing(request.preprocess, file.inputs)
     manifest, record = _manifest(file, how, folder := request.folder), _record(file, how, folder)
+    examples = {} if kind == ETHOS_U and not request.model else _examples(request, file, how, work)
+    if request.model:
+        findings = check_against(file, request.model, examples)
+        checks = [each for each in findings if isinstance(each, Check)]
+        seen = [each for each in findings if isinstance(each, Observation)]
+        manifest = replace(
+            manifest,
+            checks=(*manifest.checks, *checks),
+            observations=(*manifest.observations, *seen),
+        )
     if kind == ETHOS_U:
         return ethos_u.make_package(file.path, manifest, folder, now, request.npu)
-    examples = _examples(request, file, how, work)
     if kind == C:
         from export.deploy.c.proof import provable  # of LiteRT's schema
 

@@ -1,7 +1,7 @@
 """What a step of the generated program is, whichever operator it computes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -59,6 +59,19 @@ def title(network: Network, operator: Operator) -> str:
 def shape(tensor: Tensor) -> str:
     """Returns a tensor's sizes without the batch, as `28x28x1`."""
     return "x".join(map(str, tensor.shape[1:] or tensor.shape)) or "1"
+
+
+def of_each_picture(network: Network, step: Step) -> Step:
+    """Returns a step, made for one picture, for all of a batch, as TimeDistributed makes one."""
+    source, target = step.inputs[0], step.outputs[0]
+    batch = network.tensors[source].shape[0]
+    if batch == 1:
+        return step
+    code = step.code
+    for tensor in (source, target):
+        size = network.tensors[tensor].size // batch
+        code = code.replace(f"{{t{tensor}}}", f"({{t{tensor}}} + each * {size})")
+    return replace(step, code=f"for (int each = 0; each < {batch}; each++) {{\n{code}\n}}")
 
 
 def braces(numbers: Sequence[object]) -> str:

@@ -7,7 +7,14 @@ import numpy as np
 
 from export.deploy.c.network import BYTES, Network, Operator
 from export.deploy.c.steps.numbers import factor, limits
-from export.deploy.c.steps.step import Array, Step, braces, title, unsupported
+from export.deploy.c.steps.step import (
+    Array,
+    Step,
+    braces,
+    of_each_picture,
+    title,
+    unsupported,
+)
 from export.runtimes.runner import missing_operator
 
 
@@ -26,7 +33,7 @@ def pool(network: Network, operator: Operator) -> Step:
     low, high = limits(options.fusedActivationFunction, output)
     average = int(operator.name == "AVERAGE_POOL_2D")
     numbers = [*given.shape[1:], *output.shape[1:], *kernel, *steps, 1, 1, *pad, 1, 0]
-    return Step(
+    step = Step(
         title=title(network, operator),
         code=f"static const MODEL_FLASH struct model_window at = {braces(numbers)};\n"
         f"model_pool({{t{operator.inputs[0]}}}, {{t{operator.outputs[0]}}}, &at, {average}, "
@@ -35,6 +42,7 @@ def pool(network: Network, operator: Operator) -> Step:
         inputs=operator.inputs[:1],
         outputs=operator.outputs,
     )
+    return of_each_picture(network, step)
 
 
 def resize_bilinear(network: Network, operator: Operator) -> Step:
@@ -47,7 +55,7 @@ def resize_bilinear(network: Network, operator: Operator) -> Step:
     steps = [(1024 * a + b // 2) // b for a, b in spans]
     first = [step // 2 - 512 if operator.options.halfPixelCenters else 0 for step in steps]
     numbers = ", ".join(map(str, [*given.shape[1:], *output.shape[1:3], *steps, *first]))
-    return Step(
+    step = Step(
         title=title(network, operator),
         code=f"model_resize_bilinear({{t{operator.inputs[0]}}}, {{t{operator.outputs[0]}}}, "
         f"{numbers});",
@@ -55,6 +63,7 @@ def resize_bilinear(network: Network, operator: Operator) -> Step:
         inputs=operator.inputs[:1],
         outputs=operator.outputs,
     )
+    return of_each_picture(network, step)
 
 
 def softmax(network: Network, operator: Operator) -> Step:

@@ -100,6 +100,28 @@ def columns() -> keras.Model:
     return keras.Model(image, layers.GlobalAveragePooling2D()(x))
 
 
+class Reshaped(layers.Layer):
+    """Another shape, the batch with it, as for what TimeDistributed applies to several pictures."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.shape = shape
+
+    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        return tf.reshape(x, self.shape)
+
+
+def pictures() -> keras.Model:
+    given = keras.Input((3, 8, 7, 2), batch_size=1)
+    x = Reshaped((3, 8, 7, 2))(given)
+    x = layers.Conv2D(6, 3, padding="same", activation="relu")(x)
+    x = layers.DepthwiseConv2D(3)(layers.Conv2D(20, 1)(x))
+    x = layers.MaxPooling2D(2, 1)(layers.Conv2DTranspose(4, 2, strides=2)(x))
+    x = layers.AveragePooling2D(2)(layers.UpSampling2D(2, interpolation="bilinear")(x))
+    x = layers.GlobalAveragePooling2D()(x)
+    return keras.Model(given, layers.Dense(5)(Reshaped((1, 12))(x)))
+
+
 def branches() -> keras.Model:
     image = keras.Input((12, 12, 4), batch_size=1)
     a = layers.Conv2D(8, 3, padding="same", activation="relu")(image)
@@ -187,6 +209,7 @@ MODELS: dict[str, Callable[[], keras.Model]] = {
         convolutions,
         tiles,
         columns,
+        pictures,
         products,
         branches,
         resized,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from export.deploy.c.network import Network, Operator
-from export.deploy.c.steps.step import Array, Step, side_by_side, title
+from export.deploy.c.steps.step import Array, Step, of_each_picture, side_by_side, title
 from export.deploy.c.steps.weights import sixteen
 from export.deploy.c.steps.weights.channels import (
     CONV,
@@ -67,13 +67,13 @@ def weighted(network: Network, operator: Operator) -> Step:
         ArtifactError: its weights or its bias are computed, or its activation has no kernel.
     """
     layer = layer_of(network, operator)
-    if network.optimize == PLAIN and (found := sixteen.step(network, layer)):
-        return found
+    found = sixteen.step(network, layer) if network.optimize == PLAIN else None
     if layer.is_pointwise:
-        return _dense(network, layer)
-    if operator.name == CONV:
-        return _conv(network, layer)
-    return _depthwise(network, layer) if operator.name == DEPTHWISE else _transposed(network, layer)
+        return found or _dense(network, layer)
+    if found is None:
+        make = {CONV: _conv, DEPTHWISE: _depthwise}.get(operator.name, _transposed)
+        found = make(network, layer)
+    return of_each_picture(network, found)
 
 
 def _conv(network: Network, layer: Layer) -> Step:
