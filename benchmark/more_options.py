@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from benchmark.report.gate import FAIL_ON
 from train.common.command.cli import Parser, add_bundle_images, names
 
 ACCELERATORS = ("wasm", "webgpu")
-FAIL_ON = ("fail", "inconclusive", "regression")
 
 
 def add_comparisons(parser: Parser) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmark.report.gate import REGRESSION
 from train.common.errors import ToolkitError
 from train.common.files.staging import check_places, publish, staging
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from benchmark.results.compare import Changes
     from benchmark.results.run import Run
 
-REGRESSION = "regression"
 # https://docs.github.com/actions/reference/workflow-commands-for-github-actions#adding-a-job-summary
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 

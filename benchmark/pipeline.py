@@ -63,7 +63,7 @@ def run_benchmark(
     with staging(artifacts) as staged, staging(reports, "--reports") as staged_reports:
         test = open_evaluation(artifacts, config.data, config.image_size, staged, config.trust)
         reference = test.reference
-        training = read_training(artifacts, reference.model_sha256)
+        training = reference.training or read_training(artifacts, reference.model_sha256)
         tasks = tasks_of(reference, test.samples, metric=config.metric, threshold=config.threshold)
         main = tasks[0]
         limits = config.limits.checked(main, test.default_baseline, emulated=environment.emulated)

@@ -57,8 +57,7 @@ def test_the_bundle_gives_the_table_of_the_host(
     here = json.loads((benchmarked_artifacts / "benchmark.json").read_text())
     assert [row["name"] for row in device_results["results"]] == OF_ALL
     assert device_results["data"] == here["data"]
-    # a bundle brings no record of the training
-    assert device_results["source"] == {**here["source"], "training": None}
+    assert device_results["source"] == here["source"]
     measured = {"latency_us", "kernels", "explanations", "rounds_ns", "rounds_quiet", "profile"}
     measured |= {name for name in here["results"][0] if name.startswith(("load", "peak", "first"))}
     measured |= {"start_to_first_result_ms", "pinned", "call"}

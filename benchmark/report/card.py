@@ -118,7 +118,7 @@ def _body(run: Run) -> Iterator[str]:
 def _training(run: Run) -> Iterator[str]:
     found = run.source.training
     if found is None:
-        yield "Not known here: the model was given as a file."
+        yield "Not known here: no record of the training is beside the exports."
         return
     yield (
         f"{escaped(found.dataset)}: {found.examples:,} examples, {found.validation:,} more to "

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.export.deploy.c.files import MODELS, outputs, program_of, write
+from tests.export.deploy.c.files import outputs, program_of, write
+from tests.export.deploy.c.models import MODELS
 from tests.export.deploy.c.recurrent_files import model_file
 from tests.mcu.__main__ import run_all
 from tests.mcu.boards import BOARDS, QUICK, Board, by_name, missing

@@ -3,10 +3,11 @@
 numpy is imported where it is needed, because the command line parses preprocessing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from train.common.errors import ToolkitError
 from train.common.tensors import TensorSpec
 
 if TYPE_CHECKING:
@@ -37,6 +38,15 @@ class Preprocessing:
 RAW = Preprocessing(scale=1.0, offset=0.0)
 # By the name of the input; one that is not there takes raw values as they are.
 InputPreprocessing = Mapping[str, Preprocessing]
+
+
+def check_names(asked: Iterable[str], names: Sequence[str]) -> None:
+    """Raises a ToolkitError where `--preprocess` names an input that is none of these."""
+    for name in asked:
+        if name and name not in names:
+            raise ToolkitError(
+                f"--preprocess: got input {name!r}, expected one of {', '.join(names)}"
+            )
 
 
 def preprocess(

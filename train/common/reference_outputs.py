@@ -17,7 +17,7 @@ from train.common.files.decode import Decoder
 from train.common.files.npz import check_disk_space, open_npz
 from train.common.files.open import parse_json
 from train.common.preprocessing import Preprocessing
-from train.common.record import REMEDY
+from train.common.record import REMEDY, Training
 from train.common.samples import Samples
 from train.common.tensors import TensorSpec
 
@@ -38,6 +38,7 @@ class _About:
     inputs: tuple[TensorSpec, ...]
     own_rounding_db: Mapping[str, float] = field(default_factory=dict)
     dtypes: Mapping[str, str] = field(default_factory=dict)
+    training: Training | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +56,8 @@ class ReferenceOutputs:
         own_rounding_db: signal-to-noise ratio of outputs that are as right as these, as far as
             float32 can tell, by the output's name; empty where it was not looked for.
         dtypes: of the model's outputs that are not float32, by name.
+        training: what the model was trained on, where its record is not beside this, as in a
+            bundle.
     """
 
     outputs: Mapping[str, np.ndarray]
@@ -66,6 +69,7 @@ class ReferenceOutputs:
     inputs: tuple[TensorSpec, ...]
     own_rounding_db: Mapping[str, float] = field(default_factory=dict)
     dtypes: Mapping[str, str] = field(default_factory=dict)
+    training: Training | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.outputs.values())))
@@ -99,6 +103,7 @@ def save_outputs(path: Path, reference: ReferenceOutputs) -> None:
         "inputs": [asdict(spec) for spec in reference.inputs],
         "own_rounding_db": dict(reference.own_rounding_db),
         "dtypes": dict(reference.dtypes),
+        "training": reference.training and asdict(reference.training),
     }
     arrays = {f"output{n}": values for n, values in enumerate(reference.outputs.values())}
     arrays["about"] = np.array(json.dumps(about))
@@ -146,6 +151,7 @@ def load_outputs(artifacts: Path, unpacked: Path | None = None) -> ReferenceOutp
         inputs=about.inputs,
         own_rounding_db=about.own_rounding_db,
         dtypes=about.dtypes,
+        training=about.training,
     )
 
 

@@ -12,7 +12,7 @@ from export.foreign.match import kind_of, match
 from export.manifest import Manifest, Source
 from train.common.command.terminal import printable
 from train.common.errors import ArtifactError, ToolkitError
-from train.common.preprocessing import Preprocessing
+from train.common.preprocessing import Preprocessing, check_names
 from train.common.reference_outputs import ReferenceOutputs
 
 MAX_NAME_BYTES = 150  # of files that are named by it
@@ -61,11 +61,7 @@ def _preprocessing(
     if not preprocess:
         return reference.preprocessing
     names = [spec.name for spec in reference.inputs]
-    for name in preprocess:
-        if name and name not in names:
-            raise ToolkitError(
-                f"--preprocess: got input {name!r}, expected one of {', '.join(names)}"
-            )
+    check_names(preprocess, names)
     recorded = reference.preprocessing
     chosen = {name: preprocess.get(name, preprocess.get("", recorded.get(name))) for name in names}
     return {name: how for name, how in chosen.items() if how is not None}

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmark.judge.evidence import Verdict
+from benchmark.report.gate import FAIL, INCONCLUSIVE, REGRESSION
 from benchmark.results.compare import WORSE, Changes, Kind
 from benchmark.results.run import Run
-
-FAIL, INCONCLUSIVE, REGRESSION = FAIL_ON = ("fail", "inconclusive", "regression")
 
 
 @dataclass(frozen=True, kw_only=True)

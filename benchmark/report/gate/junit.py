@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from benchmark.judge.evidence import Check
-from benchmark.report.gate.gate import REGRESSION, Gate
+from benchmark.report.gate import REGRESSION
+from benchmark.report.gate.gate import Gate
 from benchmark.results.run import Row
 
 SUITES = "python -m benchmark"

@@ -18,7 +18,7 @@ from export.data.wanted import Wanted
 from export.model.request import ModelRequest, file_sha256_of, request_from_json
 from export.model.signature import handed_on
 from train.common.errors import ArtifactError, ToolkitError
-from train.common.preprocessing import RAW, Preprocessing
+from train.common.preprocessing import RAW, Preprocessing, check_names
 from train.common.record import MODEL_FILE, ModelRecord, read_model_record
 from train.common.tensors import TensorSpec, fits, shape_text
 from train.data import fashion_mnist as dataset
@@ -209,11 +209,7 @@ class CustomJob:
                 there are not as many numbers as the input has channels.
         """
         floats = [spec.name for spec in inputs if spec.is_float]
-        for name in self.preprocess:
-            if name and name not in floats:
-                raise ToolkitError(
-                    f"--preprocess: got input {name!r}, expected one of {', '.join(floats)}"
-                )
+        check_names(self.preprocess, floats)
         if "" in self.preprocess and not floats:
             raise ToolkitError("--preprocess: the model has no input of real numbers; leave it out")
         otherwise = self.preprocess.get("", RAW)

@@ -31,6 +31,7 @@ from train.common.environment import BUNDLE_FILE, DATA_FOLDER, REQUIREMENTS_FILE
 from train.common.errors import ArtifactError, ToolkitError
 from train.common.files.artifact import file_sha256, write_json
 from train.common.files.staging import finish_publishing, publish, staging, temporary_folder
+from train.common.record import read_training
 from train.common.reference_outputs import OUTPUTS_FILE, ReferenceOutputs, save_outputs
 
 ARTIFACTS_FOLDER = "artifacts"
@@ -96,7 +97,9 @@ def write_bundle(config: BundleConfig) -> str:
         )
         manifests = find_exports(config.artifacts, config.formats, found.reference)
         total = len(found.samples)
+        training = read_training(config.artifacts, found.reference.model_sha256)
         part = first_examples(found, config.images or total)
+        part = replace(part, reference=replace(part.reference, training=training))
         with staging(target.parent, "--bundle") as staged:
             made = staged / name
             write_files(made, manifests, part, total)

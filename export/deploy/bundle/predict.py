@@ -18,7 +18,7 @@ from train.common.preprocessing import preprocess
 from train.common.tensors import fits, shape_text
 
 
-def load(path: Path, name: str, shape: tuple[int | None, ...], raw: str) -> np.ndarray:  # noqa: D103
+def load(path: Path, name: str, shape: tuple[int | None, ...], raw: str) -> np.ndarray:
     if path.suffix not in (".npy", ".npz"):
         from PIL import Image
 
@@ -33,14 +33,14 @@ def load(path: Path, name: str, shape: tuple[int | None, ...], raw: str) -> np.n
     return values
 
 
-def said(name: str, output: np.ndarray, labels: tuple[str, ...]) -> str:  # noqa: D103
+def said(name: str, output: np.ndarray, labels: tuple[str, ...]) -> str:
     classes = labels if len(labels) == output.size else range(output.size)
     if classes is labels or (output.ndim == 1 < output.size and abs(output.sum() - 1) < 0.01):
         return f"{classes[output.argmax()]} {output.max():.3f}"
     return f"{name} {' '.join(f'{value:.6g}' for value in output.ravel())}"
 
 
-def main(model_path: Path, path: Path) -> None:  # noqa: D103
+def main(model_path: Path, path: Path) -> None:
     check_file(manifest := read_manifest(model_path.with_suffix(".json")))
     raw = json.loads(Path(__file__).with_name("bundle.json").read_text(encoding="utf-8"))["raw"]
     given = {s.name: load(path, s.name, s.shape[1:], raw[s.name]) for s in manifest.inputs}

@@ -29,7 +29,12 @@ from export.runtimes.predict import decode, encode_all, range_of
 from export.runtimes.runner import pack, unpack
 from export.runtimes.tflm import TFLMRunner
 from train.common.errors import ArtifactError
-from train.common.preprocessing import InputPreprocessing, Preprocessing, preprocess
+from train.common.preprocessing import (
+    InputPreprocessing,
+    Preprocessing,
+    check_names,
+    preprocess,
+)
 from train.common.record import ModelRecord
 from train.common.tensors import TensorSpec
 
@@ -114,11 +119,7 @@ def _preprocessing(
     asked: Mapping[str, Preprocessing], inputs: tuple[TensorSpec, ...]
 ) -> InputPreprocessing:
     names = [spec.name for spec in inputs]
-    for name in asked:
-        if name and name not in names:
-            raise ArtifactError(
-                f"--preprocess: got input {name!r}, expected one of {', '.join(names)}"
-            )
+    check_names(asked, names)
     chosen = {name: asked.get(name, asked.get("")) for name in names}
     return {name: how for name, how in chosen.items() if how is not None}
 

@@ -21,13 +21,13 @@ from export.runtimes.litert import LiteRTRunner
 from export.runtimes.runner import unpack as unpack_values
 from tests.export.deploy.c.files import (
     FAST,
-    MODELS,
     SANITIZED,
     cpu_has,
     outputs,
     program_of,
     write,
 )
+from tests.export.deploy.c.models import MODELS
 from tests.export.deploy.wasm.tools import MOST_OVER_BYTES, module_outputs, need_tools
 from train.common.errors import ArtifactError
 

@@ -50,12 +50,12 @@ def real_factors(
     if not once and low < zero:
         return None  # halves go away from zero, on each side another way
     steps = np.arange(low + 1, high + 1)
-    found = [
-        _real(multiplier, shift, once, steps, zero, int(largest))
-        for (multiplier, shift), largest in zip(factors, most, strict=True)
-    ]
-    if None in found:
-        return None
+    found = []
+    for (multiplier, shift), largest in zip(factors, most, strict=True):
+        real = _real(multiplier, shift, once, steps, zero, int(largest))
+        if real is None:
+            return None
+        found.append(real)
     return np.asarray(found, np.float32).T.copy().view(np.int32)
 
 
