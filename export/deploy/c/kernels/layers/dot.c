@@ -42,9 +42,6 @@ static inline void model_dot(const int8_t *x, const MODEL_FLASH int8_t *w, unsig
 static inline int32_t model_dot_row(const int8_t *x, const MODEL_FLASH int8_t *w, unsigned n,
                                     int32_t sum)
 {
-#if defined(MODEL_VECTORIZED)
-    MODEL_VECTORIZED
-#endif
     for (; n; n--) {
         sum += *x++ * *w++;
     }
