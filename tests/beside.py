@@ -21,8 +21,8 @@ from benchmark.judge.limits import Limits
 from benchmark.judge.rows import Result
 from benchmark.measure.settings import MeasureSettings
 from benchmark.pipeline import run_benchmark
+from export.deploy.cores.core import core_named, missing
 from tests.mcu.__main__ import measure
-from tests.mcu.boards import by_name, missing
 from tests.mcu.networks import TRAINED, exported, run_module
 from tests.mcu.table import YARDSTICKS
 from train.common.command.cli import Parser, run_program
@@ -117,8 +117,8 @@ def compare(folder: Path, data: Path | None, bakenn: str) -> list[Line]:
     constants = {each.name: each.value for each in network.manifest.observations}
     flash, ram = int(constants["constants_bytes"]), int(constants["arena_bytes"])
     note = "constants and arena"
-    if not missing(by_name(CORE)):
-        row = measure(network, by_name(CORE), IMAGES)
+    if not missing(core_named(CORE)):
+        row = measure(network, core_named(CORE), IMAGES)
         if row.size is not None:
             flash, ram, note = row.size.flash, row.size.ram + row.stack, f"measured on {CORE}"
     small = is_small(folder)

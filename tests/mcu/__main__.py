@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.mcu.boards import BOARDS, QUICK, Board, by_name, missing
-from tests.mcu.build import DOES_NOT_FIT, DoesNotFitError, build
-from tests.mcu.emulate import run
+from export.deploy.cores.build import DOES_NOT_FIT, DoesNotFitError, build
+from export.deploy.cores.core import CORES, QUICK, Core, core_named, missing
+from export.deploy.cores.emulate import run
 from tests.mcu.fits import fits
 from tests.mcu.networks import PACKED, ROWS, TRAINED, Network, exported, of_rows, packed, trained
 from tests.mcu.table import HEADER, LEGEND, Row, beside_plain, beside_tflm
@@ -32,8 +32,8 @@ def main(arguments: Sequence[str]) -> int:
         help=f"how many test images (default: {IMAGES}, with --quick {FEW})")  # fmt: skip
     add("--quick", action="store_true", help=f"{' and '.join(QUICK)} only, few images")
     options = parser.parse_args(arguments)
-    names = options.board or (QUICK if options.quick else [board.name for board in BOARDS])
-    boards = [by_name(name) for name in names]
+    names = options.board or (QUICK if options.quick else [core.name for core in CORES])
+    cores = [core_named(name) for name in names]
     images = options.images or (FEW if options.quick else IMAGES)
     networks = (
         [exported(options.exported, options.data)]
@@ -44,28 +44,28 @@ def main(arguments: Sequence[str]) -> int:
             *(of_rows(name, options.artifacts, options.data) for name in ROWS),
         ]
     )
-    return run_all(networks, boards, images)
+    return run_all(networks, cores, images)
 
 
-def run_all(networks: Sequence[Network], boards: Sequence[Board], images: int) -> int:
-    """Prints a row per network and board; returns 1 if a byte differs or a goal is missed.
+def run_all(networks: Sequence[Network], cores: Sequence[Core], images: int) -> int:
+    """Prints a row per network and core; returns 1 if a byte differs or a goal is missed.
 
     Raises:
-        ToolkitError: none of the boards has what it needs here.
+        ToolkitError: none of the cores has what it needs here.
     """
     here = []
-    for board in boards:
-        if install := missing(board):
-            print(f"{board.name}: left out; {install}", file=sys.stderr)
+    for core in cores:
+        if install := missing(core):
+            print(f"{core.name}: left out; {install}", file=sys.stderr)
         else:
-            here.append(board)
+            here.append(core)
     if not here:
         raise ToolkitError("no emulated board can run here; install what is said above")
     print(HEADER)
     rows = []
     for network in networks:
-        for board in here:
-            row = measure(network, board, images)
+        for core in here:
+            row = measure(network, core, images)
             rows.append(row)
             print(row.text, flush=True)
     print(LEGEND)
@@ -78,18 +78,18 @@ def run_all(networks: Sequence[Network], boards: Sequence[Board], images: int) -
     return 0 if all(row.passed for row in rows) and all(met for _, met in beside) else 1
 
 
-def measure(network: Network, board: Board, images: int) -> Row:
-    """Returns what a network took on a board, and how its outputs compare with this machine's."""
+def measure(network: Network, core: Core, images: int) -> Row:
+    """Returns what a network took on a core, and how its outputs compare with this machine's."""
     _, made = network.interface
-    row = Row(network=network.name, core=board.name, multiplications=network.multiplications)
+    row = Row(network=network.name, core=core.name, multiplications=network.multiplications)
     try:
-        built = build(board, network.work)
+        built = build(core, network.work)
     except DoesNotFitError as reason:
         return replace(row, reason=f"{DOES_NOT_FIT}{reason}")
     given = network.inputs[:images]
-    ran = run(board, built.program, given, made)
-    if built.bare.ram + ran.stack > board.ram_bytes:
-        raise ToolkitError(f"{board.name}: the stack went into the variables")
+    ran = run(core, built.program, given, made)
+    if built.bare.ram + ran.stack > core.ram_bytes:
+        raise ToolkitError(f"{core.name}: the stack went into the variables")
     return replace(
         row,
         size=built.bare,

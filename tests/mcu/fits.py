@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from export.deploy.cores.build import DOES_NOT_FIT
+from export.deploy.cores.core import SAME_AS
 from export.deploy.microcontroller.boards import BOARDS, Board, Fit, fit, table
-from tests.mcu.build import DOES_NOT_FIT
 from tests.mcu.table import Row
 
-# Cores that are measured on another one, which has the same instructions.
-MEASURED_ON = {"Cortex-M0+": "Cortex-M0"}
 ANY_WORD_BITS = 8
 
 
@@ -55,7 +54,7 @@ def fits(network: str, rows: Sequence[Row]) -> Fits:
     measured = {row.core: row for row in rows if row.network == network}
     found, unmeasured = [], []
     for board in BOARDS:
-        row = measured.get(MEASURED_ON.get(board.core, board.core))
+        row = measured.get(SAME_AS.get(board.core, board.core))
         if row is None:
             unmeasured.append(board)
         elif row.size is None:

@@ -13,11 +13,11 @@ import numpy as np
 from export.deploy.c.network import Network as IntegerFile
 from export.deploy.c.package import FOLDER, FROM, HEADER_FILE, MANIFEST_FILE, SOURCE_FILE
 from export.deploy.c.recurrent.loops import multiplications
+from export.deploy.cores.build import write_interface
 from export.manifest import Manifest, read_manifest
 from export.runtimes.predict import encode_all
 from export.runtimes.runner import unpack
-from tests.mcu.build import build_here, write_interface
-from tests.mcu.emulate import run_here
+from tests.mcu.here import build_here, run_here
 from tests.rows import sequences
 from train.common.errors import ToolkitError
 from train.data.fashion_mnist import LabelledImages, load_test

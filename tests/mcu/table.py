@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.mcu.build import Size
+from export.deploy.cores.build import Size
 
 HEADER = (
     f"{'network':13} {'core':11} {'flash':>8} {'code':>7} {'RAM':>6} {'stack':>6} "

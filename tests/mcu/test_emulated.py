@@ -8,32 +8,33 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from export.deploy.cores.build import DoesNotFitError, build, write_interface
+from export.deploy.cores.core import CORES, QUICK, Core, core_named, missing
+from export.deploy.cores.emulate import run
 from tests.export.deploy.c.files import outputs, program_of, write
 from tests.export.deploy.c.models import MODELS
 from tests.export.deploy.c.recurrent_files import model_file
 from tests.mcu.__main__ import run_all
-from tests.mcu.boards import BOARDS, QUICK, Board, by_name, missing
-from tests.mcu.build import DoesNotFitError, build, build_here, write_interface
-from tests.mcu.emulate import run, run_here
+from tests.mcu.here import build_here, run_here
 from tests.mcu.networks import Network
 from train.common.errors import ToolkitError
 from train.data.fashion_mnist import LabelledImages
 
 pytestmark = pytest.mark.slow
 CALLS = 4
-CORES = [board.name for board in BOARDS]
+NAMES = [core.name for core in CORES]
 # Networks whose weights come in all the remainders that the cores' own loops leave.
 EVERYWHERE = ("dense", "convolutions")
 RECURRENT = ("stacked", "masked")
 NO_IMAGES = LabelledImages(images=np.zeros((0, 28, 28), np.uint8), labels=np.zeros(0, np.uint8))
 
 
-def needed(core: str) -> Board:
-    board = by_name(core)
-    if install := missing(board):
+def needed(name: str) -> Core:
+    core = core_named(name)
+    if install := missing(core):
         assert "REQUIRE_MCU" not in os.environ, install
         pytest.skip(install)
-    return board
+    return core
 
 
 @dataclass(frozen=True)
@@ -70,25 +71,25 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Source]:
     return found
 
 
-@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_core_computes_the_bytes_of_this_machine(
-    core: str, sources: Mapping[str, Source]
+    name: str, sources: Mapping[str, Source]
 ) -> None:
-    board = needed(core)
+    core = needed(name)
     fitting: list[str] = []
-    for name in sources if core in QUICK or core == "ATmega2560" else EVERYWHERE:
-        source = sources[name]
+    for network in sources if name in QUICK or name == "ATmega2560" else EVERYWHERE:
+        source = sources[network]
         try:
-            built = build(board, source.folder)
+            built = build(core, source.folder)
         except DoesNotFitError:
-            assert board.family == "avr"  # the others have room for all
+            assert core.family == "avr"  # the others have room for all
             continue
-        ran = run(board, built.program, source.inputs, source.made.shape[1])
-        np.testing.assert_array_equal(ran.outputs, source.made, err_msg=f"{name} on {core}")
+        ran = run(core, built.program, source.inputs, source.made.shape[1])
+        np.testing.assert_array_equal(ran.outputs, source.made, err_msg=f"{network} on {name}")
         assert built.bare.in_ram == 0  # constants stay in flash
         assert 0 < ran.stack < 1_000
         assert ran.steps > source.made.shape[1]
-        fitting.append(name)
+        fitting.append(network)
     assert len(fitting) >= 2, fitting
 
 
@@ -110,23 +111,23 @@ def network(sources: Mapping[str, Source], tmp_path: Path) -> Network:
 def test_a_byte_that_differs_is_told_and_ends_with_1(
     network: Network, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    boards = [needed(name) for name in QUICK]
-    assert run_all([network], boards, 2) == 0
+    cores = [needed(name) for name in QUICK]
+    assert run_all([network], cores, 2) == 0
     assert "the same bytes, 2 images" in capsys.readouterr().out
     network.host[1, 3] ^= 1
-    assert run_all([network], boards, 2) == 1
+    assert run_all([network], cores, 2) == 1
     assert "1 bytes DIFFER, 2 images" in capsys.readouterr().out
 
 
 def test_a_program_that_faults_is_told_as_such(network: Network) -> None:
-    board = needed("Cortex-M4")
+    core = needed("Cortex-M4")
     source = network.work / "model.c"
     good = source.read_text()
     try:
         broken = good.replace("(void)arena;", '__asm volatile("udf #0");\n(void)arena;', 1)
         source.write_text(broken, encoding="ascii")
-        built = build(board, network.work)
+        built = build(core, network.work)
         with pytest.raises(ToolkitError, match="qemu-system-arm ended with exit code 1"):
-            run(board, built.program, network.inputs, 10)
+            run(core, built.program, network.inputs, 10)
     finally:
         source.write_text(good, encoding="ascii")

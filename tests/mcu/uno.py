@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tests.mcu.boards import by_name, missing
-from tests.mcu.build import build
-from tests.mcu.emulate import run
+from export.deploy.cores.build import build
+from export.deploy.cores.core import core_named, missing
+from export.deploy.cores.emulate import run
 from tests.mcu.networks import Network, trained
 from train.common.command.cli import Parser, integer_between, run_program
 from train.common.errors import ToolkitError
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
         help="how many test images run in the emulator (default: %(default)s)",
     )
     options = parser.parse_args(arguments)
-    if install := missing(by_name(CORE)):
+    if install := missing(core_named(CORE)):
         raise ToolkitError(f"got no compiler or emulator for AVR, which this needs; {install}")
     return run_on_uno(trained(NETWORK, options.artifacts, options.data), options.images)
 
@@ -40,23 +40,23 @@ def run_on_uno(network: Network, images: int) -> int:
     Raises:
         DoesNotFitError: the program is larger than the chip.
     """
-    board = by_name(CORE)
+    core = core_named(CORE)
     _, made = network.interface
-    built = build(board, network.work)
-    ran = run(board, built.program, network.inputs[:images], made)
+    built = build(core, network.work)
+    ran = run(core, built.program, network.inputs[:images], made)
     differing = int(np.count_nonzero(ran.outputs != network.host[:images]))
     flash, ram = built.answering.flash, built.answering.ram + ran.stack
     print(
         f"{network.name}, trained and exported, with a serial port on the {CORE} of an Uno:\n"
-        f"  flash     {flash:6,} of {board.flash_bytes:,} bytes\n"
-        f"  RAM       {ram:6,} of {board.ram_bytes:,} bytes, {ran.stack} of them stack\n"
+        f"  flash     {flash:6,} of {core.flash_bytes:,} bytes\n"
+        f"  RAM       {ram:6,} of {core.ram_bytes:,} bytes, {ran.stack} of them stack\n"
         f"  time      {ran.steps / HERTZ:6.3f} s an image at 16 MHz, {ran.steps:,.0f} cycles\n"
         f"  outputs   {differing} of {ran.outputs.size:,} bytes differ from this machine's, on "
         f"{images} test images\n"
         f"  accuracy  {network.accuracy:6.2%} on all {len(network.test.labels):,} test images, by "
         f"those outputs on this machine (goal {ACCURACY:.1%})"
     )
-    fits = flash <= board.flash_bytes and ram <= board.ram_bytes
+    fits = flash <= core.flash_bytes and ram <= core.ram_bytes
     return 0 if fits and not differing and network.accuracy >= ACCURACY else 1
 
 

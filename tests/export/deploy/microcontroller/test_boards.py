@@ -16,12 +16,24 @@ from export.deploy.microcontroller.boards import BOARDS, Board, fit, table
     ],
 )
 def test_a_board_fits_to_the_byte(flash_bytes: int, ram_bytes: int, reasons: tuple[str]) -> None:
-    board = Board(name="x", flash_kib=2, ram_kib=1, core="Cortex-M4")
+    board = Board(key="x", name="x", flash_kib=2, ram_kib=1, core="Cortex-M4", mhz=1)
     found = fit(board, flash_bytes=flash_bytes, ram_bytes=ram_bytes)
     assert (found.reasons, found.fits) == (reasons, not reasons)
     small = replace(board, word_bits=8)
     assert not fit(small, flash_bytes=1, ram_bytes=1).fits
     assert fit(small, flash_bytes=1, ram_bytes=1, word_bits=8).fits
+
+
+def test_what_a_boot_loader_takes_is_not_a_programs() -> None:
+    board = Board(
+        key="x", name="x", flash_kib=2, ram_kib=1, core="Cortex-M4", mhz=1, boot_bytes=512
+    )
+    assert fit(board, flash_bytes=1536, ram_bytes=1).fits
+    assert fit(board, flash_bytes=1537, ram_bytes=1).reasons == ("flash 2 of 1.5",)
+
+
+def test_each_board_has_a_key_of_its_own() -> None:
+    assert len({board.key for board in BOARDS}) == len(BOARDS)
 
 
 @pytest.mark.parametrize(("flash_bytes", "ram_bytes"), [(1, 1), (3_000_000, 2_000_000)])

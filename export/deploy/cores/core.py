@@ -1,4 +1,4 @@
-"""The emulated boards: their cores, compilers' flags, memories, and the programs they need."""
+"""The cores that firmware is built for and emulated on: flags, memories, the programs needed."""
 
 import shutil
 from dataclasses import dataclass
@@ -44,14 +44,14 @@ SIMAVR_HEADERS = (Path("/usr/include/simavr/sim_avr.h"), Path("/usr/include/libe
 
 
 @dataclass(frozen=True, kw_only=True)
-class Board:
-    """An emulated board.
+class Core:
+    """A core, on a board that is emulated.
 
     Attributes:
-        name: of the core, in the table.
+        name: in tables and for `core_named`.
         family: which compiler builds for it.
         machine: the emulator's name of the board.
-        flags: the compiler's, for the core.
+        flags: the compiler's.
         flash, ram: where they begin; AVR's own linker script knows.
         flash_bytes, ram_bytes: what the program may take.
     """
@@ -66,8 +66,8 @@ class Board:
     ram_bytes: int = 4096 * KIB
 
 
-BOARDS = (
-    Board(
+CORES = (
+    Core(
         name="Cortex-M0",
         family="arm",
         machine="microbit",
@@ -75,10 +75,10 @@ BOARDS = (
         flash_bytes=256 * KIB,
         ram_bytes=16 * KIB,
     ),
-    Board(name="Cortex-M3", family="arm", machine="mps2-an385", flags=("-mcpu=cortex-m3",)),
-    Board(name="Cortex-M4", family="arm", machine="mps2-an386", flags=("-mcpu=cortex-m4",)),
-    Board(name="Cortex-M7", family="arm", machine="mps2-an500", flags=("-mcpu=cortex-m7",)),
-    Board(
+    Core(name="Cortex-M3", family="arm", machine="mps2-an385", flags=("-mcpu=cortex-m3",)),
+    Core(name="Cortex-M4", family="arm", machine="mps2-an386", flags=("-mcpu=cortex-m4",)),
+    Core(name="Cortex-M7", family="arm", machine="mps2-an500", flags=("-mcpu=cortex-m7",)),
+    Core(
         name="Cortex-M33",
         family="arm",
         machine="mps2-an505",
@@ -86,7 +86,7 @@ BOARDS = (
         flash=0x10000000,
         ram=0x38000000,
     ),
-    Board(
+    Core(
         name="Cortex-M55",
         family="arm",
         machine="mps3-an547",
@@ -95,7 +95,7 @@ BOARDS = (
         ram=0x21000000,
         ram_bytes=2048 * KIB,
     ),
-    Board(
+    Core(
         name="RV32IMC",
         family="riscv",
         machine="virt",
@@ -103,7 +103,7 @@ BOARDS = (
         flash=0x80000000,
         ram=0x80400000,
     ),
-    Board(
+    Core(
         name="ATmega328P",
         family="avr",
         machine="atmega328p",
@@ -111,7 +111,7 @@ BOARDS = (
         flash_bytes=32256,
         ram_bytes=2048,
     ),
-    Board(
+    Core(
         name="ATmega2560",
         family="avr",
         machine="atmega2560",
@@ -120,28 +120,30 @@ BOARDS = (
         ram_bytes=8192,
     ),
 )
+# Cores that run the instructions of another one, by which they are measured.
+SAME_AS = {"Cortex-M0+": "Cortex-M0"}
 QUICK = ("Cortex-M4", "ATmega328P")
 
 
-def missing(board: Board) -> str | None:
-    """Returns which packages a board needs that are not here; None if there are none."""
-    programs = [COMPILERS[board.family], EMULATORS[board.family]]
+def missing(core: Core) -> str | None:
+    """Returns which packages a core needs that are not here; None if there are none."""
+    programs = [COMPILERS[core.family], EMULATORS[core.family]]
     lacking = [program for program in programs if shutil.which(program) is None]
-    if board.family == "avr" and not all(header.exists() for header in SIMAVR_HEADERS):
+    if core.family == "avr" and not all(header.exists() for header in SIMAVR_HEADERS):
         lacking = list(dict.fromkeys([*lacking, "simavr"]))
     absent = [package for program in lacking for package in PACKAGES[program]]
     return f"apt-get install {' '.join(absent)}" if absent else None
 
 
-def by_name(name: str) -> Board:
-    """Returns a board.
+def core_named(name: str) -> Core:
+    """Returns a core, or the one that has its instructions, whatever the case of its name.
 
     Raises:
         ToolkitError: there is none of that name.
     """
-    for board in BOARDS:
-        if board.name.lower() == name.lower():
-            return board
-    raise ToolkitError(
-        f"got --board {name}, expected one of {', '.join(board.name for board in BOARDS)}"
-    )
+    same = {each.lower(): other for each, other in SAME_AS.items()}
+    wanted = same.get(name.lower(), name)
+    for core in CORES:
+        if core.name.lower() == wanted.lower():
+            return core
+    raise ToolkitError(f"got core {name}, expected one of {', '.join(core.name for core in CORES)}")

@@ -1,4 +1,4 @@
-"""Builds the generated C for a board, and reads what it takes of flash and RAM."""
+"""Builds the generated C for a core, and reads what it takes of flash and RAM."""
 
 import re
 import shutil
@@ -10,15 +10,14 @@ from pathlib import Path
 
 from export.deploy.c.header import C_TYPES
 from export.deploy.c.host import STRICT, compiler
-from tests.mcu.boards import BUILD_FLAGS, COMPILERS, LINK_FLAGS, Board, Family
+from export.deploy.cores.core import BUILD_FLAGS, COMPILERS, LINK_FLAGS, Core, Family
 from train.common.errors import ToolkitError
 
 FIRMWARE = Path(__file__).with_name("firmware")
 SECTIONS = ("-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections")
-SANITIZE = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 TOO_LARGE = re.compile(r"region [`']?(?P<name>\w+)'? overflowed by (?P<bytes>\d+) bytes")
 OUTSIDE = re.compile(r"(?:is not within|will not fit in) region [`']?(?P<name>\w+)")
-DOES_NOT_FIT = "does not fit: "  # what a board's row says where a program is too large for it
+DOES_NOT_FIT = "does not fit: "  # what a row says where a program is too large for it
 RAM = ("RAM", "data")  # what linker scripts call it
 # AVR's `__flash` is an extension of C99.
 DIALECT: dict[Family, tuple[str, ...]] = {"arm": (), "riscv": (), "avr": ("-std=gnu99",)}
@@ -50,7 +49,7 @@ End = tuple[int, str]  # how many values an input or output has, and numpy's nam
 
 @dataclass(frozen=True, kw_only=True)
 class Built:
-    """What was built for a board.
+    """What was built for a core.
 
     Attributes:
         program: an ELF file that takes inputs and answers.
@@ -64,7 +63,7 @@ class Built:
 
 
 class DoesNotFitError(ToolkitError):
-    """A program that is larger than the board's flash or RAM."""
+    """A program that is larger than the core's flash or RAM."""
 
 
 def write_interface(given: Sequence[End], made: Sequence[End], folder: Path) -> tuple[int, int]:
@@ -96,32 +95,24 @@ def _arguments(name: str, ends: Sequence[End], const: str) -> list[str]:
     return found
 
 
-def build_here(folder: Path, *flags: str) -> Path:
-    """Builds the model for this machine, as a program that reads and writes files."""
-    program = folder / "native"
-    sources = [folder / "model.c", FIRMWARE / "native.c"]
-    _run([compiler(), *STRICT, *(flags or SANITIZE), f"-I{folder}", *sources, "-o", program])
-    return program
-
-
-def build(board: Board, folder: Path) -> Built:
-    """Builds the model for a board.
+def build(core: Core, folder: Path) -> Built:
+    """Builds the model for a core.
 
     Args:
-        board: where it will run.
+        core: where it will run.
         folder: has `model.c`, `model.h` and `run.h`; what is built is put there.
 
     Raises:
-        DoesNotFitError: the board is too small.
+        DoesNotFitError: the core has too little memory.
         ToolkitError: the compiler fails or warns.
     """
-    common = [COMPILERS[board.family], *BUILD_FLAGS[board.family], *board.flags, f"-I{folder}"]
+    common = [COMPILERS[core.family], *BUILD_FLAGS[core.family], *core.flags, f"-I{folder}"]
     model = folder / "model.o"
-    _run(
+    run_command(
         [
             *common,
             *STRICT,
-            *DIALECT[board.family],
+            *DIALECT[core.family],
             *SECTIONS[:2],
             "-c",
             folder / "model.c",
@@ -129,28 +120,28 @@ def build(board: Board, folder: Path) -> Built:
             model,
         ]
     )
-    linked = [*common, *FIRMWARE_FLAGS, *SECTIONS, *LINK_FLAGS[board.family]]
+    linked = [*common, *FIRMWARE_FLAGS, *SECTIONS, *LINK_FLAGS[core.family]]
     start: list[Path] = []
-    if board.family != "avr":
+    if core.family != "avr":
         text = string.Template((FIRMWARE / "board.ld").read_text()).substitute(
-            flash=board.flash,
-            flash_bytes=board.flash_bytes,
-            ram=board.ram,
-            ram_bytes=board.ram_bytes,
+            flash=core.flash,
+            flash_bytes=core.flash_bytes,
+            ram=core.ram,
+            ram_bytes=core.ram_bytes,
         )
         (folder / "board.ld").write_text(text)
         linked += ["-T", str(folder / "board.ld")]
         start = [FIRMWARE / "start.c"]
     bare, answering = folder / "bare.elf", folder / "answering.elf"
-    for program, main in ((bare, "bare.c"), (answering, MAIN[board.family])):
-        _run([*linked, *start, FIRMWARE / main, model, "-o", program])
+    for program, main in ((bare, "bare.c"), (answering, MAIN[core.family])):
+        run_command([*linked, *start, FIRMWARE / main, model, "-o", program])
     built = Built(
         program=answering,
-        answering=_size(board, answering, model),
-        bare=_size(board, bare, model),
+        answering=_size(core, answering, model),
+        bare=_size(core, bare, model),
     )
     largest = built.answering
-    if largest.flash > board.flash_bytes or largest.ram > board.ram_bytes:
+    if largest.flash > core.flash_bytes or largest.ram > core.ram_bytes:
         raise DoesNotFitError(f"{largest.flash:,} bytes of flash, {largest.ram:,} of RAM")
     return built
 
@@ -158,13 +149,15 @@ def build(board: Board, folder: Path) -> Built:
 def build_simulator(folder: Path) -> Path:
     """Builds the program that runs AVR programs, for this machine."""
     program = folder / "simulator"
-    if not program.exists():  # for another board
-        _run([compiler(), "-O2", FIRMWARE / "simulator.c", "-o", program, "-lsimavr", "-lelf"])
+    if not program.exists():  # for another core
+        run_command(
+            [compiler(), "-O2", FIRMWARE / "simulator.c", "-o", program, "-lsimavr", "-lelf"]
+        )
     return program
 
 
-def _size(board: Board, bare: Path, model: Path) -> Size:
-    sections, own = _sections(board, bare), _sections(board, model)
+def _size(core: Core, bare: Path, model: Path) -> Size:
+    sections, own = _sections(core, bare), _sections(core, model)
 
     def total(found: dict[str, int], *names: str) -> int:
         return sum(size for name, size in found.items() if name.startswith(names))
@@ -178,9 +171,9 @@ def _size(board: Board, bare: Path, model: Path) -> Size:
     )
 
 
-def _sections(board: Board, file: Path) -> dict[str, int]:
-    size = COMPILERS[board.family].replace("gcc", "size")
-    lines = _run([size, "-A", "-d", file]).splitlines()
+def _sections(core: Core, file: Path) -> dict[str, int]:
+    size = COMPILERS[core.family].replace("gcc", "size")
+    lines = run_command([size, "-A", "-d", file]).splitlines()
     return {
         parts[0]: int(parts[1])
         for parts in map(str.split, lines)
@@ -188,7 +181,13 @@ def _sections(board: Board, file: Path) -> dict[str, int]:
     }
 
 
-def _run(command: Sequence[str | Path]) -> str:
+def run_command(command: Sequence[str | Path]) -> str:
+    """Runs a compiler or the like, and returns what it says.
+
+    Raises:
+        DoesNotFitError: the linker says so.
+        ToolkitError: it is not there, or fails.
+    """
     name = shutil.which(str(command[0]))
     if name is None:
         raise ToolkitError(f"got no {command[0]}, which builds for this core")

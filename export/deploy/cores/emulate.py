@@ -1,4 +1,4 @@
-"""Runs a built program on an emulated board, on every input given."""
+"""Runs a built program on an emulated core, on every input given."""
 
 import struct
 import subprocess
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.mcu.boards import EMULATORS, Board
-from tests.mcu.build import build_simulator
+from export.deploy.cores.build import build_simulator
+from export.deploy.cores.core import EMULATORS, Core
 from train.common.errors import ToolkitError
 
 TIMEOUT_S = 1800
@@ -19,7 +19,7 @@ ANSWER = struct.Struct("<IH")  # what uart.c sends behind the output: cycles, by
 
 @dataclass(frozen=True, kw_only=True)
 class Ran:
-    """What an emulated board did.
+    """What an emulated core did.
 
     Attributes:
         outputs: (N, bytes) int8.
@@ -32,18 +32,11 @@ class Ran:
     stack: int
 
 
-def run_here(program: Path, inputs: np.ndarray, made: int) -> np.ndarray:
-    """Returns a program's outputs (N, made) int8 on inputs (N, bytes) int8, on this machine."""
-    _write(program.parent, inputs)
-    _run([str(program)], program.parent)
-    return _outputs(program.parent, len(inputs), made)
-
-
-def run(board: Board, program: Path, inputs: np.ndarray, made: int) -> Ran:
-    """Runs a program on an emulated board.
+def run(core: Core, program: Path, inputs: np.ndarray, made: int) -> Ran:
+    """Runs a program on an emulated core.
 
     Args:
-        board: what is emulated.
+        core: what is emulated.
         program: as `build` makes it; what is exchanged with it stands beside it.
         inputs: (N, bytes) int8.
         made: bytes of one output.
@@ -52,32 +45,32 @@ def run(board: Board, program: Path, inputs: np.ndarray, made: int) -> Ran:
         ToolkitError: it crashed, or did not answer.
     """
     folder = program.parent
-    _write(folder, inputs)
-    if board.family == "avr":
-        return _on_avr(board, program, inputs, made)
-    command = [EMULATORS[board.family], "-M", board.machine, "-display", "none", "-monitor", "none"]
+    write_inputs(folder, inputs)
+    if core.family == "avr":
+        return _on_avr(core, program, inputs, made)
+    command = [EMULATORS[core.family], "-M", core.machine, "-display", "none", "-monitor", "none"]
     command += ["-serial", "none", "-icount", "shift=0", "-kernel", str(program)]
     command += ["-semihosting-config", "enable=on,target=native"]
-    if board.family == "riscv":
+    if core.family == "riscv":
         command += ["-bios", "none"]
-    _run(command, folder)
+    execute(command, folder)
     loop, ticks, stack, count = np.fromfile(folder / "figures.bin", "<u4").tolist()
     if count != len(inputs):
-        raise ToolkitError(f"{board.name} answered {count} of {len(inputs)} times")
+        raise ToolkitError(f"{core.name} answered {count} of {len(inputs)} times")
     return Ran(
-        outputs=_outputs(folder, len(inputs), made),
+        outputs=read_outputs(folder, len(inputs), made),
         steps=ticks / count * LOOP / loop,
         stack=stack,
     )
 
 
-def _on_avr(board: Board, program: Path, inputs: np.ndarray, made: int) -> Ran:
+def _on_avr(core: Core, program: Path, inputs: np.ndarray, made: int) -> Ran:
     folder = program.parent
     simulator = build_simulator(folder)
     answer = made + ANSWER.size
     files = (str(program), "input.bin", "output.bin")
-    _run([str(simulator), board.machine, *files, str(inputs.shape[1]), str(answer)], folder)
-    rows = _outputs(folder, len(inputs), answer)
+    execute([str(simulator), core.machine, *files, str(inputs.shape[1]), str(answer)], folder)
+    rows = read_outputs(folder, len(inputs), answer)
     figures = [ANSWER.unpack(row[made:].tobytes()) for row in rows]
     return Ran(
         outputs=rows[:, :made],
@@ -86,20 +79,31 @@ def _on_avr(board: Board, program: Path, inputs: np.ndarray, made: int) -> Ran:
     )
 
 
-def _write(folder: Path, inputs: np.ndarray) -> None:
+def write_inputs(folder: Path, inputs: np.ndarray) -> None:
+    """Writes `input.bin` for a program: inputs (N, bytes) int8; removes what it wrote before."""
     for name in ("output.bin", "figures.bin"):
         (folder / name).unlink(missing_ok=True)
     (folder / "input.bin").write_bytes(np.ascontiguousarray(inputs).tobytes())
 
 
-def _outputs(folder: Path, count: int, made: int) -> np.ndarray:
+def read_outputs(folder: Path, count: int, made: int) -> np.ndarray:
+    """Returns what a program wrote to `output.bin`, (count, made) int8.
+
+    Raises:
+        ToolkitError: it is not so many bytes.
+    """
     found = np.fromfile(folder / "output.bin", np.int8)
     if found.size != count * made:
         raise ToolkitError(f"got {found.size} bytes of output, expected {count} times {made}")
     return found.reshape(count, made)
 
 
-def _run(command: Sequence[str], folder: Path) -> None:
+def execute(command: Sequence[str], folder: Path) -> None:
+    """Runs an emulator or another program in a folder.
+
+    Raises:
+        ToolkitError: it fails, or takes too long.
+    """
     try:
         done = subprocess.run(
             command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
