@@ -12,7 +12,7 @@ LAYERS = (
     *("train.common", "train.config", "train.data", "train.fit", "train.search", "train"),
     *("export.formats", "export.layer_report", "export.manifest", "export.settings"),
     *("export.model", "export.data", "export.runtimes", "export.verify", "export.foreign"),
-    *("export.convert", "export.deploy", "export"),
+    *("export.convert", "export.deploy", "export.cost", "export"),
     *("benchmark.measure", "benchmark.judge", "benchmark.advise", "benchmark.results"),
     *("benchmark.report", "benchmark.remote", "benchmark"),
 )

@@ -8,6 +8,8 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 HEAVY = {
+    "export.cost.candidate",
+    "export.cost.measure",
     "export.convert.tflite.calibrate.equalize",
     "export.convert.tflite.calibrate.rounding",
     "export.convert.tflite.flatbuffer",

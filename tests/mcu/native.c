@@ -6,7 +6,7 @@
 
 int main(void)
 {
-    static int8_t given[GIVEN_BYTES], made[MADE_BYTES];
+    static int8_t given[GIVEN_BYTES] ALIGNED, made[MADE_BYTES] ALIGNED;
     FILE *const in = fopen("input.bin", "rb"), *const out = fopen("output.bin", "wb");
     if (!in || !out) {
         return 1;

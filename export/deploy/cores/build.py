@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from export.deploy.c.header import C_TYPES
 from export.deploy.c.host import STRICT, compiler
 from export.deploy.cores.core import BUILD_FLAGS, COMPILERS, LINK_FLAGS, Core, Family
@@ -17,6 +19,7 @@ FIRMWARE = Path(__file__).with_name("firmware")
 SECTIONS = ("-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections")
 TOO_LARGE = re.compile(r"region [`']?(?P<name>\w+)'? overflowed by (?P<bytes>\d+) bytes")
 OUTSIDE = re.compile(r"(?:is not within|will not fit in) region [`']?(?P<name>\w+)")
+VARIABLE = re.compile(r"size of array .(arena|given|made)\b.* is too large")
 DOES_NOT_FIT = "does not fit: "  # what a row says where a program is too large for it
 RAM = ("RAM", "data")  # what linker scripts call it
 # AVR's `__flash` is an extension of C99.
@@ -70,7 +73,7 @@ def write_interface(given: Sequence[End], made: Sequence[End], folder: Path) -> 
     """Writes `run.h`, which runs a model on all its inputs in a row.
 
     Args:
-        given: the inputs, all of 8 bits.
+        given: the inputs.
         made: the outputs.
         folder: where to.
 
@@ -78,9 +81,11 @@ def write_interface(given: Sequence[End], made: Sequence[End], folder: Path) -> 
         The bytes of all inputs and of all outputs.
     """
     arguments = [*_arguments("given", given, "const "), *_arguments("made", made, "")]
-    counts = sum(size for size, _ in given), sum(size for size, _ in made)
+    counts = _bytes_of(given), _bytes_of(made)
+    widest = max(np.dtype(dtype).itemsize for _, dtype in (*given, *made))
     (folder / "run.h").write_text(
         f"#define GIVEN_BYTES {counts[0]}\n#define MADE_BYTES {counts[1]}\n"
+        f"#define ALIGNED __attribute__((aligned({widest})))\n"
         f"#define STACK_BYTES {STACK_BYTES}\n"
         f"#define RUN(given, made) model_run({', '.join(arguments)})\n"
     )
@@ -91,8 +96,12 @@ def _arguments(name: str, ends: Sequence[End], const: str) -> list[str]:
     found, at = [], 0
     for size, dtype in ends:
         found.append(f"({const}{C_TYPES[dtype]} *)(({name}) + {at})")
-        at += size
+        at += _bytes_of([(size, dtype)])
     return found
+
+
+def _bytes_of(ends: Sequence[End]) -> int:
+    return sum(size * np.dtype(dtype).itemsize for size, dtype in ends)
 
 
 def build(core: Core, folder: Path) -> Built:
@@ -106,22 +115,36 @@ def build(core: Core, folder: Path) -> Built:
         DoesNotFitError: the core has too little memory.
         ToolkitError: the compiler fails or warns.
     """
-    common = [COMPILERS[core.family], *BUILD_FLAGS[core.family], *core.flags, f"-I{folder}"]
-    model = folder / "model.o"
-    run_command(
-        [
-            *common,
-            *STRICT,
-            *DIALECT[core.family],
-            *SECTIONS[:2],
-            "-c",
-            folder / "model.c",
-            "-o",
-            model,
-        ]
+    model = compile_model(core, folder)
+    bare, answering = link(core, folder, model), link_answering(core, folder, model)
+    built = Built(
+        program=answering,
+        answering=size_of(core, answering, model),
+        bare=size_of(core, bare, model),
     )
-    linked = [*common, *FIRMWARE_FLAGS, *SECTIONS, *LINK_FLAGS[core.family]]
-    start: list[Path] = []
+    largest = built.answering
+    if largest.flash > core.flash_bytes or largest.ram > core.ram_bytes:
+        raise DoesNotFitError(f"{largest.flash:,} bytes of flash, {largest.ram:,} of RAM")
+    return built
+
+
+def compile_model(core: Core, folder: Path, *flags: str) -> Path:
+    """Returns the object file of the model in a folder; raises as `build`."""
+    model = folder / "model.o"
+    dialect = DIALECT[core.family]
+    source = ("-c", folder / "model.c", "-o", model)
+    run_command([*_common(core, folder), *STRICT, *dialect, *SECTIONS[:2], *flags, *source])
+    return model
+
+
+def link(core: Core, folder: Path, model: Path, main: str = "bare.c", *flags: str) -> Path:
+    """Returns a program with a model, of one of the main programs in `firmware/`.
+
+    By default the one with nothing but the model. Raises as `build`.
+    """
+    program = folder / f"{main.removesuffix('.c')}.elf"
+    linked = [*_common(core, folder), *FIRMWARE_FLAGS, *SECTIONS, *LINK_FLAGS[core.family]]
+    sources = [FIRMWARE / main]
     if core.family != "avr":
         text = string.Template((FIRMWARE / "board.ld").read_text()).substitute(
             flash=core.flash,
@@ -131,19 +154,18 @@ def build(core: Core, folder: Path) -> Built:
         )
         (folder / "board.ld").write_text(text)
         linked += ["-T", str(folder / "board.ld")]
-        start = [FIRMWARE / "start.c"]
-    bare, answering = folder / "bare.elf", folder / "answering.elf"
-    for program, main in ((bare, "bare.c"), (answering, MAIN[core.family])):
-        run_command([*linked, *start, FIRMWARE / main, model, "-o", program])
-    built = Built(
-        program=answering,
-        answering=_size(core, answering, model),
-        bare=_size(core, bare, model),
-    )
-    largest = built.answering
-    if largest.flash > core.flash_bytes or largest.ram > core.ram_bytes:
-        raise DoesNotFitError(f"{largest.flash:,} bytes of flash, {largest.ram:,} of RAM")
-    return built
+        sources.insert(0, FIRMWARE / "start.c")
+    run_command([*linked, *flags, *sources, model, "-o", program])
+    return program
+
+
+def link_answering(core: Core, folder: Path, model: Path, *flags: str) -> Path:
+    """Returns the program that takes inputs and answers; raises as `build`."""
+    return link(core, folder, model, MAIN[core.family], *flags).rename(folder / "answering.elf")
+
+
+def _common(core: Core, folder: Path) -> list[str]:
+    return [COMPILERS[core.family], *BUILD_FLAGS[core.family], *core.flags, f"-I{folder}"]
 
 
 def build_simulator(folder: Path) -> Path:
@@ -156,8 +178,9 @@ def build_simulator(folder: Path) -> Path:
     return program
 
 
-def _size(core: Core, bare: Path, model: Path) -> Size:
-    sections, own = _sections(core, bare), _sections(core, model)
+def size_of(core: Core, program: Path, model: Path) -> Size:
+    """Returns the size of a program, and of the constants in its model's object file."""
+    sections, own = _sections(core, program), _sections(core, model)
 
     def total(found: dict[str, int], *names: str) -> int:
         return sum(size for name, size in found.items() if name.startswith(names))
@@ -201,6 +224,8 @@ def run_command(command: Sequence[str | Path]) -> str:
         count = found.groupdict().get("bytes")
         much = f"{int(count):,} bytes more" if count else "more"
         raise DoesNotFitError(f"it needs {much} {where} than there is")
+    if VARIABLE.search(done.stderr):
+        raise DoesNotFitError("its variables are more than the core's pointers reach")
     if "is too large" in done.stderr:
         raise DoesNotFitError("its constants are more than the core's pointers reach")
     said = [line for line in done.stderr.splitlines() if "error" in line] or [done.stderr.strip()]

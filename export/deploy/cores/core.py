@@ -1,7 +1,8 @@
 """The cores that firmware is built for and emulated on: flags, memories, the programs needed."""
 
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -125,14 +126,32 @@ SAME_AS = {"Cortex-M0+": "Cortex-M0"}
 QUICK = ("Cortex-M4", "ATmega328P")
 
 
-def missing(core: Core) -> str | None:
-    """Returns which packages a core needs that are not here; None if there are none."""
-    programs = [COMPILERS[core.family], EMULATORS[core.family]]
-    lacking = [program for program in programs if shutil.which(program) is None]
-    if core.family == "avr" and not all(header.exists() for header in SIMAVR_HEADERS):
+def missing(
+    core: Core, programs: Sequence[Mapping[Family, str]] = (COMPILERS, EMULATORS)
+) -> str | None:
+    """Returns which packages a core needs that are not here; None if there are none.
+
+    Args:
+        core: the core.
+        programs: what is needed, `COMPILERS` or `EMULATORS` or both.
+    """
+    wanted = [kind[core.family] for kind in programs]
+    lacking = [program for program in wanted if shutil.which(program) is None]
+    if "simavr" in wanted and not all(header.exists() for header in SIMAVR_HEADERS):
         lacking = list(dict.fromkeys([*lacking, "simavr"]))
     absent = [package for program in lacking for package in PACKAGES[program]]
     return f"apt-get install {' '.join(absent)}" if absent else None
+
+
+def roomy(core: Core) -> Core:
+    """Returns a core with the memory of the largest emulated board that runs its programs.
+
+    A Cortex-M3 has all instructions of a Cortex-M0, whose emulated board is small.
+    """
+    if core.name != "Cortex-M0":
+        return core
+    large = core_named("Cortex-M3")
+    return replace(large, name=core.name, flags=core.flags)
 
 
 def core_named(name: str) -> Core:

@@ -32,7 +32,9 @@ class Ran:
     stack: int
 
 
-def run(core: Core, program: Path, inputs: np.ndarray, made: int) -> Ran:
+def run(
+    core: Core, program: Path, inputs: np.ndarray, made: int, timeout_s: int = TIMEOUT_S
+) -> Ran:
     """Runs a program on an emulated core.
 
     Args:
@@ -40,6 +42,7 @@ def run(core: Core, program: Path, inputs: np.ndarray, made: int) -> Ran:
         program: as `build` makes it; what is exchanged with it stands beside it.
         inputs: (N, bytes) int8.
         made: bytes of one output.
+        timeout_s: within which it has to answer.
 
     Raises:
         ToolkitError: it crashed, or did not answer.
@@ -47,13 +50,13 @@ def run(core: Core, program: Path, inputs: np.ndarray, made: int) -> Ran:
     folder = program.parent
     write_inputs(folder, inputs)
     if core.family == "avr":
-        return _on_avr(core, program, inputs, made)
+        return _on_avr(core, program, inputs, made, timeout_s)
     command = [EMULATORS[core.family], "-M", core.machine, "-display", "none", "-monitor", "none"]
     command += ["-serial", "none", "-icount", "shift=0", "-kernel", str(program)]
     command += ["-semihosting-config", "enable=on,target=native"]
     if core.family == "riscv":
         command += ["-bios", "none"]
-    execute(command, folder)
+    execute(command, folder, timeout_s)
     loop, ticks, stack, count = np.fromfile(folder / "figures.bin", "<u4").tolist()
     if count != len(inputs):
         raise ToolkitError(f"{core.name} answered {count} of {len(inputs)} times")
@@ -64,12 +67,13 @@ def run(core: Core, program: Path, inputs: np.ndarray, made: int) -> Ran:
     )
 
 
-def _on_avr(core: Core, program: Path, inputs: np.ndarray, made: int) -> Ran:
+def _on_avr(core: Core, program: Path, inputs: np.ndarray, made: int, timeout_s: int) -> Ran:
     folder = program.parent
     simulator = build_simulator(folder)
     answer = made + ANSWER.size
     files = (str(program), "input.bin", "output.bin")
-    execute([str(simulator), core.machine, *files, str(inputs.shape[1]), str(answer)], folder)
+    sizes = (str(inputs.shape[1]), str(answer))
+    execute([str(simulator), core.machine, *files, *sizes], folder, timeout_s)
     rows = read_outputs(folder, len(inputs), answer)
     figures = [ANSWER.unpack(row[made:].tobytes()) for row in rows]
     return Ran(
@@ -98,7 +102,7 @@ def read_outputs(folder: Path, count: int, made: int) -> np.ndarray:
     return found.reshape(count, made)
 
 
-def execute(command: Sequence[str], folder: Path) -> None:
+def execute(command: Sequence[str], folder: Path, timeout_s: int = TIMEOUT_S) -> None:
     """Runs an emulator or another program in a folder.
 
     Raises:
@@ -106,10 +110,10 @@ def execute(command: Sequence[str], folder: Path) -> None:
     """
     try:
         done = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+            command, cwd=folder, capture_output=True, text=True, timeout=timeout_s, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise ToolkitError(f"{command[0]} took more than {TIMEOUT_S} s") from error
+        raise ToolkitError(f"{command[0]} took more than {timeout_s} s") from error
     if done.returncode != 0:
         said = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[-1]
         raise ToolkitError(f"{command[0]} ended with exit code {done.returncode}: {said}")

@@ -2,7 +2,7 @@
 #include "model.h"
 #include "run.h"
 
-int8_t given[GIVEN_BYTES], made[MADE_BYTES];
+int8_t given[GIVEN_BYTES] ALIGNED, made[MADE_BYTES] ALIGNED;
 
 int main(void)
 {

@@ -11,7 +11,7 @@
 #define LOOPS 100000u /* of two instructions, to learn how many a tick of the clock has */
 
 extern uint32_t bss_end[];
-int8_t given[GIVEN_BYTES], made[MADE_BYTES];
+int8_t given[GIVEN_BYTES] ALIGNED, made[MADE_BYTES] ALIGNED;
 
 void fault(void);
 

@@ -9,7 +9,7 @@
 
 extern uint8_t __heap_start[]; /* where variables end */
 
-static int8_t given[GIVEN_BYTES], made[MADE_BYTES];
+static int8_t given[GIVEN_BYTES] ALIGNED, made[MADE_BYTES] ALIGNED;
 static volatile uint16_t overflows;
 
 ISR(TIMER1_OVF_vect)

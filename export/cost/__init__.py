@@ -1,0 +1,1 @@
+"""What a network costs in flash, RAM and time, before it is trained."""
