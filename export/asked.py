@@ -27,6 +27,7 @@ def export_options(options: Namespace) -> ExportOptions:
         recurrent=options.recurrent,
         max_drop=options.max_drop,
         max_float_share=options.max_float_share,
+        keep_metadata=options.keep_metadata or None,
     )
 
 

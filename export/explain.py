@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from export.layer_report import STEPS, LayerReport, Mixture, OperatorReport, Outcome
-from export.manifest import Manifest
+from export.manifest import FileParts, Manifest
 from train.common.files.artifact import write_json
 
 WORST = 5
@@ -36,16 +36,21 @@ def explained(
     if manifest is not None and layers != known:
         written.append(folder / manifest.path.name)
         write_json(written[1], replace(manifest, layers=layers).as_json())
-    return written, explanation(name, layers, None if manifest is None else manifest.mixture)
+    if manifest is None:
+        return written, explanation(name, layers, None)
+    return written, explanation(name, layers, manifest.mixture, manifest.parts)
 
 
-def explanation(name: str, layers: LayerReport, mixture: Mixture | None) -> str:
+def explanation(
+    name: str, layers: LayerReport, mixture: Mixture | None, parts: FileParts | None = None
+) -> str:
     """Returns what a file's report says, in lines: the file as a whole, and its worst operators.
 
     Args:
         name: the format's.
         layers: the report.
         mixture: what a mixed file leaves in float; None of others.
+        parts: what its bytes are, where that is known.
     """
     exact = layers.float_outcome.accuracy
     lines = [
@@ -53,6 +58,8 @@ def explanation(name: str, layers: LayerReport, mixture: Mixture | None) -> str:
         + ("" if exact is None else f", {100 * exact:.2f} % in float")
         + " on held-out examples"
     ]
+    if parts is not None:
+        lines.append(parts.text)
     if mixture is not None:
         lines.append(mixture.text)
     steps = [e.layer for e in layers.operators if e.operator in STEPS and not e.in_float]

@@ -155,14 +155,44 @@ class FineTuning:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FileParts:
+    """What the bytes of a `.tflite` file are; together they are all of them.
+
+    Attributes:
+        weights: the numbers that operators read.
+        scales: parameters of quantization.
+        graph: operators, their options, tensors, shapes and types.
+        rest: names, description, metadata, signatures, and zeros up to where something may begin.
+    """
+
+    weights: int
+    scales: int
+    graph: int
+    rest: int
+
+    @property
+    def total(self) -> int:
+        """All bytes."""
+        return self.weights + self.scales + self.graph + self.rest
+
+    @property
+    def text(self) -> str:
+        """The bytes in words."""
+        return (
+            f"{self.total:,} bytes: {self.weights:,} of weights, {self.scales:,} of scales, "
+            f"{self.graph:,} of the graph, {self.rest:,} of the rest"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Manifest:
     """All that is recorded of one exported file; `path` is where the manifest itself is.
 
     `operators` counts the operators in the file by name; None in manifests of earlier versions.
     `fine_tuning` is of formats that need not be fine-tuned, `weight_scheme` of ONNX formats with
-    weights of 8 bits, `layers` of integer formats that are not fine-tuned, `mixture` of mixed ones;
-    None of others. Earlier versions had
-    among the `checks` what `observations` are now.
+    weights of 8 bits, `layers` of integer formats that are not fine-tuned, `mixture` of mixed ones,
+    `parts` of `.tflite` files; None of others. Earlier versions had among the `checks` what
+    `observations` are now.
     """
 
     path: Path
@@ -188,6 +218,7 @@ class Manifest:
     weight_scheme: WeightScheme | None = None
     layers: LayerReport | None = None
     mixture: Mixture | None = None
+    parts: FileParts | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Returns the manifest's content as a JSON object, sealed by a hash of itself."""

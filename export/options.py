@@ -139,6 +139,12 @@ def _add_format_options(parser: Parser) -> None:
         "auto, the best for the format)",
     )
     add(
+        "--keep-metadata",
+        action="store_true",
+        help="TFLite files keep names of inner tensors, metadata and signatures: for "
+        "get_signature_runner and for viewers that tell operators apart by name",
+    )
+    add(
         "--epochs",
         type=integer_between(1, 1_000),
         metavar="N",

@@ -16,16 +16,8 @@ WIDEST = "widened-25"
 ROUNDED = "gptq"  # weights are rounded by what their layers read
 BIAS_CORRECTED = "bias-corrected"  # what rounded weights add on average is taken back
 CALIBRATION_METHODS = (
-    "auto",
-    "min-max",
-    "moving-average",
-    "percentile",
-    "entropy",
-    "mse",
-    *WIDENED,
-    EQUALIZED,
-    BIAS_CORRECTED,
-    ROUNDED,
+    *("auto", "min-max", "moving-average", "percentile", "entropy", "mse"),
+    *(*WIDENED, EQUALIZED, BIAS_CORRECTED, ROUNDED),
 )
 METHODS_OF_FAMILY: dict[Family, tuple[str, ...]] = {
     "tflite": ("min-max", "percentile", "mse", *WIDENED, EQUALIZED, BIAS_CORRECTED, ROUNDED),
@@ -84,6 +76,7 @@ class ExportOptions:
         recurrent: what becomes of recurrent layers, of `RECURRENT`.
         max_drop: most accuracy that a mixed format may lose, 0…1.
         max_float_share: share of the multiplications that it may leave in float, 0…1.
+        keep_metadata: whether a `.tflite` file keeps what no runtime needs to run it.
     """
 
     batch: str | None = None
@@ -98,6 +91,7 @@ class ExportOptions:
     recurrent: str | None = None
     max_drop: float | None = None
     max_float_share: float | None = None
+    keep_metadata: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +117,7 @@ class Settings:
     recurrent: str = RECURRENT[0]
     max_drop: float | None = None
     max_float_share: float | None = None
+    keep_metadata: bool = False
     float_operators: tuple[str, ...] = ()
 
     def record(self) -> dict[str, Any]:
@@ -132,6 +127,8 @@ class Settings:
         values.pop("weight_schemes", None)  # which follow from the target
         if self.recurrent == RECURRENT[0]:  # as in files of before that was an option
             del values["recurrent"]
+        if not self.keep_metadata:
+            del values["keep_metadata"]
         for name in ("calibration_methods", "sparsities", "int8_shares"):
             if name in values:
                 values[name] = list(values[name])
@@ -158,8 +155,9 @@ def resolve(
     for field in fields(options):
         value = getattr(options, field.name)
         if value is not None and not any(_takes(entry, field.name, value) for entry in formats):
+            given = "" if value is True else f" {value}"
             raise ToolkitError(
-                f"--{field.name.replace('_', '-')} {value} matters to none of "
+                f"--{field.name.replace('_', '-')}{given} matters to none of "
                 f"{', '.join(entry.name for entry in formats)}; leave it out or name a format "
                 "that takes it (`python -m export --list`)"
             )
@@ -175,6 +173,7 @@ def untuned(settings: Settings) -> tuple[Format, Settings]:
         calibration_samples=settings.calibration_samples,
         calibration_method=None if len(methods) > 1 else methods[0],
         recurrent=settings.recurrent,
+        keep_metadata=settings.keep_metadata or None,
     )
     return entry, _settings(entry, options)
 
@@ -195,6 +194,8 @@ def _takes(entry: Format, option: str, value: object) -> bool:
         return value in methods_of(entry) or (value == "auto" and bool(methods_of(entry)))
     if option == "opset":
         return entry.family == "onnx"
+    if option == "keep_metadata":
+        return entry.family == "tflite"
     if option == "target_cpu":
         return _has_schemes(entry)
     if option in ("max_drop", "max_float_share"):
@@ -246,4 +247,5 @@ def _settings(entry: Format, options: ExportOptions, own_batch: int | None = Non
         recurrent=chosen("recurrent", RECURRENT[0]),
         max_drop=chosen("max_drop", DEFAULT_MAX_DROP) if entry.mixed else None,
         max_float_share=chosen("max_float_share", DEFAULT_MAX_FLOAT_SHARE) if entry.mixed else None,
+        keep_metadata=chosen("keep_metadata", False),
     )

@@ -12,6 +12,7 @@ HEAVY = {
     "export.cost.measure",
     "export.convert.tflite.calibrate.equalize",
     "export.convert.tflite.calibrate.rounding",
+    *(f"export.convert.tflite.file.{name}" for name in ("builder", "parts", "shipped")),
     "export.convert.tflite.flatbuffer",
     "export.convert.tflite.float_tail",
     "export.convert.tflite.inputs_outputs",

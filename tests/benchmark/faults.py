@@ -16,7 +16,7 @@ from ai_edge_litert import schema_py_generated as schema
 from export.convert.candidates.trials import convert
 from export.convert.job.inputs import ConversionInputs
 from export.convert.source import SourceModel
-from export.convert.tflite.flatbuffer import FILE_IDENTIFIER
+from export.convert.tflite.file.builder import FILE_IDENTIFIER
 from export.formats import FORMATS
 from export.model.loaded import LoadedModel
 from export.runtimes.open import open_runner

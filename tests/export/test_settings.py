@@ -118,3 +118,13 @@ def test_the_record_holds_what_matters() -> None:
         "calibration_methods": [*METHODS],
         "epochs": 2,
     }
+
+
+def test_metadata_is_of_tflite_files() -> None:
+    kept = ExportOptions(keep_metadata=True)
+    found = resolve([FORMATS["tflite-int8"], FORMATS["onnx-int8"]], kept)
+    assert [found[name].keep_metadata for name in ("tflite-int8", "onnx-int8")] == [True, False]
+    assert found["tflite-int8"].record()["keep_metadata"] is True
+    assert "keep_metadata" not in settings("tflite-int8").record()
+    with pytest.raises(ToolkitError, match="--keep-metadata matters to none of onnx-int8"):
+        resolve([FORMATS["onnx-int8"]], kept)

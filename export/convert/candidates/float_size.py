@@ -5,6 +5,7 @@ from pathlib import Path
 
 from export.convert.candidates.trials import convert
 from export.convert.source import SourceModel
+from export.convert.tflite.file.shipped import shipped
 from export.formats import FORMATS, Format
 from export.manifest import Observation
 from export.settings import ExportOptions, Settings, resolve
@@ -33,9 +34,15 @@ def larger_than_float32(
     if entry.weights == "float32" or size <= source.weight_count() * FLOAT_BYTES:
         return []
     batch = "dynamic" if settings.batch is None else str(settings.batch)
-    asked = ExportOptions(batch=batch, opset=settings.opset, recurrent=settings.recurrent)
+    asked = ExportOptions(
+        batch=batch,
+        opset=settings.opset,
+        recurrent=settings.recurrent,
+        keep_metadata=settings.keep_metadata or None,
+    )
+    resolved = resolve([plain], asked)[plain.name]
     try:
-        content = convert(plain, resolve([plain], asked)[plain.name], None, source)
+        content = shipped(convert(plain, resolved, None, source), plain, resolved)
     except ToolkitError:
         return []
     if size <= len(content):

@@ -1,6 +1,7 @@
 """A file that was made and verified, and what is recorded of how it was calibrated."""
 
 import gzip
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,6 +19,8 @@ from export.convert.job.up_to_date import versions
 from export.convert.mixed.report import report_of
 from export.convert.source import SourceModel
 from export.convert.tflite import converter as tflite
+from export.convert.tflite.file.parts import parts_of
+from export.convert.tflite.file.shipped import shipped
 from export.formats import Format
 from export.layer_report import LayerReport, Mixture
 from export.manifest import Calibration, FineTuning, Manifest, Observation, Source, WeightScheme
@@ -27,7 +30,6 @@ from export.runtimes.predict import predict
 from export.settings import Settings
 from export.verify.expectation import Expectation
 from export.verify.file import Verification, verify
-from train.common.files.artifact import file_sha256
 
 Judge = Callable[[Trials, Settings, Candidate], Verification]
 CANNOT_AUDIT = "the ranges of its calibration cannot be looked at"
@@ -49,15 +51,15 @@ class Made:
         self, entry: Format, settings: Settings, inputs: ConversionInputs, now: datetime
     ) -> Manifest:
         """Returns the manifest of the file; its path is where it will be."""
-        record, found = inputs.record, self.verification
+        record, found, content = inputs.record, self.verification, self.path.read_bytes()
         return Manifest(
             path=record.folder / f"{entry.name}.json",
             format=entry.name,
             runtime=entry.runtime,
             file=self.path.name,
-            sha256=file_sha256(self.path),
-            size_bytes=self.path.stat().st_size,
-            gzip_bytes=len(gzip.compress(self.path.read_bytes(), mtime=0)),
+            sha256=hashlib.sha256(content).hexdigest(),
+            size_bytes=len(content),
+            gzip_bytes=len(gzip.compress(content, mtime=0)),
             source=Source(file=record.file, sha256=record.sha256, accuracy=record.test_accuracy),
             options=inputs.options(settings),
             inputs=found.inputs,
@@ -74,6 +76,7 @@ class Made:
             weight_scheme=self.weight_scheme,
             layers=self.layers,
             mixture=self.mixture,
+            parts=parts_of(content) if entry.family == "tflite" else None,
         )
 
 
@@ -86,21 +89,24 @@ def finished(trials: Trials, best: Candidate, judge: Judge | None = None) -> Mad
         judge: verifies the file at the path of the trials, with the settings; None for by all
             held-out examples.
 
+    What is verified is what ships, without the names by which it is looked at afterwards.
+
     Returns:
         The file, left at the path of the trials; or what was found of a file that failed a check,
-        whose runnable form is left there.
+        whose runnable form is left there, with its names.
 
     Raises:
         ToolkitError: its runtime cannot run it, or its ranges cannot be looked at.
     """
     entry, source, expected, path = trials.entry, trials.source, trials.expected, trials.path
     settings = replace(trials.settings, weight_schemes=(best.scheme,) if best.scheme else ())
-    path.write_bytes(best.run_as)
+    path.write_bytes(shipped(best.run_as, entry, settings))
     with running(entry, path, source):
         if judge is None:
             verification = verify(entry, settings, path, expected, best.held_out)
         else:
             verification = judge(trials, settings, best)
+    path.write_bytes(best.run_as)  # by the names of its tensors, it is compared and explained
     if verification.failed:
         return verification
     audited = None
@@ -108,7 +114,7 @@ def finished(trials: Trials, best: Candidate, judge: Judge | None = None) -> Mad
         with refused(f"{entry.name}: {CANNOT_AUDIT}"):
             audited = _audited(trials, settings, best)
     layers = report_of(entry, settings, best.method, best.run_as, verification, source, expected)
-    path.write_bytes(best.content)
+    path.write_bytes(shipped(best.content, entry, settings))
     seen = [*larger_than_float32(entry, settings, path, source)]
     if isinstance(layers, Observation):
         seen.append(layers)

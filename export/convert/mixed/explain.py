@@ -11,6 +11,7 @@ from export.convert.mixed.report import layer_report, probe_of
 from export.convert.mixed.trials import MOST_TRIED, MixedTrials
 from export.convert.source import SourceModel
 from export.convert.tflite.converter import recurrent_ways
+from export.convert.tflite.file.shipped import shipped
 from export.formats import Format
 from export.layer_report import LayerReport
 from export.manifest import Manifest
@@ -111,7 +112,8 @@ def _of_a_file(
         plain = trials.content(())
         trials.operators = _optional(trials, plain, scheme)
         trials.base = frozenset(() if manifest.mixture is None else manifest.mixture.names)
-        if (trials.content(()) if trials.base else plain) == written:
+        again = trials.content(()) if trials.base else plain
+        if shipped(again, entry, attempt) == written:
             return manifest.layers, trials
     raise ToolkitError(
         f"{entry.name}: the file cannot be made again with the same bytes, so that its operators "

@@ -12,7 +12,7 @@ from export.convert.qat.network import Network, refusal
 from export.convert.qat.train import train
 from export.convert.qat.write import write
 from export.convert.source import SourceModel
-from export.convert.tflite.flatbuffer import pack, unpack
+from export.convert.tflite.file.builder import pack, unpack
 from export.model.reason import refused
 from export.runtimes.predict import in_calls
 from export.settings import DEFAULT_EPOCHS, Settings

@@ -25,7 +25,8 @@ from export.convert.tflite.calibrate.ranges import (
     widen_means,
 )
 from export.convert.tflite.calibrate.rounding import rounded_by_inputs
-from export.convert.tflite.flatbuffer import finish, has_loops, pack, unpack, unshare
+from export.convert.tflite.file.builder import pack, unpack
+from export.convert.tflite.flatbuffer import finish, has_loops, unshare
 from export.convert.tflite.float_tail import put_on, take_off
 from export.convert.tflite.four_bits import narrow
 from export.convert.tflite.inputs_outputs import INTEGERS, take_out_shared

@@ -6,82 +6,14 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from export.convert.tflite.file.builder import pack, unpack
 from export.convert.tflite.inputs_outputs import arrange, quantize_idle, separate
 from export.convert.tflite.pixels import give_back_bytes
 
-FILE_IDENTIFIER = b"TFL3"
-ALIGNMENT_SHARE, ALIGNMENT_MOST = 16, 1 << 16  # room for it: a share of the file, and some bytes
 BIAS = 2  # its place among the inputs of what multiplies by weights
-ALIGNMENT_BYTES = 16  # `force_align` of Buffer.data in TFLite's schema
-
-
-class AlignedBuffer(schema.BufferT):
-    """A buffer that is written where the schema wants it.
-
-    Python's flatbuffers ignores `force_align`, so what TensorFlow's converter writes (it ends
-    in Python) lies on any multiple of 4: https://github.com/tensorflow/tflite-micro/pull/3177
-    """
-
-    def Pack(self, builder: Any) -> Any:  # noqa: N802 - overrides generated code
-        """Writes the buffer, its data aligned."""
-        data = None
-        if self.data is not None and len(self.data):
-            content = bytes(bytearray(self.data))
-            builder.StartVector(1, len(content), ALIGNMENT_BYTES)
-            builder.head -= len(content)
-            builder.Bytes[builder.head : builder.head + len(content)] = content
-            data = builder.EndVector()
-        schema.BufferStart(builder)
-        if data is not None:
-            schema.BufferAddData(builder, data)
-        return schema.BufferEnd(builder)
-
-
-class SharingBuilder(flatbuffers.Builder):
-    """Writes equal vectors once, as flatbuffers allow; converters write each anew.
-
-    A channel's zero point takes eight bytes, and they are all zero: a fifth of a small network.
-    """
-
-    def __init__(self, initial_size: int) -> None:
-        super().__init__(initial_size)
-        self._vectors: dict[tuple[str, bytes], int] = {}
-
-    def CreateNumpyVector(self, x: np.ndarray) -> int:  # noqa: N802 - overrides the library's
-        """Returns where the vector lies, written now or before."""
-        key = x.dtype.str, x.tobytes()
-        if key not in self._vectors:
-            self._vectors[key] = super().CreateNumpyVector(x)
-        return self._vectors[key]
-
-
-def unpack(model: bytes) -> Any:
-    """Returns a file as the objects of the schema, which can be changed."""
-    tree = schema.ModelT.InitFromPackedBuf(model)
-    tree.operatorCodes = tree.operatorCodes or []
-    for part in tree.subgraphs:
-        part.operators = part.operators or []  # None of a model that computes nothing
-    return tree
-
-
-def pack(tree: Any, size_bytes: int) -> bytes:
-    """Returns a model of the schema's objects as a file.
-
-    Args:
-        tree: the model.
-        size_bytes: about how large the file will be.
-    """
-    for buffer in tree.buffers:
-        buffer.__class__ = AlignedBuffer
-    _drop_unread_codes(tree)
-    # A builder that is full doubles, and what it hands out is a copy: twice the weights in memory.
-    builder = SharingBuilder(size_bytes + size_bytes // ALIGNMENT_SHARE + ALIGNMENT_MOST)
-    builder.Finish(tree.Pack(builder), file_identifier=FILE_IDENTIFIER)
-    return bytes(memoryview(builder.Bytes)[builder.Head() :])
 
 
 def unshare(tree: Any) -> None:
@@ -162,16 +94,6 @@ def drop_unread_buffers(tree: Any) -> None:
 def _indices(owner: Any, name: str) -> Sequence[int]:
     found = getattr(owner, name)
     return () if found is None else found
-
-
-def _drop_unread_codes(tree: Any) -> None:
-    """Removes operator codes that no operator has any more; interpreters look for their kernels."""
-    operators = [operator for part in tree.subgraphs for operator in part.operators]
-    used = sorted({operator.opcodeIndex for operator in operators})
-    places = {old: new for new, old in enumerate(used)}
-    tree.operatorCodes = [tree.operatorCodes[old] for old in used]
-    for operator in operators:
-        operator.opcodeIndex = places[operator.opcodeIndex]
 
 
 def finish(

@@ -16,7 +16,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from export.convert.calibrate.calibration import tflite_values
-from export.convert.tflite.flatbuffer import pack, unpack
+from export.convert.tflite.file.builder import pack, unpack
 from export.convert.tflite.inputs_outputs import operator_code
 from export.convert.tflite.rewrites.editor import CODES, Editor
 from export.verify.channels import MOST_PROBABLE, channel_axes

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from export.convert.tflite.flatbuffer import drop_unread_buffers, pack, unpack
+from export.convert.tflite.file.builder import pack, unpack
+from export.convert.tflite.flatbuffer import drop_unread_buffers
 
 HIGHEST = 7  # weights are -7…7, the same on both sides of zero as int8's -127…127
 # Shares of the highest weight that a scale may end at: small weights gain where large ones clip.

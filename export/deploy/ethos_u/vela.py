@@ -154,13 +154,16 @@ def _estimate(summary: Path, said: str) -> Estimate:
 
 
 def _left(made: Path, said: str) -> list[Left]:
-    """Returns what the compiled file has besides the NPU's operators, and why by what Vela said."""
-    reasons = {
-        (found["operator"], found["tensor"]): found["reason"].strip()
-        for found in REASON.finditer(said)
-    }
+    """Returns what the compiled file has besides the NPU's operators, and why by what Vela said.
+
+    Of operators of one kind whose outputs have no names, all reasons that it gives.
+    """
+    reasons: dict[tuple[str, str], dict[str, None]] = {}
+    for found in REASON.finditer(said):
+        known = reasons.setdefault((found["operator"], found["tensor"]), {})
+        known[found["reason"].strip()] = None
     kept = Counter(
-        (name, reasons.get((name, tensor), UNSAID))
+        (name, "; ".join(reasons.get((name, tensor), [UNSAID])))
         for name, tensor in outputs_of(made)
         if name != "CUSTOM"
     )

@@ -127,6 +127,7 @@ def make_package(
             ),
             versions=_versions(manifest.format),
             created=now.isoformat(timespec="seconds"),
+            parts=None,
         )
         write_json(staged / MANIFEST_FILE, made.as_json())
         (record.folder / FOLDER).mkdir(exist_ok=True)

@@ -19,7 +19,7 @@ from export.convert.mixed.probes.tflite_operators import (
     operators_of,
     stored_in,
 )
-from export.convert.tflite.flatbuffer import pack, unpack
+from export.convert.tflite.file.builder import pack, unpack
 from export.convert.tflite.inputs_outputs import operator_code
 from export.convert.tflite.recurrent.put_in import OUTPUT
 

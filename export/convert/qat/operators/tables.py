@@ -9,7 +9,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from export.convert.qat.graph import CODES, Operator
 from export.convert.qat.values import Tensor, straight_through
-from export.convert.tflite.flatbuffer import pack
+from export.convert.tflite.file.builder import pack
 from export.convert.tflite.recurrent.builder import TYPES, Builder
 
 SCHEMA_VERSION = 3

@@ -9,7 +9,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from export.convert.calibrate.bias import NOTHING, corrections, means_of
 from export.convert.calibrate.calibration import tflite_values
-from export.convert.tflite.flatbuffer import pack, unpack
+from export.convert.tflite.file.builder import pack, unpack
 from export.convert.tflite.rewrites.editor import CODES, Editor
 from export.verify.graph.products import unpacked
 

@@ -16,7 +16,7 @@ from export.convert.calibrate.equalize import (
     channels_of,
     factors_of,
 )
-from export.convert.tflite.flatbuffer import pack, unpack
+from export.convert.tflite.file.builder import pack, unpack
 from export.convert.tflite.rewrites.editor import CODES, Editor
 
 LAYERS = (CODES.CONV_2D, CODES.DEPTHWISE_CONV_2D, CODES.FULLY_CONNECTED)

@@ -11,7 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 from export.convert.calibrate.calibration import tflite_values
 from export.convert.calibrate.rounding import rounded_weights
 from export.convert.tflite.calibrate.bias import KERNEL, name_of, same_layers
-from export.convert.tflite.flatbuffer import pack, unpack
+from export.convert.tflite.file.builder import pack, unpack
 from export.convert.tflite.four_bits import HIGHEST, packed
 from export.convert.tflite.rewrites.editor import CODES, Editor
 

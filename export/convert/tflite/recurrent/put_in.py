@@ -8,7 +8,7 @@ import numpy as np
 
 from export.convert.calibrate.calibration import tflite_values
 from export.convert.tflite.calibrate.ranges import quantization
-from export.convert.tflite.flatbuffer import pack, unpack
+from export.convert.tflite.file.builder import pack, unpack
 from export.convert.tflite.recurrent.builder import CODES, TYPES, Builder, drop_unread
 from export.convert.tflite.recurrent.choice import FUSED, Layer
 from export.convert.tflite.recurrent.fused import add_lstm, with_resets

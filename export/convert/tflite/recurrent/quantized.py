@@ -13,7 +13,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from export.convert.tflite.calibrate.ranges import quantization
-from export.convert.tflite.flatbuffer import pack, unpack
+from export.convert.tflite.file.builder import pack, unpack
 from export.convert.tflite.recurrent.body import ROOM
 from export.convert.tflite.recurrent.builder import (
     CODES,

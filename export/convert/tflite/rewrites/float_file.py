@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from export.convert.tflite.flatbuffer import pack, unpack
+from export.convert.tflite.file.builder import pack, unpack
 from export.convert.tflite.rewrites.editor import CODES, Editor
 
 FLOAT32, BOOL = schema.TensorType.FLOAT32, schema.TensorType.BOOL

@@ -7,7 +7,7 @@ a few units leaves all scores equal: https://github.com/tensorflow/tensorflow/is
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from export.convert.tflite.flatbuffer import pack, unpack
+from export.convert.tflite.file.builder import pack, unpack
 from export.convert.tflite.rewrites.editor import CODES, Editor
 
 SELECTING = (CODES.SELECT, CODES.SELECT_V2)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ai_edge_litert import schema_py_generated as schema
 
-from export.convert.tflite.flatbuffer import pack, unpack
+from export.convert.tflite.file.builder import pack, unpack
 
 CODES = schema.BuiltinOperator
 HIDDEN, SHOWN = CODES.ELU, CODES.LEAKY_RELU

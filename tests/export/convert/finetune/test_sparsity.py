@@ -13,7 +13,8 @@ from ai_edge_litert import schema_py_generated as schema
 from export.convert import make as making
 from export.convert.candidates.made import Made
 from export.convert.candidates.trials import CONVERTERS
-from export.convert.tflite.flatbuffer import FILE_IDENTIFIER, finish
+from export.convert.tflite.file.builder import FILE_IDENTIFIER
+from export.convert.tflite.flatbuffer import finish
 from export.formats import FORMATS, Format
 from export.manifest import Check
 from export.settings import ExportOptions, Settings

@@ -53,6 +53,9 @@ def test_an_explanation_is_kept_in_the_manifest(
     assert manifest.layers.explained
     assert any(each.in_float for each in manifest.layers.operators)
     assert "operators in float (masked, attention" in first
+    assert manifest.parts is not None
+    assert manifest.parts.total == manifest.size_bytes
+    assert manifest.parts.text in first
     assert main(arguments) == 0
     again = capsys.readouterr().out
     assert "is up to date" in again

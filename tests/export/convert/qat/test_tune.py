@@ -11,7 +11,7 @@ from keras import layers
 from export.convert.qat.operators.gemmlowp import logistic, tanh
 from export.convert.qat.tune import tune
 from export.convert.source import SourceModel
-from export.convert.tflite.flatbuffer import unpack
+from export.convert.tflite.file.builder import unpack
 from export.formats import FORMATS
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
@@ -41,7 +41,7 @@ def tuned(source: SourceModel, content: bytes, epochs: int = 4) -> bytes:
 
 def coarse(content: bytes) -> bytes:
     """Returns a file whose kernels have lost four of their bits."""
-    from export.convert.tflite.flatbuffer import pack
+    from export.convert.tflite.file.builder import pack
 
     tree = unpack(content)
     for tensor in tree.subgraphs[0].tensors:

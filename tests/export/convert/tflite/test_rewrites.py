@@ -10,7 +10,7 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 from export.convert.candidates.trials import convert
-from export.convert.tflite.flatbuffer import pack, unpack
+from export.convert.tflite.file.builder import pack, unpack
 from export.convert.tflite.rewrites import saved_graph
 from export.convert.tflite.rewrites.editor import CODES
 from export.convert.tflite.rewrites.float_file import REWRITES, drop_idle_limits, rewrite

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from export.convert.tflite.flatbuffer import pack, unpack
+from export.convert.tflite.file.builder import pack, unpack
 from export.deploy.c.host import compiler
 from export.deploy.c.program import Program
 from export.deploy.c.proof import provable

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from export.convert.tflite.flatbuffer import pack, unpack
+from export.convert.tflite.file.builder import pack, unpack
 from export.deploy.c.emit import emit
 from export.deploy.c.header import Interface
 from export.deploy.c.host import build

@@ -8,7 +8,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from export.convert.recurrent.description import Cell, describe
-from export.convert.tflite.flatbuffer import pack
+from export.convert.tflite.file.builder import pack
 from export.convert.tflite.recurrent.builder import TYPES, Builder
 from export.convert.tflite.recurrent.loop import add_loop
 from export.convert.tflite.recurrent.ranges import Ranges

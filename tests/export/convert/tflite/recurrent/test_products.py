@@ -11,7 +11,7 @@ import pytest
 from export.convert.calibrate.calibration import RepresentativeDataset
 from export.convert.candidates.trials import convert
 from export.convert.source import SourceModel
-from export.convert.tflite.flatbuffer import unpack
+from export.convert.tflite.file.builder import unpack
 from export.convert.tflite.four_bits import narrow
 from export.convert.tflite.recurrent.builder import CODES, TYPES
 from export.formats import FORMATS

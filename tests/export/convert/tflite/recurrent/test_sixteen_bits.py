@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from export.convert.tflite.flatbuffer import finish, pack, unpack, unshare
+from export.convert.tflite.file.builder import pack, unpack
+from export.convert.tflite.flatbuffer import finish, unshare
 from export.convert.tflite.recurrent.builder import CODES, TYPES, Builder
 from tests.export.convert.tflite.recurrent.layers import empty_model, file_of, run
 

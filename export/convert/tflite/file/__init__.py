@@ -1,0 +1,1 @@
+"""The bytes of a `.tflite` file: written without repetition, stripped, accounted for."""
