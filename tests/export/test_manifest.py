@@ -92,7 +92,7 @@ def test_the_contracts_fields_are_there(tmp_path: Path) -> None:
         *("schema_version", "format", "runtime", "file", "sha256", "size_bytes", "source"),
         *("inputs", "outputs", "preprocessing", "labels", "calibration", "checks"),
         *("versions", "created", "gzip_bytes", "options", "seal", "operators"),
-        *("fine_tuning", "observations", "weight_scheme", "layers", "mixture"),
+        *("fine_tuning", "observations", "weight_scheme", "layers", "mixture", "parts"),
     }
     assert content["schema_version"] == 1
     (output,) = content["outputs"]
