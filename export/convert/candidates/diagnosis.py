@@ -181,6 +181,8 @@ def failing_layer(error: str, path: Path, source: SourceModel) -> str:
         return ""
     made = graph.Tensors(graph.Operators(int(number[1])).Outputs(0))
     layer = layer_of(made.Name().decode(), source)
+    if not layer:  # of a file as it ships
+        return ""
     if BY_ZERO in error:
         return (
             f"layer {layer!r} divides by values that its integers round to 0; add more than a step "

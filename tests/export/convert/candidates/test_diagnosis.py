@@ -10,6 +10,7 @@ from export.convert.candidates.diagnosis import failing_layer, layer_of
 from export.convert.make import make
 from export.convert.source import SourceModel
 from export.formats import FORMATS
+from export.settings import ExportOptions
 from tests.export.conftest import Tiny, load_source, settings_of, unlabelled
 from train.common.errors import CheckError, ToolkitError
 
@@ -67,7 +68,8 @@ def test_other_errors_of_an_operator_name_its_layer_too(
 ) -> None:
     entry = FORMATS["tflite-float32"]
     inputs = {"image": tiny.expected.inputs["image"][:COUNT]}
-    path = make(entry, settings_of(entry), source, unlabelled(source, inputs), tmp_path).path
+    settings = settings_of(entry, ExportOptions(keep_metadata=True))
+    path = make(entry, settings, source, unlabelled(source, inputs), tmp_path).path
     said = "a: b: no kernel for int16.Node number 0 (FULLY_CONNECTED) failed to invoke."
     assert failing_layer(said, path, source) == "no kernel for int16 (layer 'hidden')"
     assert failing_layer("a: no node", path, source) == ""
