@@ -12,6 +12,7 @@ from export.convert.calibrate.calibration import RepresentativeDataset
 from export.convert.onnx import converter as onnx
 from export.convert.source import SourceModel
 from export.convert.tflite import converter as tflite
+from export.convert.tflite.file.shipped import shipped
 from export.cost.cost import Candidate, Request
 from export.data.split import random_examples
 from export.deploy.c.network import Network
@@ -125,7 +126,7 @@ def _tflite(model: LoadedModel, source: SourceModel) -> bytes:
     entry = FORMATS[INT8]
     settings = resolve([entry], ExportOptions(), model.inputs[0].shape[0])[entry.name]
     with refused(f"{entry.name} cannot be made"):
-        return tflite.convert(entry, settings, METHOD, source)
+        return shipped(tflite.convert(entry, settings, METHOD, source), entry, settings)
 
 
 def _onnx(model: LoadedModel, source: SourceModel) -> bytes:
