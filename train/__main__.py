@@ -11,6 +11,7 @@ from train.options import parse
 
 if TYPE_CHECKING:
     from train.result import TrainResult
+    from train.search.limits.answer import File
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -25,16 +26,21 @@ def main(arguments: Sequence[str]) -> int:
     with importing_large_library():
         from train.pipeline import train_and_evaluate
         from train.search.distribute import is_worker
-        from train.search.tune import run_trials
+        from train.search.limits.answer import benchmark, make_file
+        from train.search.work import work
 
     with progress() as report:
         if is_worker():
-            run_trials(config, report)
+            work(config, report)
             report.milestone("the search is finished; its chief fits the model")
             return 0
         result = train_and_evaluate(config, report)
+        file = None if config.request is None else make_file(config, config.request, report)
     print("\n".join(map(printable, summary(config, result))))
-    return 0
+    if config.request is None or file is None:
+        return 0
+    print("\n".join(map(printable, told(file))), flush=True)
+    return benchmark(config, config.request, file)
 
 
 def summary(config: TrainConfig, result: "TrainResult") -> Iterator[str]:
@@ -63,6 +69,13 @@ def summary(config: TrainConfig, result: "TrainResult") -> Iterator[str]:
     if result.plots:
         names = ", ".join(path.name for path in result.plots)
         yield f"{config.artifacts / 'plots'}: {names}"
+
+
+def told(file: "File") -> Iterator[str]:
+    """Yields what is to be said of the file that ships."""
+    yield f"{file.manifest}: {'; '.join(file.within)}"
+    if file.fine_tuned is not None:
+        yield file.fine_tuned
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
 """The configuration of a training run: recipes, choices, defaults and limits."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 from train.common.files.decode import Between
+from train.limits import Limits
+from train.networks import Block, Mlp, Network, Separable
 
 # Filters in multiples of 8: the kernels compute 8 at a time, so that 20 take longer than 24.
 UNITS_CHOICES = {"mlp": tuple(range(32, 513, 32)), "cnn": tuple(range(8, 49, 8))}
@@ -19,6 +22,11 @@ DEFAULT_SEARCH_EPOCHS = 9
 DEFAULT_TRIALS = 12
 DEFAULT_SEED = 1
 MAX_SEED = 2**32 - 1
+DEFAULT_BUDGET_MINUTES = 20.0
+DEFAULT_TEACHER_MINUTES = 30.0
+MAX_MINUTES = 10_000
+NO_TEACHER = "none"
+FIT_FORMATS = ("tflite-int8", "c", "tflm", "onnx-int8")  # that networks are weighed in
 TUNERS = ("hyperband", "random", "bayesian", "grid", "none")
 DEFAULT_TUNER = "hyperband"
 COUNTED_TUNERS = ("random", "bayesian", "grid")  # the ones that take --trials
@@ -58,6 +66,8 @@ class Recipe:
             makes the descent faster (LeCun et al. 1998, Efficient BackProp, section 4.3) and is
             folded into the first layer afterwards; None to fit to the inputs as they are.
         learnt_skipped: share of the images learnt so far that each epoch leaves out.
+        taught: the weight in the loss of what a teacher says of an image, beside its label.
+        temperature: what the teacher's outputs before the softmax are divided by.
     """
 
     name: str
@@ -78,6 +88,8 @@ class Recipe:
     shifted: Share = 0.0
     input_deviation: Annotated[float, Between(1e-6, 1e6)] | None = None
     learnt_skipped: Annotated[float, Between(0, 0.95)] = 0.0
+    taught: Share = 0.0
+    temperature: Annotated[float, Between(1, 100)] = 1.0
 
     def dropout_of(self, units: int) -> float:
         """Returns the dropout of a network of some width."""
@@ -148,6 +160,29 @@ class Repeated:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FitRequest:
+    """What `--fit` asks for: the best network within limits.
+
+    Attributes:
+        limits: what it is held to.
+        format: what it is exported to, and weighed in.
+        board: where it runs; None for this machine.
+        minutes: how long search and fit may take together.
+        teacher: the file of a model that teaches it, or `none`; None to fit one.
+        teacher_minutes: how long that may take.
+        space: `package.module:function` that builds the networks to choose from; None for ours.
+    """
+
+    limits: Limits
+    format: str
+    board: str | None = None
+    minutes: float = DEFAULT_BUDGET_MINUTES
+    teacher: str | None = None
+    teacher_minutes: float = DEFAULT_TEACHER_MINUTES
+    space: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """One run of `python -m train`.
 
@@ -169,6 +204,7 @@ class TrainConfig:
         resume: whether to go on with a search or a fit that was cut off.
         overwrite: whether to search again although that is done.
         repeated: the record that this run is taken from.
+        request: what `--fit` asks for; None without it.
     """
 
     artifacts: Path
@@ -187,6 +223,7 @@ class TrainConfig:
     resume: bool = False
     overwrite: bool = False
     repeated: Repeated | None = None
+    request: FitRequest | None = None
 
     @property
     def fit_epochs(self) -> int:
@@ -198,9 +235,30 @@ class TrainConfig:
 class Hyperparameters:
     """What a network is built and fitted with: the tuned values and the recipe.
 
-    `units` is its width: the hidden units of the `mlp`, the filters of the `cnn`'s stem.
+    `units` is its width: the hidden units of the `mlp`, the filters of the `cnn`'s stem. `network`
+    is None where the recipe's architecture has that width and nothing else is chosen.
     """
 
     units: int
     learning_rate: float
     recipe: Recipe
+    network: Network | None = None
+
+    @property
+    def built(self) -> Network:
+        """The network in full."""
+        if self.network is not None:
+            return self.network
+        return NETWORKS[self.recipe.architecture](self.units)
+
+
+def _three_blocks(filters: int) -> Separable:
+    """14 by 14 pixels after the stem, 7 by 7 from the second block on."""
+    blocks = Block(filters=2 * filters), Block(filters=3 * filters, stride=2)
+    return Separable(filters=filters, blocks=(*blocks, Block(filters=3 * filters)))
+
+
+NETWORKS: dict[str, Callable[[int], Network]] = {
+    "mlp": lambda units: Mlp(units=(units,)),
+    "cnn": _three_blocks,
+}

@@ -10,25 +10,32 @@ from train.config import (
     ARCHITECTURES,
     COUNTED_TUNERS,
     DEFAULT_ARCHITECTURE,
+    DEFAULT_BUDGET_MINUTES,
     DEFAULT_SEARCH_EPOCHS,
     DEFAULT_SEED,
+    DEFAULT_TEACHER_MINUTES,
     DEFAULT_TRIALS,
     DEFAULT_TUNER,
+    FIT_FORMATS,
     MAX_EPOCHS,
     MAX_FOLDS,
+    MAX_MINUTES,
     MAX_SEED,
     MAX_TRIALS,
     MAX_UNITS,
     MAX_WORKERS,
     RECIPES,
     TUNERS,
+    FitRequest,
     TrainConfig,
 )
+from train.limits import COSTS, limits
 
 EXAMPLES = (
     ("", "search, then fit the best"),
     ("--units 416 --learning-rate 3e-3", "fit without a search"),
     ("--architecture cnn", "a smaller network"),
+    ("--fit flash=32kB,ram=2kB --board uno", "the most accurate network for a board"),
 )
 # What `--from` takes from the record, so that none of these can be given beside it.
 DECIDED_BY_RECORD = (
@@ -43,6 +50,9 @@ DECIDED_BY_RECORD = (
     "seed",
     "workers",
 )
+
+LIMITS_OPTIONS = ("minimize", "format", "board", "budget", "teacher", "teacher_budget")
+DECIDED_BY_LIMITS = ("architecture", "recipe", "units", "cross_validate")
 
 
 def parse(arguments: Sequence[str]) -> TrainConfig:
@@ -70,6 +80,7 @@ def parser() -> Parser:
         examples=EXAMPLES,
     )
     _add_network(found)
+    _add_limits(found)
     _add_search(found)
     _add_fit(found)
     _add_repetition(found)
@@ -108,6 +119,49 @@ def _add_network(parser: Parser) -> None:
         type=integer_between(0, MAX_SEED),
         metavar="N",
         help=f"random seed of search, weights, shuffling and dropout (default: {DEFAULT_SEED})",
+    )
+
+
+def _add_limits(parser: Parser) -> None:
+    add = parser.group("from limits to a network")
+    add(
+        "--fit",
+        metavar="LIMITS",
+        help="find the most accurate network within limits, such as flash=32kB,ram=2kB; of "
+        "latency, multiplications, accuracy and drop (what the exported file may lose) as well",
+    )
+    add(
+        "--minimize",
+        choices=COSTS,
+        help="find the network that takes least of it and is as accurate as --fit accuracy= says",
+    )
+    add(
+        "--for",
+        dest="format",
+        choices=FIT_FORMATS,
+        help=f"what it is exported to and weighed in (default: {FIT_FORMATS[0]}; with --board c)",
+    )
+    add(
+        "--board",
+        metavar="NAME",
+        help="where it runs, such as uno or cortex-m0+; a wrong one lists all",
+    )
+    add(
+        "--budget",
+        type=number_between(0.1, MAX_MINUTES),
+        metavar="MINUTES",
+        help=f"time for search and fit, after the teacher's (default: {DEFAULT_BUDGET_MINUTES:g})",
+    )
+    add(
+        "--teacher",
+        metavar="MODEL",
+        help="a model whose outputs teach the networks, or none (default: one that is fitted once)",
+    )
+    add(
+        "--teacher-budget",
+        type=number_between(0.1, MAX_MINUTES),
+        metavar="MINUTES",
+        help=f"time for the teacher's fit (default: {DEFAULT_TEACHER_MINUTES:g})",
     )
 
 
@@ -198,6 +252,9 @@ def _repeating(options: dict[str, Any]) -> dict[str, Any]:
 
 def _complete(options: dict[str, Any]) -> dict[str, Any]:
     """Returns the options with what follows from them."""
+    request = _request(options)
+    if request is not None:
+        options["request"] = request
     architecture = options.pop("architecture", None)
     recipe = RECIPES[options.pop("recipe", ARCHITECTURES[architecture or DEFAULT_ARCHITECTURE])]
     if architecture not in (None, recipe.architecture):
@@ -232,6 +289,31 @@ def _complete(options: dict[str, Any]) -> dict[str, Any]:
                 f"learning rate left open; leave {_flag(name)} out"
             )
     return options
+
+
+def _request(options: dict[str, Any]) -> FitRequest | None:
+    """Takes what `--fit` asks for out of the options; None without it."""
+    fit = options.pop("fit", None)
+    given = {name: options.pop(name) for name in LIMITS_OPTIONS if name in options}
+    if fit is None:
+        if given:
+            name = _flag(next(iter(given)))
+            raise ToolkitError(
+                f"got {name} without --fit, expected the limits that it belongs to; add --fit, as "
+                f"--fit flash=32kB, or leave {name} out"
+            )
+        return None
+    for name in DECIDED_BY_LIMITS:
+        if name in options:
+            raise ToolkitError(
+                f"got {_flag(name)} with --fit, expected the search to find it; leave one out"
+            )
+    found = limits(fit, given.pop("minimize", None))
+    form = given.pop("format", "c" if "board" in given else FIT_FORMATS[0])
+    renamed = {"budget": "minutes", "teacher_budget": "teacher_minutes"}
+    return FitRequest(
+        limits=found, format=form, **{renamed.get(name, name): v for name, v in given.items()}
+    )
 
 
 def _flag(name: str) -> str:

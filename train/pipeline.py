@@ -22,6 +22,7 @@ from train.fit.crossvalidate import cross_validate
 from train.fit.final import fit_final
 from train.fit.model import accuracy_of, outputs_of
 from train.result import TrainResult
+from train.search.limits.search import Answer, find
 from train.search.tune import Search, search
 
 FILES = (OUTPUTS_FILE, MODEL_FILE, RECORD_FILE)
@@ -57,9 +58,12 @@ def train_and_evaluate(
         training = load_training_data(config.data)
         _check_repeatable(config, training)
         started = time.perf_counter()
-        hyperparameters, found = _choose(config, training, report)
+        hyperparameters, found, answer = _choose(config, training, report)
         searched = time.perf_counter()
-        final = fit_final(config, hyperparameters, training.fit, report, training.sha256)
+        if answer is None:
+            final = fit_final(config, hyperparameters, training.fit, report, training.sha256)
+        else:
+            final = answer.final
         fitted = time.perf_counter()
         folds = config.cross_validate and cross_validate(
             hyperparameters,
@@ -74,6 +78,7 @@ def train_and_evaluate(
         result = TrainResult(
             hyperparameters=hyperparameters,
             search=found,
+            answer=answer,
             history=final.history,
             cross_validation=folds or None,
             validation_accuracy=evaluated.validation_accuracy,
@@ -108,21 +113,28 @@ def _check_repeatable(config: TrainConfig, training: TrainingData) -> None:
 
 def _choose(
     config: TrainConfig, training: TrainingData, report: Progress
-) -> tuple[Hyperparameters, Search | None]:
-    """Returns the user's hyperparameters if both were given, else the search's best."""
+) -> tuple[Hyperparameters, Search | None, Answer | None]:
+    """Returns the user's hyperparameters if both were given, else the best that a search finds.
+
+    And the search, or what was found within limits, which is fitted already.
+    """
     recipe = config.recipe
+    if config.request is not None:
+        answer = find(config, config.request, training.fit, report, data_sha256=training.sha256)
+        return answer.hyperparameters, None, answer
     if config.tuner == "none":
-        return Hyperparameters(
+        given = Hyperparameters(
             recipe=recipe,
             units=config.units or recipe.units,
             learning_rate=config.learning_rate or recipe.learning_rate,
-        ), None
+        )
+        return given, None, None
     found = search(config, training.fit, report, data_sha256=training.sha256)
     report.milestone(
         f"search: {len(found.trials)} trials{', done earlier' if found.reused else ''}, best "
         f"{found.best.units} units, learning rate {found.best.learning_rate:g}"
     )
-    return found.best, found
+    return found.best, found, None
 
 
 def _evaluate(model: keras.Model, training: TrainingData, data: Path | None) -> _Evaluation:

@@ -12,6 +12,7 @@ from train.config import Hyperparameters, TrainConfig
 from train.data import fashion_mnist as dataset
 from train.data.fit_data import TrainingData
 from train.fit.crossvalidate import CrossValidation
+from train.search.limits.search import Answer
 from train.search.tune import SEARCH_SHARE, Search
 
 VERSIONED_PACKAGES = ("tensorflow", "keras", "keras-tuner", "numpy")
@@ -21,12 +22,13 @@ VERSIONED_PACKAGES = ("tensorflow", "keras", "keras-tuner", "numpy")
 class TrainResult:
     """What a run found: accuracies in 0…1, times in seconds, the pictures drawn.
 
-    `search` is None where nothing was searched, `cross_validation` where it was not asked for;
-    `history` is by epoch.
+    `search` is None where nothing was searched, `answer` without limits, `cross_validation` where
+    it was not asked for; `history` is by epoch.
     """
 
     hyperparameters: Hyperparameters
     search: Search | None
+    answer: Answer | None = None
     history: dict[str, list[float]]
     cross_validation: CrossValidation | None
     validation_accuracy: float
@@ -60,7 +62,8 @@ class TrainResult:
                     "units": self.hyperparameters.units,
                     "learning_rate": self.hyperparameters.learning_rate,
                 },
-                "recipe": asdict(config.recipe),
+                "network": asdict(self.hyperparameters.built),
+                "recipe": asdict(self.hyperparameters.recipe),
                 "epochs": {"limit": config.fit_epochs, "run": len(self.history["loss"])},
                 "seed": config.seed,
                 "search": search
@@ -69,6 +72,9 @@ class TrainResult:
                     "training_images": int(training.split.train.size * SEARCH_SHARE),
                     "trials": search.trials,
                 },
+                "limits": None
+                if self.answer is None or config.request is None
+                else self.answer.as_json(config.request),
                 "cross_validation": folds and folds.as_json(),
                 "history": self.history,
                 "split": training.split.record(),

@@ -17,13 +17,16 @@ VIEWS = np.array([[1, 1], [0, 1], [2, 1], [1, 0], [1, 2]], np.int32)
 class FitData:
     """Training and validation data, placed once and shared by every fit.
 
-    `images` (N, 28, 28) uint8, `labels` (N,) int32, and the same held out.
+    `images` (N, 28, 28) uint8, or (N, …) float32 as a model takes them, `labels` (N,) int32, and
+    the same held out. `taught` holds what a teacher says of the former, (mirrored or not, views,
+    N, classes) float16 logits; None without one.
     """
 
     images: tf.Tensor
     labels: tf.Tensor
     validation_images: tf.Tensor
     validation_labels: tf.Tensor
+    taught: tf.Tensor | None = None
 
     @classmethod
     def of(cls, train: LabelledImages, validation: LabelledImages) -> "FitData":
@@ -46,6 +49,7 @@ class FitData:
             self,
             images=self.images[:count],
             labels=self.labels[:count],
+            taught=None if self.taught is None else self.taught[:, :, :count],
         )
 
 
@@ -91,7 +95,9 @@ def kept(
 
 
 def preprocessed(images: tf.Tensor) -> tf.Tensor:
-    """Returns the model's input for raw images, by `PREPROCESSING`."""
+    """Returns the model's input for raw images, by `PREPROCESSING`, or what is that already."""
+    if images.dtype.is_floating:
+        return images
     return tf.cast(images, tf.float32) * PREPROCESSING.scale + PREPROCESSING.offset
 
 

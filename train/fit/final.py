@@ -1,8 +1,10 @@
 """The final fit, of the hyperparameters that were chosen."""
 
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, NamedTuple, Self
 
 import keras
 
@@ -12,15 +14,17 @@ from train.config import TUNING_FOLDER, Hyperparameters, TrainConfig
 from train.data.fit_data import FitData
 from train.fit.fit import ReportEpochs, fit
 from train.fit.model import build_model, deployed
+from train.fit.trainer import Trainer
 
 STATE_FILE = "state.npz"
 
 
 @dataclass(frozen=True, kw_only=True)
 class FinalFit:
-    """A fitted model as it ships, and its curves by epoch."""
+    """A fitted model as it ships, its curves by epoch, its accuracy on held-out images, 0…1."""
 
     model: keras.Model
+    accuracy: float
     history: dict[str, list[float]]
     state: Path
 
@@ -29,12 +33,36 @@ class FinalFit:
         shutil.rmtree(self.state)
 
 
+class ToFit(NamedTuple):
+    """A network to be fitted.
+
+    Attributes:
+        build: returns its compiled model.
+        ship: makes the model that ships of the fitted one.
+        name: what tells it from others, a JSON value.
+    """
+
+    build: Callable[[], keras.Model]
+    ship: Callable[[keras.Model], keras.Model]
+    name: Any
+
+    @classmethod
+    def of(cls, hyperparameters: Hyperparameters, data: FitData) -> Self:
+        """Returns the network that hyperparameters describe."""
+        return cls(
+            build=lambda: build_model(hyperparameters, data.mean_input()),
+            ship=lambda model: deployed(model, hyperparameters),
+            name=hyperparameters.network and asdict(hyperparameters.network),
+        )
+
+
 def fit_final(
     config: TrainConfig,
     hyperparameters: Hyperparameters,
     data: FitData,
     report: Progress,
     data_sha256: str,
+    network: ToFit | None = None,
 ) -> FinalFit:
     """Fits a network; a fit that was cut off can go on.
 
@@ -44,13 +72,16 @@ def fit_final(
         data: what it is fitted to, and what its best epoch is chosen by.
         report: told of every epoch.
         data_sha256: the hash of the training images; a fit to others is another fit.
+        network: what builds it, where the hyperparameters do not say it.
 
     Raises:
         ArtifactError: the state to go on from is corrupt.
     """
+    build, ship, name = network or ToFit.of(hyperparameters, data)
     identity = content_sha256(
         {
             **asdict(hyperparameters),
+            "network": name,
             "epochs": config.fit_epochs,
             "seed": config.seed,
             "data": data_sha256,
@@ -61,7 +92,7 @@ def fit_final(
         shutil.rmtree(state, ignore_errors=True)
     state.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(config.seed)
-    model = build_model(hyperparameters, data.mean_input())
+    model = build()
     history = fit(
         model,
         hyperparameters,
@@ -71,4 +102,5 @@ def fit_final(
         callbacks=[ReportEpochs(report)],
         backup=state / STATE_FILE,
     )
-    return FinalFit(model=deployed(model, hyperparameters), history=history, state=state)
+    accuracy = Trainer(model, hyperparameters.recipe, data).validate()["val_accuracy"]
+    return FinalFit(model=ship(model), accuracy=accuracy, history=history, state=state)

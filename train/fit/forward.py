@@ -5,26 +5,55 @@ import tensorflow as tf
 
 
 def logits(model: keras.Model, inputs: tf.Tensor, *, training: bool = False) -> tf.Tensor:
-    """Returns what a chain of layers computes before the softmax of the last one, a Dense layer.
+    """Returns what a model computes before the softmax of its last layer, a Dense layer.
 
-    The loss needs logits: where the softmax saturates, its output does not determine them.
+    The loss needs logits: where the softmax saturates, its output does not determine them. Of a
+    model that ends otherwise, they are the logarithms of its outputs.
 
     Args:
-        model: the network.
+        model: the network: a chain of layers, or any other whose outputs are probabilities.
         inputs: (N, …) float32, preprocessed.
         training: whether dropout is on and batch normalization uses the batch's own statistics.
 
     Returns:
         (N, classes) float32.
     """
+    last = model.layers[-1]
+    if not _ends_dense(last):
+        return tf.math.log(tf.maximum(model(inputs, training=training), keras.config.epsilon()))
+    if not is_chain(model):
+        x = keras.Model(model.input, last.input)(inputs, training=training)
+        return tf.matmul(x, tf.convert_to_tensor(last.kernel)) + last.bias
     x = inputs
-    *hidden, last = model.layers[1:]
-    for layer in hidden:
+    for layer in model.layers[1:-1]:
         if training and isinstance(layer, keras.layers.BatchNormalization):
             x = _normalized(layer, x)
         else:
             x = layer(x, training=training)
     return tf.matmul(x, tf.convert_to_tensor(last.kernel)) + last.bias
+
+
+def _ends_dense(last: keras.layers.Layer) -> bool:
+    """Returns whether a layer is a Dense one of (N, …) with a bias and a softmax."""
+    return (
+        type(last) is keras.layers.Dense
+        and last.use_bias
+        and last.activation is keras.activations.softmax
+        and len(last.input.shape) == 2
+    )
+
+
+def is_chain(model: keras.Model) -> bool:
+    """Returns whether each layer reads what the one before it makes, and nothing else."""
+    first, *others = model.layers
+    if not isinstance(first, keras.layers.InputLayer) or len(model.inputs) != 1:
+        return False
+    x = first.output
+    for layer in others:
+        if layer.input is not x or len(layer._inbound_nodes) != 1:
+            return False
+        x = layer.output
+    return x is model.outputs[0]
 
 
 def _normalized(layer: keras.layers.BatchNormalization, x: tf.Tensor) -> tf.Tensor:

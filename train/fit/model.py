@@ -7,6 +7,7 @@ import tensorflow as tf
 from train.config import Hyperparameters
 from train.data.fashion_mnist import IMAGE_SHAPE, INPUT_NAME, LABELS, OUTPUT_NAME, PREPROCESSING
 from train.data.fit_data import EVALUATION_BATCH
+from train.fit.build import hidden
 
 tf.config.list_logical_devices()  # looks for devices now, while what the import prints is held back
 
@@ -23,16 +24,20 @@ def build_model(
     only then. `jit_compile` stays off: XLA compiles dropout and gathering on the CPU to code
     many times slower than TensorFlow's own kernels, and "auto" would choose it.
     """
-    recipe, units = hyperparameters.recipe, hyperparameters.units
+    recipe, network = hyperparameters.recipe, hyperparameters.built
     image = keras.Input(IMAGE_SHAPE, name=INPUT_NAME)
-    x = image
+    centre = None
     if mean_input is not None and recipe.input_deviation is not None:
-        x = _centred(x, mean_input, recipe.input_deviation)
-    hidden = {"mlp": _dense, "cnn": _separable}[recipe.architecture]
-    x = hidden(x, units, recipe.dropout_of(units))
+        centre = mean_input.reshape(IMAGE_SHAPE), recipe.input_deviation
+    x = hidden(image, network, recipe.dropout_of(network.width), centre)
     probabilities = keras.layers.Dense(len(LABELS), activation="softmax", name=OUTPUT_NAME)(x)
     model = keras.Model(image, probabilities, name="classifier")
-    optimizer = keras.optimizers.get(recipe.optimizer)
+    return compiled(model, hyperparameters)
+
+
+def compiled(model: keras.Model, hyperparameters: Hyperparameters) -> keras.Model:
+    """Returns a model that is ready to be fitted, at the peak learning rate."""
+    optimizer = keras.optimizers.get(hyperparameters.recipe.optimizer)
     optimizer.learning_rate = hyperparameters.learning_rate
     model.compile(
         optimizer=optimizer,
@@ -60,38 +65,6 @@ def deployed(model: keras.Model, hyperparameters: Hyperparameters) -> keras.Mode
             weights[:2] = [kernel, weights[1] - mean @ kernel]
     plain.set_weights(weights)
     return plain
-
-
-def _centred(
-    image: keras.KerasTensor, mean_input: np.ndarray, deviation: float
-) -> keras.KerasTensor:
-    mean = mean_input.reshape(IMAGE_SHAPE)
-    variance = np.full_like(mean, deviation**2)
-    return keras.layers.Normalization(axis=(1, 2), mean=mean, variance=variance)(image)
-
-
-def _dense(image: keras.KerasTensor, units: int, dropout: float) -> keras.KerasTensor:
-    x = keras.layers.Flatten()(image)
-    x = keras.layers.Dense(units, activation="relu", name="hidden")(x)
-    return keras.layers.Dropout(dropout)(x)
-
-
-def _separable(image: keras.KerasTensor, filters: int, dropout: float) -> keras.KerasTensor:
-    """A stem and three depthwise-separable blocks (Howard et al. 2017, arXiv:1704.04861).
-
-    14 by 14 pixels after the stem, 7 by 7 from the second block on.
-    """
-    x = keras.layers.Reshape((*IMAGE_SHAPE, 1))(image)
-    x = _normalized(keras.layers.Conv2D(filters, 3, 2, "same", use_bias=False)(x))
-    for factor, stride in ((2, 1), (3, 2), (3, 1)):
-        x = _normalized(keras.layers.DepthwiseConv2D(3, stride, "same", use_bias=False)(x))
-        x = _normalized(keras.layers.Conv2D(factor * filters, 1, use_bias=False)(x))
-    x = keras.layers.GlobalAveragePooling2D()(x)
-    return keras.layers.Dropout(dropout)(x)
-
-
-def _normalized(x: keras.KerasTensor) -> keras.KerasTensor:
-    return keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
 
 
 def outputs_of(model: keras.Model, images: np.ndarray) -> np.ndarray:

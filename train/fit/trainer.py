@@ -90,6 +90,9 @@ class Trainer:
             with tf.GradientTape() as tape:
                 logits = forward.logits(model, preprocessed(images), training=True)
                 found = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+                if data.taught is not None and self._recipe.taught:
+                    said = self._said(order[part], views[step], mirrored[part])
+                    found += self._recipe.taught * (self._distance(said, logits) - found)
                 loss = tf.reduce_mean(found * weights[part]) + self._excess(logits)
             gradients = tape.gradient(loss, [variable.value for variable in variables])
             optimizer.learning_rate.assign(rates[step])
@@ -99,6 +102,23 @@ class Trainer:
         start = tf.constant(0), losses, hits
         _, losses, hits = tf.while_loop(lambda step, *_: step < steps, one_step, start)
         return losses.concat(), hits.concat()
+
+    def _said(self, images: tf.Tensor, view: tf.Tensor, mirrored: tf.Tensor) -> tf.Tensor:
+        """Returns what the teacher says of images as they are shown."""
+        mirror = tf.cast(mirrored, tf.int32)
+        places = tf.stack([mirror, tf.fill(tf.shape(mirror), view), images], axis=1)
+        return tf.cast(tf.gather_nd(self._data.taught, places), tf.float32)
+
+    def _distance(self, said: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        """Returns how far logits are from a teacher's, both softened.
+
+        Hinton et al. 2015, arXiv:1503.02531; times the temperature squared, as there, so that its
+        gradients stay as large as the labels'.
+        """
+        temperature = self._recipe.temperature
+        soft = tf.nn.softmax(said / temperature)
+        distance = tf.nn.softmax_cross_entropy_with_logits(soft, logits / temperature)
+        return temperature**2 * distance
 
     def _excess(self, logits: tf.Tensor) -> tf.Tensor:
         """Returns the loss of what lies outside the recipe's bound, squared.

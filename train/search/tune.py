@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import grpc
 import keras
 import keras_tuner
 import tensorflow as tf
@@ -32,7 +31,7 @@ from train.config import (
     LearningRate,
     TrainConfig,
 )
-from train.data.fit_data import FitData, load_training_data
+from train.data.fit_data import FitData
 from train.search import distribute
 from train.search.tuners import (
     BayesianOptimization,
@@ -85,14 +84,14 @@ def search(config: TrainConfig, data: FitData, report: Progress, *, data_sha256:
     with ExitStack() as stack:
         if config.workers:
             stack.enter_context(distribute.chief_here())
-        tuner, arguments = _prepare(config, data, report, folder, logs)
+        tuner, arguments = prepare(config, data, report, folder, logs)
         if distribute.is_chief():
             own = config.workers and stack.enter_context(
                 distribute.Workers(config, report, count=config.workers)
             )
             tuner.serve(own or None)
         else:
-            _run(tuner, arguments)
+            run_tuner(tuner, arguments)
     recipe = tuner.hypermodel
     best = recipe.hyperparameters(tuner.get_best_hyperparameters()[0])
     trials = [
@@ -147,32 +146,6 @@ def _check_resumes(folder: Path) -> None:
         )
 
 
-def run_trials(config: TrainConfig, report: Progress) -> None:
-    """Runs trials of a shared search until its chief has no more.
-
-    Raises:
-        DataError: the data set cannot be had.
-        ToolkitError: the chief does another search, or is gone.
-    """
-    training = load_training_data(config.data)
-    name = search_name(config, training.sha256)
-    folder, logs = (config.artifacts / each / name for each in (TUNING_FOLDER, LOGS_FOLDER))
-    tuner, arguments = _prepare(config, training.fit, report, folder, logs)
-    try:
-        tuner.oracle.get_space()  # waits for the chief
-        if not (folder / f"{distribute.CHIEF}.json").is_file():
-            raise ToolkitError(
-                f"the chief does another search, or in another folder: {folder} is not its; give "
-                "both the same options and --artifacts folder"
-            )
-        _run(tuner, arguments)
-    except grpc.RpcError as error:
-        details = error.details() if isinstance(error, grpc.Call) else error
-        raise ToolkitError(
-            f"the chief of the search is gone ({details}); start it again with --resume, then this"
-        ) from error
-
-
 def search_name(config: TrainConfig, data_sha256: str) -> str:
     """Returns a name for a search; one that differs in anything has another."""
     identity = content_sha256(
@@ -192,10 +165,14 @@ def search_name(config: TrainConfig, data_sha256: str) -> str:
     return f"{config.tuner}-{identity[:12]}"
 
 
-def _prepare(
+def prepare(
     config: TrainConfig, data: FitData, report: Progress, folder: Path, logs: Path
 ) -> tuple[Any, dict[str, Any]]:
-    """Returns a tuner, with the state that its folder holds, and its search's arguments."""
+    """Returns a tuner, with the state that its folder holds, and its search's arguments.
+
+    Raises:
+        ArtifactError: that state is corrupt.
+    """
     recipe = RecipeModel(config, data.mean_input())
     try:
         with redirect_stdout(io.StringIO()):  # it says where it reloads from
@@ -217,15 +194,20 @@ def _prepare(
     return tuner, arguments
 
 
-def _run(tuner: Any, arguments: dict[str, Any]) -> None:
+def run_tuner(tuner: Any, arguments: dict[str, Any]) -> None:
+    """Runs the trials that a tuner wants.
+
+    Raises:
+        ToolkitError: they fail, and why.
+    """
     try:
         tuner.search(**arguments)
     except (RuntimeError, OSError, tf.errors.OpError) as error:
         # too many trials failed, and the last line says of what; or its state cannot be written
         reason = str(error).strip().splitlines()[-1]
         raise ToolkitError(
-            f"the search stopped because its trials failed ({reason}); fix that, or give "
-            "--units and --learning-rate to do without it"
+            f"the search stopped because its trials failed ({reason}); fix that, then go on with "
+            "--resume"
         ) from error
 
 

@@ -21,9 +21,9 @@ def main(arguments: Sequence[str]) -> int:
     from train.common.command.progress import progress
 
     with importing_large_library():
-        from train.search.tune import run_trials
+        from train.search.work import work
     with progress() as report:
-        run_trials(config, report)
+        work(config, report)
     return 0
 
 

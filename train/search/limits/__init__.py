@@ -1,0 +1,1 @@
+"""From limits to a network: what fits, what it reaches, the best that does."""

@@ -1,0 +1,164 @@
+"""Networks that fit: drawn at random, weighed before they are trained.
+
+A network of a search space that does not fit is never trained, and neither is a small one while
+larger ones may fit: of two that fit, the larger is mostly the more accurate.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import keras
+import keras_tuner
+
+from train.common.command.progress import Progress
+from train.common.errors import ToolkitError
+from train.config import Hyperparameters
+from train.limits import Kind, Limits
+from train.networks import Student, multiplications, weights
+from train.search.limits.costs import CostError, Costs
+
+Values = Mapping[str, Any]
+MOST_DRAWS = 400  # for one trial
+SMALL = 0.15  # share of the flash for weights, below which a network is not even exported
+LEAST_USED = 0.7  # of the tightest limit, to begin with
+RELAXED_AFTER, RELAXED_BY = 25, 0.1  # draws that do not use so much, and how much less will do
+MOST_REFUSALS = 8  # networks in a row that cannot be exported: it is not these networks
+OWN = "tuner/"  # keras-tuner's own values
+
+
+class Space(Protocol):
+    """What networks there are, by keras-tuner's hyperparameters."""
+
+    def describe(self, hp: keras_tuner.HyperParameters) -> Student | None:
+        """Returns what a network is made of; None where only its model tells."""
+
+    def hyperparameters(self, hp: keras_tuner.HyperParameters) -> Hyperparameters:
+        """Returns what it is fitted with."""
+
+    def to_fit(self, hp: keras_tuner.HyperParameters) -> keras.Model:
+        """Returns its compiled model."""
+
+    def to_ship(self, hp: keras_tuner.HyperParameters) -> keras.Model:
+        """Returns its model as it ships, with random weights."""
+
+    def shipped(self, model: keras.Model, hp: keras_tuner.HyperParameters) -> keras.Model:
+        """Returns the model that ships of one that was fitted."""
+
+
+@dataclass(kw_only=True)
+class Candidates:
+    """What was weighed.
+
+    Attributes:
+        space: the networks.
+        limits: what they are held against.
+        costs: what they cost.
+        folder: where models are written to be weighed.
+        report: told of each.
+        weighed: by their values' text, what was found; costs may be bounds from below.
+        closest: the smallest excess of a network, 1 for none, its costs and its values.
+    """
+
+    space: Space
+    limits: Limits
+    costs: Costs
+    folder: Path
+    report: Progress
+    weighed: dict[str, dict[Kind, float]] = field(default_factory=dict)
+    closest: tuple[float, dict[Kind, float], Values] | None = None
+    refused: str | None = None
+
+    def draw(
+        self,
+        random_values: Callable[[], dict[str, Any] | None],
+        with_values: Callable[[Values], keras_tuner.HyperParameters],
+    ) -> dict[str, Any] | None:
+        """Returns the values of a network that fits; None if none is found.
+
+        Args:
+            random_values: draws values that were not tried.
+            with_values: returns the hyperparameters that have some values.
+
+        Raises:
+            ToolkitError: no network can be exported.
+        """
+        least = 0.0 if self.limits.minimize else LEAST_USED
+        refusals, spare, passed = 0, None, 0
+        for _ in range(MOST_DRAWS):
+            values = random_values()
+            if values is None:
+                break
+            try:
+                costs = self.weigh(with_values(values))
+            except CostError as error:
+                refusals, self.refused = refusals + 1, f"{error} ({told(values)})"
+                if refusals >= MOST_REFUSALS:
+                    raise ToolkitError(
+                        f"got {refusals} networks in a row that cannot be exported, the last: "
+                        f"{self.refused}; choose another --for, or change the search space"
+                    ) from error
+                continue
+            refusals = 0
+            if costs is None or not self.limits.allow(costs):
+                continue
+            if max(self.limits.used(costs).values(), default=1) >= least:
+                return values
+            spare, passed = spare or values, passed + 1
+            if passed % RELAXED_AFTER == 0:
+                least -= RELAXED_BY
+        return spare
+
+    def weigh(self, hp: keras_tuner.HyperParameters) -> dict[Kind, float] | None:
+        """Returns what a network costs, at least where that is beyond a limit already.
+
+        None of one so small that larger ones are tried before it is exported.
+
+        Raises:
+            CostError: it cannot be exported.
+        """
+        values = plain(hp.values)
+        key = told(values)
+        if key not in self.weighed:
+            described = self.space.describe(hp)
+            found = {} if described is None else bounds(described)
+            if self._is_small(found):
+                return None
+            if self.limits.allow(found):
+                found = self._measured(hp, values)
+                self.report.step(f"cost: {'; '.join(self.limits.lines(found))} ({key})")
+            self.weighed[key] = found
+        found = self.weighed[key]
+        excess = max(self.limits.used(found).values(), default=0.0)
+        if excess > 1 and (self.closest is None or excess < self.closest[0]):
+            self.closest = excess, found, values
+        return found
+
+    def _is_small(self, bound: Mapping[Kind, float]) -> bool:
+        """Returns whether weights alone say that a network leaves most of the flash unused."""
+        used = self.limits.used(bound)
+        return not self.limits.minimize and "flash" in used and max(used.values()) < SMALL
+
+    def _measured(self, hp: keras_tuner.HyperParameters, values: Values) -> dict[Kind, float]:
+        model = self.folder / "weighed.keras"
+        self.space.to_ship(hp).save(model)
+        try:
+            return self.costs.of(values, model)
+        finally:
+            model.unlink()
+
+
+def bounds(network: Student) -> dict[Kind, float]:
+    """Returns what a network costs at least, with weights of 8 bits, and its multiplications."""
+    return {"flash": weights(network), "multiplications": multiplications(network)}
+
+
+def plain(values: Values) -> dict[str, Any]:
+    """Returns values without keras-tuner's own."""
+    return {name: value for name, value in values.items() if not name.startswith(OWN)}
+
+
+def told(values: Values) -> str:
+    """Returns values as text."""
+    return ", ".join(f"{name} {value}" for name, value in sorted(plain(values).items()))

@@ -1,0 +1,149 @@
+"""The fits in full: of the most accurate network that fits, or of ever smaller good ones."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from train.common.command.progress import Progress
+from train.common.errors import ToolkitError
+from train.common.files.artifact import content_sha256, read_json, write_json
+from train.common.record import SCHEMA_VERSION
+from train.config import TrainConfig
+from train.data.fit_data import FitData
+from train.fit.final import FinalFit, ToFit, fit_final
+from train.limits import Limits, amount
+from train.search.limits.candidates import Space, plain
+from train.search.limits.trials import Trial
+
+LEAST_EPOCHS = 5
+GAINED = 0.015  # accuracy that a fit in full adds to a short one, to begin with
+FITS = 3  # that share the time where the smallest network is looked for
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """A trial that was fitted in full."""
+
+    trial: Trial
+    final: FinalFit
+
+    @property
+    def accuracy(self) -> float:
+        """On held-out images, 0…1."""
+        return self.final.accuracy
+
+
+class InFull:
+    """Fits trials' networks for as many epochs as the time allows."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        space: Space,
+        data: FitData,
+        report: Progress,
+        *,
+        folder: Path,
+        data_sha256: str,
+    ) -> None:
+        """Takes what fits are made with; the numbers of epochs are kept in `folder`."""
+        self._config, self._space, self._data, self._report = config, space, data, report
+        self._folder, self._data_sha256 = folder, data_sha256
+
+    def fit(self, trial: Trial, seconds: float) -> Fitted:
+        """Fits a network anew.
+
+        Args:
+            trial: which.
+            seconds: what it may take; a fit that goes on has the epochs that it had.
+        """
+        chosen = self._space.hyperparameters(trial.hp)
+        name = plain(trial.hp.values)
+        kept = self._folder / f"epochs-{content_sha256(name)[:12]}.json"
+        if self._config.resume and kept.is_file():
+            remedy = "leave --resume out"
+            epochs = int(read_json(kept, schema_version=SCHEMA_VERSION, remedy=remedy)["epochs"])
+        else:
+            possible = int(seconds / max(trial.seconds_per_epoch, 1e-3))
+            most = self._config.epochs or chosen.recipe.epochs
+            epochs = min(most, max(LEAST_EPOCHS, possible))
+            write_json(kept, {"schema_version": SCHEMA_VERSION, "epochs": epochs})
+        final = fit_final(
+            replace(self._config, epochs=epochs),
+            chosen,
+            self._data,
+            self._report,
+            self._data_sha256,
+            ToFit(
+                build=lambda: self._space.to_fit(trial.hp),
+                ship=lambda model: self._space.shipped(model, trial.hp),
+                name=name,
+            ),
+        )
+        self._report.milestone(
+            f"fit in full, {epochs} epochs: held-out accuracy {final.accuracy:.2%} "
+            f"({trial.accuracy:.2%} after {trial.epochs})"
+        )
+        return Fitted(trial=trial, final=final)
+
+
+def most_accurate(trials: Sequence[Trial], in_full: InFull, end: float) -> list[Fitted]:
+    """Fits the most accurate of short fits until a time, by `time.monotonic`."""
+    return [in_full.fit(trials[0], end - time.monotonic())]
+
+
+def smallest(trials: Sequence[Trial], limits: Limits, in_full: InFull, end: float) -> list[Fitted]:
+    """Looks for the network of the least cost that is accurate enough.
+
+    Along the trials that no other is both cheaper and more accurate than: from the cheapest that is
+    expected to be accurate enough to cheaper ones while that is so, else to larger ones.
+
+    Returns:
+        The fits in full, what was found first: the cheapest that is accurate enough, else the most
+        accurate.
+    """
+    kind, least = limits.minimize, limits.accuracy
+    if kind is None or least is None:
+        raise ValueError("nothing to make small")
+    front = along_the_front(trials, key=lambda trial: trial.costs[kind])
+    at = next(
+        (n for n, trial in enumerate(front) if trial.accuracy + GAINED >= least), len(front) - 1
+    )
+    found: dict[int, Fitted] = {}
+    share = (end - time.monotonic()) / FITS
+    while 0 <= at < len(front) and at not in found:
+        left = end - time.monotonic()
+        if found and left < min(share, LEAST_EPOCHS * front[at].seconds_per_epoch):
+            break
+        found[at] = in_full.fit(front[at], min(share, left))
+        at += -1 if found[at].accuracy >= least else 1
+    good = [n for n, fitted in found.items() if fitted.accuracy >= least]
+    first = min(good) if good else max(found, key=lambda n: found[n].accuracy)
+    return [found.pop(first), *found.values()]
+
+
+def along_the_front(trials: Sequence[Trial], key: Callable[[Trial], float]) -> list[Trial]:
+    """Returns the trials that are more accurate than all that cost no more, the cheapest first."""
+    front: list[Trial] = []
+    for trial in sorted(trials, key=lambda trial: (key(trial), -trial.accuracy)):
+        if not front or trial.accuracy > front[-1].accuracy:
+            front.append(trial)
+    return front
+
+
+def check_accuracy(found: Sequence[Fitted], limits: Limits) -> None:
+    """Checks that the first of some fits is accurate enough.
+
+    Raises:
+        ToolkitError: it is not; by how much it misses is said.
+    """
+    best, least = found[0], limits.accuracy
+    if least is None or best.accuracy >= least:
+        return
+    costs = "; ".join(limits.lines(best.trial.costs))
+    raise ToolkitError(
+        f"nothing that fits is accurate enough: the best reaches {best.accuracy:.2%} on held-out "
+        f"images, {100 * (least - best.accuracy):.2f} points less than {amount('accuracy', least)} "
+        f"({costs}); allow more, or a larger --budget; with --resume what was fitted is kept"
+    )

@@ -1,0 +1,145 @@
+"""Limits → networks that fit → the most accurate of short fits → the best, fitted in full."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from train.common.command.progress import Progress
+from train.config import NO_TEACHER, TUNING_FOLDER, FitRequest, Hyperparameters, TrainConfig
+from train.data.fit_data import FitData
+from train.fit.final import FinalFit
+from train.limits import Kind
+from train.search.limits.candidates import Space
+from train.search.limits.gain import Gain, measure_gain
+from train.search.limits.in_full import Fitted, InFull, check_accuracy, most_accurate, smallest
+from train.search.limits.space import BuiltIn
+from train.search.limits.teacher import Teacher, fitted_teacher
+from train.search.limits.trials import Trial, folder_of, run_trials
+
+TRIALS_SHARE = 0.35  # of the time, for short fits; the rest is for those in full
+FITS_SHARE = 0.92  # by when these shall be done: export and benchmark follow
+GAIN_EPOCHS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """The network that was found.
+
+    Attributes:
+        hyperparameters: of the network.
+        costs: what it costs.
+        final: its fit.
+        trials: all short fits, the most accurate first.
+        in_full: all fits in full, the answer's first.
+        teacher: what taught it; None without one.
+        gain: what that gained over a fit without; None likewise.
+    """
+
+    hyperparameters: Hyperparameters
+    costs: dict[Kind, float]
+    final: FinalFit
+    trials: Sequence[Trial]
+    in_full: Sequence[Fitted]
+    teacher: Teacher | None
+    gain: Gain | None
+
+    def as_json(self, request: FitRequest) -> dict[str, Any]:
+        """Returns the record of the search, part of `model.json`."""
+        return {
+            "request": asdict(request),
+            "costs": dict(self.costs),
+            "trials": [trial.as_json() for trial in self.trials],
+            "in_full": [
+                {**fitted.trial.as_json(), "validation_accuracy": fitted.accuracy}
+                for fitted in self.in_full
+            ],
+            "teacher": None if self.teacher is None else self.teacher.record,
+            "gain": None if self.gain is None else asdict(self.gain),
+        }
+
+
+def find(
+    config: TrainConfig,
+    request: FitRequest,
+    data: FitData,
+    report: Progress,
+    *,
+    data_sha256: str,
+) -> Answer:
+    """Finds the best network within limits, by held-out accuracy, and fits it.
+
+    Args:
+        config: the run.
+        request: what `--fit` asks for.
+        data: what networks are fitted to and judged by.
+        report: told of every step.
+        data_sha256: the hash of the training images.
+
+    Raises:
+        ToolkitError: nothing meets the limits; what came closest is said.
+    """
+    teacher = teacher_of(config, request, data, report, data_sha256)
+    if teacher is not None:
+        data = replace(data, taught=teacher.logits)
+    started = time.monotonic()
+    folder = folder_of(config, request, data_sha256)
+    space = space_of(config, data)
+    trials = run_trials(
+        config,
+        request,
+        space,
+        data,
+        report,
+        folder=folder,
+        end=started + 60 * request.minutes * TRIALS_SHARE,
+    )
+    report.milestone(
+        f"search: {len(trials)} networks fitted, the most accurate {trials[0].accuracy:.2%}; "
+        f"{'; '.join(request.limits.lines(trials[0].costs))}"
+    )
+    in_full = InFull(config, space, data, report, folder=folder, data_sha256=data_sha256)
+    end = started + 60 * request.minutes * FITS_SHARE
+    gain = None
+    if teacher is not None:
+        report.step("teacher: what it gains")
+        gain = measure_gain(space, trials[0].hp, data, epochs=GAIN_EPOCHS, seed=config.seed)
+        report.milestone(f"teacher: {gain.text}")
+    if request.limits.minimize is None:
+        found = most_accurate(trials, in_full, end)
+    else:
+        found = smallest(trials, request.limits, in_full, end)
+    check_accuracy(found, request.limits)
+    trial, final = found[0].trial, found[0].final
+    return Answer(
+        hyperparameters=space.hyperparameters(trial.hp),
+        costs=trial.costs,
+        final=final,
+        trials=trials,
+        in_full=found,
+        teacher=teacher,
+        gain=gain,
+    )
+
+
+def space_of(config: TrainConfig, data: FitData) -> Space:
+    """Returns the networks to choose from."""
+    return BuiltIn(data.mean_input(), config.learning_rate)
+
+
+def teacher_of(
+    config: TrainConfig, request: FitRequest, data: FitData, report: Progress, data_sha256: str
+) -> Teacher | None:
+    """Returns the teacher of a search; None if it shall have none."""
+    if request.teacher == NO_TEACHER:
+        return None
+    teacher = fitted_teacher(
+        config.artifacts / TUNING_FOLDER,
+        data,
+        seed=config.seed,
+        minutes=request.teacher_minutes,
+        data_sha256=data_sha256,
+        report=report,
+    )
+    report.milestone(f"teacher: held-out accuracy {teacher.record['validation_accuracy']:.2%}")
+    return teacher

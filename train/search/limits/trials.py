@@ -1,0 +1,203 @@
+"""Short fits of networks that fit, and what they say."""
+
+import shutil
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import keras_tuner
+
+from train.common.command.progress import Progress
+from train.common.errors import ArtifactError, ToolkitError
+from train.common.files.artifact import content_sha256
+from train.config import TUNING_FOLDER, FitRequest, TrainConfig
+from train.data.fit_data import FitData
+from train.limits import Kind, amount
+from train.search import distribute
+from train.search.limits.candidates import Candidates, Space, plain, told
+from train.search.limits.costs import CostProcess, Costs
+from train.search.limits.tuning import LimitsModel, ReportTrials, hold_to, make_tuner
+from train.search.tune import SEARCH_SHARE, run_tuner
+
+COSTS_FOLDER = "costs"  # beside the searches: shared by those of one format and board
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """A network that was fitted for a few epochs.
+
+    Attributes:
+        hp: its values, as keras-tuner keeps them.
+        costs: what it costs.
+        accuracy: on held-out images, 0…1.
+        epochs: of its fit.
+        seconds_per_epoch: of all training images, on this machine.
+    """
+
+    hp: keras_tuner.HyperParameters
+    costs: dict[Kind, float]
+    accuracy: float
+    epochs: int
+    seconds_per_epoch: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns the record of it."""
+        return {
+            "network": plain(self.hp.values),
+            "costs": dict(self.costs),
+            "validation_accuracy": self.accuracy,
+            "epochs": self.epochs,
+            "seconds_per_epoch": round(self.seconds_per_epoch, 2),
+        }
+
+
+def folder_of(config: TrainConfig, request: FitRequest, data_sha256: str) -> Path:
+    """Returns where the state of a search for limits is kept; one of other options has another."""
+    identity = content_sha256(
+        {
+            "request": asdict(request),
+            "tuner": config.tuner,
+            "trials": config.trials,
+            "search_epochs": config.search_epochs,
+            "learning_rate": config.learning_rate,
+            "seed": config.seed,
+            "distributed": distribute.is_distributed(config),
+            "data": data_sha256,
+        }
+    )
+    return config.artifacts / TUNING_FOLDER / f"fit-to-{identity[:12]}"
+
+
+def run_trials(
+    config: TrainConfig,
+    request: FitRequest,
+    space: Space,
+    data: FitData,
+    report: Progress,
+    *,
+    folder: Path,
+    end: float,
+) -> list[Trial]:
+    """Weighs networks, fits those that fit for a few epochs, and returns these.
+
+    Args:
+        config: the run.
+        request: the limits.
+        space: the networks.
+        data: what they are fitted to and judged by.
+        report: told of every step.
+        folder: of the search's state.
+        end: when to stop, by `time.monotonic`.
+
+    Returns:
+        The most accurate first; of a network that was fitted several times, its longest fit.
+
+    Raises:
+        ToolkitError: no network fits, or trials fail.
+    """
+    if not config.resume:
+        shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        if config.workers:
+            stack.enter_context(distribute.chief_here())
+        candidates = weigher(config, request, space, report, folder, stack)
+        tuner = tuner_of(config, space, folder)
+        hold_to(tuner.oracle, candidates, end)
+        callback = ReportTrials(report, tuner)
+        if distribute.is_chief():
+            own = config.workers and stack.enter_context(
+                distribute.Workers(config, report, count=config.workers)
+            )
+            tuner.serve(own or None)
+        else:
+            run_tuner(tuner, arguments(config, data, [callback]))
+        trials = [
+            _trial(trial, tuner.seconds, candidates, config.search_epochs)
+            for trial in tuner.oracle.trials.values()
+            if trial.score is not None
+        ]
+        if not trials:
+            raise ToolkitError(_nothing_fits(candidates))
+    best: dict[str, Trial] = {}
+    for trial in sorted(trials, key=lambda trial: (trial.epochs, trial.accuracy)):
+        best[told(trial.hp.values)] = trial
+    return sorted(best.values(), key=lambda trial: -trial.accuracy)
+
+
+def weigher(
+    config: TrainConfig,
+    request: FitRequest,
+    space: Space,
+    report: Progress,
+    folder: Path,
+    stack: ExitStack,
+) -> Candidates:
+    """Returns what weighs networks, with a process that ends with the stack."""
+    name = "-".join((request.format, *([request.board] if request.board else [])))
+    costs = Costs(
+        stack.enter_context(CostProcess()),
+        target={"format": request.format, "board": request.board},
+        needed=request.limits.needed,
+        file=config.artifacts / TUNING_FOLDER / COSTS_FOLDER / f"{name}.json",
+    )
+    return Candidates(space=space, limits=request.limits, costs=costs, folder=folder, report=report)
+
+
+def arguments(config: TrainConfig, data: FitData, callbacks: list[Any]) -> dict[str, Any]:
+    """Returns the arguments of a tuner's search."""
+    found: dict[str, Any] = {"data": data.first(SEARCH_SHARE), "callbacks": callbacks}
+    if config.tuner != "hyperband":  # which grants its trials their epochs itself
+        found["epochs"] = config.search_epochs
+    return found
+
+
+def tuner_of(config: TrainConfig, space: Space, folder: Path) -> Any:
+    """Returns the tuner of a search, with the state that its folder holds.
+
+    Raises:
+        ArtifactError: that is corrupt.
+    """
+    try:
+        return make_tuner(config, LimitsModel(space, config.seed), folder)
+    except (ValueError, LookupError, TypeError, RuntimeError) as error:
+        raise ArtifactError(
+            f"{folder}, the state of the search that was cut off, is corrupt ({error!r}); "
+            "leave --resume out to search from the start"
+        ) from error
+
+
+def _trial(trial: Any, seconds: dict[str, float], candidates: Candidates, epochs: int) -> Trial:
+    values = trial.hyperparameters.values
+    ran = values.get("tuner/epochs", epochs)
+    new = ran - values.get("tuner/initial_epoch", 0)
+    return Trial(
+        hp=trial.hyperparameters,
+        costs=candidates.weigh(trial.hyperparameters) or {},
+        accuracy=trial.score,
+        epochs=ran,
+        seconds_per_epoch=seconds.get(trial.trial_id, 0.0) / new / SEARCH_SHARE,
+    )
+
+
+def _nothing_fits(candidates: Candidates) -> str:
+    """Returns what to say where no network that was weighed fits."""
+    if candidates.closest is None:
+        return (
+            "got no network that can be exported"
+            f"{f': {candidates.refused}' if candidates.refused else ' in the time given'}; "
+            "expected one at least; raise --budget, or choose another --for"
+        )
+    _, costs, values = candidates.closest
+    limits = candidates.limits
+    beyond = [
+        f"{kind} {amount(kind, costs[kind])}, {amount(kind, costs[kind] - limits.most[kind])} more "
+        f"than {amount(kind, limits.most[kind])}"
+        for kind, used in limits.used(costs).items()
+        if used > 1
+    ]
+    return (
+        f"nothing fits of {len(candidates.weighed)} networks; the closest takes at least "
+        f"{' and '.join(beyond)} ({told(values)}); allow more"
+    )
