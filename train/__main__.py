@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from train.common.command.cli import run_program
 from train.common.command.terminal import printable
-from train.config import NOTEBOOK_ACCURACY, TrainConfig
+from train.config import NOTEBOOK_ACCURACY, FitRequest, TrainConfig
 from train.options import parse
 
 if TYPE_CHECKING:
+    from train.common.command.progress import Progress
     from train.result import TrainResult
-    from train.search.limits.answer import File
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -26,7 +26,6 @@ def main(arguments: Sequence[str]) -> int:
     with importing_large_library():
         from train.pipeline import train_and_evaluate
         from train.search.distribute import is_worker
-        from train.search.limits.answer import benchmark, make_file
         from train.search.work import work
 
     with progress() as report:
@@ -34,13 +33,34 @@ def main(arguments: Sequence[str]) -> int:
             work(config, report)
             report.milestone("the search is finished; its chief fits the model")
             return 0
+        if config.request is not None:
+            return _fit_to_limits(config, config.request, report)
         result = train_and_evaluate(config, report)
-        file = None if config.request is None else make_file(config, config.request, report)
     print("\n".join(map(printable, summary(config, result))))
-    if config.request is None or file is None:
-        return 0
-    print("\n".join(map(printable, told(file))), flush=True)
-    return benchmark(config, config.request, file)
+    return 0
+
+
+def _fit_to_limits(config: TrainConfig, request: FitRequest, report: "Progress") -> int:
+    """Finds a network, exports it, prints what it takes and reaches; returns the exit code."""
+    from train.pipeline import train_and_evaluate
+    from train.search.limits.answer import benchmark, make_file
+    from train.search.limits.custom_job import find_custom
+
+    if request.space is None:
+        lines = list(summary(config, train_and_evaluate(config, report)))
+    else:
+        answer = find_custom(config, request, report)
+        lines = [
+            f"{config.artifacts / 'model.keras'}: held-out accuracy {answer.final.accuracy:.2%}"
+        ]
+    file = make_file(config, request, report)
+    lines.append(f"{file.manifest}: {'; '.join(file.within)}")
+    lines += [file.fine_tuned] if file.fine_tuned else []
+    print("\n".join(map(printable, lines)), flush=True)
+    if request.space is None:
+        return benchmark(config, request, file)
+    print(f"with test data: python -m benchmark --artifacts {config.artifacts} --data …")
+    return 0
 
 
 def summary(config: TrainConfig, result: "TrainResult") -> Iterator[str]:
@@ -69,13 +89,6 @@ def summary(config: TrainConfig, result: "TrainResult") -> Iterator[str]:
     if result.plots:
         names = ", ".join(path.name for path in result.plots)
         yield f"{config.artifacts / 'plots'}: {names}"
-
-
-def told(file: "File") -> Iterator[str]:
-    """Yields what is to be said of the file that ships."""
-    yield f"{file.manifest}: {'; '.join(file.within)}"
-    if file.fine_tuned is not None:
-        yield file.fine_tuned
 
 
 if __name__ == "__main__":

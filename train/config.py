@@ -171,6 +171,7 @@ class FitRequest:
         teacher: the file of a model that teaches it, or `none`; None to fit one.
         teacher_minutes: how long that may take.
         space: `package.module:function` that builds the networks to choose from; None for ours.
+        scale: what raw values of a user's data are multiplied by; None for 1.
     """
 
     limits: Limits
@@ -180,6 +181,7 @@ class FitRequest:
     teacher: str | None = None
     teacher_minutes: float = DEFAULT_TEACHER_MINUTES
     space: str | None = None
+    scale: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,7 +190,8 @@ class TrainConfig:
 
     Attributes:
         artifacts: folder that the model and its record are written to.
-        data: folder of the data set; None to look for it.
+        data: folder of the data set; None to look for it. With a space of the user's, where its
+            examples are, as `export --calibration` takes it.
         recipe: how networks are fitted.
         tuner: how to search, one of `TUNERS`.
         trials: how many trials; None for the tuner's default, Hyperband's own number.

@@ -51,7 +51,9 @@ DECIDED_BY_RECORD = (
     "workers",
 )
 
-LIMITS_OPTIONS = ("minimize", "format", "board", "budget", "teacher", "teacher_budget")
+LIMITS_OPTIONS = (
+    *("minimize", "format", "board", "space", "scale", "budget", "teacher", "teacher_budget"),
+)
 DECIDED_BY_LIMITS = ("architecture", "recipe", "units", "cross_validate")
 
 
@@ -145,6 +147,18 @@ def _add_limits(parser: Parser) -> None:
         "--board",
         metavar="NAME",
         help="where it runs, such as uno or cortex-m0+; a wrong one lists all",
+    )
+    add(
+        "--space",
+        metavar="MODULE:FUNCTION",
+        help="networks of your own: a function of keras-tuner's hp that returns a model; with "
+        "--data, whatever `export --calibration` takes",
+    )
+    add(
+        "--scale",
+        type=number_between(1e-9, 1e9),
+        metavar="FACTOR",
+        help="with --space: what raw values of --data are multiplied by, such as 0.00392157",
     )
     add(
         "--budget",
@@ -308,6 +322,15 @@ def _request(options: dict[str, Any]) -> FitRequest | None:
             raise ToolkitError(
                 f"got {_flag(name)} with --fit, expected the search to find it; leave one out"
             )
+    if options.get("tuner") in ("grid", "none"):
+        raise ToolkitError(
+            f"got --tuner {options['tuner']} with --fit, expected hyperband, random or bayesian, "
+            "which can look for what fits; leave it out"
+        )
+    if "space" in given and "data" not in options:
+        raise ToolkitError("got --space without data, expected examples with labels; add --data")
+    if "scale" in given and "space" not in given:
+        raise ToolkitError("got --scale without --space, whose data it is for; leave it out")
     found = limits(fit, given.pop("minimize", None))
     form = given.pop("format", "c" if "board" in given else FIT_FORMATS[0])
     renamed = {"budget": "minutes", "teacher_budget": "teacher_minutes"}

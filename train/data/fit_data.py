@@ -17,7 +17,7 @@ VIEWS = np.array([[1, 1], [0, 1], [2, 1], [1, 0], [1, 2]], np.int32)
 class FitData:
     """Training and validation data, placed once and shared by every fit.
 
-    `images` (N, 28, 28) uint8, or (N, …) float32 as a model takes them, `labels` (N,) int32, and
+    `images` (N, 28, 28) uint8, or (N, …) of another type as a model takes them, `labels` (N,) int32, and
     the same held out. `taught` holds what a teacher says of the former, (mirrored or not, views,
     N, classes) float16 logits; None without one.
     """
@@ -96,7 +96,7 @@ def kept(
 
 def preprocessed(images: tf.Tensor) -> tf.Tensor:
     """Returns the model's input for raw images, by `PREPROCESSING`, or what is that already."""
-    if images.dtype.is_floating:
+    if images.dtype != tf.uint8:
         return images
     return tf.cast(images, tf.float32) * PREPROCESSING.scale + PREPROCESSING.offset
 

@@ -32,7 +32,7 @@ def work(config: TrainConfig, report: Progress) -> None:
         teacher = teacher_of(config, request, data, report, training.sha256)
         data = data if teacher is None else replace(data, taught=teacher.logits)
         folder = folder_of(config, request, training.sha256)
-        tuner = tuner_of(config, space_of(config, data), folder)
+        tuner = tuner_of(config, space_of(config, request, data), folder)
         given = arguments(config, data, [ReportTrials(report, tuner)])
     try:
         tuner.oracle.get_space()  # waits for the chief

@@ -11,6 +11,7 @@ from train.common.command.progress import Progress
 from train.common.errors import ToolkitError
 from train.common.files.artifact import sealed, write_json
 from train.common.files.open import MAX_JSON_BYTES, parse_json, read_bounded
+from train.common.record import MODEL_FILE
 from train.config import FitRequest, TrainConfig
 from train.limits import Kind, Limits, amount
 from train.search.limits.costs import CostProcess
@@ -47,7 +48,7 @@ def make_file(config: TrainConfig, request: FitRequest, report: Progress) -> Fil
         ToolkitError: it cannot be exported, or it takes more than it was weighed with.
     """
     folder = config.artifacts
-    where = ["--artifacts", str(folder), *(("--data", str(config.data)) if config.data else ())]
+    where = _where(config, request)
     source, fine_tuned = request.format, None
     if request.format in (INT8, *PACKAGES):
         report.step(f"export: {INT8}, and with quantization in the loop")
@@ -96,11 +97,20 @@ def benchmark(config: TrainConfig, request: FitRequest, file: File) -> int:
     ).returncode
 
 
+def _where(config: TrainConfig, request: FitRequest) -> list[str]:
+    """Returns the options of `export` that say what to export, and with which data."""
+    folder = ["--artifacts", str(config.artifacts)]
+    if request.space is None:
+        return [*folder, *(("--data", str(config.data)) if config.data else ())]
+    model = ["--model", str(config.artifacts / MODEL_FILE), "--calibration", str(config.data)]
+    return [*folder, *model, *(("--scale", str(request.scale)) if request.scale else ())]
+
+
 def _measured(folder: Path, manifest: Path, request: FitRequest) -> dict[Kind, float]:
     with CostProcess() as process:
         return process.cost(
             {
-                "model": str(folder / "model.keras"),
+                "model": str(folder / MODEL_FILE),
                 "file": str(manifest),
                 "format": request.format,
                 "board": request.board,

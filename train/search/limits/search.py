@@ -11,10 +11,12 @@ from train.data.fit_data import FitData
 from train.fit.final import FinalFit
 from train.limits import Kind
 from train.search.limits.candidates import Space
+from train.search.limits.custom import CustomSpace
 from train.search.limits.gain import Gain, measure_gain
 from train.search.limits.in_full import Fitted, InFull, check_accuracy, most_accurate, smallest
 from train.search.limits.space import BuiltIn
 from train.search.limits.teacher import Teacher, fitted_teacher
+from train.search.limits.teacher_file import named_teacher
 from train.search.limits.trials import Trial, folder_of, run_trials
 
 TRIALS_SHARE = 0.35  # of the time, for short fits; the rest is for those in full
@@ -84,7 +86,7 @@ def find(
         data = replace(data, taught=teacher.logits)
     started = time.monotonic()
     folder = folder_of(config, request, data_sha256)
-    space = space_of(config, data)
+    space = space_of(config, request, data)
     trials = run_trials(
         config,
         request,
@@ -122,8 +124,10 @@ def find(
     )
 
 
-def space_of(config: TrainConfig, data: FitData) -> Space:
+def space_of(config: TrainConfig, request: FitRequest, data: FitData) -> Space:
     """Returns the networks to choose from."""
+    if request.space is not None:
+        return CustomSpace(request.space, config.learning_rate)
     return BuiltIn(data.mean_input(), config.learning_rate)
 
 
@@ -131,15 +135,26 @@ def teacher_of(
     config: TrainConfig, request: FitRequest, data: FitData, report: Progress, data_sha256: str
 ) -> Teacher | None:
     """Returns the teacher of a search; None if it shall have none."""
-    if request.teacher == NO_TEACHER:
+    if request.teacher == NO_TEACHER or (request.space is not None and request.teacher is None):
         return None
-    teacher = fitted_teacher(
-        config.artifacts / TUNING_FOLDER,
-        data,
-        seed=config.seed,
-        minutes=request.teacher_minutes,
-        data_sha256=data_sha256,
-        report=report,
-    )
+    folder = config.artifacts / TUNING_FOLDER
+    if request.teacher is not None:
+        teacher = named_teacher(
+            request.teacher,
+            folder,
+            data,
+            int(data.labels.numpy().max()) + 1,
+            data_sha256=data_sha256,
+            report=report,
+        )
+    else:
+        teacher = fitted_teacher(
+            folder,
+            data,
+            seed=config.seed,
+            minutes=request.teacher_minutes,
+            data_sha256=data_sha256,
+            report=report,
+        )
     report.milestone(f"teacher: held-out accuracy {teacher.record['validation_accuracy']:.2%}")
     return teacher

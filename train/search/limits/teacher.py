@@ -121,28 +121,35 @@ def fitted_teacher(
         "epochs": len(history["val_accuracy"]),
         "seconds": round(time.monotonic() - started),
     }
-    return _keep(kept, said, record)
+    return keep(kept, said, record)
 
 
-def of_every_view(data: FitData, logits: Callable[[tf.Tensor], np.ndarray]) -> np.ndarray:
+def of_every_view(
+    data: FitData, logits: Callable[[tf.Tensor], np.ndarray], batch: int = BATCH
+) -> np.ndarray:
     """Returns logits of all training images as a fit shows them.
 
     Args:
-        data: the images.
-        logits: returns (n, classes) float32 for images (n, 28, 28) uint8.
+        data: the images, or a user's inputs, which are shown as they are.
+        logits: returns (n, classes) float32 for some of them.
+        batch: for how many at a time.
 
     Returns:
-        (2, views, N, classes) float16; mirrored ones second.
+        (mirrored or not, views, N, classes) float16.
     """
     count = len(data.images)
     rows = []
-    for mirrored in (False, True):
-        for view in range(len(VIEWS)):
-            for at in range(0, count, BATCH):
-                images = data.images[at : at + BATCH]
-                images = images[:, :, ::-1] if mirrored else images
-                rows.append(logits(seen(images, tf.constant(view))).astype(np.float16))
-    return np.concatenate(rows).reshape(2, len(VIEWS), count, -1)
+    views = [(mirrored, view) for mirrored in (False, True) for view in range(len(VIEWS))]
+    if data.images.dtype != tf.uint8:
+        views = [(False, 0)]
+    for mirrored, view in views:
+        for at in range(0, count, batch):
+            images = data.images[at : at + batch]
+            if len(views) > 1:
+                images = seen(images[:, :, ::-1] if mirrored else images, tf.constant(view))
+            rows.append(logits(images).astype(np.float16))
+    shape = (2, len(VIEWS)) if len(views) > 1 else (1, 1)
+    return np.concatenate(rows).reshape(*shape, count, -1)
 
 
 def read(kept: Path) -> Teacher:
@@ -163,7 +170,8 @@ def read(kept: Path) -> Teacher:
     return Teacher(logits=logits, record=record)
 
 
-def _keep(kept: Path, said: np.ndarray, record: dict[str, object]) -> Teacher:
+def keep(kept: Path, said: np.ndarray, record: dict[str, object]) -> Teacher:
+    """Keeps what a teacher says in a folder, and once that is whole, what it is."""
     np.save(kept / LOGITS_FILE, said)
     digest = file_sha256(kept / LOGITS_FILE)
     temporary = kept / "record.tmp"
