@@ -17,9 +17,9 @@ VIEWS = np.array([[1, 1], [0, 1], [2, 1], [1, 0], [1, 2]], np.int32)
 class FitData:
     """Training and validation data, placed once and shared by every fit.
 
-    `images` (N, 28, 28) uint8, or (N, …) of another type as a model takes them, `labels` (N,) int32, and
-    the same held out. `taught` holds what a teacher says of the former, (mirrored or not, views,
-    N, classes) float16 logits; None without one.
+    `images` (N, 28, 28) uint8, or (N, …) of another type as a model takes them, `labels` (N,)
+    int32, and the same held out. `taught` holds what a teacher says of the former, (mirrored or
+    not, views, N, classes) float16 logits; None without one.
     """
 
     images: tf.Tensor
