@@ -26,8 +26,8 @@ def logits(model: keras.Model, inputs: tf.Tensor, *, training: bool = False) -> 
         return tf.matmul(x, tf.convert_to_tensor(last.kernel)) + last.bias
     x = inputs
     for layer in model.layers[1:-1]:
-        if training and isinstance(layer, keras.layers.BatchNormalization):
-            x = _normalized(layer, x)
+        if isinstance(layer, keras.layers.BatchNormalization):
+            x = _normalized(layer, x, training=training)
         else:
             x = layer(x, training=training)
     return tf.matmul(x, tf.convert_to_tensor(last.kernel)) + last.bias
@@ -56,20 +56,27 @@ def is_chain(model: keras.Model) -> bool:
     return x is model.outputs[0]
 
 
-def _normalized(layer: keras.layers.BatchNormalization, x: tf.Tensor) -> tf.Tensor:
+def _normalized(
+    layer: keras.layers.BatchNormalization, x: tf.Tensor, *, training: bool
+) -> tf.Tensor:
     """Batch normalization by TensorFlow's fused kernel; Keras's operators take half an epoch.
 
     The running variance is that of a sample here (divided by N - 1), Keras's of a population.
     """
+    mean, variance = (
+        tf.zeros(0) if training else tf.convert_to_tensor(running)
+        for running in (layer.moving_mean, layer.moving_variance)
+    )
     x, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
         x=x,
         scale=tf.convert_to_tensor(layer.gamma),
         offset=tf.convert_to_tensor(layer.beta),
-        mean=tf.zeros(0),
-        variance=tf.zeros(0),
+        mean=mean,
+        variance=variance,
         epsilon=layer.epsilon,
-        is_training=True,
+        is_training=training,
     )
-    for running, found in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
-        running.assign(running * layer.momentum + found * (1 - layer.momentum))
+    if training:
+        for running, found in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
+            running.assign(running * layer.momentum + found * (1 - layer.momentum))
     return x
