@@ -90,7 +90,7 @@ def train_and_evaluate(
             model_size_bytes=(staged / MODEL_FILE).stat().st_size,
             weights_sha256=array_sha256(*final.model.get_weights()),
             test_sha256=evaluated.test.sha256(),
-            plots=_draw(staged, training, final.history, found, evaluated) if config.plots else (),
+            plots=_draw(staged, training, final.history, found, answer, evaluated, config),
         )
         write_json(staged / RECORD_FILE, result.as_json(config, training, created=now()))
         publish([staged / name for name in FILES], config.artifacts)
@@ -173,16 +173,24 @@ def _draw(
     training: TrainingData,
     history: dict[str, list[float]],
     found: Search | None,
+    answer: Answer | None,
     evaluated: _Evaluation,
+    config: TrainConfig,
 ) -> tuple[Path, ...]:
-    """Draws the pictures of a run into a folder."""
+    """Draws the pictures of a run into a folder, and of a search for limits in any case."""
+    if not config.plots and answer is None:
+        return ()
     from train import plots  # matplotlib takes half a second, and most runs draw nothing
 
-    figures = {
-        "articles": plots.articles(training.images, dataset.LABELS),
-        "learning-curves": plots.learning_curves(history),
-        "confusion": plots.confusion(evaluated.outputs, evaluated.test.labels, dataset.LABELS),
-    }
-    if found is not None:
+    figures = {}
+    if answer is not None and config.request is not None:
+        figures["limits"] = plots.candidates(answer.as_json(config.request))
+    if config.plots:
+        figures |= {
+            "articles": plots.articles(training.images, dataset.LABELS),
+            "learning-curves": plots.learning_curves(history),
+            "confusion": plots.confusion(evaluated.outputs, evaluated.test.labels, dataset.LABELS),
+        }
+    if found is not None and config.plots:
         figures["trials"] = plots.trials(found.trials)
     return tuple(plots.save(figures, folder))

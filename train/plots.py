@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 ARTICLES_PER_CLASS = 10
 DPI = 120
+AXIS_UNITS = {"flash": "bytes", "ram": "bytes", "latency": "µs", "multiplications": "a picture"}
 
 
 def articles(sample: LabelledImages, names: Sequence[str]) -> Figure:
@@ -66,6 +67,42 @@ def trials(records: Sequence[Mapping[str, Any]]) -> Figure:
             label=f"learning rate {rate:g}",
         )
     axis.set(xlabel="hidden units", ylabel="validation accuracy, %", title="area: epochs")
+    axis.grid(alpha=0.3)
+    axis.legend()
+    figure.tight_layout()
+    return figure
+
+
+def candidates(limits: Mapping[str, Any]) -> Figure:
+    """Draws every network of a search for limits: accuracy against what it costs.
+
+    Args:
+        limits: the search's part of `model.json`.
+    """
+    kind, most = limits["axis"], limits["request"]["limits"]["most"]
+    figure, axis = plt.subplots(figsize=(8, 5))
+    trials, in_full = limits["trials"], limits["in_full"]
+    for records, label, marker in ((trials, "short fit", "o"), (in_full, "in full", "*")):
+        axis.scatter(
+            [record["costs"][kind] for record in records],
+            [record["validation_accuracy"] * 100 for record in records],
+            s=[(20 if marker == "o" else 60) + 4 * record["epochs"] for record in records],
+            marker=marker,
+            alpha=0.6,
+            label=f"{label} (area: epochs)" if marker == "o" else label,
+        )
+    best, front = 0.0, []
+    for record in sorted([*trials, *in_full], key=lambda record: record["costs"][kind]):
+        if record["validation_accuracy"] > best:
+            best = record["validation_accuracy"]
+            front.append((record["costs"][kind], best * 100))
+    axis.step(*zip(*front, strict=True), where="post", alpha=0.5, label="front")
+    rug = [cost for cost in limits["not_trained"] if cost is not None]
+    low = axis.get_ylim()[0]
+    axis.plot(rug, [low] * len(rug), "|", color="gray", label="weighed, not trained")
+    if kind in most:
+        axis.axvline(most[kind], color="firebrick", linestyle="--", label="limit")
+    axis.set(xscale="log", xlabel=f"{kind}, {AXIS_UNITS[kind]}", ylabel="validation accuracy, %")
     axis.grid(alpha=0.3)
     axis.legend()
     figure.tight_layout()

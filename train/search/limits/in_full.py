@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from train.common.command.progress import Progress
 from train.common.errors import ToolkitError
@@ -27,6 +28,14 @@ class Fitted:
 
     trial: Trial
     final: FinalFit
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns the record of it."""
+        return {
+            **self.trial.as_json(),
+            "validation_accuracy": self.accuracy,
+            "epochs": len(self.final.history["val_accuracy"]),
+        }
 
     @property
     def accuracy(self) -> float:

@@ -1,7 +1,7 @@
 """Limits → networks that fit → the most accurate of short fits → the best, fitted in full."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -33,6 +33,7 @@ class Answer:
         costs: what it costs.
         final: its fit.
         trials: all short fits, the most accurate first.
+        others: the costs of networks that were weighed and not fitted, at least.
         in_full: all fits in full, the answer's first.
         teacher: what taught it; None without one.
         gain: what that gained over a fit without; None likewise.
@@ -42,6 +43,7 @@ class Answer:
     costs: dict[Kind, float]
     final: FinalFit
     trials: Sequence[Trial]
+    others: Sequence[Mapping[Kind, float]]
     in_full: Sequence[Fitted]
     teacher: Teacher | None
     gain: Gain | None
@@ -51,11 +53,10 @@ class Answer:
         return {
             "request": asdict(request),
             "costs": dict(self.costs),
+            "axis": request.limits.needed[0],
+            "not_trained": [costs.get(request.limits.needed[0]) for costs in self.others],
             "trials": [trial.as_json() for trial in self.trials],
-            "in_full": [
-                {**fitted.trial.as_json(), "validation_accuracy": fitted.accuracy}
-                for fitted in self.in_full
-            ],
+            "in_full": [fitted.as_json() for fitted in self.in_full],
             "teacher": None if self.teacher is None else self.teacher.record,
             "gain": None if self.gain is None else asdict(self.gain),
         }
@@ -87,7 +88,7 @@ def find(
     started = time.monotonic()
     folder = folder_of(config, request, data_sha256)
     space = space_of(config, request, data)
-    trials = run_trials(
+    trials, others = run_trials(
         config,
         request,
         space,
@@ -118,6 +119,7 @@ def find(
         costs=trial.costs,
         final=final,
         trials=trials,
+        others=others,
         in_full=found,
         teacher=teacher,
         gain=gain,

@@ -78,7 +78,7 @@ def run_trials(
     *,
     folder: Path,
     end: float,
-) -> list[Trial]:
+) -> tuple[list[Trial], list[dict[Kind, float]]]:
     """Weighs networks, fits those that fit for a few epochs, and returns these.
 
     Args:
@@ -91,7 +91,8 @@ def run_trials(
         end: when to stop, by `time.monotonic`.
 
     Returns:
-        The most accurate first; of a network that was fitted several times, its longest fit.
+        The trials, the most accurate first; of a network that was fitted several times, its longest
+        fit. And the costs of networks that were weighed and not fitted, at least.
 
     Raises:
         ToolkitError: no network fits, or trials fail.
@@ -123,7 +124,8 @@ def run_trials(
     best: dict[str, Trial] = {}
     for trial in sorted(trials, key=lambda trial: (trial.epochs, trial.accuracy)):
         best[told(trial.hp.values)] = trial
-    return sorted(best.values(), key=lambda trial: -trial.accuracy)
+    others = [costs for key, costs in candidates.weighed.items() if key not in best]
+    return sorted(best.values(), key=lambda trial: -trial.accuracy), others
 
 
 def weigher(
