@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from train.common.command.cli import run_program
@@ -45,7 +46,10 @@ def _fit_to_limits(config: TrainConfig, request: FitRequest, report: "Progress")
     from train.pipeline import train_and_evaluate
     from train.search.limits.answer import benchmark, make_file
     from train.search.limits.custom_job import find_custom
+    from train.search.limits.search import with_board
 
+    request = with_board(request)
+    config = replace(config, request=request)
     if request.space is None:
         lines = list(summary(config, train_and_evaluate(config, report)))
     else:

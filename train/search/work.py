@@ -9,7 +9,7 @@ from train.common.errors import ToolkitError
 from train.config import LOGS_FOLDER, TUNING_FOLDER, TrainConfig
 from train.data.fit_data import load_training_data
 from train.search import distribute
-from train.search.limits.search import space_of, teacher_of
+from train.search.limits.search import space_of, teacher_of, with_board
 from train.search.limits.trials import arguments, folder_of, tuner_of
 from train.search.limits.tuning import ReportTrials
 from train.search.tune import prepare, run_tuner, search_name
@@ -29,6 +29,7 @@ def work(config: TrainConfig, report: Progress) -> None:
         folder, logs = (config.artifacts / each / name for each in (TUNING_FOLDER, LOGS_FOLDER))
         tuner, given = prepare(config, data, report, folder, logs)
     else:
+        request = with_board(request)
         teacher = teacher_of(config, request, data, report, training.sha256)
         data = data if teacher is None else replace(data, taught=teacher.logits)
         folder = folder_of(config, request, training.sha256)

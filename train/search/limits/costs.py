@@ -6,16 +6,18 @@ again.
 """
 
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, Self, cast
 
 from train.common.errors import ToolkitError
 from train.common.files.artifact import content_sha256, write_json
 from train.common.files.open import MAX_JSON_BYTES, parse_json, read_bounded
-from train.limits import COSTS, Kind
+from train.limits import Kind, Limits, amount
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 MODULE = "export.cost"
@@ -26,6 +28,9 @@ KEYS: Mapping[Kind, str] = {
     "latency": "latency_us",
     "multiplications": "multiplications",
 }
+
+
+MEASURED: tuple[Kind, ...] = ("flash", "ram", "latency")  # when asked for; the rest always is
 
 
 class CostError(ToolkitError):
@@ -114,7 +119,7 @@ class Costs:
             file: where to keep them.
         """
         self._process = process
-        self._request = {**target, "needs": [kind for kind in COSTS if kind in needed]}
+        self._request = {**target, "needs": [kind for kind in MEASURED if kind in needed]}
         self._file = file
         self._known: dict[str, Any] = {}
         try:
@@ -152,4 +157,45 @@ class Costs:
 
 
 def _costs(answer: Mapping[str, Any]) -> dict[Kind, float]:
+    if "does_not_fit" in answer:  # a program so large that it has no size
+        return {"flash": math.inf, "ram": math.inf}
     return {kind: answer[name] for kind, name in KEYS.items() if answer.get(name) is not None}
+
+
+def within_board(limits: Limits, board: str) -> Limits:
+    """Returns limits with those of a board.
+
+    Raises:
+        ToolkitError: there is no such board, or a limit is beyond what it has.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", MODULE, "--board", board],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        said = (done.stderr.strip().splitlines() or ["–"])[-1]
+        raise ToolkitError(said.removeprefix("error: "))
+    told = json.loads(done.stdout)
+    most = dict(limits.most)
+    has: tuple[tuple[Kind, float | None], ...] = (
+        ("flash", told["flash_bytes"]),
+        ("ram", told["ram_bytes"]),
+    )
+    if "latency" in limits.needed and told["mhz"] is None:
+        raise ToolkitError(
+            f"got a limit of latency for {told['name']}, a core without a clock, expected a board; "
+            "give one with --board"
+        )
+    for kind, there in has:
+        if there is None:
+            continue
+        if most.get(kind, 0) > there:
+            raise ToolkitError(
+                f"--fit: got {kind}={amount(kind, most[kind])}, expected no more than "
+                f"{amount(kind, there)}, which {told['name']} has; lower it, or leave it out"
+            )
+        most.setdefault(kind, there)
+    return replace(limits, most=most)

@@ -6,11 +6,13 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from train.common.command.progress import Progress
+from train.common.errors import ToolkitError
 from train.config import NO_TEACHER, TUNING_FOLDER, FitRequest, Hyperparameters, TrainConfig
 from train.data.fit_data import FitData
 from train.fit.final import FinalFit
 from train.limits import Kind
 from train.search.limits.candidates import Space
+from train.search.limits.costs import within_board
 from train.search.limits.custom import CustomSpace
 from train.search.limits.gain import Gain, measure_gain
 from train.search.limits.in_full import Fitted, InFull, check_accuracy, most_accurate, smallest
@@ -124,6 +126,23 @@ def find(
         teacher=teacher,
         gain=gain,
     )
+
+
+def with_board(request: FitRequest) -> FitRequest:
+    """Returns a request whose limits are also those of its board.
+
+    Raises:
+        ToolkitError: there is no such board, or limits that it or the format has no figures for.
+    """
+    limits = request.limits
+    if request.format == "onnx-int8" and "ram" in limits.needed:
+        raise ToolkitError(
+            "got a limit of RAM with --for onnx-int8, whose RAM ONNX Runtime does not tell, "
+            "expected another; leave it out, or use --for tflite-int8"
+        )
+    if request.board is None:
+        return request
+    return replace(request, limits=within_board(limits, request.board))
 
 
 def space_of(config: TrainConfig, request: FitRequest, data: FitData) -> Space:
