@@ -21,6 +21,7 @@ from benchmark.results.file import OUTPUTS_FILE, Benchmark
 from benchmark.results.read import read_run
 from export.data.test_data import open_evaluation
 from export.model.recorded import recorded_request, write_request
+from train.common.candidates import read_candidates
 from train.common.environment import read_environment
 from train.common.errors import ArtifactError
 from train.common.files.artifact import write_json, write_npz
@@ -113,6 +114,7 @@ def run_benchmark(
             task=main,
             examples=test.examples,
             training=training,
+            candidates=read_candidates(artifacts),
             results=results,
             conditions=measured.conditions,
             call_overhead_us=measured.call_overhead_us,

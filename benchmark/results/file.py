@@ -15,6 +15,7 @@ from benchmark.measure.variants import KERAS
 from benchmark.results.run import SCHEMA_VERSION
 from export.formats import WASM
 from export.runtimes.wasm import node_version
+from train.common.candidates import Candidates
 from train.common.environment import Environment
 from train.common.files.artifact import package_versions
 from train.common.record import Training
@@ -36,6 +37,7 @@ class Benchmark:
         limits: the limits of the verdict.
         reference: the Keras model's outputs.
         training: what the model was trained on; None of one that was given.
+        candidates: the networks of the search for limits that found it; None without one.
         task: what the main output is judged as.
         examples: what the test data is made of, `images` or `examples`.
         results: the rows.
@@ -58,6 +60,7 @@ class Benchmark:
     task: Task
     examples: str
     training: Training | None = None
+    candidates: Candidates | None = None
     results: tuple[Result, ...]
     conditions: Conditions | None
     call_overhead_us: Mapping[str, float | None] = field(default_factory=dict)
@@ -99,6 +102,7 @@ class Benchmark:
                 "sha256": self.reference.model_sha256,
                 "file": self.source_file,
                 "training": self.training and asdict(self.training),
+                "candidates": self.candidates and asdict(self.candidates),
                 "accuracy": task.source_accuracy(),
                 "predicted": task.predicted(task.reference),
             },

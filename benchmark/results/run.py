@@ -18,6 +18,7 @@ from benchmark.measure.latency import Latency
 from export.deploy.ethos_u.vela import Left
 from export.layer_report import LayerReport
 from export.verify.distance import MAX_SNR_DB
+from train.common.candidates import Candidates
 from train.common.environment import Environment
 from train.common.files.decode import Array
 from train.common.record import Training
@@ -56,6 +57,7 @@ class Source:
     predicted: Classes | None
     file: str | None = None
     training: Training | None = None
+    candidates: Candidates | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

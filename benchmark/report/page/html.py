@@ -8,6 +8,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from benchmark.report.figures import interval, microseconds, number, signed
+from benchmark.report.page.charts.candidates import candidates_picture
 from benchmark.report.page.charts.classes import class_map
 from benchmark.report.page.charts.distributions import latency_distributions
 from benchmark.report.page.charts.flips import MAX_SHOWN, flips
@@ -71,6 +72,7 @@ def page_html(run: Run, images: np.ndarray | None) -> str:
         plot=accuracy_plot(run),
         distributions=latency_distributions(run),
         layers=layer_pictures(run),
+        candidates=candidates_picture(run.source.candidates),
         class_map=class_map(run),
         flips=flips(run, images),
         has_pictures=images is not None,

@@ -7,6 +7,7 @@ import keras_tuner
 import numpy as np
 import tensorflow as tf
 
+from train.common.candidates import SEARCH_FILE
 from train.common.command.progress import Progress
 from train.common.files.artifact import array_sha256, write_json
 from train.common.files.staging import check_places, publish, staging
@@ -16,8 +17,6 @@ from train.data.fit_data import FitData
 from train.search.limits.costs import CostProcess
 from train.search.limits.custom import CustomSpace
 from train.search.limits.search import Answer, find
-
-SEARCH_FILE = "search.json"  # beside the model: `export` writes its `model.json`
 
 
 def find_custom(config: TrainConfig, request: FitRequest, report: Progress) -> Answer:
