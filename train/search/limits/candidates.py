@@ -21,7 +21,7 @@ from train.search.limits.costs import CostError, Costs
 
 Values = Mapping[str, Any]
 MOST_DRAWS = 400  # for one trial
-SMALL = 0.15  # share of the flash for weights, below which a network is not even exported
+SMALL = 0.25  # share of the flash for weights, below which a network is not even exported
 LEAST_USED = 0.7  # of the tightest limit, to begin with
 RELAXED_AFTER, RELAXED_BY = 25, 0.1  # draws that do not use so much, and how much less will do
 MOST_REFUSALS = 8  # networks in a row that cannot be exported: it is not these networks
