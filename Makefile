@@ -10,7 +10,7 @@ BAKENN ?= $(BIN)/python
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint check fix dashboard bench accuracies pictures arm mcu uno zoo lock clean
+.PHONY: help setup run test lint check fix dashboard bench accuracies limits pictures arm mcu uno zoo lock clean
 
 help: ## show these targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -47,6 +47,9 @@ bench: $(VENV)/dev ## print the speed ratios that the README claims, and the tim
 
 accuracies: $(VENV)/dev ## print what training reaches at several widths and seeds (half an hour)
 	$(BIN)/python -m tests.accuracies
+
+limits: $(VENV)/dev ## from limits to a network, for seven devices (three hours)
+	$(BIN)/python -m tests.limits
 
 pictures: $(VENV)/dev ## make the README's two pictures in benchmark/report/pictures/ (needs `make run` once)
 	$(BIN)/python -m tests.pictures
