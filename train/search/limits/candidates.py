@@ -24,6 +24,9 @@ MOST_DRAWS = 400  # for one trial
 SMALL = 0.25  # share of the flash for weights, below which a network is not even exported
 LEAST_USED = 0.7  # of the tightest limit, to begin with
 RELAXED_AFTER, RELAXED_BY = 25, 0.1  # draws that do not use so much, and how much less will do
+# Where a cost is to be small: drawn from a share of the cheapest one that is expected to be good.
+CHEAPEST_SHARE = 0.25
+MULTIPLICATIONS_SHARE = 1.5  # of that one's, more than which is not even exported
 MOST_REFUSALS = 8  # networks in a row that cannot be exported: it is not these networks
 OWN = "tuner/"  # keras-tuner's own values
 
@@ -58,6 +61,7 @@ class Candidates:
         folder: where models are written to be weighed.
         report: told of each.
         weighed: by their values' text, what was found; costs may be bounds from below.
+        good: the costs of the cheapest network that is expected to be accurate enough, so far.
         closest: the smallest excess of a network, 1 for none, its costs and its values.
     """
 
@@ -69,6 +73,7 @@ class Candidates:
     weighed: dict[str, dict[Kind, float]] = field(default_factory=dict)
     closest: tuple[float, dict[Kind, float], Values] | None = None
     refused: str | None = None
+    good: dict[Kind, float] | None = None
 
     def draw(
         self,
@@ -101,7 +106,7 @@ class Candidates:
                     ) from error
                 continue
             refusals = 0
-            if costs is None or not self.limits.allow(costs):
+            if costs is None or not self.limits.allow(costs) or not self._is_sought(costs):
                 continue
             if max(self.limits.used(costs).values(), default=1) >= least:
                 return values
@@ -123,7 +128,7 @@ class Candidates:
         if key not in self.weighed:
             described = self.space.describe(hp)
             found = {} if described is None else bounds(described)
-            if self._is_small(found):
+            if self._is_small(found) or self._is_large(found):
                 return None
             if self.limits.allow(found):
                 found = self._measured(hp, values)
@@ -135,10 +140,24 @@ class Candidates:
             self.closest = excess, found, values
         return found
 
+    def _is_sought(self, costs: Mapping[Kind, float]) -> bool:
+        """Returns whether a network is cheaper than one that is good, though not by far."""
+        kind = self.limits.minimize
+        if kind is None or self.good is None:
+            return True
+        return CHEAPEST_SHARE * self.good[kind] <= costs[kind] < self.good[kind]
+
     def _is_small(self, bound: Mapping[Kind, float]) -> bool:
         """Returns whether weights alone say that a network leaves most of the flash unused."""
         used = self.limits.used(bound)
         return not self.limits.minimize and "flash" in used and max(used.values()) < SMALL
+
+    def _is_large(self, bound: Mapping[Kind, float]) -> bool:
+        """Returns whether a network computes much more than one that is good already."""
+        kind: Kind = "multiplications"
+        if self.good is None or kind not in self.good or kind not in bound:
+            return False
+        return bound[kind] > MULTIPLICATIONS_SHARE * self.good[kind]
 
     def _measured(self, hp: keras_tuner.HyperParameters, values: Values) -> dict[Kind, float]:
         model = self.folder / "weighed.keras"

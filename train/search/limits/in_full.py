@@ -18,7 +18,6 @@ from train.search.limits.candidates import Space, plain
 from train.search.limits.trials import Trial
 
 LEAST_EPOCHS = 5
-GAINED = 0.015  # accuracy that a fit in full adds to a short one, to begin with
 FITS = 3  # that share the time where the smallest network is looked for
 
 
@@ -116,9 +115,7 @@ def smallest(trials: Sequence[Trial], limits: Limits, in_full: InFull, end: floa
     if kind is None or least is None:
         raise ValueError("nothing to make small")
     front = along_the_front(trials, key=lambda trial: trial.costs[kind])
-    at = next(
-        (n for n, trial in enumerate(front) if trial.accuracy + GAINED >= least), len(front) - 1
-    )
+    at = next((n for n, trial in enumerate(front) if trial.expected >= least), len(front) - 1)
     found: dict[int, Fitted] = {}
     share = (end - time.monotonic()) / FITS
     while 0 <= at < len(front) and at not in found:

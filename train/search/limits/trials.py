@@ -1,8 +1,10 @@
 """Short fits of networks that fit, and what they say."""
 
+import math
 import shutil
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ from train.search.limits.costs import CostProcess, Costs
 from train.search.limits.tuning import LimitsModel, ReportTrials, hold_to, make_tuner
 from train.search.tune import SEARCH_SHARE, run_tuner
 
+# Accuracy that a fit in full adds to one of so many epochs, and to others by the square root.
+GAINED, GAINED_AFTER = 0.015, 9
 COSTS_FOLDER = "costs"  # beside the searches: shared by those of one format and board
 
 
@@ -41,6 +45,11 @@ class Trial:
     epochs: int
     seconds_per_epoch: float
 
+    @property
+    def expected(self) -> float:
+        """The accuracy that a fit in full is expected to reach, 0…1."""
+        return expected(self.accuracy, self.epochs)
+
     def as_json(self) -> dict[str, Any]:
         """Returns the record of it."""
         return {
@@ -50,6 +59,11 @@ class Trial:
             "epochs": self.epochs,
             "seconds_per_epoch": round(self.seconds_per_epoch, 2),
         }
+
+
+def expected(accuracy: float, epochs: int) -> float:
+    """Returns the accuracy that a fit in full is expected to reach after that of a short one."""
+    return accuracy + GAINED * math.sqrt(GAINED_AFTER / epochs)
 
 
 def folder_of(config: TrainConfig, request: FitRequest, data_sha256: str) -> Path:
@@ -105,7 +119,7 @@ def run_trials(
             stack.enter_context(distribute.chief_here())
         candidates = weigher(config, request, space, report, folder, stack)
         tuner = tuner_of(config, space, folder)
-        hold_to(tuner.oracle, candidates, end)
+        hold_to(tuner.oracle, candidates, end, partial(_note_good, candidates, config))
         callback = ReportTrials(report, tuner)
         if distribute.is_chief():
             own = config.workers and stack.enter_context(
@@ -181,6 +195,20 @@ def _trial(trial: Any, seconds: dict[str, float], candidates: Candidates, epochs
         epochs=ran,
         seconds_per_epoch=seconds.get(trial.trial_id, 0.0) / new / SEARCH_SHARE,
     )
+
+
+def _note_good(candidates: Candidates, config: TrainConfig, oracle: Any) -> None:
+    """Notes the cheapest network that is expected to be accurate enough."""
+    kind, least = candidates.limits.minimize, candidates.limits.accuracy
+    if kind is None or least is None:
+        return
+    for trial in oracle.trials.values():
+        epochs = trial.hyperparameters.values.get("tuner/epochs", config.search_epochs)
+        if trial.score is None or expected(trial.score, epochs) < least:
+            continue
+        costs = candidates.weigh(trial.hyperparameters)
+        if costs and (candidates.good is None or costs[kind] < candidates.good[kind]):
+            candidates.good = costs
 
 
 def _nothing_fits(candidates: Candidates) -> str:

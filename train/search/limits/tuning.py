@@ -2,6 +2,7 @@
 
 import io
 import time
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -99,13 +100,14 @@ def make_tuner(config: TrainConfig, model: LimitsModel, folder: Path) -> Reporti
     return tuner
 
 
-def hold_to(oracle: Any, candidates: Candidates, end: float) -> None:
+def hold_to(oracle: Any, candidates: Candidates, end: float, look: Callable[[Any], None]) -> None:
     """Makes an oracle propose networks that fit, and none when its time is over.
 
     Args:
         oracle: keras-tuner's, of any kind.
         candidates: tells which fit.
         end: when to stop, by `time.monotonic`.
+        look: called with the oracle before each draw.
     """
     any_values, populate = oracle._random_values, oracle.populate_space
 
@@ -120,6 +122,7 @@ def hold_to(oracle: Any, candidates: Candidates, end: float) -> None:
     def populate_space(trial_id: str) -> dict[str, Any]:
         if time.monotonic() >= end:
             return {"status": "IDLE" if oracle.ongoing_trials else "STOPPED"}
+        look(oracle)
         found: dict[str, Any] = populate(trial_id)
         values = found.get("values")
         costs = candidates.weigh(with_values(values)) if values else None
