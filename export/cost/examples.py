@@ -4,6 +4,7 @@ The search is part of `train`, which does not know how users store their data an
 """
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,40 @@ from export.model.load import load_model
 from export.model.loaded import batch_size
 from export.model.request import ModelRequest
 from train.common.errors import DataError
+from train.common.files.decode import Decoder
 from train.common.preprocessing import Preprocessing, preprocess
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExamplesRequest:
+    """A request for a user's examples; the fields as the arguments of `write_examples`."""
+
+    examples: str
+    model: str
+    to: str
+    scale: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputsRequest:
+    """A request for the outputs of a model; the fields as the arguments of `write_outputs`."""
+
+    outputs: str
+    inputs: str
+    to: str
+
+
+def written(content: Any) -> dict[str, Any]:
+    """Answers a request for examples or outputs; errors as of what writes them.
+
+    Raises:
+        ArtifactError: a key is missing or not what it should be; it is named.
+    """
+    if "examples" in content:
+        asked = Decoder(remedy="send them").decode(ExamplesRequest, content, "request")
+        return write_examples(asked.model, asked.examples, asked.scale, asked.to)
+    given = Decoder(remedy="send them").decode(OutputsRequest, content, "request")
+    return write_outputs(given.outputs, given.inputs, given.to)
 
 
 def write_examples(model: str, data: str, scale: float | None, file: str) -> dict[str, Any]:

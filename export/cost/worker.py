@@ -2,8 +2,9 @@
 
 Each line on standard input is a `Request`; each on standard output answers one: a `Cost`, with the
 `board`; `{"does_not_fit": "…"}` where a program is so large for a core that it has no size; or
-`{"error": "…"}`. The first line, `{"ready": true}`, comes once TensorFlow is loaded. Nothing is
-written to standard error. It ends with its input.
+`{"error": "…"}`. A line with `examples` or `outputs` asks for what `examples.py` writes. The first
+line, `{"ready": true}`, comes once TensorFlow is loaded. Nothing is written to standard error. It
+ends with its input.
 """
 
 import gc
@@ -61,7 +62,12 @@ def serve(requests: Iterable[str], answers: IO[str], cost_of: Callable[[Request]
 
 def _answer(line: str, cost_of: Callable[[Request], Cost]) -> dict[str, Any]:
     try:
-        request = request_of(json.loads(line))
+        content = json.loads(line)
+        if isinstance(content, dict) and {"examples", "outputs"} & content.keys():
+            from export.cost.examples import written
+
+            return written(content)
+        request = request_of(content)
         target = request.target
         cost = cost_of(request)
         return cost.as_json() | {"board": None if target is None else asdict(target)}

@@ -14,7 +14,7 @@ from train.common.files.open import MAX_JSON_BYTES, parse_json, read_bounded
 from train.common.record import MODEL_FILE
 from train.config import FitRequest, TrainConfig
 from train.limits import Kind, Limits, amount
-from train.search.limits.costs import CostProcess
+from train.search.limits.costs import MEASURED, CostProcess
 
 INT8, TUNED = "tflite-int8", "tflite-int8-qat"
 PACKAGES = ("c", "tflm")  # made of a format's file, in folders of their own
@@ -108,15 +108,17 @@ def _where(config: TrainConfig, request: FitRequest) -> list[str]:
 
 def _measured(folder: Path, manifest: Path, request: FitRequest) -> dict[Kind, float]:
     with CostProcess() as process:
-        return process.cost(
+        costs = process.cost(
             {
                 "model": str(folder / MODEL_FILE),
-                "file": str(manifest),
                 "format": request.format,
                 "board": request.board,
-                "needs": list(request.limits.needed),
+                "needs": [kind for kind in MEASURED if kind in request.limits.needed],
             }
         )
+    if request.format not in PACKAGES:
+        costs["flash"] = _read(manifest)["size_bytes"]
+    return costs
 
 
 def _dropped(manifest: Path, limits: Limits) -> Iterator[str]:
