@@ -27,7 +27,7 @@ def logits(model: keras.Model, inputs: tf.Tensor, *, training: bool = False) -> 
     x = inputs
     for layer in model.layers[1:-1]:
         if isinstance(layer, keras.layers.BatchNormalization):
-            x = _normalized(layer, x, training=training)
+            x = _normalized(layer, x, _momentum(model, layer) if training else None)
         else:
             x = layer(x, training=training)
     return tf.matmul(x, tf.convert_to_tensor(last.kernel)) + last.bias
@@ -56,15 +56,26 @@ def is_chain(model: keras.Model) -> bool:
     return x is model.outputs[0]
 
 
+def _momentum(model: keras.Model, layer: keras.layers.BatchNormalization) -> tf.Tensor:
+    """Returns how much of the running statistics a step keeps: less in the first hundreds.
+
+    As TensorFlow's moving averages with `num_updates`; fits of an epoch would be judged by what
+    their first steps computed.
+    """
+    steps = tf.cast(model.optimizer.iterations, tf.float32)
+    return tf.minimum(layer.momentum, (1 + steps) / (10 + steps))
+
+
 def _normalized(
-    layer: keras.layers.BatchNormalization, x: tf.Tensor, *, training: bool
+    layer: keras.layers.BatchNormalization, x: tf.Tensor, momentum: tf.Tensor | None
 ) -> tf.Tensor:
     """Batch normalization by TensorFlow's fused kernel; Keras's operators take half an epoch.
 
-    The running variance is that of a sample here (divided by N - 1), Keras's of a population.
+    With the batch's own statistics where a momentum is given, which says what becomes of the
+    running ones. The running variance is that of a sample here (divided by N - 1), Keras's of a population.
     """
     mean, variance = (
-        tf.zeros(0) if training else tf.convert_to_tensor(running)
+        tf.convert_to_tensor(running) if momentum is None else tf.zeros(0)
         for running in (layer.moving_mean, layer.moving_variance)
     )
     x, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
@@ -74,9 +85,9 @@ def _normalized(
         mean=mean,
         variance=variance,
         epsilon=layer.epsilon,
-        is_training=training,
+        is_training=momentum is not None,
     )
-    if training:
+    if momentum is not None:
         for running, found in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
-            running.assign(running * layer.momentum + found * (1 - layer.momentum))
+            running.assign(running * momentum + found * (1 - momentum))
     return x

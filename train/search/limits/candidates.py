@@ -16,11 +16,11 @@ from train.common.command.progress import Progress
 from train.common.errors import ToolkitError
 from train.config import Hyperparameters
 from train.limits import Kind, Limits
-from train.networks import Student, multiplications, weights
+from train.networks import Student, multiplications, values, weights
 from train.search.limits.costs import CostError, Costs
 
 Values = Mapping[str, Any]
-MOST_DRAWS = 400  # for one trial
+MOST_DRAWS, MOST_EXPORTS = 10_000, 80  # for one trial
 SMALL = 0.25  # share of the flash for weights, below which a network is not even exported
 LEAST_USED = 0.7  # of the tightest limit, to begin with
 RELAXED_AFTER, RELAXED_BY = 25, 0.1  # draws that do not use so much, and how much less will do
@@ -61,6 +61,8 @@ class Candidates:
         folder: where models are written to be weighed.
         report: told of each.
         weighed: by their values' text, what was found; costs may be bounds from below.
+        refused: why the last one that cannot be exported cannot.
+        exports: how many were exported.
         good: the costs of the cheapest network that is expected to be accurate enough, so far.
         closest: the smallest excess of a network, 1 for none, its costs and its values.
     """
@@ -73,6 +75,7 @@ class Candidates:
     weighed: dict[str, dict[Kind, float]] = field(default_factory=dict)
     closest: tuple[float, dict[Kind, float], Values] | None = None
     refused: str | None = None
+    exports: int = 0
     good: dict[Kind, float] | None = None
 
     def draw(
@@ -90,8 +93,10 @@ class Candidates:
             ToolkitError: no network can be exported.
         """
         least = 0.0 if self.limits.minimize else LEAST_USED
-        refusals, spare, passed = 0, None, 0
+        refusals, spare, passed, known = 0, None, 0, self.exports
         for _ in range(MOST_DRAWS):
+            if self.exports - known >= MOST_EXPORTS:
+                break
             values = random_values()
             if values is None:
                 break
@@ -123,21 +128,21 @@ class Candidates:
         Raises:
             CostError: it cannot be exported.
         """
-        values = plain(hp.values)
-        key = told(values)
+        chosen = plain(hp.values)
+        key = told(chosen)
         if key not in self.weighed:
             described = self.space.describe(hp)
             found = {} if described is None else bounds(described)
             if self._is_small(found) or self._is_large(found):
                 return None
             if self.limits.allow(found):
-                found = self._measured(hp, values)
+                found = self._measured(hp, chosen)
                 self.report.step(f"cost: {'; '.join(self.limits.lines(found))} ({key})")
             self.weighed[key] = found
         found = self.weighed[key]
         excess = max(self.limits.used(found).values(), default=0.0)
         if excess > 1 and (self.closest is None or excess < self.closest[0]):
-            self.closest = excess, found, values
+            self.closest = excess, found, chosen
         return found
 
     def _is_sought(self, costs: Mapping[Kind, float]) -> bool:
@@ -160,6 +165,7 @@ class Candidates:
         return bound[kind] > MULTIPLICATIONS_SHARE * self.good[kind]
 
     def _measured(self, hp: keras_tuner.HyperParameters, values: Values) -> dict[Kind, float]:
+        self.exports += 1
         model = self.folder / "weighed.keras"
         self.space.to_ship(hp).save(model)
         try:
@@ -169,8 +175,15 @@ class Candidates:
 
 
 def bounds(network: Student) -> dict[Kind, float]:
-    """Returns what a network costs at least, with weights of 8 bits, and its multiplications."""
-    return {"flash": weights(network), "multiplications": multiplications(network)}
+    """Returns what a network costs at least, with 8 bits a number, and its multiplications.
+
+    Of what a layer reads and writes, half: some can write where they read.
+    """
+    return {
+        "flash": weights(network),
+        "ram": values(network) / 2,
+        "multiplications": multiplications(network),
+    }
 
 
 def plain(values: Values) -> dict[str, Any]:
