@@ -72,7 +72,8 @@ def _normalized(
     """Batch normalization by TensorFlow's fused kernel; Keras's operators take half an epoch.
 
     With the batch's own statistics where a momentum is given, which says what becomes of the
-    running ones. The running variance is that of a sample here (divided by N - 1), Keras's of a population.
+    running ones. The running variance is that of a sample here (divided by N - 1), Keras's of a
+    population.
     """
     mean, variance = (
         tf.convert_to_tensor(running) if momentum is None else tf.zeros(0)
