@@ -18,15 +18,17 @@ from train.config import Hyperparameters
 from train.limits import Kind, Limits
 from train.networks import Student, multiplications, values, weights
 from train.search.limits.costs import CostError, Costs
+from train.search.limits.forecast import Forecast
 
 Values = Mapping[str, Any]
 MOST_DRAWS, MOST_EXPORTS = 10_000, 80  # for one trial
 SMALL = 0.25  # share of the flash for weights, below which a network is not even exported
 LEAST_USED = 0.7  # of the tightest limit, to begin with
-RELAXED_AFTER, RELAXED_BY = 25, 0.1  # draws that do not use so much, and how much less will do
+RELAXED_AFTER, RELAXED_BY = 500, 0.1  # draws without a result, and how much less will do then
 # Where a cost is to be small: drawn from a share of the cheapest one that is expected to be good.
 CHEAPEST_SHARE = 0.25
 MULTIPLICATIONS_SHARE = 1.5  # of that one's, more than which is not even exported
+DOUBT = 0.15  # of forecasts
 MOST_REFUSALS = 8  # networks in a row that cannot be exported: it is not these networks
 OWN = "tuner/"  # keras-tuner's own values
 
@@ -63,6 +65,8 @@ class Candidates:
         weighed: by their values' text, what was found; costs may be bounds from below.
         refused: why the last one that cannot be exported cannot.
         exports: how many were exported.
+        relaxed: how much less of the limits will do, 0…1.
+        forecast: what was learnt of these.
         good: the costs of the cheapest network that is expected to be accurate enough, so far.
         closest: the smallest excess of a network, 1 for none, its costs and its values.
     """
@@ -76,6 +80,8 @@ class Candidates:
     closest: tuple[float, dict[Kind, float], Values] | None = None
     refused: str | None = None
     exports: int = 0
+    relaxed: float = 0
+    forecast: Forecast = field(default_factory=Forecast)
     good: dict[Kind, float] | None = None
 
     def draw(
@@ -92,11 +98,13 @@ class Candidates:
         Raises:
             ToolkitError: no network can be exported.
         """
-        least = 0.0 if self.limits.minimize else LEAST_USED
-        refusals, spare, passed, known = 0, None, 0, self.exports
-        for _ in range(MOST_DRAWS):
+        self.relaxed = 0.0
+        refusals, spare, known = 0, None, self.exports
+        for number in range(MOST_DRAWS):
             if self.exports - known >= MOST_EXPORTS:
                 break
+            if number % RELAXED_AFTER == RELAXED_AFTER - 1:
+                self.relaxed = min(1.0, self.relaxed + RELAXED_BY)
             values = random_values()
             if values is None:
                 break
@@ -113,11 +121,10 @@ class Candidates:
             refusals = 0
             if costs is None or not self.limits.allow(costs) or not self._is_sought(costs):
                 continue
+            least = 0 if self.limits.minimize else LEAST_USED * (1 - self.relaxed)
             if max(self.limits.used(costs).values(), default=1) >= least:
                 return values
-            spare, passed = spare or values, passed + 1
-            if passed % RELAXED_AFTER == 0:
-                least -= RELAXED_BY
+            spare = spare or values
         return spare
 
     def weigh(self, hp: keras_tuner.HyperParameters) -> dict[Kind, float] | None:
@@ -136,7 +143,11 @@ class Candidates:
             if self._is_small(found) or self._is_large(found):
                 return None
             if self.limits.allow(found):
+                if described is not None and not self._is_promising(described):
+                    return None
                 found = self._measured(hp, chosen)
+                if described is not None:
+                    self.forecast.learn(described, found)
                 self.report.step(f"cost: {'; '.join(self.limits.lines(found))} ({key})")
             self.weighed[key] = found
         found = self.weighed[key]
@@ -151,6 +162,14 @@ class Candidates:
         if kind is None or self.good is None:
             return True
         return CHEAPEST_SHARE * self.good[kind] <= costs[kind] < self.good[kind]
+
+    def _is_promising(self, network: Student) -> bool:
+        """Returns whether a network may fit, and use its limits, by what others cost."""
+        used = self.limits.used(self.forecast.of(network)).values()
+        least = 0 if self.limits.minimize else LEAST_USED
+        return all(share <= 1 + DOUBT for share in used) and (
+            not used or max(used) >= least * (1 - DOUBT) * (1 - self.relaxed)
+        )
 
     def _is_small(self, bound: Mapping[Kind, float]) -> bool:
         """Returns whether weights alone say that a network leaves most of the flash unused."""
