@@ -104,7 +104,8 @@ class Candidates:
         """
         self.relaxed = 0.0
         refusals, spare, known = 0, None, self.exports
-        most, fitting = self._fitting_wanted(), []
+        most = self._fitting_wanted()
+        fitting: list[tuple[float, int, dict[str, Any]]] = []
         for number in range(MOST_DRAWS):
             if self.exports - known >= MOST_EXPORTS:
                 break
