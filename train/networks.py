@@ -20,7 +20,8 @@ class Layer:
     Attributes:
         weights: how many numbers it stores.
         multiplications: per inference.
-        values: what it reads and what it writes, in numbers.
+        values: what it reads and what it writes, in numbers, without the image, which the caller
+            keeps.
     """
 
     weights: int
@@ -49,12 +50,14 @@ class Mlp:
         """Yields what its layers take."""
         size = IMAGE_SIZE // (1 + self.pooled)
         inputs = size * size
+        held = 0
         if self.pooled:
-            yield Layer(weights=0, multiplications=0, values=IMAGE_SIZE**2 + inputs)
+            held = inputs
+            yield Layer(weights=0, multiplications=0, values=held)
         for units in (*self.units, CLASSES):
             count = inputs * units
-            yield Layer(weights=count + units, multiplications=count, values=inputs + units)
-            inputs = units
+            yield Layer(weights=count + units, multiplications=count, values=held + units)
+            inputs = held = units
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,10 +94,11 @@ class Separable:
 
     def layers(self) -> Iterator[Layer]:
         """Yields what its layers take."""
-        size, values = IMAGE_SIZE, IMAGE_SIZE**2
+        size, values = IMAGE_SIZE, 0
         if self.pooled:
-            size, before, values = size // 2, values, (size // 2) ** 2
-            yield Layer(weights=0, multiplications=0, values=before + values)
+            size //= 2
+            values = size**2
+            yield Layer(weights=0, multiplications=0, values=values)
         filters = 1
 
         def made(positions: int, channels: int, kernel: int, count: int) -> Layer:

@@ -28,7 +28,7 @@ RELAXED_AFTER, RELAXED_BY = 500, 0.1  # draws without a result, and how much les
 # Where a cost is to be small: drawn from a share of the cheapest one that is expected to be good.
 CHEAPEST_SHARE = 0.25
 MULTIPLICATIONS_SHARE = 1.5  # of that one's, more than which is not even exported
-DOUBT = 0.15  # of forecasts
+DOUBT = 0.05  # of forecasts
 FITTING = 3  # networks that fit, of which the one that computes most is taken
 MOST_REFUSALS = 8  # networks in a row that cannot be exported: it is not these networks
 OWN = "tuner/"  # keras-tuner's own values
