@@ -110,6 +110,7 @@ def find(
         report.step("teacher: what it gains")
         gain = measure_gain(space, trials[0].hp, data, epochs=GAIN_EPOCHS, seed=config.seed)
         report.milestone(f"teacher: {gain.text}")
+        trials[0] = replace(trials[0], seconds_per_epoch=gain.seconds_per_epoch)
     if request.limits.minimize is None:
         found = most_accurate(trials, in_full, end)
     else:

@@ -42,9 +42,13 @@ RECIPES_OF = {
 
 
 def network(hp: keras_tuner.HyperParameters) -> Student:
-    """Returns the network that some hyperparameters stand for."""
-    if hp.Choice("family", list(FAMILIES)) == "mlp":
-        with hp.conditional_scope("family", ["mlp"]):
+    """Returns the network that some hyperparameters stand for.
+
+    Every scope is entered, whatever the choice: that is how keras-tuner finds what is in it.
+    """
+    family = hp.Choice("family", list(FAMILIES))
+    with hp.conditional_scope("family", ["mlp"]):
+        if family == "mlp":
             return _mlp(hp)
     with hp.conditional_scope("family", ["cnn"]):
         return _separable(hp)
@@ -58,8 +62,9 @@ def recipe_of(built: Network) -> Recipe:
 def _mlp(hp: keras_tuner.HyperParameters) -> Mlp:
     pooled = hp.Boolean("mlp_pooled")
     units = [hp.Choice("units", list(UNITS))]
-    if hp.Int("layers", 1, 2) == 2:
-        with hp.conditional_scope("layers", [2]):
+    layers = hp.Int("layers", 1, 2)
+    with hp.conditional_scope("layers", [2]):
+        if layers == 2:
             units.append(hp.Choice("units_2", list(UNITS)))
     return Mlp(units=tuple(units), pooled=pooled)
 
