@@ -23,7 +23,7 @@ from train.search.limits.tuning import LimitsModel, ReportTrials, hold_to, make_
 from train.search.tune import SEARCH_SHARE, run_tuner
 
 # Accuracy that a fit in full adds to one of so many epochs, and to others by the square root.
-GAINED, GAINED_AFTER = 0.015, 9
+GAINED, GAINED_AFTER = 0.02, 9
 COSTS_FOLDER = "costs"  # beside the searches: shared by those of one format and board
 
 
