@@ -9,7 +9,16 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 # Everything in one of these may import itself and what stands before it; a stage's files that are
 # not listed here, such as its `pipeline` and `__main__`, come after all of its folders.
 LAYERS = (
-    *("train.common", "train.config", "train.data", "train.fit", "train.search", "train"),
+    *(
+        "train.common",
+        "train.networks",
+        "train.limits",
+        "train.config",
+        "train.data",
+        "train.fit",
+        "train.search",
+        "train",
+    ),
     *("export.formats", "export.layer_report", "export.manifest", "export.settings"),
     *("export.model", "export.data", "export.runtimes", "export.verify", "export.foreign"),
     *("export.convert", "export.deploy", "export.cost", "export"),

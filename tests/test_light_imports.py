@@ -9,6 +9,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 HEAVY = {
     "export.cost.candidate",
+    "export.cost.examples",
     "export.cost.measure",
     "export.convert.tflite.calibrate.equalize",
     "export.convert.tflite.calibrate.rounding",
@@ -113,6 +114,7 @@ HEAVY = {
     "export.convert.source",
     "train.fit.adam",
     "train.fit.backup",
+    "train.fit.build",
     "train.fit.crossvalidate",
     "train.search.distribute",
     "train.fit.final",
@@ -124,8 +126,16 @@ HEAVY = {
     "train.pipeline",
     "train.plots",
     "train.result",
+    *(
+        f"train.search.limits.{name}"
+        for name in (
+            *("candidates", "custom", "custom_job", "gain", "in_full", "search", "space"),
+            *("teacher", "teacher_file", "trials", "tuning"),
+        )
+    ),
     "train.search.tune",
     "train.search.tuners",
+    "train.search.work",
 }
 MODULES = sorted(
     ".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__")

@@ -18,6 +18,7 @@ from train.search.limits.costs import MEASURED, CostProcess
 
 INT8, TUNED = "tflite-int8", "tflite-int8-qat"
 PACKAGES = ("c", "tflm")  # made of a format's file, in folders of their own
+NO_BASELINE = 0.01  # of which the benchmark's tolerance is taken
 OBSERVED = "limit_"  # how the manifest calls what a limit is and what is used of it
 
 
@@ -89,7 +90,7 @@ def benchmark(config: TrainConfig, request: FitRequest, file: File) -> int:
     name = file.manifest.stem
     limits = request.limits
     options = ["--format", name, "--artifacts", str(config.artifacts), "--fail-on", "fail"]
-    options += ["--baseline", str(limits.accuracy or 0)]
+    options += ["--baseline", str(limits.accuracy or NO_BASELINE)]
     options += [] if config.data is None else ["--data", str(config.data)]
     options += [] if limits.drop is None else ["--max-drop", str(limits.drop)]
     return subprocess.run(

@@ -19,7 +19,7 @@ def trial(flash: float, accuracy: float) -> Trial:
         hp=keras_tuner.HyperParameters(),
         costs={"flash": flash},
         accuracy=accuracy,
-        epochs=3,
+        epochs=9,
         seconds_per_epoch=1,
     )
 
