@@ -40,7 +40,8 @@ def test_examples_that_the_ranges_clip_are_told_with_what_they_cost(
     expected = (
         rf"1 of {COUNT} held-out examples lie outside the ranges that the 100 of the representative"
         r" dataset gave, furthest at '\S+': \S+, beyond \S+, where \S+% of the "
-        r"values are clipped; without those examples the SNR is (?:1[5-9]|[2-6]\d)\.\d dB instead of \S+: "
+        r"values are clipped; without those examples the SNR is (?:1[5-9]|[2-6]\d)\.\d dB instead "
+        r"of \S+: "
         "calibrate with more examples$"
     )
     with pytest.raises(CheckError, match=expected):
