@@ -15,6 +15,7 @@ from export.model.recorded import read_request, size_bytes
 from export.model.request import file_sha256_of
 from export.runtimes.open import MODES
 from export.verify.promise import check_kept
+from train.common.candidates import SEARCH_FILE
 from train.common.errors import ArtifactError, ToolkitError
 from train.common.record import RECORD_FILE
 from train.common.reference_outputs import ReferenceOutputs
@@ -22,7 +23,7 @@ from train.common.samples import Samples
 from train.common.tensors import fits, shape_text
 
 RESULTS_FILE = "benchmark.json"
-NOT_MANIFESTS = (RECORD_FILE, RESULTS_FILE)
+NOT_MANIFESTS = (RECORD_FILE, RESULTS_FILE, SEARCH_FILE)
 KERAS = "keras"
 ACCELERATORS = ("wasm", "webgpu")  # of a browser, its default first
 

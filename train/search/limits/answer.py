@@ -56,6 +56,9 @@ def make_file(config: TrainConfig, request: FitRequest, report: Progress) -> Fil
         _run("export", "--format", f"{INT8},{TUNED}", *where)
         tuned = _read(folder / f"{TUNED}.json").get("fine_tuning") or {}
         source = TUNED if tuned.get("kept") and request.format != "tflm" else INT8
+        other = INT8 if source == TUNED else TUNED
+        for file in (folder / f"{other}.tflite", folder / f"{other}.json"):
+            file.unlink()  # the answer is one file
         fine_tuned = (
             f"quantization in the loop: {tuned.get('before', 0):.2%} to {tuned.get('after', 0):.2%}"
             f" on held-out images, {'kept' if tuned.get('kept') else 'no more than chance'}"
@@ -87,9 +90,10 @@ def make_file(config: TrainConfig, request: FitRequest, report: Progress) -> Fil
 
 def benchmark(config: TrainConfig, request: FitRequest, file: File) -> int:
     """Runs the benchmark of the file that ships, which prints its table; returns its exit code."""
-    name = file.manifest.stem
     limits = request.limits
-    options = ["--format", name, "--artifacts", str(config.artifacts), "--fail-on", "fail"]
+    options = ["--artifacts", str(config.artifacts), "--fail-on", "fail"]
+    if request.format not in PACKAGES:  # which have no row, or one beside that of their origin
+        options += ["--format", file.manifest.stem]
     options += ["--baseline", str(limits.accuracy or NO_BASELINE)]
     options += [] if config.data is None else ["--data", str(config.data)]
     options += [] if limits.drop is None else ["--max-drop", str(limits.drop)]
