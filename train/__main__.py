@@ -70,12 +70,13 @@ def _fit_to_limits(config: TrainConfig, request: FitRequest, report: "Progress")
 def summary(config: TrainConfig, result: "TrainResult") -> Iterator[str]:
     """Yields what a run found, line by line."""
     chosen, folds, repeated = result.hyperparameters, result.cross_validation, config.repeated
+    found = chosen.network or (f"{chosen.units} units, learning rate {chosen.learning_rate:g}")
+    took = f"search {result.search_seconds:.0f} s, fit {result.fit_seconds:.0f} s"
     yield (
-        f"{config.artifacts / 'model.keras'}: {chosen.units} units, "
-        f"learning rate {chosen.learning_rate:g}, "
+        f"{config.artifacts / 'model.keras'}: {found}, "
         f"validation accuracy {result.validation_accuracy:.2%}, "
         f"test accuracy {result.test_accuracy:.2%} "
-        f"(search {result.search_seconds:.0f} s, fit {result.fit_seconds:.0f} s)"
+        f"({f'{result.search_seconds:.0f} s' if chosen.network else took})"
     )
     if repeated is not None:
         same = result.weights_sha256 == repeated.weights_sha256

@@ -41,6 +41,11 @@ class Mlp:
     units: tuple[int, ...]
     pooled: bool = False
 
+    def __str__(self) -> str:
+        """Says what it is."""
+        pooled = "means of 2 × 2 pixels, " * self.pooled
+        return f"{pooled}dense layers of {', '.join(map(str, self.units))} units"
+
     @property
     def width(self) -> int:
         """Of the widest hidden layer, which says how much it overfits."""
@@ -86,6 +91,15 @@ class Separable:
     stride: Literal[1, 2] = 2
     pooled: bool = False
     pooling: Literal["mean", "max"] = "mean"
+
+    def __str__(self) -> str:
+        """Says what it is."""
+        pooled = "means of 2 × 2 pixels, " * self.pooled
+        blocks = ", ".join(f"{b.filters}{' halved' * (b.stride == 2)}" for b in self.blocks)
+        return (
+            f"{pooled}{self.filters} filters of {self.kernel} × {self.kernel}"
+            f"{' halved' * (self.stride == 2)}, separable blocks of {blocks}"
+        )
 
     @property
     def width(self) -> int:

@@ -57,8 +57,8 @@ def make_file(config: TrainConfig, request: FitRequest, report: Progress) -> Fil
         tuned = _read(folder / f"{TUNED}.json").get("fine_tuning") or {}
         source = TUNED if tuned.get("kept") and request.format != "tflm" else INT8
         other = INT8 if source == TUNED else TUNED
-        for file in (folder / f"{other}.tflite", folder / f"{other}.json"):
-            file.unlink()  # the answer is one file
+        for unchosen in (folder / f"{other}.tflite", folder / f"{other}.json"):
+            unchosen.unlink()  # the answer is one file
         fine_tuned = (
             f"quantization in the loop: {tuned.get('before', 0):.2%} to {tuned.get('after', 0):.2%}"
             f" on held-out images, {'kept' if tuned.get('kept') else 'no more than chance'}"
