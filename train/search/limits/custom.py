@@ -42,13 +42,14 @@ class CustomSpace:
         """
         self._name, self._rate = name, learning_rate
         self._function = _imported(name)
+        self._rates: dict[str, float] = {}
 
     def describe(self, hp: keras_tuner.HyperParameters) -> None:
         """Returns None: only the model tells what it is made of."""
 
     def hyperparameters(self, hp: keras_tuner.HyperParameters) -> Hyperparameters:
-        """Returns what a network is fitted with."""
-        rate = self._rate or RECIPE.learning_rate
+        """Returns what a network is fitted with; its learning rate once it was built."""
+        rate = self._rate or self._rates.get(told(hp.values), RECIPE.learning_rate)
         return Hyperparameters(units=1, learning_rate=rate, recipe=RECIPE)
 
     def to_fit(self, hp: keras_tuner.HyperParameters) -> keras.Model:
@@ -58,10 +59,7 @@ class CustomSpace:
             CostError: the function raises, or what it returns is no classifier.
         """
         model = self.to_ship(hp)
-        chosen = self.hyperparameters(hp)
-        if self._rate is None and model.optimizer is not None:
-            chosen = replace(chosen, learning_rate=float(model.optimizer.learning_rate))
-        return compiled(model, chosen)
+        return compiled(model, self.hyperparameters(hp))
 
     def to_ship(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         """Returns a network's model, with random weights.
@@ -89,6 +87,9 @@ class CustomSpace:
                 f"shape {shapes}, expected one input and the probabilities of classes, of "
                 f"{told(hp.values)}"
             )
+        optimizer = getattr(model, "optimizer", None)
+        if optimizer is not None:
+            self._rates[told(hp.values)] = float(optimizer.learning_rate)
         return model
 
     def shipped(self, model: keras.Model, hp: keras_tuner.HyperParameters) -> keras.Model:
