@@ -16,6 +16,7 @@ TITLES = {
 }
 LEAST_SPAN = 1.0  # points of accuracy
 MARGIN = 0.08
+BEYOND = 3  # times the limit, what costs more is not shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +52,9 @@ def candidates_picture(found: Candidates | None) -> CandidatesPicture | None:
     costs = [each.costs[found.axis] for each in fitted if found.axis in each.costs]
     if len(costs) < len(fitted) or min(costs) <= 0:
         return None
-    shown = [cost for cost in found.not_trained if cost > 0]
-    x = log_axis([*costs, *shown, *([found.most] if found.most else [])], FRAME.left, FRAME.right)
+    known = [*costs, *([found.most] if found.most else [])]
+    shown = [cost for cost in found.not_trained if 0 < cost <= BEYOND * max(known)]
+    x = log_axis([*known, *shown], FRAME.left, FRAME.right)
     accuracies = [100 * each.validation_accuracy for each in fitted]
     if found.least is not None:
         accuracies.append(100 * found.least)
