@@ -22,11 +22,13 @@ class Layer:
         multiplications: per inference.
         values: what it reads and what it writes, in numbers, without the image, which the caller
             keeps.
+        made: what it writes, in numbers.
     """
 
     weights: int
     multiplications: int
     values: int
+    made: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,10 +60,12 @@ class Mlp:
         held = 0
         if self.pooled:
             held = inputs
-            yield Layer(weights=0, multiplications=0, values=held)
+            yield Layer(weights=0, multiplications=0, values=held, made=held)
         for units in (*self.units, CLASSES):
             count = inputs * units
-            yield Layer(weights=count + units, multiplications=count, values=held + units)
+            yield Layer(
+                weights=count + units, multiplications=count, values=held + units, made=units
+            )
             inputs = held = units
 
 
@@ -112,7 +116,7 @@ class Separable:
         if self.pooled:
             size //= 2
             values = size**2
-            yield Layer(weights=0, multiplications=0, values=values)
+            yield Layer(weights=0, multiplications=0, values=values, made=values)
         filters = 1
 
         def made(positions: int, channels: int, kernel: int, count: int) -> Layer:
@@ -122,6 +126,7 @@ class Separable:
                 weights=count + channels,
                 multiplications=positions * count,
                 values=before + values,
+                made=values,
             )
 
         size = math.ceil(size / self.stride)
@@ -132,11 +137,12 @@ class Separable:
             yield made(size * size, filters, block.kernel, filters * block.kernel**2)
             yield made(size * size, block.filters, 1, filters * block.filters)
             filters = block.filters
-        yield Layer(weights=0, multiplications=0, values=values + filters)
+        yield Layer(weights=0, multiplications=0, values=values + filters, made=filters)
         yield Layer(
             weights=filters * CLASSES + CLASSES,
             multiplications=filters * CLASSES,
             values=filters + CLASSES,
+            made=CLASSES,
         )
 
 
@@ -173,3 +179,11 @@ def multiplications(network: Student) -> int:
 def values(network: Student) -> int:
     """Returns the most numbers that one layer reads and writes: 8 bits each in memory."""
     return max(layer.values for layer in network.layers())
+
+
+def made(network: Student) -> int:
+    """Returns how many numbers all layers write: the time of a fit goes with it.
+
+    Normalizing and rectifying them takes longer than multiplying, up to a hundred filters or so.
+    """
+    return sum(layer.made for layer in network.layers())

@@ -16,7 +16,7 @@ from train.common.command.progress import Progress
 from train.common.errors import ToolkitError
 from train.config import Hyperparameters
 from train.limits import Kind, Limits
-from train.networks import Student, multiplications, values, weights
+from train.networks import Student, made, multiplications, values, weights
 from train.search.limits.costs import CostError, Costs
 from train.search.limits.forecast import Forecast
 
@@ -30,6 +30,7 @@ CHEAPEST_SHARE = 0.25
 MULTIPLICATIONS_SHARE = 1.5  # of that one's, more than which is not even exported
 DOUBT = 0.05  # of forecasts
 FITTING = 3  # networks that fit, of which the one that computes most is taken
+FORECAST = 12  # and of so many that are forecast to fit, it is exported first
 MOST_REFUSALS = 8  # networks in a row that cannot be exported: it is not these networks
 OWN = "tuner/"  # keras-tuner's own values
 
@@ -69,6 +70,7 @@ class Candidates:
         relaxed: how much less of the limits will do, 0…1.
         forecast: what was learnt of these.
         good: the costs of the cheapest network that is expected to be accurate enough, so far.
+        most_made: how many numbers a network's layers may write, so that it can be fitted in time.
         closest: the smallest excess of a network, 1 for none, its costs and its values.
     """
 
@@ -84,6 +86,7 @@ class Candidates:
     relaxed: float = 0
     forecast: Forecast = field(default_factory=Forecast)
     good: dict[Kind, float] | None = None
+    most_made: float | None = None
 
     def draw(
         self,
@@ -103,6 +106,7 @@ class Candidates:
             ToolkitError: no network can be exported.
         """
         self.relaxed = 0.0
+        random_values = self._forecast_first(random_values, with_values)
         refusals, spare, known = 0, None, self.exports
         most = self._fitting_wanted()
         fitting: list[tuple[float, int, dict[str, Any]]] = []
@@ -137,8 +141,45 @@ class Candidates:
 
     def _fitting_wanted(self) -> int:
         """Returns of how many networks that fit one is taken."""
+        return FITTING if self._computing_is_free and not self.forecast.is_ready else 1
+
+    @property
+    def _computing_is_free(self) -> bool:
+        """Whether no limit holds how much a network computes."""
         computing = {"latency", "multiplications"} & set(self.limits.needed)
-        return 1 if computing or self.limits.minimize else FITTING
+        return not computing and not self.limits.minimize
+
+    def _forecast_first(
+        self,
+        random_values: Callable[[], dict[str, Any] | None],
+        with_values: Callable[[Values], keras_tuner.HyperParameters],
+    ) -> Callable[[], dict[str, Any] | None]:
+        """Returns what draws; where forecasts can tell, those that compute most come first."""
+        if not self._computing_is_free or not self.forecast.is_ready:
+            return random_values
+        waiting: list[tuple[int, int, dict[str, Any]]] = []
+
+        def draw() -> dict[str, Any] | None:
+            for _ in range(MOST_DRAWS if not waiting else 0):
+                values = random_values()
+                if values is None or len(waiting) >= FORECAST:
+                    break
+                described = self.space.describe(with_values(values))
+                if described is None or (
+                    not self._is_slow(described)
+                    and not self._is_small(bounds(described))
+                    and self._is_promising(described)
+                ):
+                    computed = 0 if described is None else multiplications(described)
+                    waiting.append((computed, len(waiting), values))
+            waiting.sort(key=lambda each: each[:2])
+            return waiting.pop()[2] if waiting else None
+
+        return draw
+
+    def _is_slow(self, network: Student) -> bool:
+        """Returns whether a network cannot be fitted in full in the time that there is."""
+        return self.most_made is not None and made(network) > self.most_made
 
     def weigh(self, hp: keras_tuner.HyperParameters) -> dict[Kind, float] | None:
         """Returns what a network costs, at least where that is beyond a limit already.
@@ -154,6 +195,8 @@ class Candidates:
             described = self.space.describe(hp)
             found = {} if described is None else bounds(described)
             if self._is_small(found) or self._is_large(found):
+                return None
+            if described is not None and self._is_slow(described):
                 return None
             if self.limits.allow(found):
                 if described is not None and not self._is_promising(described):

@@ -26,9 +26,14 @@ class Forecast:
         for kind, cost in costs.items():
             self._costs.setdefault(kind, []).append(cost)
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether enough is known."""
+        return len(self._networks) >= LEAST_KNOWN
+
     def of(self, network: Student) -> dict[Kind, float]:
         """Returns what a network will cost about; nothing while too little is known."""
-        if len(self._networks) < LEAST_KNOWN:
+        if not self.is_ready:
             return {}
         known = np.array(self._networks)
         scale = np.maximum(np.abs(known).max(axis=0), 1)

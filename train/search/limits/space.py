@@ -14,7 +14,7 @@ from train.networks import Block, Mlp, Network, Separable, Student
 FAMILIES = ("cnn", "mlp")
 UNITS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 FILTERS = (4, 6, 8, 12, 16, 20, 24, 32, 40, 48, 64)
-GROWTH = (1.25, 1.5, 2.0, 2.5)
+GROWTH = (1.0, 1.2, 1.4, 1.7, 2.0)  # of the filters, from block to block
 MOST_BLOCKS = 6
 SMALLEST = 7  # pixels, both ways, that pictures are halved down to
 ROUNDED_TO = 4  # filters, of which kernels compute several at a time
@@ -84,8 +84,7 @@ def _separable(hp: keras_tuner.HyperParameters) -> Separable:
     blocks, width = [], float(filters)
     for number in range(count):
         is_halved = number in halvings
-        if number == 0 or is_halved:
-            width *= growth
+        width *= growth
         blocks.append(
             Block(
                 filters=max(1, round(width / ROUNDED_TO)) * ROUNDED_TO,

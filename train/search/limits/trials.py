@@ -16,6 +16,7 @@ from train.common.files.artifact import content_sha256
 from train.config import TUNING_FOLDER, FitRequest, TrainConfig
 from train.data.fit_data import FitData
 from train.limits import Kind, amount
+from train.networks import made
 from train.search import distribute
 from train.search.limits.candidates import Candidates, Space, plain, told
 from train.search.limits.costs import CostProcess, Costs
@@ -24,6 +25,8 @@ from train.search.tune import SEARCH_SHARE, run_tuner
 
 # Accuracy that a fit in full adds to one of so many epochs, and to others by the square root.
 GAINED, GAINED_AFTER = 0.02, 9
+EPOCHS_IN_FULL = 25  # at least, of a network that is worth a trial
+SECONDS_PER_VALUE = 4e-4  # of an epoch, by the numbers that layers write; until it is measured
 COSTS_FOLDER = "costs"  # beside the searches: shared by those of one format and board
 
 
@@ -92,6 +95,7 @@ def run_trials(
     *,
     folder: Path,
     end: float,
+    seconds_in_full: float,
 ) -> tuple[list[Trial], list[dict[Kind, float]]]:
     """Weighs networks, fits those that fit for a few epochs, and returns these.
 
@@ -103,6 +107,7 @@ def run_trials(
         report: told of every step.
         folder: of the search's state.
         end: when to stop, by `time.monotonic`.
+        seconds_in_full: what a fit in full may take; slower networks are not fitted at all.
 
     Returns:
         The trials, the most accurate first; of a network that was fitted several times, its longest
@@ -119,7 +124,12 @@ def run_trials(
             stack.enter_context(distribute.chief_here())
         candidates = weigher(config, request, space, report, folder, stack)
         tuner = tuner_of(config, space, folder)
-        hold_to(tuner.oracle, candidates, end, partial(_note_good, candidates, config))
+        hold_to(
+            tuner.oracle,
+            candidates,
+            end,
+            partial(_look, candidates, config, tuner, seconds_in_full),
+        )
         callback = ReportTrials(report, tuner)
         if distribute.is_chief():
             own = config.workers and stack.enter_context(
@@ -197,8 +207,24 @@ def _trial(trial: Any, seconds: dict[str, float], candidates: Candidates, epochs
     )
 
 
+def _look(
+    candidates: Candidates, config: TrainConfig, tuner: Any, seconds_in_full: float, oracle: Any
+) -> None:
+    """Notes what can be fitted in full in time, and the cheapest that is expected to be good."""
+    rates = []
+    for number, seconds in tuner.seconds.items():
+        hp = oracle.trials[number].hyperparameters
+        network, values = candidates.space.describe(hp), hp.values
+        ran = values.get("tuner/epochs", config.search_epochs)
+        ran -= values.get("tuner/initial_epoch", 0)
+        if network is not None:
+            rates.append(seconds / ran / SEARCH_SHARE / made(network))
+    rate = min(rates, default=SECONDS_PER_VALUE)  # others had to wait for what else was running
+    candidates.most_made = seconds_in_full / EPOCHS_IN_FULL / rate
+    _note_good(candidates, config, oracle)
+
+
 def _note_good(candidates: Candidates, config: TrainConfig, oracle: Any) -> None:
-    """Notes the cheapest network that is expected to be accurate enough."""
     kind, least = candidates.limits.minimize, candidates.limits.accuracy
     if kind is None or least is None:
         return
