@@ -26,6 +26,7 @@ from train.search.tune import SEARCH_SHARE, run_tuner
 # Accuracy that a fit in full adds to one of so many epochs, and to others by the square root.
 GAINED, GAINED_AFTER = 0.02, 9
 EPOCHS_IN_FULL = 25  # at least, of a network that is worth a trial
+MANY_VALUES = 5_000  # the time of an epoch that writes fewer does not go with them
 SECONDS_PER_VALUE = 4e-4  # of an epoch, by the numbers that layers write; until it is measured
 COSTS_FOLDER = "costs"  # beside the searches: shared by those of one format and board
 
@@ -217,7 +218,7 @@ def _look(
         network, values = candidates.space.describe(hp), hp.values
         ran = values.get("tuner/epochs", config.search_epochs)
         ran -= values.get("tuner/initial_epoch", 0)
-        if network is not None:
+        if network is not None and made(network) >= MANY_VALUES:
             rates.append(seconds / ran / SEARCH_SHARE / made(network))
     rate = min(rates, default=SECONDS_PER_VALUE)  # others had to wait for what else was running
     candidates.most_made = seconds_in_full / EPOCHS_IN_FULL / rate
