@@ -25,6 +25,7 @@ MAX_SEED = 2**32 - 1
 DEFAULT_BUDGET_MINUTES = 20.0
 DEFAULT_TEACHER_MINUTES = 30.0
 MAX_MINUTES = 10_000
+FIT_SEARCH_EPOCHS = 8  # Hyperband begins with a third: one epoch tells networks that fit ill apart
 NO_TEACHER = "none"
 FIT_FORMATS = ("tflite-int8", "c", "tflm", "onnx-int8")  # that networks are weighed in
 TUNERS = ("hyperband", "random", "bayesian", "grid", "none")

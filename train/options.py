@@ -17,6 +17,7 @@ from train.config import (
     DEFAULT_TRIALS,
     DEFAULT_TUNER,
     FIT_FORMATS,
+    FIT_SEARCH_EPOCHS,
     MAX_EPOCHS,
     MAX_FOLDS,
     MAX_MINUTES,
@@ -197,7 +198,8 @@ def _add_search(parser: Parser) -> None:
         "--search-epochs",
         type=integer_between(1, MAX_EPOCHS),
         metavar="N",
-        help=f"most epochs of one trial (default: {DEFAULT_SEARCH_EPOCHS})",
+        help=f"most epochs of one trial (default: {DEFAULT_SEARCH_EPOCHS}, with --fit "
+        f"{FIT_SEARCH_EPOCHS})",
     )
     add(
         "--workers",
@@ -277,6 +279,8 @@ def _complete(options: dict[str, Any]) -> dict[str, Any]:
             f"{recipe.architecture}; leave one of them out"
         )
     options["recipe"] = recipe
+    if request is not None:
+        options.setdefault("search_epochs", FIT_SEARCH_EPOCHS)
     fixed = {"units", "learning_rate"} <= options.keys()
     if fixed and options.get("tuner", "none") != "none":
         raise ToolkitError(

@@ -30,7 +30,7 @@ CHEAPEST_SHARE = 0.25
 MULTIPLICATIONS_SHARE = 1.5  # of that one's, more than which is not even exported
 DOUBT = 0.05  # of forecasts
 FITTING = 3  # networks that fit, of which the one that computes most is taken
-FORECAST = 12  # and of so many that are forecast to fit, it is exported first
+FORECAST = 30  # and of so many that are forecast to fit, it is exported first
 MOST_REFUSALS = 8  # networks in a row that cannot be exported: it is not these networks
 OWN = "tuner/"  # keras-tuner's own values
 
@@ -109,7 +109,7 @@ class Candidates:
         random_values = self._forecast_first(random_values, with_values)
         refusals, spare, known = 0, None, self.exports
         most = self._fitting_wanted()
-        fitting: list[tuple[float, int, dict[str, Any]]] = []
+        fitting: list[tuple[int, int, dict[str, Any]]] = []
         for number in range(MOST_DRAWS):
             if self.exports - known >= MOST_EXPORTS:
                 break
@@ -133,7 +133,9 @@ class Candidates:
                 continue
             least = 0 if self.limits.minimize else LEAST_USED * (1 - self.relaxed)
             if max(self.limits.used(costs).values(), default=1) >= least:
-                fitting.append((costs.get("multiplications", 0), len(fitting), values))
+                described = self.space.describe(with_values(values))
+                worth = 0 if described is None else promise(described)
+                fitting.append((worth, len(fitting), values))
                 if len(fitting) >= most:
                     break
             spare = spare or values
@@ -170,8 +172,8 @@ class Candidates:
                     and not self._is_small(bounds(described))
                     and self._is_promising(described)
                 ):
-                    computed = 0 if described is None else multiplications(described)
-                    waiting.append((computed, len(waiting), values))
+                    worth = 0 if described is None else promise(described)
+                    waiting.append((worth, len(waiting), values))
             waiting.sort(key=lambda each: each[:2])
             return waiting.pop()[2] if waiting else None
 
@@ -259,6 +261,14 @@ def bounds(network: Student) -> dict[Kind, float]:
         "ram": values(network) / 2,
         "multiplications": multiplications(network),
     }
+
+
+def promise(network: Student) -> int:
+    """Returns what tells good networks of one size from others: they compute more, and are deeper.
+
+    A rule of thumb for which are tried first; their accuracy decides.
+    """
+    return multiplications(network) * len(list(network.layers()))
 
 
 def plain(values: Values) -> dict[str, Any]:
