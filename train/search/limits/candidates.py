@@ -38,6 +38,9 @@ OWN = "tuner/"  # keras-tuner's own values
 class Space(Protocol):
     """What networks there are, by keras-tuner's hyperparameters."""
 
+    def starts(self) -> list[list[dict[str, Any]]]:
+        """Returns where to begin: values of networks, of each design the largest first."""
+
     def describe(self, hp: keras_tuner.HyperParameters) -> Student | None:
         """Returns what a network is made of; None where only its model tells."""
 
@@ -71,6 +74,7 @@ class Candidates:
         forecast: what was learnt of these.
         good: the costs of the cheapest network that is expected to be accurate enough, so far.
         most_made: how many numbers a network's layers may write, so that it can be fitted in time.
+        starts: where to begin, if that was not tried: of each design the largest first.
         closest: the smallest excess of a network, 1 for none, its costs and its values.
     """
 
@@ -87,6 +91,7 @@ class Candidates:
     forecast: Forecast = field(default_factory=Forecast)
     good: dict[Kind, float] | None = None
     most_made: float | None = None
+    starts: list[list[dict[str, Any]]] = field(default_factory=list)
 
     def draw(
         self,
@@ -106,6 +111,10 @@ class Candidates:
             ToolkitError: no network can be exported.
         """
         self.relaxed = 0.0
+        while self.starts and not self.limits.minimize:
+            for values in self.starts.pop(0):
+                if self._fits(with_values(values)):
+                    return values
         random_values = self._forecast_first(random_values, with_values)
         refusals, spare, known = 0, None, self.exports
         most = self._fitting_wanted()
@@ -140,6 +149,13 @@ class Candidates:
                     break
             spare = spare or values
         return max(fitting)[2] if fitting else spare
+
+    def _fits(self, hp: keras_tuner.HyperParameters) -> bool:
+        try:
+            costs = self.weigh(hp)
+        except CostError:
+            return False
+        return costs is not None and self.limits.allow(costs)
 
     def _fitting_wanted(self) -> int:
         """Returns of how many networks that fit one is taken."""

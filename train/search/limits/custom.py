@@ -44,6 +44,10 @@ class CustomSpace:
         self._function = _imported(name)
         self._rates: dict[str, float] = {}
 
+    def starts(self) -> list[list[dict[str, Any]]]:
+        """Returns nothing: it begins anywhere."""
+        return []
+
     def describe(self, hp: keras_tuner.HyperParameters) -> None:
         """Returns None: only the model tells what it is made of."""
 

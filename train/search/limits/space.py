@@ -13,11 +13,30 @@ from train.networks import Block, Mlp, Network, Separable, Student
 
 FAMILIES = ("cnn", "mlp")
 UNITS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
-FILTERS = (4, 6, 8, 12, 16, 20, 24, 32, 40, 48, 64)
+FILTERS = (4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64)
 GROWTH = (1.0, 1.2, 1.4, 1.7, 2.0)  # of the filters, from block to block
 MOST_BLOCKS = 6
 SMALLEST = 7  # pixels, both ways, that pictures are halved down to
 ROUNDED_TO = 4  # filters, of which kernels compute several at a time
+# Where a search begins: designs that did well before, as wide as the limits allow.
+CNN: dict[str, Any] = {
+    "family": "cnn",
+    "pooled": False,
+    "stride": 1,
+    "growth": 1.4,
+    "blocks": 4,
+    "late_kernel": 3,
+    "halved_at": 3,
+    "stem_kernel": 3,
+    "pooling": "mean",
+}
+DESIGNS: tuple[dict[str, Any], ...] = (
+    CNN,
+    {**CNN, "growth": 1.7, "blocks": 5},
+    {**CNN, "stride": 2, "halved_at": 2, "late_kernel": 5},
+    {"family": "mlp", "mlp_pooled": False, "layers": 1},
+    {"family": "mlp", "mlp_pooled": True, "layers": 1},
+)
 # What small networks are fitted by; those of a search as well, over few epochs.
 RECIPES_OF = {
     "cnn": replace(
@@ -108,6 +127,14 @@ class BuiltIn:
     def __init__(self, mean_input: np.ndarray, learning_rate: float | None = None) -> None:
         """Takes the mean of the training images, (784,) float32, and a learning rate for all."""
         self._mean, self._rate = mean_input, learning_rate
+
+    def starts(self) -> list[list[dict[str, Any]]]:
+        """Returns where to begin: values of networks, of each design the widest first."""
+        return [
+            [{**design, name: width} for width in reversed(widths)]
+            for design in DESIGNS
+            for name, widths in [("filters", FILTERS) if "pooled" in design else ("units", UNITS)]
+        ]
 
     def describe(self, hp: keras_tuner.HyperParameters) -> Student:
         """Returns what a network is made of."""

@@ -109,6 +109,8 @@ def hold_to(oracle: Any, candidates: Candidates, end: float, look: Callable[[Any
         end: when to stop, by `time.monotonic`.
         look: called with the oracle before each draw.
     """
+    if not oracle.trials:
+        candidates.starts = candidates.space.starts()
     any_values, populate = oracle._random_values, oracle.populate_space
 
     def with_values(values: Values) -> keras_tuner.HyperParameters:
