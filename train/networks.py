@@ -176,7 +176,7 @@ def multiplications(network: Student) -> int:
     return sum(layer.multiplications for layer in network.layers())
 
 
-def values(network: Student) -> int:
+def memory(network: Student) -> int:
     """Returns the most numbers that one layer reads and writes: 8 bits each in memory."""
     return max(layer.values for layer in network.layers())
 

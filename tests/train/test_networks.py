@@ -5,7 +5,7 @@ import pytest
 
 from train.config import RECIPES, Hyperparameters
 from train.fit.model import build_model
-from train.networks import Block, Mlp, Separable, Student, multiplications, values, weights
+from train.networks import Block, Mlp, Separable, Student, memory, multiplications, weights
 
 pytestmark = pytest.mark.slow  # it builds networks with Keras
 
@@ -39,6 +39,6 @@ def test_a_description_counts_what_the_exported_network_stores_and_computes(
 
 
 def test_the_most_that_a_layer_reads_and_writes_is_counted() -> None:
-    assert values(Mlp(units=(32,))) == 32 + 10
-    assert values(Mlp(units=(32,), pooled=True)) == 196 + 32
-    assert values(NETWORKS[2]) == 14 * 14 * (8 + 12)
+    assert memory(Mlp(units=(32,))) == 32 + 10
+    assert memory(Mlp(units=(32,), pooled=True)) == 196 + 32
+    assert memory(NETWORKS[2]) == 14 * 14 * (8 + 12)

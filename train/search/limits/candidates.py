@@ -16,7 +16,7 @@ from train.common.command.progress import Progress
 from train.common.errors import ToolkitError
 from train.config import Hyperparameters
 from train.limits import Kind, Limits
-from train.networks import Student, made, multiplications, values, weights
+from train.networks import Student, made, memory, multiplications, weights
 from train.search.limits.costs import CostError, Costs
 from train.search.limits.forecast import Forecast
 
@@ -112,9 +112,9 @@ class Candidates:
         """
         self.relaxed = 0.0
         while self.starts and not self.limits.minimize:
-            for values in self.starts.pop(0):
-                if self._fits(with_values(values)):
-                    return values
+            for start in self.starts.pop(0):
+                if self._fits(with_values(start)):
+                    return start
         random_values = self._forecast_first(random_values, with_values)
         refusals, spare, known = 0, None, self.exports
         most = self._fitting_wanted()
@@ -274,7 +274,7 @@ def bounds(network: Student) -> dict[Kind, float]:
     """
     return {
         "flash": weights(network),
-        "ram": values(network) / 2,
+        "ram": memory(network) / 2,
         "multiplications": multiplications(network),
     }
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from train.limits import Kind
-from train.networks import Mlp, Student, multiplications, values, weights
+from train.networks import Mlp, Student, memory, multiplications, weights
 
 LEAST_KNOWN = 10  # exports before anything is said
 
@@ -54,7 +54,7 @@ def _features(network: Student) -> np.ndarray:
             not isinstance(network, Mlp),
             len(layers),
             weights(network),
-            values(network),
+            memory(network),
             multiplications(network),
         ],
         np.float64,
