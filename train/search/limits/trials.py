@@ -125,12 +125,8 @@ def run_trials(
             stack.enter_context(distribute.chief_here())
         candidates = weigher(config, request, space, report, folder, stack)
         tuner = tuner_of(config, space, folder)
-        hold_to(
-            tuner.oracle,
-            candidates,
-            end,
-            partial(_look, candidates, config, tuner, seconds_in_full),
-        )
+        look = partial(_look, candidates, config, tuner, seconds_in_full)
+        draws = hold_to(tuner.oracle, candidates, end, look)
         callback = ReportTrials(report, tuner)
         if distribute.is_chief():
             own = config.workers and stack.enter_context(
@@ -145,7 +141,7 @@ def run_trials(
             if trial.score is not None
         ]
         if not trials:
-            raise ToolkitError(_nothing_fits(candidates))
+            raise ToolkitError(_nothing_fits(candidates, draws.refused))
     best: dict[str, Trial] = {}
     for trial in sorted(trials, key=lambda trial: (trial.epochs, trial.accuracy)):
         best[told(trial.hp.values)] = trial
@@ -238,12 +234,12 @@ def _note_good(candidates: Candidates, config: TrainConfig, oracle: Any) -> None
             candidates.good = costs
 
 
-def _nothing_fits(candidates: Candidates) -> str:
+def _nothing_fits(candidates: Candidates, refused: str) -> str:
     """Returns what to say where no network that was weighed fits."""
     if candidates.closest is None:
         return (
             "got no network that can be exported"
-            f"{f': {candidates.refused}' if candidates.refused else ' in the time given'}; "
+            f"{f': {refused}' if refused else ' in the time given'}; "
             "expected one at least; raise --budget, or choose another --for"
         )
     _, costs, values = candidates.closest

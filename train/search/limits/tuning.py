@@ -16,6 +16,7 @@ from train.config import MAX_SEED, TrainConfig
 from train.data.fit_data import FitData
 from train.fit.fit import fit
 from train.search.limits.candidates import Candidates, Space, Values, told
+from train.search.limits.draws import Draws
 from train.search.tuners import BayesianOptimization, Hyperband, RandomSearch, Reporting
 
 
@@ -100,7 +101,7 @@ def make_tuner(config: TrainConfig, model: LimitsModel, folder: Path) -> Reporti
     return tuner
 
 
-def hold_to(oracle: Any, candidates: Candidates, end: float, look: Callable[[Any], None]) -> None:
+def hold_to(oracle: Any, candidates: Candidates, end: float, look: Callable[[Any], None]) -> Draws:
     """Makes an oracle propose networks that fit, and none when its time is over.
 
     Args:
@@ -108,18 +109,19 @@ def hold_to(oracle: Any, candidates: Candidates, end: float, look: Callable[[Any
         candidates: tells which fit.
         end: when to stop, by `time.monotonic`.
         look: called with the oracle before each draw.
+
+    Returns:
+        What draws.
     """
-    if not oracle.trials:
-        candidates.starts = candidates.space.starts()
-    any_values, populate = oracle._random_values, oracle.populate_space
+    populate = oracle.populate_space
 
     def with_values(values: Values) -> keras_tuner.HyperParameters:
         hp = oracle.hyperparameters.copy()
         hp.values = dict(values)
         return hp
 
-    def random_values() -> dict[str, Any] | None:
-        return candidates.draw(any_values, with_values)
+    starts = [] if oracle.trials else candidates.space.starts()
+    draws = Draws(candidates, oracle._random_values, with_values, starts)
 
     def populate_space(trial_id: str) -> dict[str, Any]:
         if time.monotonic() >= end:
@@ -129,9 +131,10 @@ def hold_to(oracle: Any, candidates: Candidates, end: float, look: Callable[[Any
         values = found.get("values")
         costs = candidates.weigh(with_values(values)) if values else None
         if values and (costs is None or not candidates.limits.allow(costs)):
-            found["values"] = random_values()
+            found["values"] = draws.draw()
             if found["values"] is None:
                 found["status"] = "STOPPED"
         return found
 
-    oracle._random_values, oracle.populate_space = random_values, populate_space
+    oracle._random_values, oracle.populate_space = draws.draw, populate_space
+    return draws

@@ -85,8 +85,8 @@ def test_a_search_that_goes_on_fits_nothing_twice(
 
 
 def test_where_nothing_fits_the_closest_is_told(data: FitData, tmp_path: Path) -> None:
-    asked = request(Limits(most={"flash": 900}))
-    with pytest.raises(ToolkitError, match=r"nothing fits .* more than 900 B") as raised:
+    asked = request(Limits(most={"flash": 90}))
+    with pytest.raises(ToolkitError, match=r"nothing fits .* more than 90 B") as raised:
         find(config(tmp_path, asked), asked, data, Heard(), data_sha256="d")
     assert "\n" not in str(raised.value)
 
