@@ -20,6 +20,7 @@ from train.search.limits.space import BuiltIn
 from train.search.limits.teacher import Teacher, fitted_teacher
 from train.search.limits.teacher_file import named_teacher
 from train.search.limits.trials import Trial, folder_of, run_trials
+from train.search.tune import SEARCH_SHARE
 
 TRIALS_SHARE = 0.35  # of the time, for short fits; the rest is for those in full
 FITS_SHARE = 0.9  # by when these shall be done: export and benchmark follow
@@ -109,9 +110,11 @@ def find(
     gain = None
     if teacher is not None:
         report.step("teacher: what it gains")
-        gain = measure_gain(space, trials[0].hp, data, epochs=GAIN_EPOCHS, seed=config.seed)
+        few = data.first(SEARCH_SHARE)
+        gain = measure_gain(space, trials[0].hp, few, epochs=GAIN_EPOCHS, seed=config.seed)
         report.milestone(f"teacher: {gain.text}")
-        trials[0] = replace(trials[0], seconds_per_epoch=gain.seconds_per_epoch)
+        seconds = gain.seconds_per_epoch / SEARCH_SHARE
+        trials[0] = replace(trials[0], seconds_per_epoch=seconds)
     if request.limits.minimize is None:
         found = most_accurate(trials, in_full, end)
     else:
