@@ -129,7 +129,7 @@ HEAVY = {
     *(
         f"train.search.limits.{name}"
         for name in (
-            *("candidates", "custom", "custom_job", "gain", "in_full", "search", "space"),
+            *("candidates", "custom", "custom_job", "draws", "gain", "in_full", "search", "space"),
             *("teacher", "teacher_file", "trials", "tuning"),
         )
     ),

@@ -31,6 +31,11 @@ class Gain:
     seconds_per_epoch: float
 
     @property
+    def is_one(self) -> bool:
+        """Whether a teacher gains anything; small dense networks are better off without."""
+        return self.taught >= self.untaught
+
+    @property
     def text(self) -> str:
         """What it comes to, in points."""
         gained = 100 * (self.taught - self.untaught)

@@ -105,7 +105,6 @@ def find(
         f"search: {len(trials)} networks fitted, the most accurate {trials[0].accuracy:.2%}; "
         f"{'; '.join(request.limits.lines(trials[0].costs))}"
     )
-    in_full = InFull(config, space, data, report, folder=folder, data_sha256=data_sha256)
     end = started + 60 * request.minutes * FITS_SHARE
     gain = None
     if teacher is not None:
@@ -115,6 +114,9 @@ def find(
         report.milestone(f"teacher: {gain.text}")
         seconds = gain.seconds_per_epoch / SEARCH_SHARE
         trials[0] = replace(trials[0], seconds_per_epoch=seconds)
+        if not gain.is_one:
+            data = replace(data, taught=None)
+    in_full = InFull(config, space, data, report, folder=folder, data_sha256=data_sha256)
     if request.limits.minimize is None:
         found = most_accurate(trials, in_full, end)
     else:

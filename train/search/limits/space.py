@@ -52,10 +52,7 @@ RECIPES_OF = {
         learning_rate=5e-3,
         epochs=600,
         warm_up=0.1,
-        mirrored=0.5,
-        learnt_skipped=0.0,
-        taught=0.8,
-        temperature=3.0,
+        taught=0.5,
     ),
 }
 

@@ -56,7 +56,7 @@ def named_teacher(
                 made.unlink(missing_ok=True)
 
         held = outputs(data.validation_images)
-        _check(path, held, classes)
+        check_outputs(path, held, classes)
         report.step("teacher: what it says of every image")
         said = of_every_view(
             data,
@@ -67,7 +67,17 @@ def named_teacher(
     return keep(kept, said, {"file": path, "sha256": digest, "validation_accuracy": accuracy})
 
 
-def _check(path: str, outputs: np.ndarray, classes: int) -> None:
+def check_outputs(path: str, outputs: np.ndarray, classes: int) -> None:
+    """Checks that a teacher's outputs are probabilities of so many classes.
+
+    Args:
+        path: of the teacher.
+        outputs: (N, …).
+        classes: how many there are.
+
+    Raises:
+        ToolkitError: they are not.
+    """
     if outputs.ndim != 2 or outputs.shape[1] != classes:
         raise ToolkitError(
             f"--teacher: {path} has outputs of shape {outputs.shape[1:]}, expected the "

@@ -4,6 +4,7 @@ import io
 import time
 from collections.abc import Callable
 from contextlib import redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,10 @@ class LimitsModel(keras_tuner.HyperModel):
         initial_epoch: int = 0,
     ) -> dict[str, float]:
         """Fits a trial for the epochs that it was granted, annealed over them."""
+        chosen = self._space.hyperparameters(hp)
         history = fit(
             model,
-            self._space.hyperparameters(hp),
+            replace(chosen, recipe=chosen.recipe.brief()),
             data,
             epochs=epochs,
             seed=self._seed,

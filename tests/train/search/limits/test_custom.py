@@ -19,7 +19,7 @@ from train.limits import Limits
 from train.search.limits.costs import CostError
 from train.search.limits.custom import CustomSpace
 from train.search.limits.custom_job import find_custom
-from train.search.limits.teacher_file import named_teacher
+from train.search.limits.teacher_file import check_outputs, named_teacher
 
 pytestmark = pytest.mark.slow  # it trains and converts with TensorFlow
 HERE = "tests.train.search.limits.test_custom"
@@ -139,25 +139,29 @@ def test_a_teacher_from_a_file_says_what_its_model_does(tmp_path: Path) -> None:
     np.testing.assert_allclose(tf.nn.softmax(said[0, 0].astype(np.float32)), expected, atol=2e-3)
 
 
-def test_a_teacher_of_another_task_is_one_line(tmp_path: Path) -> None:
-    inputs = keras.Input((8,))
-    five = keras.Model(inputs, keras.layers.Dense(5, activation="softmax")(inputs))
-    logits = keras.Model(inputs, keras.layers.Dense(3)(inputs))
-    other = keras.Input((9,))
-    nine = keras.Model(other, keras.layers.Dense(3, activation="softmax")(other))
-    for number, (teacher, said) in enumerate(
-        (
-            (five, "probabilities of 3 classes"),
-            (logits, "expected probabilities"),
-            (nine, "expected one of"),
-            (None, "does not exist"),
-        )
-    ):
-        place = tmp_path / str(number)
-        place.mkdir()
+def test_a_teacher_of_other_inputs_or_none_is_one_line(tmp_path: Path) -> None:
+    inputs = keras.Input((9,))
+    nine = keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(inputs))
+    for teacher, said in ((None, "does not exist"), (nine, "expected one of")):
         with pytest.raises(ToolkitError, match=said) as raised:
-            named(place, teacher)
+            named(tmp_path, teacher)
         assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "said"),
+    [
+        (np.full((4, 5), 0.2), "probabilities of 3 classes"),
+        (np.full((4, 3, 3), 1 / 3), "probabilities of 3 classes"),
+        (np.array([[2.0, -1.0, 0.0]]), "expected probabilities"),
+        (np.array([[0.9, 0.9, 0.9]]), "expected probabilities"),
+        (np.array([[np.nan, 0.5, 0.5]]), "expected probabilities"),
+    ],
+)
+def test_a_teacher_of_another_task_is_one_line(outputs: np.ndarray, said: str) -> None:
+    with pytest.raises(ToolkitError, match=said) as raised:
+        check_outputs("teacher.keras", outputs, 3)
+    assert "\n" not in str(raised.value)
 
 
 def test_options_that_do_not_go_together_are_refused() -> None:
