@@ -10,27 +10,22 @@ from train.config import (
     ARCHITECTURES,
     COUNTED_TUNERS,
     DEFAULT_ARCHITECTURE,
-    DEFAULT_BUDGET_MINUTES,
     DEFAULT_SEARCH_EPOCHS,
     DEFAULT_SEED,
-    DEFAULT_TEACHER_MINUTES,
     DEFAULT_TRIALS,
     DEFAULT_TUNER,
-    FIT_FORMATS,
     FIT_SEARCH_EPOCHS,
     MAX_EPOCHS,
     MAX_FOLDS,
-    MAX_MINUTES,
     MAX_SEED,
     MAX_TRIALS,
     MAX_UNITS,
     MAX_WORKERS,
     RECIPES,
     TUNERS,
-    FitRequest,
     TrainConfig,
 )
-from train.limits import COSTS, limits
+from train.limits_options import add_limits, flag, taken_request
 
 EXAMPLES = (
     ("", "search, then fit the best"),
@@ -51,11 +46,6 @@ DECIDED_BY_RECORD = (
     "seed",
     "workers",
 )
-
-LIMITS_OPTIONS = (
-    *("minimize", "format", "board", "space", "scale", "budget", "teacher", "teacher_budget"),
-)
-DECIDED_BY_LIMITS = ("architecture", "recipe", "units", "cross_validate")
 
 
 def parse(arguments: Sequence[str]) -> TrainConfig:
@@ -83,7 +73,7 @@ def parser() -> Parser:
         examples=EXAMPLES,
     )
     _add_network(found)
-    _add_limits(found)
+    add_limits(found)
     _add_search(found)
     _add_fit(found)
     _add_repetition(found)
@@ -122,61 +112,6 @@ def _add_network(parser: Parser) -> None:
         type=integer_between(0, MAX_SEED),
         metavar="N",
         help=f"random seed of search, weights, shuffling and dropout (default: {DEFAULT_SEED})",
-    )
-
-
-def _add_limits(parser: Parser) -> None:
-    add = parser.group("from limits to a network")
-    add(
-        "--fit",
-        metavar="LIMITS",
-        help="find the most accurate network within limits, such as flash=32kB,ram=2kB; of "
-        "latency, multiplications, accuracy and drop (what the exported file may lose) as well",
-    )
-    add(
-        "--minimize",
-        choices=COSTS,
-        help="find the network that takes least of it and is as accurate as --fit accuracy= says",
-    )
-    add(
-        "--for",
-        dest="format",
-        choices=FIT_FORMATS,
-        help=f"what it is exported to and weighed in (default: {FIT_FORMATS[0]}; with --board c)",
-    )
-    add(
-        "--board",
-        metavar="NAME",
-        help="where it runs, such as uno or cortex-m0+; a wrong one lists all",
-    )
-    add(
-        "--space",
-        metavar="MODULE:FUNCTION",
-        help="networks of your own: a function of keras-tuner's hp that returns a model; with "
-        "--data, whatever `export --calibration` takes",
-    )
-    add(
-        "--scale",
-        type=number_between(1e-9, 1e9),
-        metavar="FACTOR",
-        help="with --space: what raw values of --data are multiplied by, such as 0.00392157",
-    )
-    add(
-        "--budget",
-        type=number_between(0.1, MAX_MINUTES),
-        metavar="MINUTES",
-        help=f"time for search and fit, after the teacher's (default: {DEFAULT_BUDGET_MINUTES:g})",
-    )
-    add(
-        "--teacher",
-        metavar="MODEL",
-        help="a model whose outputs teach the networks, or none (default: one that is fitted once)",
-    )
-    add(
-        "--teacher-budget",
-        type=number_between(0.1, MAX_MINUTES),
-        metavar="MINUTES",
-        help=f"time for the teacher's fit (default: {DEFAULT_TEACHER_MINUTES:g})",
     )
 
 
@@ -260,15 +195,15 @@ def _repeating(options: dict[str, Any]) -> dict[str, Any]:
     for name in DECIDED_BY_RECORD:
         if name in options:
             raise ToolkitError(
-                f"got {_flag(name)} with --from, expected the record alone to say; leave "
-                f"{_flag(name)} out, or --from"
+                f"got {flag(name)} with --from, expected the record alone to say; leave "
+                f"{flag(name)} out, or --from"
             )
     return options
 
 
 def _complete(options: dict[str, Any]) -> dict[str, Any]:
     """Returns the options with what follows from them."""
-    request = _request(options)
+    request = taken_request(options)
     if request is not None:
         options["request"] = request
     architecture = options.pop("architecture", None)
@@ -303,45 +238,7 @@ def _complete(options: dict[str, Any]) -> dict[str, Any]:
     for name in ("workers", "search_epochs"):
         if name in options and tuner == "none":
             raise ToolkitError(
-                f"got {_flag(name)} where nothing is searched, expected a tuner, and units or "
-                f"learning rate left open; leave {_flag(name)} out"
+                f"got {flag(name)} where nothing is searched, expected a tuner, and units or "
+                f"learning rate left open; leave {flag(name)} out"
             )
     return options
-
-
-def _request(options: dict[str, Any]) -> FitRequest | None:
-    """Takes what `--fit` asks for out of the options; None without it."""
-    fit = options.pop("fit", None)
-    given = {name: options.pop(name) for name in LIMITS_OPTIONS if name in options}
-    if fit is None:
-        if given:
-            name = _flag(next(iter(given)))
-            raise ToolkitError(
-                f"got {name} without --fit, expected the limits that it belongs to; add --fit, as "
-                f"--fit flash=32kB, or leave {name} out"
-            )
-        return None
-    for name in DECIDED_BY_LIMITS:
-        if name in options:
-            raise ToolkitError(
-                f"got {_flag(name)} with --fit, expected the search to find it; leave one out"
-            )
-    if options.get("tuner") in ("grid", "none"):
-        raise ToolkitError(
-            f"got --tuner {options['tuner']} with --fit, expected hyperband, random or bayesian, "
-            "which can look for what fits; leave it out"
-        )
-    if "space" in given and "data" not in options:
-        raise ToolkitError("got --space without data, expected examples with labels; add --data")
-    if "scale" in given and "space" not in given:
-        raise ToolkitError("got --scale without --space, whose data it is for; leave it out")
-    found = limits(fit, given.pop("minimize", None))
-    form = given.pop("format", "c" if "board" in given else FIT_FORMATS[0])
-    renamed = {"budget": "minutes", "teacher_budget": "teacher_minutes"}
-    return FitRequest(
-        limits=found, format=form, **{renamed.get(name, name): v for name, v in given.items()}
-    )
-
-
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+from train.common.errors import ToolkitError
 from train.common.files.artifact import read_json
 from train.common.files.decode import Between, Decoder
 from train.common.record import SCHEMA_VERSION
@@ -52,8 +53,14 @@ def recorded_options(path: Path) -> dict[str, Any]:
 
     Raises:
         ArtifactError: the file is not a record of a training run.
+        ToolkitError: it is of one with `--fit`.
     """
     content = read_json(path, schema_version=SCHEMA_VERSION, remedy=REMEDY)
+    if content.get("limits") is not None:
+        raise ToolkitError(
+            f"{path} is of a search for limits, which --from cannot repeat; give its --fit again, "
+            "with the same --seed"
+        )
     found = Decoder(remedy=REMEDY).decode(_Record, content, str(path))
     return {
         "recipe": found.recipe,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from train.common.errors import ArtifactError
+from train.common.errors import ArtifactError, ToolkitError
 from train.config import RECIPES
 from train.repeat import recorded_options
 
@@ -55,4 +55,11 @@ def test_what_is_no_record_of_a_run_is_refused(changes: dict[str, Any], tmp_path
     path = tmp_path / "model.json"
     path.write_text(json.dumps({**RECORD, **changes}))
     with pytest.raises(ArtifactError, match=r"; give the model\.json that `python -m train` wrote"):
+        recorded_options(path)
+
+
+def test_a_search_for_limits_is_not_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "model.json"
+    path.write_text(json.dumps({"schema_version": 1, "limits": {"axis": "flash"}}))
+    with pytest.raises(ToolkitError, match="give its --fit again"):
         recorded_options(path)

@@ -160,9 +160,24 @@ def space_of(config: TrainConfig, request: FitRequest, data: FitData) -> Space:
 
 
 def teacher_of(
-    config: TrainConfig, request: FitRequest, data: FitData, report: Progress, data_sha256: str
+    config: TrainConfig,
+    request: FitRequest,
+    data: FitData,
+    report: Progress,
+    data_sha256: str,
+    *,
+    waits: bool = False,
 ) -> Teacher | None:
-    """Returns the teacher of a search; None if it shall have none."""
+    """Returns the teacher of a search; None if it shall have none.
+
+    Args:
+        config: the run.
+        request: which teacher.
+        data: what it is fitted to, and asked of.
+        report: told of every epoch.
+        data_sha256: the hash of the images.
+        waits: whether the search's chief makes it, in another process.
+    """
     if request.teacher == NO_TEACHER or (request.space is not None and request.teacher is None):
         return None
     folder = config.artifacts / TUNING_FOLDER
@@ -174,6 +189,7 @@ def teacher_of(
             int(data.labels.numpy().max()) + 1,
             data_sha256=data_sha256,
             report=report,
+            waits=waits,
         )
     else:
         teacher = fitted_teacher(
@@ -183,6 +199,7 @@ def teacher_of(
             minutes=request.teacher_minutes,
             data_sha256=data_sha256,
             report=report,
+            waits=waits,
         )
     report.milestone(f"teacher: held-out accuracy {teacher.record['validation_accuracy']:.2%}")
     return teacher

@@ -40,6 +40,7 @@ RECIPE = replace(
 EPOCH_SHARE = 0.7  # of an epoch's time, as learnt images are left out
 PROBE_SHARE = 0.03  # of the images, to time a step
 BATCH = 1_000
+WAIT_S = 1.0
 LOGITS_FILE, RECORD_FILE, STATE_FILE, MODEL_FILE = (
     "logits.npy",
     "teacher.json",
@@ -62,7 +63,14 @@ class Teacher:
 
 
 def fitted_teacher(
-    folder: Path, data: FitData, *, seed: int, minutes: float, data_sha256: str, report: Progress
+    folder: Path,
+    data: FitData,
+    *,
+    seed: int,
+    minutes: float,
+    data_sha256: str,
+    report: Progress,
+    waits: bool = False,
 ) -> Teacher:
     """Returns the teacher that a budget allows, fitted now or before.
 
@@ -73,19 +81,21 @@ def fitted_teacher(
         minutes: what its fit may take on this machine; a wider network is another teacher.
         data_sha256: the hash of the images.
         report: told of every epoch.
+        waits: whether another process fits it: a search's chief.
 
     Raises:
         ArtifactError: what is kept of it is corrupt.
     """
     identity = {"recipe": asdict(RECIPE), "seed": seed, "minutes": minutes, "data": data_sha256}
     kept = folder / f"teacher-{content_sha256(identity)[:12]}"
-    if (kept / RECORD_FILE).is_file():
+    if is_kept(kept, waits=waits):
         return read(kept)
     kept.mkdir(parents=True, exist_ok=True)
-    choice = kept / "filters.json"
+    choice, temporary = kept / "filters.json", kept / "filters.tmp"
     if not choice.is_file():
         filters = _widest(data, minutes, report)
-        write_json(choice, {"schema_version": SCHEMA_VERSION, "filters": filters})
+        write_json(temporary, {"schema_version": SCHEMA_VERSION, "filters": filters})
+        temporary.replace(choice)
     filters = int(read_json(choice, schema_version=SCHEMA_VERSION, remedy=_remedy(kept))["filters"])
     chosen = Hyperparameters(
         units=filters,
@@ -122,6 +132,13 @@ def fitted_teacher(
         "seconds": round(time.monotonic() - started),
     }
     return keep(kept, said, record)
+
+
+def is_kept(kept: Path, *, waits: bool) -> bool:
+    """Returns whether a teacher is finished, once it is where another process makes it."""
+    while waits and not (kept / RECORD_FILE).is_file():
+        time.sleep(WAIT_S)
+    return (kept / RECORD_FILE).is_file()
 
 
 def of_every_view(

@@ -10,14 +10,21 @@ from train.common.errors import ToolkitError
 from train.common.files.artifact import content_sha256, file_sha256
 from train.data.fit_data import FitData, preprocessed
 from train.search.limits.costs import CostProcess
-from train.search.limits.teacher import RECORD_FILE, Teacher, keep, of_every_view, read
+from train.search.limits.teacher import Teacher, is_kept, keep, of_every_view, read
 
 SUM_TOLERANCE = 0.02  # of probabilities, to 1
 SMALLEST = 1e-7  # of a probability, whose logarithm is taken
 
 
 def named_teacher(
-    path: str, folder: Path, data: FitData, classes: int, *, data_sha256: str, report: Progress
+    path: str,
+    folder: Path,
+    data: FitData,
+    classes: int,
+    *,
+    data_sha256: str,
+    report: Progress,
+    waits: bool = False,
 ) -> Teacher:
     """Returns what a model's file says of the training images.
 
@@ -28,6 +35,7 @@ def named_teacher(
         classes: how many there are.
         data_sha256: the hash of the images.
         report: told of it.
+        waits: whether another process asks it: a search's chief.
 
     Raises:
         ToolkitError: the model does not exist, cannot be loaded, or is of another task.
@@ -37,7 +45,7 @@ def named_teacher(
         raise ToolkitError(f"--teacher: {path} does not exist; give a Keras model, or none")
     digest = file_sha256(model) if model.is_file() else str(model.resolve())
     kept = folder / f"teacher-{content_sha256({'model': digest, 'data': data_sha256})[:12]}"
-    if (kept / RECORD_FILE).is_file():
+    if is_kept(kept, waits=waits):
         return read(kept)
     kept.mkdir(parents=True, exist_ok=True)
     with CostProcess() as process:
