@@ -143,5 +143,5 @@ def _bytes(values: Values) -> np.ndarray:
 
 def most_stack(model: Path) -> int:
     """Returns more than a model's functions can take of the stack, as none calls itself."""
-    lines = model.with_suffix(".su").read_text().splitlines()
+    lines = model.with_suffix(".su").read_text(encoding="utf-8").splitlines()
     return sum(int(line.split("\t")[1]) for line in lines) + LIBRARY_STACK

@@ -87,7 +87,8 @@ def write_interface(given: Sequence[End], made: Sequence[End], folder: Path) -> 
         f"#define GIVEN_BYTES {counts[0]}\n#define MADE_BYTES {counts[1]}\n"
         f"#define ALIGNED __attribute__((aligned({widest})))\n"
         f"#define STACK_BYTES {STACK_BYTES}\n"
-        f"#define RUN(given, made) model_run({', '.join(arguments)})\n"
+        f"#define RUN(given, made) model_run({', '.join(arguments)})\n",
+        encoding="utf-8",
     )
     return counts
 
@@ -146,13 +147,13 @@ def link(core: Core, folder: Path, model: Path, main: str = "bare.c", *flags: st
     linked = [*_common(core, folder), *FIRMWARE_FLAGS, *SECTIONS, *LINK_FLAGS[core.family]]
     sources = [FIRMWARE / main]
     if core.family != "avr":
-        text = string.Template((FIRMWARE / "board.ld").read_text()).substitute(
+        text = string.Template((FIRMWARE / "board.ld").read_text(encoding="utf-8")).substitute(
             flash=core.flash,
             flash_bytes=core.flash_bytes,
             ram=core.ram,
             ram_bytes=core.ram_bytes,
         )
-        (folder / "board.ld").write_text(text)
+        (folder / "board.ld").write_text(text, encoding="utf-8")
         linked += ["-T", str(folder / "board.ld")]
         sources.insert(0, FIRMWARE / "start.c")
     run_command([*linked, *flags, *sources, model, "-o", program])
@@ -215,7 +216,11 @@ def run_command(command: Sequence[str | Path]) -> str:
     if name is None:
         raise ToolkitError(f"got no {command[0]}, which builds for this core")
     done = subprocess.run(
-        [name, *map(str, command[1:])], capture_output=True, text=True, check=False
+        [name, *map(str, command[1:])],
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
     )
     if done.returncode == 0:
         return done.stdout

@@ -110,7 +110,13 @@ def execute(command: Sequence[str], folder: Path, timeout_s: int = TIMEOUT_S) ->
     """
     try:
         done = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, timeout=timeout_s, check=False
+            command,
+            cwd=folder,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=timeout_s,
+            check=False,
         )
     except subprocess.TimeoutExpired as error:
         raise ToolkitError(f"{command[0]} took more than {timeout_s} s") from error

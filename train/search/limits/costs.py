@@ -84,7 +84,8 @@ class CostProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             start_new_session=True,  # Ctrl-C is ours; it ends with its pipe
         )
         if not cast(IO[str], process.stdout).readline():
@@ -172,7 +173,8 @@ def within_board(limits: Limits, board: str) -> Limits:
         [sys.executable, "-m", MODULE, "--board", board],
         cwd=REPOSITORY,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         check=False,
     )
     if done.returncode != 0:
