@@ -58,6 +58,7 @@ class OutputEvidence:
     Attributes:
         scores: by targets beside the Keras model; without targets, against its outputs.
         distance: from the Keras model's outputs.
+        loudest_share: how much of that distance's noise one example has, 0…1.
         verified: `agreement` (0…1) and `snr_db` when the file was verified, where recorded.
         baseline: accuracy to compare with, 0…1; None not to.
         class_names: the names of the classes.
@@ -73,6 +74,7 @@ class OutputEvidence:
 
     scores: Scores
     distance: Distance
+    loudest_share: float = 0.0
     verified: Mapping[str, float] = field(default_factory=dict)
     baseline: float | None = None
     class_names: tuple[str, ...] = ()

@@ -18,6 +18,7 @@ from benchmark.judge.symptoms import (
 )
 from benchmark.judge.task import Task
 from benchmark.judge.verdict import judge_output
+from benchmark.judge.verified import loudest_share
 from export.formats import FORMATS
 from export.manifest import Manifest
 from export.verify.channels import in_words, lost_channels
@@ -99,6 +100,7 @@ def result_of_output(
     evidence = OutputEvidence(
         scores=scores,
         distance=task.distance(outputs),
+        loudest_share=0.0 if task.exact else loudest_share(outputs, task.reference),
         verified=_verified(task, export.manifest),
         baseline=limits.baseline if is_main and task.metric == "accuracy" else None,
         class_names=task.class_names,

@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from benchmark.judge.drop import paired_drop
@@ -7,6 +8,7 @@ from benchmark.judge.evidence import OutputEvidence, Verdict, reasons_of, worst
 from benchmark.judge.limits import Limits
 from benchmark.judge.scoring.scores import Accuracy, Paired, Scores
 from benchmark.judge.verdict import judge_file, judge_output
+from benchmark.judge.verified import loudest_share
 from export.formats import FORMATS
 from export.verify.distance import Distance
 
@@ -191,6 +193,22 @@ def test_an_export_must_do_as_when_it_was_verified(verified: dict[str, float], w
     assert found == ("fail" if words else "pass")
     assert words in " ".join(reasons)
     assert ("other weights" in " ".join(reasons)) == bool(words)
+
+
+def test_one_odd_example_in_many_is_no_other_model() -> None:
+    output, p50_us = evidence(paired(9_000), verified={"snr_db": 38.5})
+    for share, verdict in ((0.1, "fail"), (0.3, "pass"), (1.0, "pass")):
+        assert judge((replace(output, loudest_share=share), p50_us), LIMITS)[0] == verdict
+
+
+def test_the_share_of_the_loudest_example_is_that_of_all_noise() -> None:
+    reference = np.zeros((1_000, 4), np.float32)
+    outputs = np.full_like(reference, 0.1)
+    assert loudest_share(outputs, reference) == pytest.approx(1 / 1_000)
+    outputs[3] = 10
+    assert loudest_share(outputs, reference) == pytest.approx(400 / (400 + 999 * 0.04), rel=1e-5)
+    assert loudest_share(reference, reference) == 0
+    assert loudest_share(outputs[:99], reference[:99]) == 0  # too few to leave one out
 
 
 def test_float32_is_held_to_no_more_than_the_model_keeps_of_itself() -> None:
