@@ -129,8 +129,9 @@ HEAVY = {
     *(
         f"train.search.limits.{name}"
         for name in (
-            *("candidates", "custom", "custom_job", "draws", "gain", "in_full", "search", "space"),
-            *("teacher", "teacher_file", "trials", "tuning"),
+            *("in_full", "search", "space.built_in", "space.custom", "space.custom_job"),
+            *("teacher.fitted", "teacher.gain", "teacher.named", "trials", "tuning"),
+            *("weigh.candidates", "weigh.draws"),
         )
     ),
     "train.search.tune",

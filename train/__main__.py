@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str]) -> int:
     """Parses, trains, prints the result; returns the exit code."""
     config = parse(arguments)
+    if config.request is not None:
+        from train.search.limits.board import with_board
+
+        config = replace(config, request=with_board(config.request))
     from train.common.command.native_output import importing_large_library
     from train.common.command.progress import progress
 
@@ -45,20 +49,16 @@ def _fit_to_limits(config: TrainConfig, request: FitRequest, report: "Progress")
     """Finds a network, exports it, prints what it takes and reaches; returns the exit code."""
     from train.pipeline import train_and_evaluate
     from train.search.limits.answer import benchmark, make_file
-    from train.search.limits.custom_job import find_custom
-    from train.search.limits.search import with_board
+    from train.search.limits.space.custom_job import find_custom
 
-    request = with_board(request)
-    config = replace(config, request=request)
     if request.space is None:
-        lines = list(summary(config, train_and_evaluate(config, report)))
+        result = train_and_evaluate(config, report)
+        accuracy, lines = result.validation_accuracy, list(summary(config, result))
     else:
-        answer = find_custom(config, request, report)
-        lines = [
-            f"{config.artifacts / 'model.keras'}: held-out accuracy {answer.final.accuracy:.2%}"
-        ]
-    file = make_file(config, request, report)
-    lines.append(f"{file.manifest}: {'; '.join(file.within)}")
+        accuracy = find_custom(config, request, report).final.accuracy
+        lines = [f"{config.artifacts / 'model.keras'}: held-out accuracy {accuracy:.2%}"]
+    file = make_file(config, request, accuracy, report)
+    lines.append(f"{file.manifest}: {file.text}")
     lines += [file.fine_tuned] if file.fine_tuned else []
     print("\n".join(map(printable, lines)), flush=True)
     if request.space is None:

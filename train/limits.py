@@ -66,16 +66,21 @@ class Limits:
         """Returns whether costs, those that are known, are within the limits."""
         return all(used <= 1 for used in self.used(costs).values())
 
-    def lines(self, costs: Mapping[Kind, float]) -> Iterator[str]:
-        """Yields of each cost that decides what it is, and how close to its limit."""
+    def told(self, costs: Mapping[Kind, float]) -> dict[Kind, str]:
+        """Returns of each cost that decides what it is, and how close to its limit, as text."""
         used = self.used(costs)
+        found: dict[Kind, str] = {}
         for kind in self.needed:
-            if kind not in costs:
-                continue
-            text = f"{kind} {amount(kind, costs[kind])}"
-            if kind in used:
-                text += f" of {amount(kind, self.most[kind])} ({used[kind]:.0%})"
-            yield text
+            if kind in costs:
+                found[kind] = amount(kind, costs[kind])
+            if kind in costs and kind in used:
+                found[kind] += f" of {amount(kind, self.most[kind])} ({used[kind]:.1%})"
+        return found
+
+    def lines(self, costs: Mapping[Kind, float]) -> Iterator[str]:
+        """Yields the same, each with the name of its cost."""
+        for kind, text in self.told(costs).items():
+            yield f"{kind} {text}"
 
 
 def amount(kind: Kind, value: float) -> str:

@@ -5,10 +5,12 @@ from typing import Any
 from train.common.command.cli import Parser, number_between
 from train.common.errors import ToolkitError
 from train.config import (
+    COUNTED_TUNERS,
     DEFAULT_BUDGET_MINUTES,
     DEFAULT_TEACHER_MINUTES,
     FIT_FORMATS,
     MAX_MINUTES,
+    MAX_TRIALS,
     FitRequest,
 )
 from train.limits import COSTS, limits
@@ -105,6 +107,8 @@ def taken_request(options: dict[str, Any]) -> FitRequest | None:
         raise ToolkitError("got --space without data, expected examples with labels; add --data")
     if "scale" in given and "space" not in given:
         raise ToolkitError("got --scale without --space, whose data it is for; leave it out")
+    if options.get("tuner") in COUNTED_TUNERS:
+        options.setdefault("trials", MAX_TRIALS)  # as many as there is time for
     found = limits(fit, given.pop("minimize", None))
     form = given.pop("format", "c" if "board" in given else FIT_FORMATS[0])
     renamed = {"budget": "minutes", "teacher_budget": "teacher_minutes"}

@@ -23,10 +23,13 @@ from export.model.loaded import LoadedModel
 from export.model.reason import refused
 from export.model.request import ModelRequest
 from export.model.signature import open_dimensions
+from export.runtimes.litert import LiteRTRunner
+from export.runtimes.onnxruntime import ONNXRuntimeRunner
 from export.settings import ExportOptions, resolve
 from train.common.errors import ArtifactError, ToolkitError, damaged
 from train.common.tensors import TensorSpec, fits, shape_text
 
+RUNNERS = {".tflite": LiteRTRunner, ".onnx": ONNXRuntimeRunner}
 SEED = 0
 EXAMPLES = 8
 INT8 = "tflite-int8"
@@ -41,7 +44,8 @@ GAIN = 6  # of all kernels together
 def convert(request: Request, folder: Path) -> Candidate:
     """Returns a model converted with random weights, as its export is, but for what is measured.
 
-    Weights are random, those of normalizations and biases too: equal ones are stored once.
+    Weights are random, those of normalizations and biases too: equal ones are stored once. A file
+    that was exported is taken as it is.
 
     Args:
         request: what is asked for.
@@ -51,6 +55,8 @@ def convert(request: Request, folder: Path) -> Candidate:
         ToolkitError: the model cannot be loaded or converted.
         ArtifactError: its sizes are left open, or the inputs are not its own.
     """
+    if request.model.suffix in RUNNERS:
+        return _exported(request.model)
     asked = ModelRequest(path=str(request.model))
     if asked.kind == "callable":
         raise ArtifactError(f"{request.model} is not there; send the path of a saved model")
@@ -74,6 +80,19 @@ def convert(request: Request, folder: Path) -> Candidate:
     path = folder / "onnx-int8.onnx"
     path.write_bytes(_onnx(model, source))
     return Candidate(path=path, examples=examples, multiplications=count)
+
+
+def _exported(path: Path) -> Candidate:
+    """Returns a `.tflite` or `.onnx` file."""
+    with RUNNERS[path.suffix](path, threads=1) as runner:
+        real = [
+            TensorSpec(name=spec.name, shape=spec.shape, dtype="float32")
+            if spec.scale is not None
+            else spec
+            for spec in runner.inputs
+        ]
+    count = _counted(path) if path.suffix == ".tflite" else None
+    return Candidate(path=path, examples=_examples(real, None), multiplications=count)
 
 
 def randomize(variables: Iterable[tuple[str, tf.Variable]]) -> None:

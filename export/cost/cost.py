@@ -19,7 +19,7 @@ class Request:
     """A model whose cost is asked for.
 
     Attributes:
-        model: the file.
+        model: the file: a Keras model in any form, or a `.tflite` or `.onnx` file made of it.
         format: in which it would be exported.
         board: by its key or name, or a core's name; None for this machine.
         needs: what is to be measured; the file's size and the multiplications always are.

@@ -3,8 +3,8 @@
 Each line on standard input is a `Request`; each on standard output answers one: a `Cost`, with the
 `board`; `{"does_not_fit": "…"}` where a program is so large for a core that it has no size; or
 `{"error": "…"}`. A line with `examples` or `outputs` asks for what `examples.py` writes. The first
-line, `{"ready": true}`, comes once TensorFlow is loaded. Nothing is written to standard error. It
-ends with its input.
+line, `{"ready": true, "code": …}`, comes once TensorFlow is loaded, with a hash of what decides the
+costs. Nothing is written to standard error. It ends with its input.
 """
 
 import gc
@@ -16,6 +16,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import IO, Any
 
+from export.convert.job.up_to_date import CODE, code_hash
 from export.cost.cost import Cost, Request, request_of
 from export.deploy.cores.build import DoesNotFitError
 from export.deploy.cores.target import board_named
@@ -24,6 +25,7 @@ from train.common.command.native_output import importing_large_library
 from train.common.errors import ToolkitError
 from train.common.files.staging import temporary_folder
 
+COST_CODE = ("export/cost", "export/deploy", "export/runtimes")  # what costs depend on as well
 MOST_TEXT = 500  # characters of an error
 
 
@@ -52,7 +54,7 @@ def serve(requests: Iterable[str], answers: IO[str], cost_of: Callable[[Request]
         answers: where to.
         cost_of: measures.
     """
-    _tell(answers, {"ready": True})
+    _tell(answers, {"ready": True, "code": code_hash((*CODE, *COST_CODE))})
     for number, line in enumerate(filter(str.strip, requests)):
         _tell(answers, _answer(line, cost_of))
         if number == 0:  # modules that it imported stay; collections need not look through them

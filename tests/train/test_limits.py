@@ -51,8 +51,8 @@ def test_costs_are_held_against_the_limits_that_there_are() -> None:
     assert found.allow({"flash": 1_000, "ram": 100})
     assert not found.allow({"flash": 1_001, "ram": 1})
     assert list(found.lines({"flash": 500, "ram": 50})) == [
-        "flash 500 B of 1,000 B (50%)",
-        "ram 50 B of 100 B (50%)",
+        "flash 500 B of 1,000 B (50.0%)",
+        "ram 50 B of 100 B (50.0%)",
     ]
 
 

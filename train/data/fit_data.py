@@ -17,15 +17,20 @@ VIEWS = np.array([[1, 1], [0, 1], [2, 1], [1, 0], [1, 2]], np.int32)
 class FitData:
     """Training and validation data, placed once and shared by every fit.
 
-    `images` (N, 28, 28) uint8, or (N, …) of another type as a model takes them, `labels` (N,)
-    int32, and the same held out. `taught` holds what a teacher says of the former, (mirrored or
-    not, views, N, classes) float16 logits; None without one.
+    Attributes:
+        images: (N, 28, 28) uint8 to fit to, or a model's own inputs, (N, …).
+        labels: (N,) int32.
+        validation_images, validation_labels: the same, held out.
+        raw: whether these are images of ours, which a fit shifts, mirrors and scales.
+        taught: what a teacher says of `images`, (mirrored or not, views, N, classes) float16
+            logits; None without one.
     """
 
     images: tf.Tensor
     labels: tf.Tensor
     validation_images: tf.Tensor
     validation_labels: tf.Tensor
+    raw: bool = True
     taught: tf.Tensor | None = None
 
     @classmethod
@@ -37,6 +42,10 @@ class FitData:
             validation_images=tf.constant(validation.images),
             validation_labels=tf.constant(validation.labels.astype(np.int32)),
         )
+
+    def inputs(self, images: tf.Tensor) -> tf.Tensor:
+        """Returns what a model is given for some of the images."""
+        return preprocessed(images) if self.raw else images
 
     def mean_input(self) -> np.ndarray:
         """Returns the mean of the training images as the model's input, (784,) float32."""
@@ -95,9 +104,7 @@ def kept(
 
 
 def preprocessed(images: tf.Tensor) -> tf.Tensor:
-    """Returns the model's input for raw images, by `PREPROCESSING`, or what is that already."""
-    if images.dtype != tf.uint8:
-        return images
+    """Returns the model's input for raw images, by `PREPROCESSING`."""
     return tf.cast(images, tf.float32) * PREPROCESSING.scale + PREPROCESSING.offset
 
 

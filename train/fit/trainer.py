@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from train.config import Recipe
-from train.data.fit_data import EVALUATION_BATCH, VIEWS, FitData, kept, preprocessed, seen
+from train.data.fit_data import EVALUATION_BATCH, VIEWS, FitData, kept, seen
 from train.fit import forward
 from train.fit.adam import apply
 
@@ -88,7 +88,7 @@ class Trainer:
                 images = seen(images, views[step])
             labels = tf.gather(data.labels, order[part])
             with tf.GradientTape() as tape:
-                logits = forward.logits(model, preprocessed(images), training=True)
+                logits = forward.logits(model, data.inputs(images), training=True)
                 found = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
                 if data.taught is not None and self._recipe.taught:
                     said = self._said(order[part], views[step], mirrored[part])
@@ -138,7 +138,7 @@ class Trainer:
         logits = tf.concat(
             [
                 forward.logits(
-                    self._model, preprocessed(data.validation_images[at : at + EVALUATION_BATCH])
+                    self._model, data.inputs(data.validation_images[at : at + EVALUATION_BATCH])
                 )
                 for at in range(0, len(data.validation_images), EVALUATION_BATCH)
             ],

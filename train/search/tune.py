@@ -4,15 +4,13 @@ The state of a search is kept on disk, a folder for each search that differs in 
 one that was cut off can go on and one that is finished is not repeated.
 """
 
-import io
 import shutil
-from contextlib import ExitStack, redirect_stdout
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import keras
-import keras_tuner
 import tensorflow as tf
 
 from train.common.command.progress import Progress
@@ -21,9 +19,7 @@ from train.common.files.artifact import content_sha256, write_json
 from train.common.files.decode import Between, Decoder
 from train.common.files.open import MAX_JSON_BYTES, is_there, parse_json, read_bounded
 from train.config import (
-    DEFAULT_TRIALS,
     LOGS_FOLDER,
-    MAX_SEED,
     MAX_UNITS,
     TUNERS,
     TUNING_FOLDER,
@@ -34,12 +30,9 @@ from train.config import (
 from train.data.fit_data import FitData
 from train.search import distribute
 from train.search.tuners import (
-    BayesianOptimization,
-    GridSearch,
-    Hyperband,
-    RandomSearch,
     RecipeModel,
     ReportTrials,
+    make_tuner,
 )
 
 tf.get_logger().setLevel("ERROR")  # it warns of retracing, but every trial is a new model
@@ -173,17 +166,7 @@ def prepare(
     Raises:
         ArtifactError: that state is corrupt.
     """
-    recipe = RecipeModel(config, data.mean_input())
-    try:
-        with redirect_stdout(io.StringIO()):  # it says where it reloads from
-            tuner = _tuner(config, recipe, folder)
-    except (ValueError, LookupError, TypeError, RuntimeError) as error:
-        raise ArtifactError(
-            f"{folder}, the state of the search that was cut off, is corrupt ({error!r}); "
-            "leave --resume out to search from the start"
-        ) from error
-    tuner.oracle.verbose = 0  # it prints tables
-    tuner.seconds = {}
+    tuner = make_tuner(config, RecipeModel(config, data.mean_input()), folder)
     callbacks = [
         keras.callbacks.TensorBoard(logs, write_graph=False),
         ReportTrials(report, tuner, config.search_epochs),
@@ -209,25 +192,6 @@ def run_tuner(tuner: Any, arguments: dict[str, Any]) -> None:
             f"the search stopped because its trials failed ({reason}); fix that, then go on with "
             "--resume"
         ) from error
-
-
-def _tuner(config: TrainConfig, recipe: RecipeModel, folder: Path) -> Any:
-    shared: dict[str, Any] = {
-        "objective": keras_tuner.Objective("val_accuracy", "max"),
-        "seed": config.seed or MAX_SEED + 1,  # it takes 0 for none
-        "directory": folder.parent,
-        "project_name": folder.name,
-    }
-    if config.tuner == "hyperband":
-        return Hyperband(
-            recipe,
-            max_epochs=config.search_epochs,
-            factor=3,
-            **shared,
-        )
-    trials = config.trials or (None if config.tuner == "grid" else DEFAULT_TRIALS)
-    kinds = {"random": RandomSearch, "bayesian": BayesianOptimization, "grid": GridSearch}
-    return kinds[config.tuner](recipe, max_trials=trials, **shared)
 
 
 def _finish(finished: Path, best: Hyperparameters, trials: list[dict[str, Any]]) -> None:

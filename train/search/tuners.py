@@ -1,8 +1,11 @@
 """Keras-tuner's tuners, and how they build and fit a trial."""
 
+import io
 import os
 import time
+from contextlib import redirect_stdout
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -12,7 +15,8 @@ import tensorflow as tf
 from keras_tuner.errors import FatalRuntimeError
 
 from train.common.command.progress import Progress
-from train.config import UNITS_CHOICES, Hyperparameters, TrainConfig
+from train.common.errors import ArtifactError
+from train.config import DEFAULT_TRIALS, MAX_SEED, UNITS_CHOICES, Hyperparameters, TrainConfig
 from train.data.fit_data import FitData
 from train.fit.fit import fit
 from train.fit.model import build_model
@@ -22,32 +26,31 @@ PATIENCE_EPOCHS = 3
 WORKER_PAUSE_S = 0.05
 
 
-class RecipeModel(keras_tuner.HyperModel):
+class TrialModel(keras_tuner.HyperModel):
     """Builds and fits a trial with the brief form of the final fit's recipe."""
 
-    def __init__(self, config: TrainConfig, mean_input: np.ndarray) -> None:
+    waits = PATIENCE_EPOCHS  # for a better validation accuracy, before a trial is ended
+
+    def __init__(self, seed: int) -> None:
         super().__init__()
-        self._config = config
-        self._mean_input = mean_input
+        self._seed = seed
 
     def hyperparameters(self, hp: keras_tuner.HyperParameters) -> Hyperparameters:
-        """Returns a trial's hyperparameters; one that the user gave is not searched."""
-        units, rate = self._config.units, self._config.learning_rate
-        choices = UNITS_CHOICES[self._config.recipe.architecture]
-        return Hyperparameters(
-            recipe=self._config.recipe,
-            units=hp.Int("units", choices[0], choices[-1], step=choices[1] - choices[0])
-            if units is None
-            else hp.Fixed("units", units),
-            learning_rate=hp.Choice("learning_rate", list(self._config.recipe.learning_rates))
-            if rate is None
-            else hp.Fixed("learning_rate", rate),
-        )
+        """Returns a trial's hyperparameters."""
+        raise NotImplementedError
+
+    def to_fit(self, hp: keras_tuner.HyperParameters) -> keras.Model:
+        """Returns the compiled model of a trial."""
+        raise NotImplementedError
+
+    def told(self, values: dict[str, Any]) -> str:
+        """Returns what a trial is, as text."""
+        raise NotImplementedError
 
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         """Returns the compiled model of a trial; the same weights for the same hyperparameters."""
-        keras.utils.set_random_seed(self._config.seed)
-        return build_model(self.hyperparameters(hp), self._mean_input)
+        keras.utils.set_random_seed(self._seed)
+        return self.to_fit(hp)
 
     def fit(
         self,
@@ -67,13 +70,44 @@ class RecipeModel(keras_tuner.HyperModel):
             chosen,
             data,
             epochs=epochs,
-            seed=self._config.seed,
+            seed=self._seed,
             first_epoch=initial_epoch,
             callbacks=callbacks,
-            patience=PATIENCE_EPOCHS,
+            patience=self.waits,
         )
         best = int(np.argmax(history["val_accuracy"]))
         return {name: values[best] for name, values in history.items()}
+
+
+class RecipeModel(TrialModel):
+    """Networks of a recipe's architecture, by their width and learning rate."""
+
+    def __init__(self, config: TrainConfig, mean_input: np.ndarray) -> None:
+        super().__init__(config.seed)
+        self._config = config
+        self._mean_input = mean_input
+
+    def hyperparameters(self, hp: keras_tuner.HyperParameters) -> Hyperparameters:
+        """Returns a trial's hyperparameters; one that the user gave is not searched."""
+        units, rate = self._config.units, self._config.learning_rate
+        choices = UNITS_CHOICES[self._config.recipe.architecture]
+        return Hyperparameters(
+            recipe=self._config.recipe,
+            units=hp.Int("units", choices[0], choices[-1], step=choices[1] - choices[0])
+            if units is None
+            else hp.Fixed("units", units),
+            learning_rate=hp.Choice("learning_rate", list(self._config.recipe.learning_rates))
+            if rate is None
+            else hp.Fixed("learning_rate", rate),
+        )
+
+    def to_fit(self, hp: keras_tuner.HyperParameters) -> keras.Model:
+        """Returns the compiled model of a trial."""
+        return build_model(self.hyperparameters(hp), self._mean_input)
+
+    def told(self, values: dict[str, Any]) -> str:
+        """Returns what a trial is, as text."""
+        return f"{values['units']} units, learning rate {values['learning_rate']:g}"
 
 
 def reason_of(error: OSError | tf.errors.OpError) -> str:
@@ -99,9 +133,7 @@ class ReportTrials(keras.callbacks.Callback):
         trial = self._tuner.running
         values = trial.hyperparameters.values
         self._report.step(
-            f"search: trial {int(trial.trial_id) + 1}, "
-            f"{values['units']} units, "
-            f"learning rate {values['learning_rate']:g}, "
+            f"search: trial {int(trial.trial_id) + 1}, {self._tuner.hypermodel.told(values)}, "
             f"epoch {epoch + 1}/{values.get('tuner/epochs', self._epochs)}: "
             f"validation accuracy {(logs or {})['val_accuracy']:.2%}"
         )
@@ -172,3 +204,35 @@ class GridSearch(Reporting, keras_tuner.GridSearch):
             self.oracle._ordered_ids.insert(trial)
         if trials and not self.oracle._retry_queue:
             self.oracle._populate_next.append(trials[-1])
+
+
+def make_tuner(config: TrainConfig, model: TrialModel, folder: Path) -> Any:
+    """Returns the tuner that the command line asks for, with the state that its folder holds.
+
+    Raises:
+        ArtifactError: that state is corrupt.
+    """
+    shared: dict[str, Any] = {
+        "objective": keras_tuner.Objective("val_accuracy", "max"),
+        "seed": config.seed or MAX_SEED + 1,  # it takes 0 for none
+        "directory": folder.parent,
+        "project_name": folder.name,
+    }
+    try:
+        with redirect_stdout(io.StringIO()):  # it says where it reloads from
+            if config.tuner == "hyperband":
+                tuner: Any = Hyperband(model, max_epochs=config.search_epochs, factor=3, **shared)
+            else:
+                trials = config.trials or (None if config.tuner == "grid" else DEFAULT_TRIALS)
+                tuner = KINDS[config.tuner](model, max_trials=trials, **shared)
+    except (ValueError, LookupError, TypeError, RuntimeError) as error:
+        raise ArtifactError(
+            f"{folder}, the state of the search that was cut off, is corrupt ({error!r}); "
+            "leave --resume out to search from the start"
+        ) from error
+    tuner.oracle.verbose = 0  # it prints tables
+    tuner.seconds = {}
+    return tuner
+
+
+KINDS = {"random": RandomSearch, "bayesian": BayesianOptimization, "grid": GridSearch}

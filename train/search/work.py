@@ -12,11 +12,13 @@ from train.common.files.staging import temporary_folder
 from train.config import LOGS_FOLDER, TUNING_FOLDER, FitRequest, TrainConfig
 from train.data.fit_data import load_training_data
 from train.search import distribute
-from train.search.limits.custom_job import custom_data
-from train.search.limits.search import space_of, teacher_of, with_board
-from train.search.limits.trials import arguments, folder_of, tuner_of
-from train.search.limits.tuning import ReportTrials
+from train.search.limits.board import with_board
+from train.search.limits.search import space_of, teacher_of
+from train.search.limits.space.custom_job import custom_data
+from train.search.limits.trials import arguments, folder_of
+from train.search.limits.tuning import LimitsModel
 from train.search.tune import prepare, run_tuner, search_name
+from train.search.tuners import ReportTrials, make_tuner
 
 
 def work(config: TrainConfig, report: Progress) -> None:
@@ -62,5 +64,6 @@ def _within_limits(
     teacher = teacher_of(config, request, data, report, digest, waits=True)
     data = data if teacher is None else replace(data, taught=teacher.logits)
     folder = folder_of(config, request, digest)
-    tuner = tuner_of(config, space_of(config, request, data), folder)
-    return folder, tuner, arguments(config, data, [ReportTrials(report, tuner)])
+    tuner = make_tuner(config, LimitsModel(space_of(config, request, data), config.seed), folder)
+    callback = ReportTrials(report, tuner, config.search_epochs)
+    return folder, tuner, arguments(config, data, [callback])

@@ -39,7 +39,7 @@ def process() -> Iterator[subprocess.Popen[str]]:
         assert worker.stdin is not None
         assert worker.stdout is not None
         assert worker.stderr is not None
-        assert json.loads(worker.stdout.readline()) == {"ready": True}
+        assert json.loads(worker.stdout.readline())["ready"]
         yield worker
         worker.stdin.close()
         assert worker.wait() == 0

@@ -43,6 +43,15 @@ def test_firmware_is_as_large_as_that_of_a_trained_network(
     assert most_stack(tmp_path / "model.o") >= int(made.detail["stack"])
 
 
+def test_an_exported_file_is_measured_as_it_is(ask: Ask, tiny: Tiny) -> None:
+    path = tiny.made("tflite-int8").path
+    found = ask(model=path, format="tflite-int8", needs=["ram"])
+    assert found["flash_bytes"] == path.stat().st_size
+    assert found["ram_bytes"] > 0
+    onnx = tiny.made("onnx-int8").path
+    assert ask(model=onnx, format="onnx-int8", needs=[])["flash_bytes"] == onnx.stat().st_size
+
+
 def test_random_weights_leave_nothing_equal_and_variances_positive() -> None:
     image = keras.Input((8, 8, 2))
     x = keras.layers.BatchNormalization()(keras.layers.SeparableConv2D(4, 3)(image))

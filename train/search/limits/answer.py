@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from train.common.files.open import MAX_JSON_BYTES, parse_json, read_bounded
 from train.common.record import MODEL_FILE
 from train.config import FitRequest, TrainConfig
 from train.limits import Kind, Limits, amount
-from train.search.limits.costs import MEASURED, CostProcess
+from train.search.limits.weigh.costs import MEASURED, CostProcess
 
 INT8, TUNED = "tflite-int8", "tflite-int8-qat"
 PACKAGES = ("c", "tflm")  # made of a format's file, in folders of their own
@@ -28,25 +28,37 @@ class File:
 
     Attributes:
         manifest: of it.
-        costs: what it takes, as measured of this file.
-        within: of each limit, its cost, its limit and how much is used, as text.
+        costs: what it takes, measured of this file.
+        within: by limit, what it is and how much of it is used, as text.
         fine_tuned: what quantization in the loop gained; None where that was not tried.
     """
 
     manifest: Path
     costs: Mapping[Kind, float]
-    within: Sequence[str]
+    within: Mapping[Kind, str]
     fine_tuned: str | None
 
+    @property
+    def text(self) -> str:
+        """What it takes and loses, in a line."""
+        return "; ".join(f"{kind} {text}" for kind, text in self.within.items())
 
-def make_file(config: TrainConfig, request: FitRequest, report: Progress) -> File:
+
+def make_file(config: TrainConfig, request: FitRequest, accuracy: float, report: Progress) -> File:
     """Exports the model in the artifacts folder, and holds the file against the limits.
 
     Integer formats are fine-tuned with quantization in the loop; `export` keeps what that makes
     only if it gains more than chance.
 
+    Args:
+        config: the run.
+        request: the limits.
+        accuracy: of the model on held-out images, 0…1.
+        report: told of every step.
+
     Raises:
-        ToolkitError: it cannot be exported, or it takes more than it was weighed with.
+        ToolkitError: it cannot be exported, it takes more than it was weighed with, or loses more
+            accuracy than it may.
     """
     folder = config.artifacts
     where = _where(config, request)
@@ -70,20 +82,21 @@ def make_file(config: TrainConfig, request: FitRequest, report: Progress) -> Fil
     elif request.format != INT8:
         _run("export", "--format", request.format, *where)
     report.step(f"cost: of {name}")
-    inside = folder / name / f"{name}.json" if request.format in PACKAGES else None
-    manifest = inside or folder / f"{name}.json"
-    costs = _measured(folder, manifest, request)
+    inside = folder / name if request.format in PACKAGES else folder
+    manifest = inside / f"{name}.json"
+    costs = _measured(folder / _file_of(source), request)
+    dropped = _dropped(manifest)
     file = File(
         manifest=manifest,
         costs=costs,
-        within=[*request.limits.lines(costs), *_dropped(manifest, request.limits)],
+        within=_within(request.limits, costs, dropped, accuracy),
         fine_tuned=fine_tuned,
     )
-    _record(file, request.limits)
-    if not request.limits.allow(costs):
+    _record(file)
+    most = request.limits.drop
+    if not request.limits.allow(costs) or (most is not None and dropped > most):
         raise ToolkitError(
-            f"{manifest.parent}: the exported file takes more than was weighed: "
-            f"{'; '.join(file.within)}; lower the limits by as much"
+            f"{manifest}: the exported file is not within the limits: {file.text}; allow as much"
         )
     return file
 
@@ -97,9 +110,7 @@ def benchmark(config: TrainConfig, request: FitRequest, file: File) -> int:
     options += ["--baseline", str(limits.accuracy or NO_BASELINE)]
     options += [] if config.data is None else ["--data", str(config.data)]
     options += [] if limits.drop is None else ["--max-drop", str(limits.drop)]
-    return subprocess.run(
-        [sys.executable, "-m", "benchmark", *options], cwd=Path.cwd(), check=False
-    ).returncode
+    return subprocess.run([sys.executable, "-m", "benchmark", *options], check=False).returncode
 
 
 def _where(config: TrainConfig, request: FitRequest) -> list[str]:
@@ -111,49 +122,49 @@ def _where(config: TrainConfig, request: FitRequest) -> list[str]:
     return [*folder, *model, *(("--scale", str(request.scale)) if request.scale else ())]
 
 
-def _measured(folder: Path, manifest: Path, request: FitRequest) -> dict[Kind, float]:
+def _file_of(name: str) -> str:
+    """Returns the file of a format."""
+    return f"{name}.onnx" if name.startswith("onnx-") else f"{name}.tflite"
+
+
+def _measured(file: Path, request: FitRequest) -> dict[Kind, float]:
+    """Returns what an exported file costs, or the package that is made of it."""
     with CostProcess() as process:
-        costs = process.cost(
+        return process.cost(
             {
-                "model": str(folder / MODEL_FILE),
+                "model": str(file),
                 "format": request.format,
                 "board": request.board,
                 "needs": [kind for kind in MEASURED if kind in request.limits.needed],
             }
         )
-    if request.format not in PACKAGES:
-        costs["flash"] = _read(manifest)["size_bytes"]
-    return costs
 
 
-def _dropped(manifest: Path, limits: Limits) -> Iterator[str]:
-    if limits.drop is None:
-        return
-    checks = {check["name"]: check["value"] for check in _read(manifest).get("checks", ())}
-    dropped = float(checks.get("accuracy_drop", 0))
-    yield f"drop {amount('drop', max(0.0, dropped))} of {amount('drop', limits.drop)}"
-    if dropped > limits.drop:
-        raise ToolkitError(
-            f"{manifest}: the exported file loses {dropped:.2%} on held-out images, "
-            f"{dropped - limits.drop:.2%} more than drop={limits.drop:g} allows; allow more"
-        )
+def _dropped(manifest: Path) -> float:
+    """Returns the accuracy, 0…1, that a file loses on held-out examples, as it was verified."""
+    checks = {check["name"]: check["value"] for check in _read(manifest)["checks"]}
+    return float(checks["accuracy_drop"])
 
 
-def _record(file: File, limits: Limits) -> None:
+def _within(
+    limits: Limits, costs: Mapping[Kind, float], dropped: float, accuracy: float
+) -> dict[Kind, str]:
+    """Returns what of each limit is used, as text."""
+    within = limits.told(costs)
+    if limits.accuracy is not None:
+        found = amount("accuracy", accuracy - dropped)
+        within["accuracy"] = f"{found} held out, at least {amount('accuracy', limits.accuracy)}"
+    if limits.drop is not None:
+        within["drop"] = f"{amount('drop', dropped)} of {amount('drop', limits.drop)}"
+    return within
+
+
+def _record(file: File) -> None:
     """Adds to the manifest what the limits are, and how close the file is to each."""
     content = _read(file.manifest)
-    used = limits.used(file.costs)
-    seen = [
-        each
-        for each in content.get("observations", ())
-        if not str(each.get("name", "")).startswith(OBSERVED)
-    ]
-    for kind in limits.needed:
-        if kind in file.costs:
-            text = amount(kind, file.costs[kind])
-            if kind in used:
-                text += f" of {amount(kind, limits.most[kind])} ({used[kind]:.1%})"
-            seen.append({"name": f"{OBSERVED}{kind}", "value": text})
+    seen = [each for each in content["observations"] if not str(each["name"]).startswith(OBSERVED)]
+    for kind, text in file.within.items():
+        seen.append({"name": f"{OBSERVED}{kind}", "value": text})
     temporary = file.manifest.with_suffix(".tmp")
     write_json(temporary, sealed({**content, "observations": seen}))
     temporary.replace(file.manifest)

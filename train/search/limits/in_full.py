@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +14,23 @@ from train.config import TrainConfig
 from train.data.fit_data import FitData
 from train.fit.final import FinalFit, ToFit, fit_final
 from train.limits import Limits, amount
-from train.search.limits.candidates import Space, plain
+from train.search.limits.teacher.gain import Gain, probe
 from train.search.limits.trials import Trial
+from train.search.limits.weigh.candidates import Space, plain
+from train.search.tune import SEARCH_SHARE
 
 LEAST_EPOCHS = 5
+PROBED_EPOCHS = 3
 FITS = 3  # that share the time where the smallest network is looked for
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fitted:
-    """A trial that was fitted in full."""
+    """A trial that was fitted in full; `gain` is what its teacher gained, None without one."""
 
     trial: Trial
     final: FinalFit
+    gain: Gain | None
 
     def as_json(self) -> dict[str, Any]:
         """Returns the record of it."""
@@ -34,6 +38,7 @@ class Fitted:
             **self.trial.as_json(),
             "validation_accuracy": self.accuracy,
             "epochs": len(self.final.history["val_accuracy"]),
+            "teacher_gain": None if self.gain is None else asdict(self.gain),
         }
 
     @property
@@ -60,40 +65,49 @@ class InFull:
         self._folder, self._data_sha256 = folder, data_sha256
 
     def fit(self, trial: Trial, seconds: float) -> Fitted:
-        """Fits a network anew.
+        """Fits a network anew, without its teacher where that gains nothing.
 
         Args:
             trial: which.
             seconds: what it may take; a fit that goes on has the epochs that it had.
         """
+        end = time.monotonic() + seconds
         chosen = self._space.hyperparameters(trial.hp)
-        name = plain(trial.hp.values)
-        kept = self._folder / f"epochs-{content_sha256(name)[:12]}.json"
+        values = plain(trial.hp.values)
+        self._report.step("probe: what an epoch takes, and what the teacher gains")
+        few = self._data.first(SEARCH_SHARE)
+        seed = self._config.seed
+        took, gain = probe(self._space, trial.hp, few, epochs=PROBED_EPOCHS, seed=seed)
+        data = self._data
+        if gain is not None:
+            self._report.milestone(f"teacher: {gain.text}")
+            data = data if gain.is_one else replace(data, taught=None)
+        kept = self._folder / f"epochs-{content_sha256(values)[:12]}.json"
         if self._config.resume and kept.is_file():
             remedy = "leave --resume out"
             epochs = int(read_json(kept, schema_version=SCHEMA_VERSION, remedy=remedy)["epochs"])
         else:
-            possible = int(seconds / max(trial.seconds_per_epoch, 1e-3))
+            possible = int((end - time.monotonic()) * SEARCH_SHARE / took)
             most = self._config.epochs or chosen.recipe.epochs
             epochs = min(most, max(LEAST_EPOCHS, possible))
             write_json(kept, {"schema_version": SCHEMA_VERSION, "epochs": epochs})
         final = fit_final(
             replace(self._config, epochs=epochs),
             chosen,
-            self._data,
+            data,
             self._report,
             self._data_sha256,
             ToFit(
                 build=lambda: self._space.to_fit(trial.hp),
                 ship=lambda model: self._space.shipped(model, trial.hp),
-                name=name,
+                name=[self._folder.name, values, data.taught is not None],
             ),
         )
         self._report.milestone(
             f"fit in full, {epochs} epochs: held-out accuracy {final.accuracy:.2%} "
             f"({trial.accuracy:.2%} after {trial.epochs})"
         )
-        return Fitted(trial=trial, final=final)
+        return Fitted(trial=trial, final=final, gain=gain)
 
 
 def most_accurate(trials: Sequence[Trial], in_full: InFull, end: float) -> list[Fitted]:
@@ -120,7 +134,7 @@ def smallest(trials: Sequence[Trial], limits: Limits, in_full: InFull, end: floa
     share = (end - time.monotonic()) / FITS
     while 0 <= at < len(front) and at not in found:
         left = end - time.monotonic()
-        if found and left < min(share, LEAST_EPOCHS * front[at].seconds_per_epoch):
+        if found and left < share / 2:
             break
         found[at] = in_full.fit(front[at], min(share, left))
         at += -1 if found[at].accuracy >= least else 1

@@ -6,25 +6,20 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from train.common.command.progress import Progress
-from train.common.errors import ToolkitError
 from train.config import NO_TEACHER, TUNING_FOLDER, FitRequest, Hyperparameters, TrainConfig
 from train.data.fit_data import FitData
 from train.fit.final import FinalFit
 from train.limits import Kind
-from train.search.limits.candidates import Space
-from train.search.limits.costs import within_board
-from train.search.limits.custom import CustomSpace
-from train.search.limits.gain import Gain, measure_gain
 from train.search.limits.in_full import Fitted, InFull, check_accuracy, most_accurate, smallest
-from train.search.limits.space import BuiltIn
-from train.search.limits.teacher import Teacher, fitted_teacher
-from train.search.limits.teacher_file import named_teacher
+from train.search.limits.space.built_in import BuiltIn
+from train.search.limits.space.custom import CustomSpace
+from train.search.limits.teacher.fitted import Teacher, fitted_teacher
+from train.search.limits.teacher.named import named_teacher
 from train.search.limits.trials import Trial, folder_of, run_trials
-from train.search.tune import SEARCH_SHARE
+from train.search.limits.weigh.candidates import Space
 
 TRIALS_SHARE = 0.35  # of the time, for short fits; the rest is for those in full
 FITS_SHARE = 0.9  # by when these shall be done: export and benchmark follow
-GAIN_EPOCHS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +34,6 @@ class Answer:
         others: the costs of networks that were weighed and not fitted, at least.
         in_full: all fits in full, the answer's first.
         teacher: what taught it; None without one.
-        gain: what that gained over a fit without; None likewise.
     """
 
     hyperparameters: Hyperparameters
@@ -49,7 +43,6 @@ class Answer:
     others: Sequence[Mapping[Kind, float]]
     in_full: Sequence[Fitted]
     teacher: Teacher | None
-    gain: Gain | None
 
     def as_json(self, request: FitRequest) -> dict[str, Any]:
         """Returns the record of the search, part of `model.json`."""
@@ -61,7 +54,6 @@ class Answer:
             "trials": [trial.as_json() for trial in self.trials],
             "in_full": [fitted.as_json() for fitted in self.in_full],
             "teacher": None if self.teacher is None else self.teacher.record,
-            "gain": None if self.gain is None else asdict(self.gain),
         }
 
 
@@ -106,16 +98,6 @@ def find(
         f"{'; '.join(request.limits.lines(trials[0].costs))}"
     )
     end = started + 60 * request.minutes * FITS_SHARE
-    gain = None
-    if teacher is not None:
-        report.step("teacher: what it gains")
-        few = data.first(SEARCH_SHARE)
-        gain = measure_gain(space, trials[0].hp, few, epochs=GAIN_EPOCHS, seed=config.seed)
-        report.milestone(f"teacher: {gain.text}")
-        seconds = gain.seconds_per_epoch / SEARCH_SHARE
-        trials[0] = replace(trials[0], seconds_per_epoch=seconds)
-        if not gain.is_one:
-            data = replace(data, taught=None)
     in_full = InFull(config, space, data, report, folder=folder, data_sha256=data_sha256)
     if request.limits.minimize is None:
         found = most_accurate(trials, in_full, end)
@@ -131,25 +113,7 @@ def find(
         others=others,
         in_full=found,
         teacher=teacher,
-        gain=gain,
     )
-
-
-def with_board(request: FitRequest) -> FitRequest:
-    """Returns a request whose limits are also those of its board.
-
-    Raises:
-        ToolkitError: there is no such board, or limits that it or the format has no figures for.
-    """
-    limits = request.limits
-    if request.format == "onnx-int8" and "ram" in limits.needed:
-        raise ToolkitError(
-            "got a limit of RAM with --for onnx-int8, whose RAM ONNX Runtime does not tell, "
-            "expected another; leave it out, or use --for tflite-int8"
-        )
-    if request.board is None:
-        return request
-    return replace(request, limits=within_board(limits, request.board))
 
 
 def space_of(config: TrainConfig, request: FitRequest, data: FitData) -> Space:

@@ -11,17 +11,18 @@ from typing import Any
 import keras_tuner
 
 from train.common.command.progress import Progress
-from train.common.errors import ArtifactError, ToolkitError
+from train.common.errors import ToolkitError
 from train.common.files.artifact import content_sha256
 from train.config import TUNING_FOLDER, FitRequest, TrainConfig
 from train.data.fit_data import FitData
 from train.limits import Kind, amount
 from train.networks import made
 from train.search import distribute
-from train.search.limits.candidates import Candidates, Space, plain, told
-from train.search.limits.costs import CostProcess, Costs
-from train.search.limits.tuning import LimitsModel, ReportTrials, hold_to, make_tuner
+from train.search.limits.tuning import LimitsModel, hold_to
+from train.search.limits.weigh.candidates import Candidates, Space, plain, told
+from train.search.limits.weigh.costs import CostProcess, Costs
 from train.search.tune import SEARCH_SHARE, run_tuner
+from train.search.tuners import ReportTrials, make_tuner
 
 # Accuracy that a fit in full adds to one of so many epochs, and to others by the square root.
 GAINED, GAINED_AFTER = 0.02, 9
@@ -40,14 +41,12 @@ class Trial:
         costs: what it costs.
         accuracy: on held-out images, 0…1.
         epochs: of its fit.
-        seconds_per_epoch: of all training images, on this machine.
     """
 
     hp: keras_tuner.HyperParameters
     costs: dict[Kind, float]
     accuracy: float
     epochs: int
-    seconds_per_epoch: float
 
     @property
     def expected(self) -> float:
@@ -61,7 +60,6 @@ class Trial:
             "costs": dict(self.costs),
             "validation_accuracy": self.accuracy,
             "epochs": self.epochs,
-            "seconds_per_epoch": round(self.seconds_per_epoch, 2),
         }
 
 
@@ -124,10 +122,10 @@ def run_trials(
         if config.workers:
             stack.enter_context(distribute.chief_here())
         candidates = weigher(config, request, space, report, folder, stack)
-        tuner = tuner_of(config, space, folder)
+        tuner = make_tuner(config, LimitsModel(space, config.seed), folder)
         look = partial(_look, candidates, config, tuner, seconds_in_full)
         draws = hold_to(tuner.oracle, candidates, end, look)
-        callback = ReportTrials(report, tuner)
+        callback = ReportTrials(report, tuner, config.search_epochs)
         if distribute.is_chief():
             own = config.workers and stack.enter_context(
                 distribute.Workers(config, report, count=config.workers)
@@ -136,7 +134,7 @@ def run_trials(
         else:
             run_tuner(tuner, arguments(config, data, [callback]))
         trials = [
-            _trial(trial, tuner.seconds, candidates, config.search_epochs)
+            _trial(trial, candidates, config.search_epochs)
             for trial in tuner.oracle.trials.values()
             if trial.score is not None
         ]
@@ -176,31 +174,12 @@ def arguments(config: TrainConfig, data: FitData, callbacks: list[Any]) -> dict[
     return found
 
 
-def tuner_of(config: TrainConfig, space: Space, folder: Path) -> Any:
-    """Returns the tuner of a search, with the state that its folder holds.
-
-    Raises:
-        ArtifactError: that is corrupt.
-    """
-    try:
-        return make_tuner(config, LimitsModel(space, config.seed), folder)
-    except (ValueError, LookupError, TypeError, RuntimeError) as error:
-        raise ArtifactError(
-            f"{folder}, the state of the search that was cut off, is corrupt ({error!r}); "
-            "leave --resume out to search from the start"
-        ) from error
-
-
-def _trial(trial: Any, seconds: dict[str, float], candidates: Candidates, epochs: int) -> Trial:
-    values = trial.hyperparameters.values
-    ran = values.get("tuner/epochs", epochs)
-    new = ran - values.get("tuner/initial_epoch", 0)
+def _trial(trial: Any, candidates: Candidates, epochs: int) -> Trial:
     return Trial(
         hp=trial.hyperparameters,
-        costs=candidates.weigh(trial.hyperparameters) or {},
+        costs=candidates.weigh(trial.hyperparameters),
         accuracy=trial.score,
-        epochs=ran,
-        seconds_per_epoch=seconds.get(trial.trial_id, 0.0) / new / SEARCH_SHARE,
+        epochs=trial.hyperparameters.values.get("tuner/epochs", epochs),
     )
 
 
@@ -230,7 +209,7 @@ def _note_good(candidates: Candidates, config: TrainConfig, oracle: Any) -> None
         if trial.score is None or expected(trial.score, epochs) < least:
             continue
         costs = candidates.weigh(trial.hyperparameters)
-        if costs and (candidates.good is None or costs[kind] < candidates.good[kind]):
+        if candidates.good is None or costs[kind] < candidates.good[kind]:
             candidates.good = costs
 
 

@@ -16,10 +16,10 @@ from train.common.errors import ToolkitError
 from train.config import FitRequest, TrainConfig
 from train.data.fit_data import FitData
 from train.limits import Limits
-from train.search.limits.costs import CostError
-from train.search.limits.custom import CustomSpace
-from train.search.limits.custom_job import find_custom
-from train.search.limits.teacher_file import check_outputs, named_teacher
+from train.search.limits.space.custom import CustomSpace
+from train.search.limits.space.custom_job import find_custom
+from train.search.limits.teacher.named import check_outputs, named_teacher
+from train.search.limits.weigh.costs import CostError
 
 pytestmark = pytest.mark.slow  # it trains and converts with TensorFlow
 HERE = "tests.train.search.limits.test_custom"
@@ -125,7 +125,7 @@ def named(folder: Path, teacher: keras.Model | None) -> np.ndarray:
         teacher.save(path)
     x = tf.constant(np.random.default_rng(0).normal(0, 1, (30, 8)).astype(np.float32))
     y = tf.constant(np.arange(30, dtype=np.int32) % 3)
-    data = FitData(images=x, labels=y, validation_images=x, validation_labels=y)
+    data = FitData(images=x, labels=y, validation_images=x, validation_labels=y, raw=False)
     return named_teacher(str(path), folder, data, 3, data_sha256="d", report=Heard()).logits
 
 

@@ -20,7 +20,6 @@ def trial(flash: float, accuracy: float) -> Trial:
         costs={"flash": flash},
         accuracy=accuracy,
         epochs=9,
-        seconds_per_epoch=1,
     )
 
 

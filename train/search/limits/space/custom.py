@@ -11,8 +11,8 @@ import keras_tuner
 from train.common.errors import ToolkitError
 from train.config import RECIPES, Hyperparameters, Recipe
 from train.fit.model import compiled
-from train.search.limits.candidates import told
-from train.search.limits.costs import CostError
+from train.search.limits.weigh.candidates import told
+from train.search.limits.weigh.costs import CostError
 
 RECIPE: Recipe = replace(
     RECIPES["cnn"],

@@ -10,16 +10,14 @@ import math
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, Self, cast
 
 from train.common.errors import ToolkitError
 from train.common.files.artifact import content_sha256, write_json
 from train.common.files.open import MAX_JSON_BYTES, parse_json, read_bounded
-from train.limits import Kind, Limits, amount
+from train.limits import Kind
 
-REPOSITORY = Path(__file__).resolve().parents[3]
 MODULE = "export.cost"
 # Its answers' keys.
 KEYS: Mapping[Kind, str] = {
@@ -28,8 +26,6 @@ KEYS: Mapping[Kind, str] = {
     "latency": "latency_us",
     "multiplications": "multiplications",
 }
-
-
 MEASURED: tuple[Kind, ...] = ("flash", "ram", "latency")  # when asked for; the rest always is
 
 
@@ -43,12 +39,20 @@ class CostProcess:
     def __init__(self) -> None:
         """Starts nothing yet."""
         self._process: subprocess.Popen[str] | None = None
+        self._code = ""
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
         self._end()
+
+    @property
+    def code(self) -> str:
+        """A hash of what decides the costs; errors as of `ask`."""
+        if self._process is None:
+            self._start()
+        return self._code
 
     def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the answer to a request.
@@ -80,7 +84,6 @@ class CostProcess:
     def _start(self) -> subprocess.Popen[str]:
         self._process = process = subprocess.Popen(
             [sys.executable, "-m", MODULE],
-            cwd=REPOSITORY,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -88,7 +91,10 @@ class CostProcess:
             errors="replace",
             start_new_session=True,  # Ctrl-C is ours; it ends with its pipe
         )
-        if not cast(IO[str], process.stdout).readline():
+        ready = cast(IO[str], process.stdout).readline()
+        if ready:
+            self._code = json.loads(ready)["code"]
+        else:
             self._end()
             raise ToolkitError(f"python -m {MODULE} does not start; run it to see why")
         return process
@@ -140,7 +146,8 @@ class Costs:
         Raises:
             CostError: it cannot be exported; why is said, now or when it was first tried.
         """
-        key = content_sha256({**self._request, "network": dict(identity)})
+        about = {**self._request, "code": self._process.code, "network": dict(identity)}
+        key = content_sha256(about)
         if key not in self._known:
             try:
                 answer = self._process.ask({**self._request, "model": str(model)})
@@ -161,43 +168,3 @@ def _costs(answer: Mapping[str, Any]) -> dict[Kind, float]:
     if "does_not_fit" in answer:  # a program so large that it has no size
         return {"flash": math.inf, "ram": math.inf}
     return {kind: answer[name] for kind, name in KEYS.items() if answer.get(name) is not None}
-
-
-def within_board(limits: Limits, board: str) -> Limits:
-    """Returns limits with those of a board.
-
-    Raises:
-        ToolkitError: there is no such board, or a limit is beyond what it has.
-    """
-    done = subprocess.run(
-        [sys.executable, "-m", MODULE, "--board", board],
-        cwd=REPOSITORY,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
-    if done.returncode != 0:
-        said = (done.stderr.strip().splitlines() or ["–"])[-1]
-        raise ToolkitError(said.removeprefix("error: "))
-    told = json.loads(done.stdout)
-    most = dict(limits.most)
-    has: tuple[tuple[Kind, float | None], ...] = (
-        ("flash", told["flash_bytes"]),
-        ("ram", told["ram_bytes"]),
-    )
-    if "latency" in limits.needed and told["mhz"] is None:
-        raise ToolkitError(
-            f"got a limit of latency for {told['name']}, a core without a clock, expected a board; "
-            "give one with --board"
-        )
-    for kind, there in has:
-        if there is None:
-            continue
-        if most.get(kind, 0) > there:
-            raise ToolkitError(
-                f"--fit: got {kind}={amount(kind, most[kind])}, expected no more than "
-                f"{amount(kind, there)}, which {told['name']} has; lower it, or leave it out"
-            )
-        most.setdefault(kind, there)
-    return replace(limits, most=most)

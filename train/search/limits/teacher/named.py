@@ -8,9 +8,9 @@ import tensorflow as tf
 from train.common.command.progress import Progress
 from train.common.errors import ToolkitError
 from train.common.files.artifact import content_sha256, file_sha256
-from train.data.fit_data import FitData, preprocessed
-from train.search.limits.costs import CostProcess
-from train.search.limits.teacher import Teacher, is_kept, keep, of_every_view, read
+from train.data.fit_data import FitData
+from train.search.limits.teacher.fitted import Teacher, is_kept, keep, of_every_view, read
+from train.search.limits.weigh.costs import CostProcess
 
 SUM_TOLERANCE = 0.02  # of probabilities, to 1
 SMALLEST = 1e-7  # of a probability, whose logarithm is taken
@@ -52,7 +52,7 @@ def named_teacher(
 
         def outputs(images: tf.Tensor) -> np.ndarray:
             given, made = kept / "inputs.npy", kept / "outputs.npy"
-            np.save(given, preprocessed(images).numpy())
+            np.save(given, data.inputs(images).numpy())
             try:
                 process.ask({"outputs": path, "inputs": str(given), "to": str(made)})
                 found: np.ndarray = np.load(made, allow_pickle=False)

@@ -4,6 +4,7 @@ One that does not fit is never trained, and neither is a small one while larger 
 that fit, the larger is mostly the more accurate.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +17,8 @@ from train.common.command.progress import Progress
 from train.config import Hyperparameters
 from train.limits import Kind, Limits
 from train.networks import Student, made, memory, multiplications, weights
-from train.search.limits.costs import Costs
-from train.search.limits.forecast import Forecast
+from train.search.limits.weigh.costs import Costs
+from train.search.limits.weigh.forecast import Forecast
 
 Values = Mapping[str, Any]
 SMALL = 0.25  # share of the flash for weights, below which a network is not even exported
@@ -83,15 +84,8 @@ class Candidates:
     good: dict[Kind, float] | None = None
     most_made: float | None = None
 
-    def _is_slow(self, network: Student) -> bool:
-        """Returns whether a network cannot be fitted in full in the time that there is."""
-        return self.most_made is not None and made(network) > self.most_made
-
-    def weigh(self, hp: keras_tuner.HyperParameters) -> dict[Kind, float] | None:
+    def weigh(self, hp: keras_tuner.HyperParameters) -> dict[Kind, float]:
         """Returns what a network costs, at least where that is beyond a limit already.
-
-        None of one that is not worth an export: so small that larger ones come first, too slow to
-        be fitted in time, or forecast not to fit.
 
         Raises:
             CostError: it cannot be exported.
@@ -100,8 +94,6 @@ class Candidates:
         key = told(chosen)
         if key not in self.weighed:
             described = self.space.describe(hp)
-            if described is not None and not self.is_worth_an_export(described):
-                return None
             found = {} if described is None else bounds(described)
             if self.limits.allow(found):
                 found = self._measured(hp, chosen)
@@ -111,12 +103,16 @@ class Candidates:
             self.weighed[key] = found
         found = self.weighed[key]
         excess = max(self.limits.used(found).values(), default=0.0)
-        if excess > 1 and (self.closest is None or excess < self.closest[0]):
+        if 1 < excess < math.inf and (self.closest is None or excess < self.closest[0]):
             self.closest = excess, found, chosen
         return found
 
     def is_worth_an_export(self, network: Student) -> bool:
-        """Returns whether what a network is made of speaks for it."""
+        """Returns whether what a network is made of speaks for it.
+
+        It does not if larger ones come first, or cheaper ones, if it is too slow to be fitted in
+        time, or forecast not to fit. What is known not to fit, without an export, is.
+        """
         bound = bounds(network)
         if self._is_small(bound) or self._is_large(bound) or self._is_slow(network):
             return False
@@ -148,6 +144,10 @@ class Candidates:
         if self.good is None or kind not in self.good or kind not in bound:
             return False
         return bound[kind] > MULTIPLICATIONS_SHARE * self.good[kind]
+
+    def _is_slow(self, network: Student) -> bool:
+        """Returns whether a network cannot be fitted in full in the time that there is."""
+        return self.most_made is not None and made(network) > self.most_made
 
     def _measured(self, hp: keras_tuner.HyperParameters, values: Values) -> dict[Kind, float]:
         self.exports += 1

@@ -7,10 +7,10 @@ import keras
 import keras_tuner
 import numpy as np
 
-from train.data.fit_data import EVALUATION_BATCH, FitData, preprocessed
+from train.data.fit_data import EVALUATION_BATCH, FitData
 from train.fit import forward
 from train.fit.fit import fit
-from train.search.limits.candidates import Space
+from train.search.limits.weigh.candidates import Space
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,14 +21,12 @@ class Gain:
         taught, untaught: the accuracies.
         standard_error: of their difference, image by image.
         epochs: of both fits.
-        seconds_per_epoch: of both, on this machine.
     """
 
     taught: float
     untaught: float
     standard_error: float
     epochs: int
-    seconds_per_epoch: float
 
     @property
     def is_one(self) -> bool:
@@ -45,12 +43,17 @@ class Gain:
         )
 
 
-def measure_gain(
+def probe(
     space: Space, hp: keras_tuner.HyperParameters, data: FitData, *, epochs: int, seed: int
-) -> Gain:
-    """Fits a network twice, with the teacher of `data` and without."""
+) -> tuple[float, Gain | None]:
+    """Fits a network for a few epochs: with the teacher of `data` and without, if there is one.
+
+    Returns:
+        The seconds that an epoch takes on this machine, and what the teacher gains; None without.
+    """
     hits, started = [], time.monotonic()
-    for given in (data, replace(data, taught=None)):
+    ways = [data] if data.taught is None else [data, replace(data, taught=None)]
+    for given in ways:
         keras.utils.set_random_seed(seed)
         model = space.to_fit(hp)
         fit(
@@ -63,20 +66,23 @@ def measure_gain(
             keep_last=True,
         )
         hits.append(_hits(model, data))
+    seconds = (time.monotonic() - started) / (len(ways) * epochs)
+    if len(ways) == 1:
+        return seconds, None
     taught, untaught = hits
-    return Gain(
+    gain = Gain(
         taught=float(taught.mean()),
         untaught=float(untaught.mean()),
         standard_error=float(np.std(taught - untaught) / np.sqrt(len(taught))),
         epochs=epochs,
-        seconds_per_epoch=(time.monotonic() - started) / (2 * epochs),
     )
+    return seconds, gain
 
 
 def _hits(model: keras.Model, data: FitData) -> np.ndarray:
     """Returns of each held-out image 1 if its class is found, else 0, (N,) float64."""
     found = [
-        forward.logits(model, preprocessed(data.validation_images[at : at + EVALUATION_BATCH]))
+        forward.logits(model, data.inputs(data.validation_images[at : at + EVALUATION_BATCH]))
         for at in range(0, len(data.validation_images), EVALUATION_BATCH)
     ]
     classes: np.ndarray = np.concatenate([np.argmax(each, axis=1) for each in found])

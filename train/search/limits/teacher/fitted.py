@@ -19,7 +19,7 @@ from train.common.errors import ArtifactError
 from train.common.files.artifact import content_sha256, file_sha256, read_json, write_json
 from train.common.record import SCHEMA_VERSION
 from train.config import RECIPES, Hyperparameters
-from train.data.fit_data import VIEWS, FitData, preprocessed, seen
+from train.data.fit_data import VIEWS, FitData, seen
 from train.fit import forward
 from train.fit.fit import ReportEpochs, fit
 from train.fit.model import build_model
@@ -121,7 +121,7 @@ def fitted_teacher(
 
     @tf.function(autograph=False)
     def logits(images: tf.Tensor) -> tf.Tensor:
-        return forward.logits(model, preprocessed(images))
+        return forward.logits(model, data.inputs(images))
 
     said = of_every_view(data, lambda images: logits(images).numpy())
     model.save(kept / MODEL_FILE)
@@ -157,7 +157,7 @@ def of_every_view(
     count = len(data.images)
     rows = []
     views = [(mirrored, view) for mirrored in (False, True) for view in range(len(VIEWS))]
-    if data.images.dtype != tf.uint8:
+    if not data.raw:
         views = [(False, 0)]
     for mirrored, view in views:
         for at in range(0, count, batch):

@@ -7,14 +7,21 @@ import keras_tuner
 
 from train.common.errors import ToolkitError
 from train.networks import Student, multiplications
-from train.search.limits.candidates import LEAST_USED, Candidates, Values, bounds, told
-from train.search.limits.costs import CostError
+from train.search.limits.weigh.candidates import LEAST_USED, Candidates, Values, bounds, told
+from train.search.limits.weigh.costs import CostError
 
 MOST_DRAWS, MOST_EXPORTS = 3_000, 80  # for one trial
 RELAXED_AFTER, RELAXED_BY = 500, 0.1  # draws without a result, and how much less will do then
 FITTING = 3  # networks that fit, of which the most promising is taken while nothing is forecast
 FORECAST = 30  # then so many that are forecast to fit, the most promising of which comes first
 MOST_REFUSALS = 8  # networks in a row that cannot be exported: it is not these networks
+
+
+def with_values(values: Values) -> keras_tuner.HyperParameters:
+    """Returns hyperparameters that have some values; what asks for them registers them."""
+    found = keras_tuner.HyperParameters()
+    found.values = dict(values)
+    return found
 
 
 class Draws:
@@ -24,7 +31,6 @@ class Draws:
         self,
         candidates: Candidates,
         random_values: Callable[[], dict[str, Any] | None],
-        with_values: Callable[[Values], keras_tuner.HyperParameters],
         starts: list[list[dict[str, Any]]],
     ) -> None:
         """Takes what to draw from.
@@ -32,11 +38,10 @@ class Draws:
         Args:
             candidates: weighs.
             random_values: draws values that were not tried; None if there are none left.
-            with_values: returns the hyperparameters that have some values.
             starts: where to begin: values of networks, of each design the largest first.
         """
         self._candidates, self._limits = candidates, candidates.limits
-        self._random_values, self._with_values = random_values, with_values
+        self._random_values = random_values
         self._starts = [] if self._limits.minimize else starts
         self._refusals, self.refused = 0, ""
 
@@ -52,7 +57,7 @@ class Draws:
         candidates.relaxed = 0.0
         while self._starts:
             for start in self._starts.pop(0):
-                if self._fits(start):
+                if self._is_worth(start) and self.fit(start):
                     return start
         known, spare = candidates.exports, None
         fitting: list[tuple[int, int, dict[str, Any]]] = []
@@ -66,18 +71,28 @@ class Draws:
             values = self._next(waiting)
             if values is None:
                 break
-            if not self._fits(values):
+            if not self._is_worth(values) or not self.fit(values, sought=True):
                 continue
-            costs = candidates.weigh(self._with_values(values)) or {}
+            costs = candidates.weigh(with_values(values))
             least = 0 if self._limits.minimize else LEAST_USED * (1 - candidates.relaxed)
             if max(self._limits.used(costs).values(), default=1) >= least:
                 fitting.append((self._promise(values), len(fitting), values))
             spare = spare or values
         return max(fitting)[2] if fitting else spare
 
-    def _fits(self, values: Values) -> bool:
+    def fit(self, values: Values, *, sought: bool = False) -> bool:
+        """Returns whether a network can be exported, and fits.
+
+        Args:
+            values: which.
+            sought: whether it must also be cheaper than what is good already, where a cost is to
+                be small.
+
+        Raises:
+            ToolkitError: it is one of several in a row that cannot be exported.
+        """
         try:
-            costs = self._candidates.weigh(self._with_values(values))
+            costs = self._candidates.weigh(with_values(values))
         except CostError as error:
             self._refusals, self.refused = self._refusals + 1, f"{error} ({told(values)})"
             if self._refusals >= MOST_REFUSALS:
@@ -86,8 +101,12 @@ class Draws:
                     f"{self.refused}; choose another --for, or change the search space"
                 ) from error
             return False
-        self._refusals = 0 if costs is not None else self._refusals
-        return costs is not None and self._limits.allow(costs) and self._candidates.is_sought(costs)
+        self._refusals = 0
+        return self._limits.allow(costs) and (not sought or self._candidates.is_sought(costs))
+
+    def _is_worth(self, values: Values) -> bool:
+        network = self._described(values)
+        return network is None or self._candidates.is_worth_an_export(network)
 
     def _next(self, waiting: list[tuple[int, int, dict[str, Any]]]) -> dict[str, Any] | None:
         """Returns random values; where forecasts can tell, the most promising of several first.
@@ -102,9 +121,7 @@ class Draws:
             if values is None or len(waiting) >= FORECAST:
                 break
             network = self._described(values)
-            if network is None or (
-                self._limits.allow(bounds(network)) and self._candidates.is_worth_an_export(network)
-            ):
+            if network is None or (self._limits.allow(bounds(network)) and self._is_worth(values)):
                 waiting.append((self._promise(values), len(waiting), values))
         waiting.sort(key=lambda each: each[:2])
         return waiting.pop()[2] if waiting else None
@@ -116,7 +133,7 @@ class Draws:
         return not computing and not self._limits.minimize
 
     def _described(self, values: Values) -> Student | None:
-        return self._candidates.space.describe(self._with_values(values))
+        return self._candidates.space.describe(with_values(values))
 
     def _promise(self, values: Values) -> int:
         """Returns what tells good networks of one size: they compute more, and are deeper.

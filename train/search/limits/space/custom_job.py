@@ -14,9 +14,9 @@ from train.common.files.staging import check_places, publish, staging
 from train.common.record import MODEL_FILE, SCHEMA_VERSION
 from train.config import FitRequest, TrainConfig
 from train.data.fit_data import FitData
-from train.search.limits.costs import CostProcess
-from train.search.limits.custom import CustomSpace
 from train.search.limits.search import Answer, find
+from train.search.limits.space.custom import CustomSpace
+from train.search.limits.weigh.costs import CostProcess
 
 
 def find_custom(config: TrainConfig, request: FitRequest, report: Progress) -> Answer:
@@ -71,19 +71,15 @@ def custom_data(config: TrainConfig, request: FitRequest, folder: Path) -> tuple
             }
         )
     with np.load(arrays, allow_pickle=False) as found:
-        inputs, held = (_no_bytes(found[name]) for name in ("inputs", "held_inputs"))
+        inputs = found["inputs"]
         data = FitData(
             images=tf.constant(inputs),
             labels=tf.constant(found["targets"]),
-            validation_images=tf.constant(held),
+            validation_images=tf.constant(found["held_inputs"]),
             validation_labels=tf.constant(found["held_targets"]),
+            raw=False,
         )
         digest = array_sha256(inputs, found["targets"])
     for file in (model, arrays):
         file.unlink()
     return data, digest
-
-
-def _no_bytes(inputs: np.ndarray) -> np.ndarray:
-    """Returns inputs of bytes as larger integers: bytes are images of ours, which are scaled."""
-    return inputs.astype(np.int32) if inputs.dtype == np.uint8 else inputs

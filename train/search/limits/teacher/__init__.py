@@ -1,0 +1,1 @@
+"""What teaches small networks, and what that gains."""

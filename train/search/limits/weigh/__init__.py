@@ -1,0 +1,1 @@
+"""What networks cost before they are trained, and which of them are tried."""
