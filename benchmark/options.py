@@ -247,13 +247,13 @@ def _add_code(parser: Parser) -> None:
 
 def _preprocess(text: str) -> "tuple[str, Preprocessing]":
     """An argparse type, as `parse_preprocess`, imported when there is something to parse."""
-    from export.argument_types import parse_preprocess
+    from export.command.argument_types import parse_preprocess
 
     return parse_preprocess(text)
 
 
 def _size(text: str) -> tuple[int, int]:
     """An argparse type, as `parse_size`, imported when there is one to parse."""
-    from export.argument_types import parse_size
+    from export.command.argument_types import parse_size
 
     return parse_size(text)

@@ -3,13 +3,14 @@
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 
-from export.asked import (
+from export.command.asked import (
     custom_model_options,
     export_options,
     job_of,
     model_of,
     preprocessing_of,
 )
+from export.command.options import parser
 from export.formats import (
     ALIASES,
     ALL,
@@ -30,7 +31,6 @@ from export.formats import (
     split_names,
 )
 from export.model.request import trust_of
-from export.options import parser
 from export.settings import ExportOptions, methods_of, resolve
 from train.common.command.cli import DEFAULT_BUNDLE_IMAGES, run_program
 from train.common.command.terminal import complain, printable

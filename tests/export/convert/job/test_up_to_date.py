@@ -62,7 +62,7 @@ def test_everything_that_is_hashed_is_there_and_the_command_line_is_not() -> Non
     assert all((ROOT / place).exists() for place in CODE)
     hashed = {file for place in CODE for file in (ROOT / place).rglob("*.py")}
     assert ROOT / "export/convert/onnx/converter.py" in hashed
-    assert not hashed & {ROOT / "export/options.py", ROOT / "export/pipeline.py"}
+    assert not hashed & {ROOT / "export/command/options.py", ROOT / "export/pipeline.py"}
 
 
 def calibration_of(names: tuple[str, ...]) -> Calibration:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from export.argument_types import parse_preprocess, parse_scale, parse_size
+from export.command.argument_types import parse_preprocess, parse_scale, parse_size
 from export.formats import ALL, COMPILABLE, ETHOS_U, NPU, NPUS, OPTIMIZE, PACKAGED, TFLM, WASM, C
 from export.model.request import add_trust_options, parse_shape
 from export.settings import CALIBRATION_METHODS, RECURRENT, WEIGHT_SCHEMES

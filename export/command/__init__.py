@@ -1,0 +1,1 @@
+"""The command line of `python -m export`: its options, and what they ask for."""
