@@ -42,19 +42,19 @@ class SharingBuilder(flatbuffers.Builder):
         yield
         self.parts[part] += self.Offset() - self.parts.total() - before
 
-    def Pad(self, n: int) -> None:  # noqa: N802 - overrides the library's, as all below
+    def Pad(self, n: int) -> None:
         """Writes zeros up to where the next item may lie."""
         super().Pad(n)
         self.parts[REST] += max(0, n)
 
-    def CreateNumpyVector(self, x: np.ndarray) -> int:  # noqa: N802
+    def CreateNumpyVector(self, x: np.ndarray) -> int:
         """Returns where the vector lies, written now or before."""
         key = x.dtype.str, x.tobytes()
         if key not in self._vectors:
             self._vectors[key] = super().CreateNumpyVector(x)
         return self._vectors[key]
 
-    def CreateString(  # noqa: N802
+    def CreateString(
         self, s: bytes | str, encoding: str = "utf-8", errors: str = "strict"
     ) -> int:
         """Returns where the string lies, written now or before."""
@@ -64,21 +64,21 @@ class SharingBuilder(flatbuffers.Builder):
                 self._vectors[key] = super().CreateString(s, encoding, errors)
         return self._vectors[key]
 
-    def StartObject(self, numfields: int) -> None:  # noqa: N802
+    def StartObject(self, numfields: int) -> None:
         """Begins a table, which is written when it ends."""
         self._field_count, self._fields = numfields, []
 
-    def PrependSlot(self, flags: Any, o: int, x: Any, d: Any) -> None:  # noqa: N802
+    def PrependSlot(self, flags: Any, o: int, x: Any, d: Any) -> None:
         """Keeps a number for the table that has begun."""
         if x != d:
             self._fields.append((flags, o, x, d))
 
-    def PrependUOffsetTRelativeSlot(self, o: int, x: int, d: int) -> None:  # noqa: N802
+    def PrependUOffsetTRelativeSlot(self, o: int, x: int, d: int) -> None:
         """Keeps the place of what the table that has begun points to."""
         if x != d:
             self._fields.append((number_types.UOffsetTFlags, o, x, None))
 
-    def EndObject(self) -> int:  # noqa: N802
+    def EndObject(self) -> int:
         """Returns where the table lies, written now or before."""
         fields = sorted(self._fields, key=lambda field: (-field[0].bytewidth, field[1]))
         key = tuple((flags, slot, value) for flags, slot, value, _ in fields)
@@ -100,7 +100,7 @@ class AlignedBuffer(schema.BufferT):
     in Python) lies on any multiple of 4: https://github.com/tensorflow/tflite-micro/pull/3177
     """
 
-    def Pack(self, builder: SharingBuilder) -> Any:  # noqa: N802 - overrides generated code
+    def Pack(self, builder: SharingBuilder) -> Any:
         """Writes the buffer, its data aligned."""
         data = None
         if self.data is not None and len(self.data):
@@ -119,7 +119,7 @@ class AlignedBuffer(schema.BufferT):
 class MetadataBuffer(AlignedBuffer):
     """A buffer that no tensor has."""
 
-    def Pack(self, builder: SharingBuilder) -> Any:  # noqa: N802 - overrides generated code
+    def Pack(self, builder: SharingBuilder) -> Any:
         """Writes the buffer, and counts it as metadata."""
         weights = builder.parts[WEIGHTS]
         with builder.counted(REST):
@@ -131,7 +131,7 @@ class MetadataBuffer(AlignedBuffer):
 class CountedScales(schema.QuantizationParametersT):
     """Quantization parameters whose bytes are counted."""
 
-    def Pack(self, builder: SharingBuilder) -> Any:  # noqa: N802 - overrides generated code
+    def Pack(self, builder: SharingBuilder) -> Any:
         """Writes them."""
         with builder.counted(SCALES):
             return super().Pack(builder)
@@ -140,7 +140,7 @@ class CountedScales(schema.QuantizationParametersT):
 class CountedMetadata(schema.MetadataT):
     """Metadata whose bytes are counted."""
 
-    def Pack(self, builder: SharingBuilder) -> Any:  # noqa: N802 - overrides generated code
+    def Pack(self, builder: SharingBuilder) -> Any:
         """Writes it."""
         with builder.counted(REST):
             return super().Pack(builder)
@@ -149,7 +149,7 @@ class CountedMetadata(schema.MetadataT):
 class CountedSignature(schema.SignatureDefT):
     """A signature whose bytes are counted."""
 
-    def Pack(self, builder: SharingBuilder) -> Any:  # noqa: N802 - overrides generated code
+    def Pack(self, builder: SharingBuilder) -> Any:
         """Writes it."""
         with builder.counted(REST):
             return super().Pack(builder)
