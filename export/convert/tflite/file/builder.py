@@ -54,9 +54,7 @@ class SharingBuilder(flatbuffers.Builder):
             self._vectors[key] = super().CreateNumpyVector(x)
         return self._vectors[key]
 
-    def CreateString(
-        self, s: bytes | str, encoding: str = "utf-8", errors: str = "strict"
-    ) -> int:
+    def CreateString(self, s: bytes | str, encoding: str = "utf-8", errors: str = "strict") -> int:
         """Returns where the string lies, written now or before."""
         key = "string", s.encode(encoding, errors) if isinstance(s, str) else s
         if key not in self._vectors:
