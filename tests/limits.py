@@ -143,7 +143,7 @@ def _beside_keras(folder: Path) -> float:
     """Returns the answer's median time over that of the default MLP as TensorFlow exports it."""
     bare = folder / BARE
     script = (
-        "import keras, pathlib, tensorflow as tf; from train.config import *; "
+        "import keras, pathlib, tensorflow as tf; from train.recipes.recipe import *; "
         "from train.fit.model import build_model; "
         f"model = build_model(Hyperparameters(units={MLP_UNITS}, learning_rate=1e-3, "
         "recipe=RECIPES['default'])); "

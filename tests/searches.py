@@ -14,9 +14,10 @@ import keras_tuner
 import numpy as np
 
 from train.common.command.progress import progress
-from train.config import LEARNING_RATE_CHOICES, RECIPES, UNITS_CHOICES, TrainConfig
+from train.config import UNITS_CHOICES, TrainConfig
 from train.data import fashion_mnist as dataset
 from train.data.fit_data import FitData
+from train.recipes.recipe import LEARNING_RATE_CHOICES, RECIPES
 from train.search.tune import search
 
 MAX_EPOCHS = 10

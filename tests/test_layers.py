@@ -11,7 +11,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 LAYERS = (
     *(
         "train.common",
-        "train.networks",
+        "train.recipes",
         "train.limits",
         "train.config",
         "train.data",

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from train.command.options import parse
 from train.common.command.cli import run_program
 from train.common.command.terminal import printable
-from train.config import NOTEBOOK_ACCURACY, FitRequest, TrainConfig
-from train.options import parse
+from train.config import FitRequest, TrainConfig
+from train.recipes.recipe import NOTEBOOK_ACCURACY
 
 if TYPE_CHECKING:
     from train.common.command.progress import Progress

@@ -15,12 +15,13 @@ from train.common.files.artifact import array_sha256, file_sha256, write_json
 from train.common.files.staging import check_places, publish, staging
 from train.common.record import MODEL_FILE, RECORD_FILE
 from train.common.reference_outputs import OUTPUTS_FILE, ReferenceOutputs, save_outputs
-from train.config import Hyperparameters, TrainConfig
+from train.config import TrainConfig
 from train.data import fashion_mnist as dataset
 from train.data.fit_data import TrainingData, load_training_data
 from train.fit.crossvalidate import cross_validate
 from train.fit.final import fit_final
 from train.fit.model import accuracy_of, outputs_of
+from train.recipes.recipe import Hyperparameters
 from train.result import TrainResult
 from train.search.limits.search import Answer, find
 from train.search.tune import Search, search

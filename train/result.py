@@ -8,10 +8,11 @@ from typing import Any
 from train.common.environment import read_environment
 from train.common.files.artifact import package_versions
 from train.common.record import MODEL_FILE, as_model_json
-from train.config import Hyperparameters, TrainConfig
+from train.config import TrainConfig
 from train.data import fashion_mnist as dataset
 from train.data.fit_data import TrainingData
 from train.fit.crossvalidate import CrossValidation
+from train.recipes.recipe import Hyperparameters
 from train.search.limits.search import Answer
 from train.search.tune import SEARCH_SHARE, Search
 

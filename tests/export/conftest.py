@@ -21,7 +21,6 @@ from export.model.request import ModelRequest
 from export.settings import ExportOptions, Settings, resolve
 from export.verify.expectation import Expectation
 from tests.conftest import synthetic
-from train.config import RECIPES, Hyperparameters
 from train.data.fashion_mnist import (
     INPUT,
     INPUT_NAME,
@@ -31,6 +30,7 @@ from train.data.fashion_mnist import (
     as_samples,
 )
 from train.fit.model import build_model
+from train.recipes.recipe import RECIPES, Hyperparameters
 
 # A shared export is trained for one epoch, and pruned and clustered as an option says.
 BRIEFLY = {

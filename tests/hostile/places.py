@@ -15,10 +15,10 @@ from export.deploy.bundle.launcher import problem_with
 from export.deploy.ethos_u.manifest import read_npu_manifest
 from export.foreign.interface import read_foreign
 from export.model.request import ModelRequest
+from train.command.repeat import recorded_options
 from train.common.errors import ToolkitError
 from train.common.record import read_model_record
 from train.common.reference_outputs import OUTPUTS_FILE, load_outputs
-from train.repeat import recorded_options
 
 SETTINGS = MeasureSettings(samples=1_000, rounds=5, launches=1, max_seconds=1)
 

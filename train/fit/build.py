@@ -5,7 +5,7 @@ from typing import assert_never
 import keras
 import numpy as np
 
-from train.networks import Mlp, Network, Plain, Separable
+from train.recipes.networks import Mlp, Network, Plain, Separable
 
 L = keras.layers
 INNER_DROPOUT = 0.1  # of a large network, where it is halved the second time

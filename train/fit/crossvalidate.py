@@ -8,11 +8,11 @@ import numpy as np
 from sklearn.model_selection import StratifiedKFold
 
 from train.common.command.progress import Progress
-from train.config import Hyperparameters
 from train.data.fashion_mnist import LabelledImages
 from train.data.fit_data import FitData
 from train.fit.fit import fit
 from train.fit.model import accuracy_of, build_model, outputs_of
+from train.recipes.recipe import Hyperparameters
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,11 +10,12 @@ import keras
 
 from train.common.command.progress import Progress
 from train.common.files.artifact import content_sha256
-from train.config import TUNING_FOLDER, Hyperparameters, TrainConfig
+from train.config import TUNING_FOLDER, TrainConfig
 from train.data.fit_data import FitData
 from train.fit.fit import ReportEpochs, fit
 from train.fit.model import build_model, deployed
 from train.fit.trainer import Trainer
+from train.recipes.recipe import Hyperparameters
 
 STATE_FILE = "state.npz"
 

@@ -12,10 +12,10 @@ import keras
 import numpy as np
 
 from train.common.command.progress import Progress
-from train.config import Hyperparameters, Recipe
 from train.data.fit_data import FitData
 from train.fit.backup import Progression, restore, save
 from train.fit.trainer import Trainer
+from train.recipes.recipe import Hyperparameters, Recipe
 
 PATIENCE_SHARE = 1 / 3  # of the epochs: accuracy stalls while the learning rate is still high
 MIN_PATIENCE_EPOCHS = 3

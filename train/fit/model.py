@@ -4,10 +4,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from train.config import Hyperparameters
 from train.data.fashion_mnist import IMAGE_SHAPE, INPUT_NAME, LABELS, OUTPUT_NAME, PREPROCESSING
 from train.data.fit_data import EVALUATION_BATCH
 from train.fit.build import hidden
+from train.recipes.recipe import Hyperparameters
 
 tf.config.list_logical_devices()  # looks for devices now, while what the import prints is held back
 

@@ -9,10 +9,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from train.config import Recipe
 from train.data.fit_data import EVALUATION_BATCH, VIEWS, FitData, kept, seen
 from train.fit import forward
 from train.fit.adam import apply
+from train.recipes.recipe import Recipe
 
 
 class Trainer:

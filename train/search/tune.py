@@ -18,16 +18,9 @@ from train.common.errors import ArtifactError, ToolkitError
 from train.common.files.artifact import content_sha256, write_json
 from train.common.files.decode import Between, Decoder
 from train.common.files.open import MAX_JSON_BYTES, is_there, parse_json, read_bounded
-from train.config import (
-    LOGS_FOLDER,
-    MAX_UNITS,
-    TUNERS,
-    TUNING_FOLDER,
-    Hyperparameters,
-    LearningRate,
-    TrainConfig,
-)
+from train.config import LOGS_FOLDER, TUNERS, TUNING_FOLDER, TrainConfig
 from train.data.fit_data import FitData
+from train.recipes.recipe import MAX_UNITS, Hyperparameters, LearningRate
 from train.search import distribute
 from train.search.tuners import (
     RecipeModel,

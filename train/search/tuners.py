@@ -16,10 +16,11 @@ from keras_tuner.errors import FatalRuntimeError
 
 from train.common.command.progress import Progress
 from train.common.errors import ArtifactError
-from train.config import DEFAULT_TRIALS, MAX_SEED, UNITS_CHOICES, Hyperparameters, TrainConfig
+from train.config import DEFAULT_TRIALS, MAX_SEED, UNITS_CHOICES, TrainConfig
 from train.data.fit_data import FitData
 from train.fit.fit import fit
 from train.fit.model import build_model
+from train.recipes.recipe import Hyperparameters
 from train.search import distribute
 
 PATIENCE_EPOCHS = 3

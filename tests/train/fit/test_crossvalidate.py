@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from tests.conftest import Heard, synthetic
-from train.config import RECIPES, Hyperparameters
 from train.data.fashion_mnist import LabelledImages
 from train.data.fit_data import FitData
 from train.fit.crossvalidate import CrossValidation, cross_validate
+from train.recipes.recipe import RECIPES, Hyperparameters
 
 HYPERPARAMETERS = Hyperparameters(
     units=16, learning_rate=3e-3, recipe=replace(RECIPES["notebook"], schedule="cosine")

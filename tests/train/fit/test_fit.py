@@ -11,12 +11,12 @@ import tensorflow as tf
 
 from tests.conftest import Heard, synthetic
 from train.common.errors import ArtifactError
-from train.config import RECIPES, Hyperparameters
 from train.data.fashion_mnist import LabelledImages
 from train.data.fit_data import FitData, preprocessed
 from train.fit import forward
 from train.fit.fit import ReportEpochs, fit, learning_rates
 from train.fit.model import build_model, deployed, outputs_of
+from train.recipes.recipe import RECIPES, Hyperparameters
 
 pytestmark = pytest.mark.slow  # it trains or converts with TensorFlow
 

@@ -13,15 +13,10 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from tests.conftest import Heard, synthetic
 from train.common.errors import ArtifactError, ToolkitError
-from train.config import (
-    RECIPES,
-    UNITS_CHOICES,
-    Hyperparameters,
-    Recipe,
-    TrainConfig,
-)
+from train.config import UNITS_CHOICES, TrainConfig
 from train.data.fashion_mnist import LabelledImages
 from train.data.fit_data import FitData
+from train.recipes.recipe import RECIPES, Hyperparameters, Recipe
 from train.search.tune import search, search_name
 
 pytestmark = pytest.mark.slow  # it trains or converts with TensorFlow

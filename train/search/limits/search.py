@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from train.common.command.progress import Progress
-from train.config import NO_TEACHER, TUNING_FOLDER, FitRequest, Hyperparameters, TrainConfig
+from train.config import NO_TEACHER, TUNING_FOLDER, FitRequest, TrainConfig
 from train.data.fit_data import FitData
 from train.fit.final import FinalFit
 from train.limits import Kind
+from train.recipes.recipe import Hyperparameters
 from train.search.limits.in_full import Fitted, InFull, check_accuracy, most_accurate, smallest
 from train.search.limits.space.built_in import BuiltIn
 from train.search.limits.space.custom import CustomSpace

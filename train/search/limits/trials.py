@@ -16,7 +16,7 @@ from train.common.files.artifact import content_sha256
 from train.config import TUNING_FOLDER, FitRequest, TrainConfig
 from train.data.fit_data import FitData
 from train.limits import Kind, amount
-from train.networks import made
+from train.recipes.networks import made
 from train.search import distribute
 from train.search.limits.tuning import LimitsModel, hold_to
 from train.search.limits.weigh.candidates import Candidates, Space, plain, told

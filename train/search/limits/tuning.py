@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import keras_tuner
 
-from train.config import Hyperparameters
+from train.recipes.recipe import Hyperparameters
 from train.search.limits.weigh.candidates import Candidates, Space, told
 from train.search.limits.weigh.draws import Draws
 from train.search.tuners import TrialModel

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.commands import REPOSITORY
+from train.command.options import parse
 from train.common.command.cli import Parser, integer_between, number_between, run_command
 from train.common.errors import CheckError, DataError, ToolkitError
-from train.options import parse
 
 
 @pytest.mark.parametrize(

@@ -165,7 +165,7 @@ def test_a_teacher_of_another_task_is_one_line(outputs: np.ndarray, said: str) -
 
 
 def test_options_that_do_not_go_together_are_refused() -> None:
-    from train.options import parse
+    from train.command.options import parse
 
     for given, said in (
         (["--board", "uno"], "without --fit"),

@@ -7,9 +7,9 @@ import keras
 import keras_tuner
 import numpy as np
 
-from train.config import RECIPES, Hyperparameters, Recipe
 from train.fit.model import build_model, deployed
-from train.networks import Block, Mlp, Network, Separable, Student
+from train.recipes.networks import Block, Mlp, Network, Separable, Student
+from train.recipes.recipe import RECIPES, Hyperparameters, Recipe
 
 FAMILIES = ("cnn", "mlp")
 UNITS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)

@@ -9,8 +9,8 @@ import keras
 import keras_tuner
 
 from train.common.errors import ToolkitError
-from train.config import RECIPES, Hyperparameters, Recipe
 from train.fit.model import compiled
+from train.recipes.recipe import RECIPES, Hyperparameters, Recipe
 from train.search.limits.weigh.candidates import told
 from train.search.limits.weigh.costs import CostError
 

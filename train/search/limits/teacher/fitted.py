@@ -18,13 +18,13 @@ from train.common.command.progress import Progress
 from train.common.errors import ArtifactError
 from train.common.files.artifact import content_sha256, file_sha256, read_json, write_json
 from train.common.record import SCHEMA_VERSION
-from train.config import RECIPES, Hyperparameters
 from train.data.fit_data import VIEWS, FitData, seen
 from train.fit import forward
 from train.fit.fit import ReportEpochs, fit
 from train.fit.model import build_model
 from train.fit.trainer import Trainer
-from train.networks import Plain
+from train.recipes.networks import Plain
+from train.recipes.recipe import RECIPES, Hyperparameters
 
 FILTERS = (48, 32, 24, 16, 8)  # the widest is taken whose epochs the budget allows
 RECIPE = replace(

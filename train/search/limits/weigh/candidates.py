@@ -14,9 +14,9 @@ import keras
 import keras_tuner
 
 from train.common.command.progress import Progress
-from train.config import Hyperparameters
 from train.limits import Kind, Limits
-from train.networks import Student, made, memory, multiplications, weights
+from train.recipes.networks import Student, made, memory, multiplications, weights
+from train.recipes.recipe import Hyperparameters
 from train.search.limits.weigh.costs import Costs
 from train.search.limits.weigh.forecast import Forecast
 

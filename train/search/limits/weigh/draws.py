@@ -6,7 +6,7 @@ from typing import Any
 import keras_tuner
 
 from train.common.errors import ToolkitError
-from train.networks import Student, multiplications
+from train.recipes.networks import Student, multiplications
 from train.search.limits.weigh.candidates import LEAST_USED, Candidates, Values, bounds, told
 from train.search.limits.weigh.costs import CostError
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from train.limits import Kind
-from train.networks import Mlp, Student, memory, multiplications, weights
+from train.recipes.networks import Mlp, Student, memory, multiplications, weights
 
 LEAST_KNOWN = 10  # exports before anything is said
 

@@ -3,9 +3,9 @@
 import keras
 import pytest
 
-from train.config import RECIPES, Hyperparameters
 from train.fit.model import build_model
-from train.networks import Block, Mlp, Separable, Student, memory, multiplications, weights
+from train.recipes.networks import Block, Mlp, Separable, Student, memory, multiplications, weights
+from train.recipes.recipe import RECIPES, Hyperparameters
 
 pytestmark = pytest.mark.slow  # it builds networks with Keras
 

@@ -8,7 +8,8 @@ from train.common.errors import ToolkitError
 from train.common.files.artifact import read_json
 from train.common.files.decode import Between, Decoder
 from train.common.record import SCHEMA_VERSION
-from train.config import MAX_EPOCHS, MAX_SEED, MAX_UNITS, LearningRate, Recipe, Repeated
+from train.config import MAX_SEED, Repeated
+from train.recipes.recipe import MAX_EPOCHS, MAX_UNITS, LearningRate, Recipe
 
 REMEDY = "give the model.json that `python -m train` wrote"
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from train.command.limits_options import add_limits, flag, taken_request
 from train.common.command.cli import Parser, integer_between, number_between
 from train.common.errors import ToolkitError
 from train.config import (
-    ARCHITECTURES,
     COUNTED_TUNERS,
     DEFAULT_ARCHITECTURE,
     DEFAULT_SEARCH_EPOCHS,
@@ -15,17 +15,14 @@ from train.config import (
     DEFAULT_TRIALS,
     DEFAULT_TUNER,
     FIT_SEARCH_EPOCHS,
-    MAX_EPOCHS,
     MAX_FOLDS,
     MAX_SEED,
     MAX_TRIALS,
-    MAX_UNITS,
     MAX_WORKERS,
-    RECIPES,
     TUNERS,
     TrainConfig,
 )
-from train.limits_options import add_limits, flag, taken_request
+from train.recipes.recipe import ARCHITECTURES, MAX_EPOCHS, MAX_UNITS, RECIPES
 
 EXAMPLES = (
     ("", "search, then fit the best"),
@@ -58,7 +55,7 @@ def parse(arguments: Sequence[str]) -> TrainConfig:
     options = {name: value for name, value in given.items() if value is not None}
     record = options.pop("record", None)
     if record is not None:
-        from train.repeat import recorded_options  # with numpy, which --help does without
+        from train.command.repeat import recorded_options  # with numpy, which --help does without
 
         return TrainConfig(**_repeating(options), **recorded_options(record))
     return TrainConfig(**_complete(options))

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from train.command.repeat import recorded_options
 from train.common.errors import ArtifactError, ToolkitError
-from train.config import RECIPES
-from train.repeat import recorded_options
+from train.recipes.recipe import RECIPES
 
 RECORD: dict[str, Any] = {
     "schema_version": 1,
