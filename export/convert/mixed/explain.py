@@ -5,10 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from export.convert.candidates.trials import Trials, runnable
-from export.convert.mixed.probes.figures import MAX_SNR_DB
 from export.convert.mixed.probes.operators import Operator
 from export.convert.mixed.report import layer_report, probe_of
-from export.convert.mixed.trials import MOST_TRIED, MixedTrials
+from export.convert.mixed.trials import MixedTrials, suspects
 from export.convert.source import SourceModel
 from export.convert.tflite.converter import recurrent_ways
 from export.convert.tflite.file.shipped import shipped
@@ -56,13 +55,8 @@ def explained(
     if entry.activations == "int16":
         return layers
     own = {each.name: each.own_snr_db for each in layers.operators}
-
-    def own_snr_db(operator: Operator) -> float:
-        found = own.get(operator.name)
-        return MAX_SNR_DB if found is None else found
-
     there = [o for o in trials.operators if o.name in own and o.name not in trials.base]
-    tried = sorted(there, key=own_snr_db)[:MOST_TRIED]
+    tried, _ = suspects(there, own, expected.weights)
     alone = {each.name: trials.alone(each) for each in tried}
     left_out = {each.name: trials.left_out(each) for each in tried}
     reports = (

@@ -10,14 +10,13 @@ from export.convert.candidates.made import Made, finished
 from export.convert.candidates.ranking import Candidate
 from export.convert.candidates.trials import Trials, runnable
 from export.convert.mixed.judge import Judge, Judgement, Limits, examples_needed
-from export.convert.mixed.probes.figures import MAX_SNR_DB, figures_of
-from export.convert.mixed.probes.operators import Operator
+from export.convert.mixed.probes.figures import figures_of
 from export.convert.mixed.report import operator_reports, probe_of
 from export.convert.mixed.search import Choice, Search
-from export.convert.mixed.trials import MOST_TRIED, MixedTrials, noise_of
+from export.convert.mixed.trials import MixedTrials, noise_of, suspects
 from export.convert.source import SourceModel
 from export.formats import Format
-from export.layer_report import FloatOperator, LayerReport, Mixture, Outcome
+from export.layer_report import FloatOperator, LayerReport, Mixture, OperatorReport, Outcome
 from export.model.reason import refused
 from export.settings import DEFAULT_MAX_DROP, DEFAULT_MAX_FLOAT_SHARE, Settings
 from export.verify.expectation import Expectation
@@ -131,20 +130,10 @@ def _search(trials: MixedTrials, judge: Judge, best: Candidate, plain: Judgement
     own = {each.name: each.own_snr_db for each in reports}
     operators = tuple(each for each in probe.operators if each.optional)
     trials.operators = operators
-
-    def own_snr_db(operator: Operator) -> float:
-        found = own.get(operator.name)
-        return MAX_SNR_DB if found is None else found
-
-    alone = {
-        operator.name: trials.alone(operator)
-        for operator in sorted(operators, key=own_snr_db)[:MOST_TRIED]
-    }
+    tried, others = suspects(operators, own, trials.expected.weights)
+    alone = {operator.name: trials.alone(operator) for operator in tried}
     total = max(1, sum(each.multiplications for each in probe.operators))
-    ranked = sorted(
-        (each for each in operators if each.name in alone),
-        key=lambda each: -noise_of(alone[each.name]),
-    )
+    ranked = [*sorted(tried, key=lambda each: -noise_of(alone[each.name])), *others]
     fixed = sum(each.multiplications for each in probe.operators if each.in_float) / total
     search = Search(
         choices=[Choice(name=each.name, share=each.multiplications / total) for each in ranked],
@@ -161,13 +150,19 @@ def _search(trials: MixedTrials, judge: Judge, best: Candidate, plain: Judgement
             name=each.name,
             operator=each.operator,
             layer=each.layer,
-            why=f"quantized alone it leaves a centred SNR of {alone[each.name].snr_db:.1f} dB: "
-            f"{each.cause}",
+            why=_why(each, alone.get(each.name)),
         )
         for each in reports
         if each.name in chosen
     ]
     return Found(in_float=reasons, of=len(operators), tried=search.tried, alone=alone)
+
+
+def _why(report: OperatorReport, alone: Outcome | None) -> str:
+    """Returns why an operator is in float."""
+    if alone is None:  # one of little error, in a large network
+        return report.cause
+    return f"quantized alone it leaves a centred SNR of {alone.snr_db:.1f} dB: {report.cause}"
 
 
 def _none_within(

@@ -8,6 +8,7 @@ import numpy as np
 
 from export.convert.calibrate.calibration import audit_examples
 from export.convert.candidates.trials import convert, runnable
+from export.convert.mixed.probes.figures import MAX_SNR_DB
 from export.convert.mixed.probes.operators import Operator
 from export.convert.mixed.report import outcome_of
 from export.convert.source import SourceModel
@@ -19,7 +20,8 @@ from export.verify.expectation import Expectation
 from train.common.errors import ToolkitError
 
 MIN_EXAMPLES = 32
-MOST_TRIED = 100  # operators that are quantized alone: of larger networks those of most error
+MOST_TRIED, LEAST_TRIED = 100, 16  # operators that are quantized alone: those of most error
+TRIED_WEIGHTS = 500_000_000  # weights times operators: each try converts every weight anew
 CRASHES = Outcome(accuracy=None, snr_db=-999.0)
 
 
@@ -87,6 +89,29 @@ class MixedTrials:
             return outcome_of(self.outputs(in_float, some), self.expected)
         except ToolkitError:
             return CRASHES
+
+
+def suspects(
+    operators: Iterable[Operator], own_snr_db: Mapping[str, float | None], weights: int
+) -> tuple[list[Operator], list[Operator]]:
+    """Returns operators by the error that each adds by itself, the largest first.
+
+    Args:
+        operators: any.
+        own_snr_db: SNR of what each adds by itself, by its name; None or absent: it adds none.
+        weights: how many numbers the model's weights hold.
+
+    Returns:
+        Those worth being quantized alone, and the others.
+    """
+
+    def own(operator: Operator) -> float:
+        found = own_snr_db.get(operator.name)
+        return MAX_SNR_DB if found is None else found
+
+    ordered = sorted(operators, key=own)
+    most = max(LEAST_TRIED, min(MOST_TRIED, TRIED_WEIGHTS // max(1, weights)))
+    return ordered[:most], ordered[most:]
 
 
 def noise_of(outcome: Outcome) -> float:
