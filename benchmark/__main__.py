@@ -23,7 +23,7 @@ from train.common.errors import ToolkitError
 
 if TYPE_CHECKING:
     from benchmark.measure.measured import MeasureInBrowser
-    from export.formats import Format
+    from export.formats.table import Format
 
 NO_GATE = GateRequest(junit=None, fail_on=(), compare=())
 OF_A_GATE = ("junit", "fail_on", "compare")
@@ -218,7 +218,7 @@ def _measure_there(options: Namespace, arguments: Sequence[str]) -> int:
 
 
 def _formats(names: list[str]) -> "tuple[Format, ...] | None":
-    from export.formats import select_formats
+    from export.formats.select import select_formats
 
     return tuple(select_formats(names)) if names else None
 

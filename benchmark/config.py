@@ -10,7 +10,7 @@ from benchmark.judge.limits import Limits
 from benchmark.judge.scoring.metrics import Metric
 from benchmark.judge.task import THRESHOLD
 from benchmark.measure.settings import MeasureSettings
-from export.formats import Format
+from export.formats.table import Format
 from export.model.request import NO_TRUST, Trust
 from train.common.preprocessing import Preprocessing
 

@@ -11,11 +11,8 @@ from export.command.asked import (
     preprocessing_of,
 )
 from export.command.options import parser
-from export.formats import (
-    ALIASES,
-    ALL,
+from export.formats.packages import (
     ETHOS_U,
-    FORMATS,
     MADE_FROM,
     NPU,
     PACKABLE,
@@ -25,11 +22,10 @@ from export.formats import (
     TFLM,
     WASM,
     C,
-    Format,
     PackageRequest,
-    select_formats,
-    split_names,
 )
+from export.formats.select import ALIASES, ALL, select_formats, split_names
+from export.formats.table import FORMATS, Format
 from export.model.request import trust_of
 from export.settings import ExportOptions, methods_of, resolve
 from train.common.command.cli import DEFAULT_BUNDLE_IMAGES, run_program

@@ -14,7 +14,8 @@ from export.convert.refusal import with_advice
 from export.deploy.microcontroller.operators import unsupported
 from export.deploy.packages import Package, package
 from export.explain import EXPLORER_SUFFIX, explained
-from export.formats import FORMATS, TFLM, Format, PackageRequest
+from export.formats.packages import TFLM, PackageRequest
+from export.formats.table import FORMATS, Format
 from export.settings import ExportOptions, Settings, resolve
 from export.summary import summary
 from train.common.command.native_output import importing_large_library

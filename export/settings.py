@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from export.formats import FORMATS, UNTUNED, Family, Format
+from export.formats.table import FORMATS, UNTUNED, Family, Format
 from train.common.environment import read_environment
 from train.common.errors import ToolkitError
 

@@ -11,7 +11,7 @@ from export.convert.job.job import ReferenceJob
 from export.convert.onnx import converter as onnx
 from export.convert.source import SourceModel
 from export.convert.tflite import converter as tflite
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from export.model.load import load_model
 from export.settings import ExportOptions, resolve
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from export.deploy.bundle.build import BundleConfig
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from export.manifest import Manifest
 from tests.conftest import synthetic
 from tests.examples import MANIFEST, OUTPUT, REFERENCE

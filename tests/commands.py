@@ -11,7 +11,7 @@ from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.formats import select_formats
+from export.formats.select import select_formats
 from train.common.command.cli import run_command
 from train.common.files.artifact import file_sha256
 

@@ -25,7 +25,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.wait import WebDriverWait
 
 from benchmark.remote.browser.npm import PAGE, packages_folder
-from export.formats import WASM
+from export.formats.packages import WASM
 from export.manifest import read_manifest
 from tests.mcu.networks import run_module
 from train.common.command.cli import Parser, run_program

@@ -25,7 +25,7 @@ from benchmark.measure.settings import MeasureSettings
 from benchmark.measure.worker.timing import time_calls
 from benchmark.pipeline import run_benchmark
 from export.convert.tflite.flatbuffer import finish
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from export.manifest import read_manifest
 from export.runtimes.open import open_runner
 from export.runtimes.predict import encode

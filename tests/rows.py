@@ -106,7 +106,7 @@ def accuracies(exports: Path, test: Path) -> Iterable[tuple[str, tuple[float, in
     """Yields each export's name, its accuracy on test examples, 0…1, and its size in bytes."""
     import numpy as np
 
-    from export.formats import FORMATS as KNOWN
+    from export.formats.table import FORMATS as KNOWN
     from export.manifest import read_manifest
     from export.runtimes.open import open_runner
     from export.runtimes.predict import predict

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from tests.commands import GATE, OF_ALL, Completed, assert_one_line_error, run_in_process
 
 pytestmark = pytest.mark.slow

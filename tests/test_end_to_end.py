@@ -13,7 +13,7 @@ import onnxruntime
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from export.manifest import read_manifest
 from tests.commands import GATE, OF_ALL, REPOSITORY, run_in_process, run_module
 from train.common.files.artifact import file_sha256

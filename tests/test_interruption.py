@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.measure.checkpoint import FOLDER
-from export.formats import select_formats
+from export.formats.select import select_formats
 from export.manifest import check_file, read_manifest
 from tests.commands import (
     GATE,

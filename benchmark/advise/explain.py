@@ -11,7 +11,7 @@ from benchmark.advise.clause import Clause, Finding, joined, merged
 from benchmark.advise.size import larger_than_its_bits, no_smaller_than_dense
 from benchmark.advise.speed import CallOverhead, slower_than_expected
 from benchmark.judge.rows import Result
-from export.formats import FORMATS, UNTUNED, Format
+from export.formats.table import FORMATS, UNTUNED, Format
 from export.runtimes.open import MODES
 from train.common.environment import Environment
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from benchmark.advise.clause import Clause, Finding
 from benchmark.advise.operators import listed, operators_of
 from benchmark.judge.rows import Result
-from export.formats import BITS_PER_WEIGHT, Format
+from export.formats.table import BITS_PER_WEIGHT, Format
 
 # What is expected of a file: its bits per weight over the 32 of its family's float32 file,
 # and this much more for scales, names and the graph.

@@ -7,7 +7,7 @@ from benchmark.advise.clause import Clause, Finding
 from benchmark.advise.latency_ratio import Ratio, latency_ratio
 from benchmark.advise.operators import Operators, listed, operators_of
 from benchmark.judge.rows import Result
-from export.formats import Format
+from export.formats.table import Format
 from export.runtimes.open import MODES
 from train.common.environment import DOT_PRODUCTS, Environment
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from benchmark.judge.scoring.scores import Scores
-from export.formats import Limits as FormatLimits
+from export.formats.table import Limits as FormatLimits
 from export.verify.distance import Distance
 
 Verdict = Literal["pass", "fail", "inconclusive", "error"]

@@ -19,7 +19,7 @@ from benchmark.judge.symptoms import (
 from benchmark.judge.task import Task
 from benchmark.judge.verdict import judge_output
 from benchmark.judge.verified import loudest_share
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from export.manifest import Manifest
 from export.verify.channels import in_words, lost_channels
 from export.verify.distance import Distance, are_classes

@@ -9,7 +9,8 @@ from benchmark.measure.worker.process import Job
 from export.deploy.c.again import built_apart
 from export.deploy.c.package import FLASH
 from export.deploy.wasm.package import set_out
-from export.formats import FORMATS, PROGRAMS, WASM, C, Format
+from export.formats.packages import PROGRAMS, WASM, C
+from export.formats.table import FORMATS, Format
 from export.manifest import Manifest, check_file, read_manifest
 from export.model.recorded import read_request, size_bytes
 from export.model.request import file_sha256_of

@@ -17,7 +17,7 @@ from export.data.test_data import open_evaluation
 from export.deploy.bundle.archive import pack, unpack
 from export.deploy.bundle.build import ARTIFACTS_FOLDER, BundleConfig, copy_bundle, write_bundle
 from export.deploy.bundle.launcher import problem_with
-from export.formats import FORMATS, RUNTIMES, Format
+from export.formats.table import FORMATS, RUNTIMES, Format
 from export.model.request import NO_TRUST, Trust, add_trust_options
 from train.common.command.cli import Parser, add_bundle_images
 from train.common.command.interrupts import EXIT_INTERRUPTED

@@ -13,7 +13,7 @@ from benchmark.judge.task import Task
 from benchmark.measure.conditions import Browser, Conditions
 from benchmark.measure.variants import KERAS
 from benchmark.results.run import SCHEMA_VERSION
-from export.formats import WASM
+from export.formats.packages import WASM
 from export.runtimes.wasm import node_version
 from train.common.candidates import Candidates
 from train.common.environment import Environment

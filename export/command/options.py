@@ -4,7 +4,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export.command.argument_types import parse_preprocess, parse_scale, parse_size
-from export.formats import ALL, COMPILABLE, ETHOS_U, NPU, NPUS, OPTIMIZE, PACKAGED, TFLM, WASM, C
+from export.formats.packages import (
+    COMPILABLE,
+    ETHOS_U,
+    NPU,
+    NPUS,
+    OPTIMIZE,
+    PACKAGED,
+    TFLM,
+    WASM,
+    C,
+)
+from export.formats.select import ALL
 from export.model.request import add_trust_options, parse_shape
 from export.settings import CALIBRATION_METHODS, RECURRENT, WEIGHT_SCHEMES
 from train.common.command.cli import (

@@ -18,7 +18,7 @@ from export.convert.qat.tune import LEAST_AGREEMENT, tune
 from export.convert.recurrent.description import RECURRENT_LAYERS, STATES
 from export.convert.source import SourceModel
 from export.convert.tflite import converter as tflite
-from export.formats import Format
+from export.formats.table import Format
 from export.manifest import Check, FineTuning, Observation
 from export.model.loaded import batch_size
 from export.model.reason import refused

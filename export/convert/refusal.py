@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from export.formats import Family, Format
+from export.formats.table import Family, Format
 from train.common.errors import CheckError, ToolkitError
 
 # What asks for less, tried in this order when a format cannot be made.

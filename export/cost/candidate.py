@@ -17,7 +17,7 @@ from export.cost.cost import Candidate, Request
 from export.data.split import random_examples
 from export.deploy.c.network import Network
 from export.deploy.c.recurrent.loops import multiplications
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from export.model.load import load_model
 from export.model.loaded import LoadedModel
 from export.model.reason import refused

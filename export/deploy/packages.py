@@ -17,7 +17,7 @@ from export.deploy.ethos_u.vela import check_compiler
 from export.deploy.microcontroller import package as tflm
 from export.deploy.microcontroller.arena import check_interpreter
 from export.deploy.wasm import package as wasm
-from export.formats import ETHOS_U, PACKAGED, TFLM, WASM, C, PackageRequest
+from export.formats.packages import ETHOS_U, PACKAGED, TFLM, WASM, C, PackageRequest
 from export.manifest import Manifest
 from export.settings import Settings
 from train.common.preprocessing import preprocess

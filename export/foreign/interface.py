@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from export.foreign import probe
-from export.formats import RUNTIMES, Family, Runtime
+from export.formats.table import RUNTIMES, Family, Runtime
 from export.verify.graph.contents import Graph
 from export.verify.graph.read import read_graph
 from train.common.environment import ROOT

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
-from export.formats import Limits
+from export.formats.table import Limits
 from export.verify.distance import Distance
 from export.verify.floors import MIN_CENTRED_SNR_DB, MIN_COSINE
 

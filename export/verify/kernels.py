@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from export.formats import Format
+from export.formats.table import Format
 from export.manifest import Check, Observation
 from export.runtimes.open import MODES, open_runner
 from export.runtimes.predict import decode, encode_all

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from export.formats import Format
+from export.formats.table import Format
 from export.manifest import Check, Observation
 from export.verify.allowed import Allowed, allowed
 from export.verify.channels import (

@@ -7,7 +7,7 @@ so the benchmark reads the file again.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from export.formats import FORMATS, Format
+from export.formats.table import FORMATS, Format
 from export.manifest import Check, Manifest, Observation
 from export.verify.graph.contents import Graph
 from export.verify.graph.products import DENSE, FUSED, Weights

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from export.formats import Format
+from export.formats.table import Format
 from export.manifest import Check, Observation
 from export.verify.graph.contents import Graph
 

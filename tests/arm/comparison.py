@@ -10,7 +10,7 @@ import numpy as np
 from benchmark.measure.variants import RESULTS_FILE
 from benchmark.results.file import OUTPUTS_FILE
 from benchmark.results.run import SCHEMA_VERSION
-from export.formats import FORMATS, Format
+from export.formats.table import FORMATS, Format
 from export.manifest import read_manifest
 from train.common.errors import ArtifactError
 from train.common.files.artifact import read_json

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from benchmark.results.file import OUTPUTS_FILE
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from tests.arm.comparison import Limit, Row, compare, compare_rows, limit_of, table
 from tests.examples import MANIFEST, OUTPUT
 from train.common.errors import ArtifactError

@@ -17,7 +17,7 @@ from export.convert.candidates.trials import convert
 from export.convert.job.inputs import ConversionInputs
 from export.convert.source import SourceModel
 from export.convert.tflite.file.builder import FILE_IDENTIFIER
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from export.model.loaded import LoadedModel
 from export.runtimes.open import open_runner
 from export.settings import ExportOptions, resolve

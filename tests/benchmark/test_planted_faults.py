@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from export.convert.job.job import ReferenceJob
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from export.model.load import load_model
 from export.pipeline import ExportConfig, export_formats
 from export.settings import ExportOptions

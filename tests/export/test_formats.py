@@ -4,7 +4,8 @@ from dataclasses import asdict
 import pytest
 
 from export.__main__ import format_list, main
-from export.formats import FORMATS, Format, select_formats
+from export.formats.select import select_formats
+from export.formats.table import FORMATS, Format
 from train.common.errors import ToolkitError
 
 

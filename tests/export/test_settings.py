@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from export.settings import ExportOptions, Settings, resolve
 from train.common.environment import read_environment
 from train.common.errors import ToolkitError

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.formats import FORMATS, Format
+from export.formats.table import FORMATS, Format
 from export.manifest import read_manifest
 from tests.zoo.models.entries import Entry
 from tests.zoo.table import LARGE, Cell, Row, cell_of_failure, cell_of_manifest, is_weak

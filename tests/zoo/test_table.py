@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from export.manifest import Check, Manifest
 from tests.examples import MANIFEST
 from tests.zoo.__main__ import main

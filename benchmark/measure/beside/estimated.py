@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from export.deploy.ethos_u.manifest import FOLDER, NpuManifest, read_npu_manifest
-from export.formats import ETHOS_U, FORMATS, Format
+from export.formats.packages import ETHOS_U
+from export.formats.table import FORMATS, Format
 from train.common.errors import ArtifactError
 from train.common.reference_outputs import ReferenceOutputs
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmark.measure.settings import MeasureSettings
 from benchmark.measure.variants import Variant
-from export.formats import WASM
+from export.formats.packages import WASM
 from export.manifest import Manifest
 from export.runtimes.predict import clipped, encode_all, range_use
 from export.runtimes.runner import unpack

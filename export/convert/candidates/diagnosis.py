@@ -11,7 +11,7 @@ import numpy as np
 from export.convert.calibrate import calibration
 from export.convert.source import SourceModel
 from export.convert.tflite.converter import float_twin
-from export.formats import Format
+from export.formats.table import Format
 from export.manifest import Check
 from export.model.reason import refused
 from export.settings import Settings

@@ -21,7 +21,7 @@ from export.convert.source import SourceModel
 from export.convert.tflite import converter as tflite
 from export.convert.tflite.file.parts import parts_of
 from export.convert.tflite.file.shipped import shipped
-from export.formats import Format
+from export.formats.table import Format
 from export.layer_report import LayerReport, Mixture
 from export.manifest import Calibration, FineTuning, Manifest, Observation, Source, WeightScheme
 from export.model.reason import refused

@@ -22,7 +22,7 @@ from export.convert.refusal import NoFormatHelpsError
 from export.convert.source import SourceModel
 from export.convert.tflite import converter as tflite
 from export.data.split import FEW_EXAMPLES
-from export.formats import Family, Format
+from export.formats.table import Family, Format
 from export.manifest import EVERY_PROCESSOR, WeightScheme
 from export.model.reason import refused
 from export.runtimes.trial import first_outputs

@@ -19,7 +19,7 @@ from export.convert.mixed.explain import explained
 from export.convert.onnx.memory import release_memory
 from export.convert.refusal import NoFormatHelpsError
 from export.convert.source import SourceModel
-from export.formats import FORMATS, Format
+from export.formats.table import FORMATS, Format
 from export.layer_report import LayerReport
 from export.manifest import Manifest
 from export.model.load import load_model

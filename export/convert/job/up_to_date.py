@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from export.convert.job.inputs import ConversionInputs
-from export.formats import Format
+from export.formats.table import Format
 from export.manifest import Calibration, Manifest, check_file, read_manifest
 from export.settings import Settings
 from train.common.errors import ArtifactError
@@ -26,7 +26,7 @@ FINE_TUNING_PACKAGES = ("tf-keras", "tensorflow-model-optimization")
 CODE = (
     "export/convert",
     "export/data/split.py",
-    "export/formats.py",
+    "export/formats",
     "export/model",
     "export/settings.py",
     "export/verify",

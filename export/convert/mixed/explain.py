@@ -11,7 +11,7 @@ from export.convert.mixed.trials import MixedTrials, suspects
 from export.convert.source import SourceModel
 from export.convert.tflite.converter import recurrent_ways
 from export.convert.tflite.file.shipped import shipped
-from export.formats import Format
+from export.formats.table import Format
 from export.layer_report import LayerReport
 from export.manifest import Manifest
 from export.model.reason import refused

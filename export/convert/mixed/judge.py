@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from export.formats import Format
+from export.formats.table import Format
 from export.layer_report import Attempt
 from export.manifest import Check
 from export.verify.distance import classes_in

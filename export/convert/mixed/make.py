@@ -15,7 +15,7 @@ from export.convert.mixed.report import operator_reports, probe_of
 from export.convert.mixed.search import Choice, Search
 from export.convert.mixed.trials import MixedTrials, noise_of, suspects
 from export.convert.source import SourceModel
-from export.formats import Format
+from export.formats.table import Format
 from export.layer_report import FloatOperator, LayerReport, Mixture, OperatorReport, Outcome
 from export.model.reason import refused
 from export.settings import DEFAULT_MAX_DROP, DEFAULT_MAX_FLOAT_SHARE, Settings

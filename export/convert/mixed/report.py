@@ -20,7 +20,7 @@ from export.convert.onnx.quantizer import prepare
 from export.convert.onnx.recurrent.choice import choose
 from export.convert.source import SourceModel
 from export.convert.tflite.converter import float_twin, recurrent_names
-from export.formats import Format
+from export.formats.table import Format
 from export.layer_report import LayerReport, OperatorReport, Outcome
 from export.manifest import Observation
 from export.model.reason import refused

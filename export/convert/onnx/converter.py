@@ -8,7 +8,7 @@ from export.convert.onnx.half import to_half
 from export.convert.onnx.quantizer import quantize
 from export.convert.onnx.recurrent.choice import check_steps, choose
 from export.convert.source import SourceModel
-from export.formats import Format
+from export.formats.table import Format
 from export.settings import Settings
 
 

@@ -24,7 +24,7 @@ from export.deploy.bundle.archive import pack
 from export.deploy.bundle.code import code_files
 from export.deploy.bundle.launcher import SCHEMA_VERSION, seal_of
 from export.deploy.bundle.target import ARCHIVE_SUFFIX, check_target
-from export.formats import FORMATS, Format
+from export.formats.table import FORMATS, Format
 from export.manifest import Manifest, check_file, read_manifest
 from export.model.request import NO_TRUST, Trust
 from train.common.environment import BUNDLE_FILE, DATA_FOLDER, REQUIREMENTS_FILE, ROOT, in_bundle

@@ -11,7 +11,7 @@ from pathlib import Path
 from export.deploy.c.host import TIMEOUT_S, build
 from export.deploy.c.package import FROM, HEADER_FILE, OPTIMIZE, SOURCE_FILE, source_of
 from export.deploy.c.steps.weights.packing import SIZE
-from export.formats import C
+from export.formats.packages import C
 from export.manifest import Manifest, check_file, read_manifest
 from export.runtimes.c import LIBRARY_FILE
 from train.common.command.cli import run_program

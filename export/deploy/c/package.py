@@ -17,7 +17,8 @@ from export.deploy.c.host import STRICT, build, compiler
 from export.deploy.c.network import NoKernelError
 from export.deploy.c.program import Program
 from export.deploy.c.steps.weights.packing import SIZE
-from export.formats import FORMATS, WASM, C
+from export.formats.packages import WASM, C
+from export.formats.table import FORMATS
 from export.manifest import Check, Manifest, Observation, check_file, read_manifest
 from export.runtimes.c import CRunner
 from export.runtimes.litert import LiteRTRunner

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from export.deploy.ethos_u.vela import Estimate, Left
-from export.formats import ETHOS_U
+from export.formats.packages import ETHOS_U
 from export.manifest import SCHEMA_VERSION, Check, Source
 from train.common.errors import ArtifactError
 from train.common.files.artifact import file_sha256, is_sealed, read_json, sealed

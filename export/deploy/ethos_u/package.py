@@ -16,7 +16,8 @@ from export.deploy.ethos_u.vela import (
     compile_file,
     compiler_version,
 )
-from export.formats import ETHOS_U, FORMATS
+from export.formats.packages import ETHOS_U
+from export.formats.table import FORMATS
 from export.manifest import Check, Manifest
 from export.settings import Settings
 from export.verify.graph.ends import ends_of

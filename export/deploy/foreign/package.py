@@ -21,7 +21,7 @@ from export.deploy.foreign.against import check_against
 from export.deploy.microcontroller import package as tflm
 from export.deploy.microcontroller.arena import check_interpreter
 from export.foreign.interface import ForeignFile, read_foreign
-from export.formats import ETHOS_U, NPU, TFLM, C
+from export.formats.packages import ETHOS_U, NPU, TFLM, C
 from export.manifest import Check, Manifest, Observation, Source
 from export.model.request import ModelRequest
 from export.runtimes.litert import LiteRTRunner

@@ -20,7 +20,8 @@ from export.deploy.microcontroller.arena import (
 from export.deploy.microcontroller.boards import BOARDS, CORE_RUNTIME_BYTES, Fit, fit, table
 from export.deploy.microcontroller.c_source import c_source
 from export.deploy.microcontroller.operators import add_methods
-from export.formats import FORMATS, PACKAGED, TFLM
+from export.formats.packages import PACKAGED, TFLM
+from export.formats.table import FORMATS
 from export.manifest import SCHEMA_VERSION, Manifest
 from export.runtimes.predict import encode, in_calls
 from export.settings import Settings

@@ -20,7 +20,8 @@ from export.deploy.c.steps.weights.packing import PLAIN
 from export.deploy.wasm.compiler import build, compiler
 from export.deploy.wasm.module import gzip_bytes, module_source, own_bytes
 from export.deploy.wasm.page import demo, script, types
-from export.formats import FORMATS, WASM
+from export.formats.packages import WASM
+from export.formats.table import FORMATS
 from export.manifest import Manifest, Observation, check_file, read_manifest
 from export.runtimes.c import write_tensors
 from export.runtimes.wasm import WasmRunner, node

@@ -13,7 +13,7 @@ from benchmark.judge.scoring.classification import compare, score_classes
 from benchmark.measure.latency import Round, summarize
 from benchmark.measure.variants import Variant
 from benchmark.measure.worker.timing import WarmUp
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from export.runtimes.open import MODES
 from export.verify.distance import Distance
 from tests.examples import MANIFEST

@@ -9,7 +9,7 @@ from benchmark.judge.limits import Limits
 from benchmark.judge.scoring.scores import Accuracy, Paired, Scores
 from benchmark.judge.verdict import judge_file, judge_output
 from benchmark.judge.verified import loudest_share
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from export.verify.distance import Distance
 
 LIMITS = Limits(baseline=0.886, tolerance=0.01)

@@ -16,7 +16,7 @@ from benchmark.measure.variants import (
     find_manifests,
     find_variants,
 )
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from export.manifest import Calibration, Manifest
 from export.model.recorded import write_request
 from export.model.request import ModelRequest

@@ -11,7 +11,7 @@ import keras
 
 from export.convert.candidates.trials import convert
 from export.convert.source import SourceModel
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from tests.export.conftest import load_source, settings_of, shared_options
 
 LAYERS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}

@@ -6,7 +6,7 @@ import keras
 import pytest
 
 from export.convert.make import make
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from export.verify.expectation import Expectation
 from tests.export.conftest import Tiny, load_source, settings_of, unlabelled
 from train.common.errors import CheckError

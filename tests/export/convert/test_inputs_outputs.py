@@ -9,7 +9,7 @@ import pytest
 
 from export.convert.job.job import CustomJob
 from export.convert.job.loaded import LoadedJob
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from export.model.request import ModelRequest
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict

@@ -8,7 +8,7 @@ import pytest
 
 from export.convert.candidates.trials import convert
 from export.convert.source import SourceModel
-from export.formats import FORMATS, Format
+from export.formats.table import FORMATS, Format
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
 from export.settings import ExportOptions

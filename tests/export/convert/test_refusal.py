@@ -10,7 +10,7 @@ import pytest
 from export.convert.calibrate.calibration import onnx_clipped_share
 from export.convert.candidates.trials import CONVERTERS, convert
 from export.convert.refusal import NoFormatHelpsError, with_advice
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from export.model.reason import reason_of
 from export.runtimes.litert import LiteRTRunner
 from tests.export.conftest import Tiny, load_source, settings_of

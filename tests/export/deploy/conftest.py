@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from export.convert.job.inputs import ConversionInputs
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from export.manifest import Manifest
 from tests.export.conftest import Tiny, settings_of
 from train.common.files.artifact import file_sha256

@@ -17,7 +17,7 @@ from export.convert.candidates.trials import CONVERTERS
 from export.convert.make import make
 from export.convert.tflite.flatbuffer import finish
 from export.convert.tflite.recurrent.choice import Choice
-from export.formats import FORMATS, Format
+from export.formats.table import FORMATS, Format
 from export.runtimes.open import open_runner
 from export.runtimes.tflm import TFLMRunner
 from export.verify.distance import MAX_SNR_DB, distance

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from export.formats import FORMATS, Format
+from export.formats.table import FORMATS, Format
 from export.manifest import Check, Observation
 from export.verify.distance import Distance, distance
 from export.verify.expectation import Expectation

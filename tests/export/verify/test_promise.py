@@ -2,7 +2,7 @@
 
 import pytest
 
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from export.verify.graph.contents import Graph
 from export.verify.graph.products import Weights
 from export.verify.promise import check_promise

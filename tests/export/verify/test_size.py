@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from export.verify.graph.contents import Graph
 from export.verify.graph.products import Weights
 from export.verify.graph.read import read_graph

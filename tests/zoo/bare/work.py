@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from export.formats import FORMATS, Format
+from export.formats.table import FORMATS, Format
 from export.manifest import Check
 from export.model.load import load_model
 from export.model.loaded import LoadedModel, batch_size

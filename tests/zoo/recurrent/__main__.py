@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from tests.zoo.recurrent.cases import NAMES, STEPS
 from tests.zoo.recurrent.kept import keep, kept
 from tests.zoo.recurrent.limits import Case, all_faults

@@ -6,7 +6,7 @@ Light: standard library only.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 
 FLOAT_DB, INTEGER_DB = 100.0, 25.0
 # Bytes for each weight, and besides.

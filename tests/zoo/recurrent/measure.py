@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from export.formats import FORMATS, Format
+from export.formats.table import FORMATS, Format
 from export.runtimes.open import open_runner
 from export.runtimes.predict import encode_all, predict
 from tests.commands import run_in_process

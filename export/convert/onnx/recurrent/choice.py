@@ -13,7 +13,7 @@ from export.convert.recurrent.description import RECURRENT_LAYERS, describe, ref
 from export.convert.refusal import NoFormatHelpsError
 from export.convert.tflite.recurrent.choice import MOST_STEPS
 from export.convert.tflite.recurrent.marks import Call
-from export.formats import Format
+from export.formats.table import Format
 from export.manifest import Observation
 
 AUTO, FUSED, LOOP, UNROLLED = "auto", "fused", "loop", "unrolled"

@@ -21,7 +21,8 @@ from export.convert.recurrent.description import KERAS_2, Cell, Recurrent
 from export.convert.refusal import NoFormatHelpsError
 from export.convert.tflite.recurrent.equations import ACTIVATIONS
 from export.convert.tflite.recurrent.marks import Call, later_states
-from export.formats import PACKAGED, Format
+from export.formats.packages import PACKAGED
+from export.formats.table import Format
 from train.common.errors import ToolkitError
 
 AUTO, FUSED, LOOP, UNROLLED = "auto", "fused", "loop", "unrolled"

@@ -16,7 +16,7 @@ from benchmark.measure.variants import find_manifests, find_variants
 from benchmark.remote.browser.run import measure_in_browser
 from benchmark.remote.browser.server import Server
 from export.data.test_data import Evaluation, open_evaluation
-from export.formats import select_formats
+from export.formats.select import select_formats
 from tests.benchmark.remote.browser.page import HELLO, SLICE, Opener, Page, RefusedError
 from train.common.errors import ToolkitError
 

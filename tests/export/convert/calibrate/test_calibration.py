@@ -12,7 +12,7 @@ from export.convert.calibrate.calibration import (
     tflite_values,
 )
 from export.convert.tflite import converter as tflite
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from export.manifest import Calibration, Manifest
 from export.summary import summary
 from tests.examples import MANIFEST

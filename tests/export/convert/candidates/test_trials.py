@@ -10,7 +10,7 @@ import pytest
 from export.convert.candidates import ranking
 from export.convert.candidates import trials as candidates
 from export.convert.candidates.made import Made
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from export.manifest import EVERY_PROCESSOR, WeightScheme
 from export.runtimes.trial import first_outputs
 from export.settings import SAFE_WEIGHTS, SIGNED_WEIGHTS, WEIGHT_SCHEMES, ExportOptions

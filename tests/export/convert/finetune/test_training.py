@@ -14,7 +14,7 @@ from export.convert.finetune.sparse import pruned
 from export.convert.objective import objective, training_batch
 from export.convert.source import SourceModel
 from export.convert.tflite.converter import convert
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from export.model.loaded import SIGNATURE
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from export.convert.mixed.judge import Judge, Limits, examples_needed
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from export.verify.expectation import Expectation
 from train.common.intervals import paired_drop_interval
 from train.common.tensors import TensorSpec

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from export.convert.candidates.trials import convert
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from export.layer_report import Mixture
 from export.verify.promise import check_kept
 from tests.examples import MANIFEST

@@ -10,7 +10,7 @@ from export.convert.candidates.made import Made
 from export.convert.make import make
 from export.convert.mixed.explain import explained
 from export.explain import worst
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from export.settings import ExportOptions
 from export.verify.graph.read import read_graph
 from tests.export.conftest import Tiny, settings_of

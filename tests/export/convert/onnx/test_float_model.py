@@ -16,7 +16,7 @@ from export.convert.candidates.trials import convert
 from export.convert.onnx.float_model import to_onnx
 from export.convert.onnx.ordered import InOrder, sets_in_order
 from export.convert.onnx.recurrent.choice import Choice
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
 from tests.export.conftest import Tiny, load_source, settings_of

@@ -8,7 +8,7 @@ import onnx
 import pytest
 
 from export.convert.candidates.trials import convert
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from tests.export.conftest import load_source, settings_of
 
 pytestmark = pytest.mark.slow  # it converts with TensorFlow

@@ -14,7 +14,7 @@ from export.convert.candidates.float_size import larger_than_float32
 from export.convert.candidates.trials import convert
 from export.convert.onnx.overflow import overflows_here, unsigned_twin
 from export.convert.source import SourceModel
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
 from export.settings import SAFE_WEIGHTS, SIGNED_WEIGHTS, WEIGHT_SCHEMES

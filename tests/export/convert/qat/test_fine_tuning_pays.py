@@ -9,7 +9,7 @@ from export.convert import make as making
 from export.convert.candidates.made import Made, outputs_of
 from export.convert.qat import graph
 from export.convert.qat.values import Tensor
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from export.manifest import Check, FineTuning
 from export.settings import ExportOptions, untuned
 from export.summary import summary

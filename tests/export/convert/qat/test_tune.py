@@ -12,7 +12,7 @@ from export.convert.qat.operators.gemmlowp import logistic, tanh
 from export.convert.qat.tune import tune
 from export.convert.source import SourceModel
 from export.convert.tflite.file.builder import unpack
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
 from export.settings import ExportOptions

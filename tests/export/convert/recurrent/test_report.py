@@ -8,7 +8,7 @@ from export.convert.candidates.trials import convert
 from export.convert.mixed.probes.figures import figures_of
 from export.convert.mixed.report import operator_reports, probe_of
 from export.convert.source import SourceModel
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from tests.export.conftest import load_source, settings_of, unlabelled
 
 pytestmark = pytest.mark.slow  # it converts with TensorFlow

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from export.convert.candidates.trials import convert
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
 from export.settings import ExportOptions

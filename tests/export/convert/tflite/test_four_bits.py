@@ -10,7 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 from export.convert.candidates.trials import convert
 from export.convert.source import SourceModel
 from export.convert.tflite.four_bits import best_scales, narrow
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from export.runtimes.open import MODES, open_runner
 from export.runtimes.predict import predict
 from export.runtimes.runner import Runner

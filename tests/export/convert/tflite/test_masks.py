@@ -8,7 +8,7 @@ from ai_edge_litert import schema_py_generated as schema
 from export.convert.calibrate.calibration import tflite_values
 from export.convert.make import make
 from export.convert.tflite.converter import float_twin
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from export.verify.distance import distance
 from tests.export.conftest import load_source, settings_of
 from tests.export.convert.mixed.models import case_of, causal

@@ -14,7 +14,7 @@ from export.convert.tflite.file.builder import pack, unpack
 from export.convert.tflite.rewrites import saved_graph
 from export.convert.tflite.rewrites.editor import CODES
 from export.convert.tflite.rewrites.float_file import REWRITES, drop_idle_limits, rewrite
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from export.model.loaded import SIGNATURE
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict

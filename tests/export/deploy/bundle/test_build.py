@@ -13,7 +13,7 @@ from export.deploy.bundle.archive import unpack
 from export.deploy.bundle.build import BundleConfig, write_bundle
 from export.deploy.bundle.code import code_files
 from export.deploy.bundle.launcher import problem_with
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from export.manifest import read_manifest
 from tests.bundles import COUNT, NAMES, write_inputs
 from tests.commands import REPOSITORY, assert_one_line_error, run_module

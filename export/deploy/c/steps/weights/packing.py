@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from export.formats import OPTIMIZE
+from export.formats.packages import OPTIMIZE
 
 SIZE, SPEED = OPTIMIZE
 PLAIN = "plain"  # not at all, for who packs them another way

@@ -11,7 +11,7 @@ from export.convert.onnx.calibrate.equalize import equalized
 from export.convert.onnx.float_model import to_onnx
 from export.convert.onnx.quantizer import prepare
 from export.convert.onnx.recurrent.choice import choose
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from tests.export.conftest import load_source, settings_of
 from tests.export.convert.tflite.calibrate.test_equalize import unlike_channels
 

@@ -6,7 +6,7 @@ import pytest
 
 from export.convert.onnx.recurrent.choice import check_steps, choose, told
 from export.convert.tflite.recurrent.marks import Call
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from train.common.errors import ToolkitError
 
 FLOAT, INT8 = FORMATS["onnx-float32"], FORMATS["onnx-int8"]

@@ -14,7 +14,7 @@ from export.convert.calibrate.calibration import (
 )
 from export.convert.candidates.trials import convert
 from export.convert.tflite.converter import float_twin
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from export.runtimes.open import open_runner
 from export.settings import SIGNED_WEIGHTS, WIDENED
 from tests.export.conftest import Tiny, load_source, settings_of

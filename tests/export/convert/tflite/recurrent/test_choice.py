@@ -11,7 +11,7 @@ from export.convert.recurrent.description import describe
 from export.convert.refusal import NoFormatHelpsError
 from export.convert.tflite.recurrent.choice import alternatives, choose
 from export.convert.tflite.recurrent.marks import Call
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from tests.export.convert.tflite.recurrent.layers import layer_of
 from train.common.errors import ToolkitError
 

@@ -10,7 +10,7 @@ import pytest
 from export.convert.calibrate.calibration import RepresentativeDataset
 from export.convert.candidates.trials import convert
 from export.convert.source import SourceModel
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from export.model.load import load_model
 from export.model.request import ModelRequest
 from export.runtimes.open import open_runner

@@ -14,7 +14,7 @@ from export.convert.source import SourceModel
 from export.convert.tflite.file.builder import unpack
 from export.convert.tflite.four_bits import narrow
 from export.convert.tflite.recurrent.builder import CODES, TYPES
-from export.formats import FORMATS
+from export.formats.table import FORMATS
 from export.model.load import load_model
 from export.model.request import ModelRequest
 from export.runtimes.open import open_runner

@@ -4,12 +4,8 @@ A name is `<family>-<scheme>`, the same string in the CLI, the file stem, the ma
 results and the README. Adding a TFLite variant is one entry here.
 """
 
-import difflib
-from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal
-
-from train.common.errors import ToolkitError
 
 Family = Literal["tflite", "onnx"]
 Runtime = Literal["litert", "onnxruntime"]
@@ -240,86 +236,6 @@ FORMATS: dict[str, Format] = {
     )
 }
 
-ALIASES = {"tflite": "tflite-float32", "onnx": "onnx-float32"}
-ALL = "all"  # but for mixed formats, which search where plain ones lose too much
 MIXED = "-mixed"
-# Made from the file of another format, so no entries of the table: a C array for TFLM, a program in
-# C that needs no interpreter, that program as a WebAssembly module, a file for Arm's NPUs.
-TFLM, C, WASM, ETHOS_U = "tflm", "c", "wasm", "ethos-u"
-PACKAGES = (TFLM, C, WASM, ETHOS_U)
-PROGRAMS = (C, WASM)  # of these, what the benchmark runs
-MADE_FROM = (*PROGRAMS, ETHOS_U)  # what `--from` is of
-PACKAGED = "tflite-int8"
-PACKABLE = tuple(
-    entry.name
-    for entry in FORMATS.values()
-    if entry.family == "tflite" and entry.activations == "int8" and not entry.mixed
-)
-# What an NPU computes, all or some of it.
-COMPILABLE = (*PACKABLE, "tflite-int8-mixed", "tflite-int16x8")
-NPUS = (
-    *(f"ethos-u55-{macs}" for macs in (32, 64, 128, 256)),
-    *(f"ethos-u65-{macs}" for macs in (256, 512)),
-    *(f"ethos-u85-{macs}" for macs in (128, 256, 512, 1024, 2048)),
-)
-NPU = "ethos-u55-128"
-# What the weights of C source are packed for: few bytes, or few instructions.
-OPTIMIZE = ("size", "speed")
 # What a quantization-aware trained model is without the training.
 UNTUNED = "tflite-int8"
-
-
-@dataclass(frozen=True, kw_only=True)
-class PackageRequest:
-    """A package to make.
-
-    Attributes:
-        kind: of `PACKAGES`.
-        made_of: the format whose file it is made of.
-        optimize: what C packs weights for; None for its default.
-        npu: the configuration of the NPU that `ethos-u` is for.
-    """
-
-    kind: str
-    made_of: str = PACKAGED
-    optimize: str | None = None
-    npu: str = NPU
-
-    @property
-    def name(self) -> str:
-        """What it is called; of NPUs there may be several."""
-        return f"{self.kind} {self.made_of}" if self.kind == ETHOS_U else self.kind
-
-
-def split_names(requests: Iterable[str]) -> list[str]:
-    """Returns the names in requests, each of which may be several joined by commas."""
-    return [name.strip() for request in requests for name in request.split(",") if name.strip()]
-
-
-def select_formats(requests: Iterable[str], besides: Collection[str] = ()) -> list[Format]:
-    """Returns the formats asked for, each once, in the table's order.
-
-    Args:
-        requests: names, aliases or `all`, each possibly several joined by commas.
-        besides: names that are known, though they are no formats of the table.
-
-    Raises:
-        ToolkitError: a name is unknown (the closest one is named) or none was given.
-    """
-    names = split_names(requests)
-    if not names:
-        raise ToolkitError(f"no format given; expected {ALL} or any of {', '.join(FORMATS)}")
-    chosen: set[str] = set()
-    for name in names:
-        if name == ALL:
-            chosen.update(name for name, entry in FORMATS.items() if not entry.mixed)
-        elif ALIASES.get(name, name) in FORMATS:
-            chosen.add(ALIASES.get(name, name))
-        elif name not in besides:
-            known = [*FORMATS, *ALIASES, ALL, *besides]
-            close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.4)
-            hint = f"did you mean {close[0]}? " if close else ""
-            raise ToolkitError(
-                f"unknown format {name!r}; {hint}`python -m export --list` shows them all"
-            )
-    return [entry for entry in FORMATS.values() if entry.name in chosen]

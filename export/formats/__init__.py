@@ -1,0 +1,1 @@
+"""The formats, what is made of them, and their names."""
