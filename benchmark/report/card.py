@@ -14,7 +14,8 @@ from benchmark.judge.scoring.metrics import MISSING, Metric
 from benchmark.report.figures import interval, number
 from benchmark.report.tables import escaped, table_lines
 from benchmark.report.text import columns, facts, verdict_counts
-from benchmark.results.run import Row, Run
+from benchmark.results.row import Row
+from benchmark.results.run import Run
 
 # What the Hub calls the metrics, https://huggingface.co/metrics
 HUB_METRICS: dict[Metric, str] = {

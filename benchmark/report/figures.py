@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from benchmark.judge.scoring.metrics import MISSING
-from benchmark.results.run import Interval
+from benchmark.results.row import Interval
 
 
 def number(value: float | None, digits: int, scale: float = 1) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 from benchmark.judge.scoring.metrics import MISSING, NOTATIONS
 from benchmark.report.figures import interval, microseconds, number
 from benchmark.report.text import EMULATED, cells, columns, facts
-from benchmark.results.run import NpuEstimate, Recommended, Row, Run, Scores
+from benchmark.results.row import NpuEstimate, Row, Scores
+from benchmark.results.run import Recommended, Run
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # a spreadsheet runs a cell that starts with these
 MARKDOWN = re.compile(r"([\\`*_\[\]<>|~&#!])")

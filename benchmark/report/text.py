@@ -8,7 +8,8 @@ from benchmark.judge.scoring.metrics import MISSING, Measure
 from benchmark.measure.latency import MIN_ROUNDS
 from benchmark.measure.variants import KERAS
 from benchmark.report.figures import estimate, microseconds, number
-from benchmark.results.run import Row, Run, Settings
+from benchmark.results.row import Row
+from benchmark.results.run import Run, Settings
 
 CENTRED_SNR = "centred SNR: what varies from example to example over the noise, in decibels"
 MAX_NAME = 48  # characters

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from benchmark.measure.conditions import Browser
-from benchmark.results.run import Row, Run
+from benchmark.results.row import Row
+from benchmark.results.run import Run
 from train.common.environment import Environment
 from train.common.files.decode import shown
 

@@ -21,7 +21,8 @@ from benchmark.results.comparable import (
     shared_rows,
 )
 from benchmark.results.latency_changes import LatencyChange, latency_changes
-from benchmark.results.run import Row, Run
+from benchmark.results.row import Row
+from benchmark.results.run import Run
 
 Kind = Literal[
     "removed",

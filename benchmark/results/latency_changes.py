@@ -9,7 +9,8 @@ import numpy as np
 from benchmark.judge.statistics import SIGNIFICANCE, Contrast, holm, mean_ratio
 from benchmark.measure.latency import MIN_ROUNDS
 from benchmark.results.comparable import shared_rows, timed_alike
-from benchmark.results.run import Row, Run
+from benchmark.results.row import Row
+from benchmark.results.run import Run
 
 # Two runs of the same machine minutes apart differ by 3 to 4 %, whatever their own scatter says.
 MIN_CHANGE = 0.05

@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from benchmark.judge.evidence import Check
 from benchmark.report.gate import REGRESSION
 from benchmark.report.gate.gate import Gate
-from benchmark.results.run import Row
+from benchmark.results.row import Row
 
 SUITES = "python -m benchmark"
 

@@ -7,7 +7,8 @@ from rich.table import Table
 from benchmark.judge.scoring.metrics import MISSING
 from benchmark.report.figures import number
 from benchmark.report.terminal.console import plain_table
-from benchmark.results.run import Row, Run
+from benchmark.results.row import Row
+from benchmark.results.run import Run
 
 COLUMNS = ("start", "load", "first", "MB", "p90", "p99.9", "± p50")
 OF_CLASSES = ("ECE", "Δ ECE", "McNemar", "worst")

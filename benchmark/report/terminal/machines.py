@@ -15,7 +15,8 @@ from rich.text import Text
 from benchmark.judge.scoring.metrics import MISSING
 from benchmark.report.figures import microseconds
 from benchmark.report.terminal.console import plain_table, say
-from benchmark.results.run import Row, Run
+from benchmark.results.row import Row
+from benchmark.results.run import Run
 
 MACHINES_PER_TABLE = 3  # what fits into 80 columns
 LEFT_OUT = ", emulated: its times are the emulator's and are left out"

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from benchmark.report.figures import interval, number
-from benchmark.results.run import Counts, Run
+from benchmark.results.row import Counts
+from benchmark.results.run import Run
 
 LEVELS = 4  # of colour on either side
 LEAST_LIMIT, MOST_LIMIT = 0.02, 0.10  # of the difference that has the full colour

@@ -8,7 +8,8 @@ from benchmark.report.figures import microseconds, number
 from benchmark.report.page.charts.axes import Axis, log_axis
 from benchmark.report.page.charts.labels import CHARACTER
 from benchmark.report.text import short
-from benchmark.results.run import Row, Run
+from benchmark.results.row import Row
+from benchmark.results.run import Run
 
 WIDTH = 960
 RIGHT, TOP = 808.0, 14.0

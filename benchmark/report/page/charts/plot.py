@@ -9,7 +9,8 @@ from benchmark.report.figures import interval, number
 from benchmark.report.page.charts.axes import Axis, linear_axis, log_axis
 from benchmark.report.page.charts.labels import Box, Disc, Label, place_labels
 from benchmark.report.text import RUNTIMES, pareto_names, quality, short
-from benchmark.results.run import Interval, Row, Run
+from benchmark.results.row import Interval, Row
+from benchmark.results.run import Run
 
 WIDTH, HEIGHT = 960, 560
 FRAME = Box(left=64, top=16, right=944, bottom=470)

@@ -9,7 +9,8 @@ from rich.console import Console
 
 from benchmark.measure.conditions import Conditions
 from benchmark.report.terminal.summary import render
-from benchmark.results.run import Row, Run, Throughput
+from benchmark.results.row import Row, Throughput
+from benchmark.results.run import Run
 from tests.benchmark.report.contents import EMULATED, EXTREMES, VARIED, content_of, measured, read
 
 RUN = read(VARIED)
