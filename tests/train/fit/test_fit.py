@@ -234,19 +234,6 @@ def test_the_small_network_is_separable_and_small() -> None:
     assert model.count_params() < 6_000
 
 
-def test_batch_normalization_is_that_of_keras() -> None:
-    """All but the running variance, which is of a sample, and what the first steps keep."""
-    images = preprocessed(tf.constant(VALIDATION.images))
-    chosen = Hyperparameters(units=4, learning_rate=1e-3, recipe=RECIPES["cnn"])
-    ours, theirs = built(chosen), built(chosen)
-    ours.optimizer.iterations.assign(10_000)
-    found = forward.logits(ours, images, training=True).numpy()
-    assert np.allclose(tf.nn.softmax(found), theirs(images, training=True), atol=1e-5)
-    for mine, other in zip(ours.weights, theirs.weights, strict=True):
-        few = 100 * 7 * 7
-        assert np.allclose(mine, other, rtol=1e-3 + 1 / few, atol=1e-5), mine.path
-
-
 def test_what_centred_the_inputs_is_folded_into_the_network_that_ships(data: FitData) -> None:
     keras.utils.set_random_seed(1)
     model = build_model(SMALL, data.mean_input())
