@@ -13,17 +13,17 @@ from train.recipes.recipe import RECIPES, Hyperparameters, Recipe
 
 FAMILIES = ("cnn", "mlp")
 UNITS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
-FILTERS = (4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64)
-GROWTH = (1.0, 1.2, 1.4, 1.7, 2.0)  # of the filters, from block to block
+FILTERS = (4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 64)  # kernels compute four at a time
+GROWTH = (1.0, 1.2, 1.3, 1.4, 1.5, 1.7, 2.0)  # of the filters, from block to block
 MOST_BLOCKS = 6
 SMALLEST = 7  # pixels, both ways, that pictures are halved down to
-ROUNDED_TO = 4  # filters, of which kernels compute several at a time
-# Where a search begins: designs that did well before, as wide as the limits allow.
+ROUNDED_TO = 4  # filters of a block
+# Where a search begins: designs that did well before, as wide as the limits allow, and then grown.
+GROWN = (1.5, 1.4, 1.3)
 CNN: dict[str, Any] = {
     "family": "cnn",
     "pooled": False,
     "stride": 1,
-    "growth": 1.4,
     "blocks": 4,
     "late_kernel": 3,
     "halved_at": 3,
@@ -32,7 +32,7 @@ CNN: dict[str, Any] = {
 }
 DESIGNS: tuple[dict[str, Any], ...] = (
     CNN,
-    {**CNN, "growth": 1.7, "blocks": 5},
+    {**CNN, "blocks": 5},
     {**CNN, "stride": 2, "halved_at": 2, "late_kernel": 5},
     {"family": "mlp", "mlp_pooled": False, "layers": 1},
     {"family": "mlp", "mlp_pooled": True, "layers": 1},
@@ -118,6 +118,12 @@ def _separable(hp: keras_tuner.HyperParameters) -> Separable:
     )
 
 
+_FILTERS = [
+    {"filters": filters, "growth": growth} for filters in reversed(FILTERS) for growth in GROWN
+]
+_UNITS = [{"units": units} for units in reversed(UNITS)]
+
+
 class BuiltIn:
     """The networks of this file, fitted and shipped."""
 
@@ -128,9 +134,8 @@ class BuiltIn:
     def starts(self) -> list[list[dict[str, Any]]]:
         """Returns where to begin: values of networks, of each design the widest first."""
         return [
-            [{**design, name: width} for width in reversed(widths)]
+            [{**design, **width} for width in (_FILTERS if design["family"] == "cnn" else _UNITS)]
             for design in DESIGNS
-            for name, widths in [("filters", FILTERS) if "pooled" in design else ("units", UNITS)]
         ]
 
     def describe(self, hp: keras_tuner.HyperParameters) -> Student:
