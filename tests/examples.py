@@ -6,6 +6,7 @@ from typing import Self
 import numpy as np
 
 from benchmark.judge.task import Task
+from export.layer_report import Attempt, FloatOperator, Mixture
 from export.manifest import Manifest, Source
 from export.runtimes.runner import Runner, Values
 from train.common.preprocessing import Preprocessing
@@ -35,6 +36,17 @@ MANIFEST = Manifest(
     checks=(),
     versions={},
     created="",
+)
+MIXTURE = Mixture(
+    operators=(FloatOperator(name="a", operator="SOFTMAX", layer="head", why="a mask"),),
+    of=8,
+    float_operators={"SOFTMAX": 1},
+    int8_multiplications=0.9,
+    int8_bytes=0.95,
+    max_drop=0.01,
+    min_snr_db=30.0,
+    max_float_share=0.3,
+    tried=(Attempt(in_float=1, accuracy_drop=0.0, drop_high=0.01, snr_db=None, passed=True),),
 )
 REFERENCE = ReferenceOutputs(
     outputs={"probabilities": np.eye(3, dtype=np.float32)[[0, 1, 2, 0, 1, 2]]},

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from export.layer_report import Attempt, FloatOperator, Mixture
 from export.manifest import (
     Calibration,
     Check,
@@ -18,6 +17,7 @@ from export.manifest import (
     read_manifest,
 )
 from tests.benchmark.report.contents import LAYERS
+from tests.examples import MIXTURE
 from train.common.errors import ArtifactError
 from train.common.files.artifact import file_sha256, sealed, write_json
 from train.common.preprocessing import Preprocessing
@@ -101,22 +101,11 @@ def test_the_contracts_fields_are_there(tmp_path: Path) -> None:
 
 
 def test_what_operators_cost_and_what_is_in_float_are_read_back(tmp_path: Path) -> None:
-    mixture = Mixture(
-        operators=(FloatOperator(name="a", operator="SOFTMAX", layer="head", why="a mask"),),
-        of=8,
-        float_operators={"SOFTMAX": 1},
-        int8_multiplications=0.9,
-        int8_bytes=0.95,
-        max_drop=0.01,
-        min_snr_db=30.0,
-        max_float_share=0.3,
-        tried=(Attempt(in_float=1, accuracy_drop=0.0, drop_high=0.01, snr_db=None, passed=True),),
-    )
-    written = replace(write_manifest(tmp_path), layers=LAYERS, mixture=mixture)
+    written = replace(write_manifest(tmp_path), layers=LAYERS, mixture=MIXTURE)
     write_json(written.path, written.as_json())
     found = read_manifest(written.path)
-    assert (found.layers, found.mixture) == (LAYERS, mixture)
-    assert mixture.text == "1 of 8 operators in float (head), 90% of the multiplications in int8"
+    assert (found.layers, found.mixture) == (LAYERS, MIXTURE)
+    assert MIXTURE.text == "1 of 8 operators in float (head), 90% of the multiplications in int8"
 
 
 def test_a_manifest_of_before_operators_were_counted_is_read(tmp_path: Path) -> None:

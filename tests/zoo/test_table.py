@@ -7,7 +7,7 @@ import pytest
 
 from export.formats.table import FORMATS
 from export.manifest import Check, Manifest
-from tests.examples import MANIFEST
+from tests.examples import MANIFEST, MIXTURE
 from tests.zoo.__main__ import main
 from tests.zoo.run import Ran, cells, mixtures
 from tests.zoo.table import Cell, Row, cell_of_failure, cell_of_manifest, table, times, too_large
@@ -53,6 +53,17 @@ def checked(**values: float) -> Manifest:
 )
 def test_a_file_is_told_by_its_agreement_or_its_noise(values: dict[str, float], word: str) -> None:
     assert cell_of_manifest(checked(**values)) == Cell(word=word)
+
+
+@pytest.mark.parametrize(("agreement", "told"), [(0.9, True), (0.99, False)])
+def test_of_a_mixture_within_its_limits_it_is_told_which_classes_change(
+    agreement: float, *, told: bool
+) -> None:
+    manifest = checked(agreement=agreement, variation_db=37.0, max_abs_error=0.012)
+    cell = cell_of_manifest(replace(manifest, mixture=MIXTURE))
+    assert bool(cell.reason) == told
+    assert not told or "37 dB" in cell.reason
+    assert not told or "less than 0.024 apart" in cell.reason
 
 
 @pytest.mark.parametrize(
