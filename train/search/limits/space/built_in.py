@@ -33,6 +33,7 @@ CNN: dict[str, Any] = {
 DESIGNS: tuple[dict[str, Any], ...] = (
     CNN,
     {**CNN, "blocks": 5},
+    {**CNN, "blocks": 3},
     {**CNN, "stride": 2, "halved_at": 2, "late_kernel": 5},
     {"family": "mlp", "mlp_pooled": False, "layers": 1},
     {"family": "mlp", "mlp_pooled": True, "layers": 1},

@@ -22,6 +22,7 @@ from train.search.limits.weigh.forecast import Forecast
 
 Values = Mapping[str, Any]
 SMALL = 0.25  # share of the flash for weights, below which a network is not even exported
+BESIDE = 4_000  # bytes of a small network that are no weights, about
 LEAST_USED = 0.7  # of the tightest limit, to begin with
 # Where a cost is to be small: drawn from a share of the cheapest one that is expected to be good.
 CHEAPEST_SHARE = 0.25
@@ -135,8 +136,8 @@ class Candidates:
 
     def _is_small(self, bound: Mapping[Kind, float]) -> bool:
         """Returns whether weights alone say that a network leaves most of the flash unused."""
-        used = self.limits.used(bound)
-        return not self.limits.minimize and "flash" in used and max(used.values()) < SMALL
+        flash = self.limits.most.get("flash", 0)
+        return not self.limits.minimize and bound["flash"] < SMALL * (flash - BESIDE)
 
     def _is_large(self, bound: Mapping[Kind, float]) -> bool:
         """Returns whether a network computes much more than one that is good already."""
