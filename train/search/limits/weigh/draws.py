@@ -1,6 +1,7 @@
 """Which networks are tried: designs that did well, then what is drawn at random and fits."""
 
 from collections.abc import Callable
+from itertools import zip_longest
 from typing import Any
 
 import keras_tuner
@@ -14,6 +15,7 @@ MOST_DRAWS, MOST_EXPORTS = 3_000, 80  # for one trial
 RELAXED_AFTER, RELAXED_BY = 500, 0.1  # draws without a result, and how much less will do then
 FITTING = 3  # networks that fit, of which the most promising is taken while nothing is forecast
 FORECAST = 30  # then so many that are forecast to fit, the most promising of which comes first
+WIDTHS = 6  # of each design, where a cost is to be small
 MOST_REFUSALS = 8  # networks in a row that cannot be exported: it is not these networks
 
 
@@ -22,6 +24,15 @@ def with_values(values: Values) -> keras_tuner.HyperParameters:
     found = keras_tuner.HyperParameters()
     found.values = dict(values)
     return found
+
+
+def in_turn(starts: list[list[dict[str, Any]]]) -> list[list[dict[str, Any]]]:
+    """Returns a few widths of each design, the widest of each before the next of any.
+
+    Where a cost is to be small: what is good at once spares the fits of all that cost more.
+    """
+    few = [design[:: max(1, len(design) // WIDTHS)] for design in reversed(starts)]
+    return [[start] for widths in zip_longest(*few) for start in widths if start is not None]
 
 
 class Draws:
@@ -42,7 +53,7 @@ class Draws:
         """
         self._candidates, self._limits = candidates, candidates.limits
         self._random_values = random_values
-        self._starts = [] if self._limits.minimize else starts
+        self._starts = in_turn(starts) if self._limits.minimize else starts
         self._refusals, self.refused = 0, ""
 
     def draw(self) -> dict[str, Any] | None:
@@ -57,7 +68,7 @@ class Draws:
         candidates.relaxed = 0.0
         while self._starts:
             for start in self._starts.pop(0):
-                if self._is_worth(start) and self.fit(start):
+                if self._is_worth(start) and self.fit(start, sought=True):
                     return start
         known, spare = candidates.exports, None
         fitting: list[tuple[int, int, dict[str, Any]]] = []
