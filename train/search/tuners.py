@@ -222,6 +222,7 @@ def make_tuner(config: TrainConfig, model: TrialModel, folder: Path) -> Any:
     try:
         with redirect_stdout(io.StringIO()):  # it says where it reloads from
             if config.tuner == "hyperband":
+                shared["hyperband_iterations"] = UNTIL_TIME_ENDS if config.request else 1
                 tuner: Any = Hyperband(model, max_epochs=config.search_epochs, factor=3, **shared)
             else:
                 trials = config.trials or (None if config.tuner == "grid" else DEFAULT_TRIALS)
@@ -236,4 +237,5 @@ def make_tuner(config: TrainConfig, model: TrialModel, folder: Path) -> Any:
     return tuner
 
 
+UNTIL_TIME_ENDS = 10_000  # rounds of a search that has a budget of minutes
 KINDS = {"random": RandomSearch, "bayesian": BayesianOptimization, "grid": GridSearch}
