@@ -48,7 +48,7 @@ bench: $(VENV)/dev ## print the speed ratios that the README claims, and the tim
 accuracies: $(VENV)/dev ## print what training reaches at several widths and seeds (half an hour)
 	$(BIN)/python -m tests.accuracies
 
-limits: $(VENV)/dev ## from limits to a network, for seven devices (three hours)
+limits: $(VENV)/dev ## from limits to a network, for seven devices (two hours)
 	$(BIN)/python -m tests.limits
 
 pictures: $(VENV)/dev ## make the README's two pictures in benchmark/report/pictures/ (needs `make run` once)

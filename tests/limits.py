@@ -45,7 +45,7 @@ class Row:
 
 
 ROWS = (
-    Row(name="int8 8 kB", options=("--fit", "flash=8kB"), goal=0.886, minutes=8),
+    Row(name="int8 8 kB", options=("--fit", "flash=8kB"), goal=0.886, minutes=12),
     Row(name="int8 16 kB", options=("--fit", "flash=16kB"), goal=0.91, minutes=18),
     Row(name="int8 25 kB", options=("--fit", "flash=25kB"), goal=0.918, minutes=16),
     Row(name="int8 100 kB", options=("--fit", "flash=100kB"), goal=0.93, minutes=20),
