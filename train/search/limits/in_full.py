@@ -15,12 +15,13 @@ from train.data.fit_data import FitData
 from train.fit.final import FinalFit, ToFit, fit_final
 from train.limits import Limits, amount
 from train.search.limits.teacher.gain import Gain, probe
-from train.search.limits.trials import Trial
+from train.search.limits.trials import SPARE, Trial
 from train.search.limits.weigh.candidates import Space, plain
 from train.search.tune import SEARCH_SHARE
 
 LEAST_EPOCHS = 5
 PROBED_EPOCHS = 3
+HOPELESS = 0.015  # less than is asked for, of what a trial is expected to reach
 FITS = 3  # that share the time where the smallest network is looked for
 
 
@@ -118,8 +119,9 @@ def most_accurate(trials: Sequence[Trial], in_full: InFull, end: float) -> list[
 def smallest(trials: Sequence[Trial], limits: Limits, in_full: InFull, end: float) -> list[Fitted]:
     """Looks for the network of the least cost that is accurate enough.
 
-    Along the trials that no other is both cheaper and more accurate than: from the cheapest that is
-    expected to be accurate enough to cheaper ones while that is so, else to larger ones.
+    Along the trials of which no other is both cheaper and expected to be more accurate: from the
+    cheapest that is expected to be accurate enough with something to spare, halving what lies
+    between it and those that are expected to be far from it.
 
     Returns:
         The fits in full, what was found first: the cheapest that is accurate enough, else the most
@@ -129,25 +131,36 @@ def smallest(trials: Sequence[Trial], limits: Limits, in_full: InFull, end: floa
     if kind is None or least is None:
         raise ValueError("nothing to make small")
     front = along_the_front(trials, key=lambda trial: trial.costs[kind])
-    at = next((n for n, trial in enumerate(front) if trial.expected >= least), len(front) - 1)
+    last = len(front) - 1
+    at, low = (
+        next((n for n, trial in enumerate(front) if trial.expected >= least + spare), last)
+        for spare in (SPARE, -HOPELESS)
+    )
+    high = len(front)
     found: dict[int, Fitted] = {}
     share = (end - time.monotonic()) / FITS
-    while 0 <= at < len(front) and at not in found:
+    while low < high:
         left = end - time.monotonic()
         if found and left < share / 2:
             break
         found[at] = in_full.fit(front[at], min(share, left))
-        at += -1 if found[at].accuracy >= least else 1
+        if found[at].accuracy >= least:
+            high = at
+        else:
+            low = at + 1
+        at = (low + high) // 2
+        if at > last:
+            break
     good = [n for n, fitted in found.items() if fitted.accuracy >= least]
     first = min(good) if good else max(found, key=lambda n: found[n].accuracy)
     return [found.pop(first), *found.values()]
 
 
 def along_the_front(trials: Sequence[Trial], key: Callable[[Trial], float]) -> list[Trial]:
-    """Returns the trials that are more accurate than all that cost no more, the cheapest first."""
+    """Returns the trials from which more is expected than of all that cost no more, by cost."""
     front: list[Trial] = []
-    for trial in sorted(trials, key=lambda trial: (key(trial), -trial.accuracy)):
-        if not front or trial.accuracy > front[-1].accuracy:
+    for trial in sorted(trials, key=lambda trial: (key(trial), -trial.expected)):
+        if not front or trial.expected > front[-1].expected:
             front.append(trial)
     return front
 

@@ -26,6 +26,7 @@ from train.search.tuners import ReportTrials, make_tuner
 
 # Accuracy that a fit in full adds to one of so many epochs, and to others by the square root.
 GAINED, GAINED_AFTER = 0.02, 9
+SPARE = 0.005  # of that, for one that is held to be accurate enough
 EPOCHS_IN_FULL = 25  # at least, of a network that is worth a trial
 MANY_VALUES = 5_000  # the time of an epoch that writes fewer does not go with them
 SECONDS_PER_VALUE = 4e-4  # of an epoch, by the numbers that layers write; until it is measured
@@ -206,7 +207,7 @@ def _note_good(candidates: Candidates, config: TrainConfig, oracle: Any) -> None
         return
     for trial in oracle.trials.values():
         epochs = trial.hyperparameters.values.get("tuner/epochs", config.search_epochs)
-        if trial.score is None or expected(trial.score, epochs) < least:
+        if trial.score is None or expected(trial.score, epochs) < least + SPARE:
             continue
         costs = candidates.weigh(trial.hyperparameters)
         if candidates.good is None or costs[kind] < candidates.good[kind]:

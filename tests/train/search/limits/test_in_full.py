@@ -66,7 +66,7 @@ def test_the_most_accurate_is_fitted_where_accuracy_is_to_be_large() -> None:
     ("gain", "fitted", "answer"),
     [
         (0.012, [5, 3], 5),  # good as expected; the next cheaper is not
-        (0.04, [5, 3, 2], 3),
+        (0.04, [5, 3], 3),  # what is cheaper yet is far from it
         (0.0, [5, 9], 9),  # less than expected: a larger one
         (-0.05, [5, 9], 9),  # none is good: the most accurate
     ],

@@ -12,7 +12,7 @@ from train.recipes.networks import Block, Mlp, Network, Separable, Student
 from train.recipes.recipe import RECIPES, Hyperparameters, Recipe
 
 FAMILIES = ("cnn", "mlp")
-UNITS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+UNITS = (8, 12, 16, 24, 32, 48, 64, 80, 96, 112, 128, 160, 192, 256, 384, 512)
 FILTERS = (4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 64)  # kernels compute four at a time
 GROWTH = (1.0, 1.2, 1.3, 1.4, 1.5, 1.7, 2.0)  # of the filters, from block to block
 MOST_BLOCKS = 6

@@ -15,7 +15,7 @@ MOST_DRAWS, MOST_EXPORTS = 3_000, 80  # for one trial
 RELAXED_AFTER, RELAXED_BY = 500, 0.1  # draws without a result, and how much less will do then
 FITTING = 3  # networks that fit, of which the most promising is taken while nothing is forecast
 FORECAST = 30  # then so many that are forecast to fit, the most promising of which comes first
-WIDTHS = 6  # of each design, where a cost is to be small
+WIDTHS = 12  # of each design, where a cost is to be small
 MOST_REFUSALS = 8  # networks in a row that cannot be exported: it is not these networks
 
 
