@@ -145,7 +145,8 @@ def run_trials(
     for trial in sorted(trials, key=lambda trial: (trial.epochs, trial.accuracy)):
         best[told(trial.hp.values)] = trial
     others = [costs for key, costs in candidates.weighed.items() if key not in best]
-    return sorted(best.values(), key=lambda trial: -trial.accuracy), others
+    ordered = sorted(best.items(), key=lambda item: (-item[1].accuracy, item[0]))
+    return [trial for _, trial in ordered], others
 
 
 def weigher(

@@ -39,7 +39,7 @@ def config(folder: Path, asked: FitRequest) -> TrainConfig:
     )
 
 
-FLASH = request(Limits(most={"flash": 9_000}))
+FLASH = request(Limits(most={"flash": 8_000}))
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def found(data: FitData, folder: Path) -> tuple[Answer, Sequence[str]]:
 def test_what_is_fitted_fits(found: tuple[Answer, Sequence[str]]) -> None:
     answer, _ = found
     assert len(answer.trials) == 2
-    assert all(0 < trial.costs["flash"] <= 9_000 for trial in answer.trials)
+    assert all(0 < trial.costs["flash"] <= 8_000 for trial in answer.trials)
     assert answer.costs == answer.in_full[0].trial.costs
     assert answer.final.accuracy == answer.in_full[0].accuracy
 
@@ -66,12 +66,12 @@ def test_the_record_has_every_network_and_its_cost(found: tuple[Answer, Sequence
     assert record["axis"] == "flash"
     assert [trial["epochs"] for trial in record["trials"]] == [1, 1]
     assert record["in_full"][0]["epochs"] == 2
-    assert record["not_trained"]
+    assert record["not_trained"]  # the first that is weighed takes more
     assert all(cost > 0 for cost in record["not_trained"])
 
 
 def test_costs_are_shown_beside_the_limits(found: tuple[Answer, Sequence[str]]) -> None:
-    assert any("flash" in line and "of 9,000 B (" in line for line in found[1])
+    assert any("flash" in line and "of 8,000 B (" in line for line in found[1])
 
 
 def test_a_search_that_goes_on_fits_nothing_twice(
