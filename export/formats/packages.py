@@ -1,11 +1,13 @@
-"""What is made from the file of another format, and so is no entry of the table."""
+"""What is made from the file of another format, and so is no entry of the table.
+
+A C array for TFLM, a program in C that needs no interpreter, that program as a WebAssembly module,
+a file for Arm's NPUs.
+"""
 
 from dataclasses import dataclass
 
 from export.formats.table import FORMATS
 
-# Made from the file of another format, so no entries of the table: a C array for TFLM, a program in
-# C that needs no interpreter, that program as a WebAssembly module, a file for Arm's NPUs.
 TFLM, C, WASM, ETHOS_U = "tflm", "c", "wasm", "ethos-u"
 PACKAGES = (TFLM, C, WASM, ETHOS_U)
 PROGRAMS = (C, WASM)  # of these, what the benchmark runs

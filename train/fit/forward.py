@@ -3,8 +3,6 @@
 import keras
 import tensorflow as tf
 
-KERNEL_CHANNELS = 4  # normalizing other than multiples of these takes four times as long
-
 
 def logits(model: keras.Model, inputs: tf.Tensor, *, training: bool = False) -> tf.Tensor:
     """Returns what a model computes before the softmax of its last layer, a Dense layer.
@@ -91,42 +89,16 @@ def _normalized(
         tf.convert_to_tensor(running) if momentum is None else tf.zeros(0)
         for running in (layer.moving_mean, layer.moving_variance)
     )
-    if momentum is not None and x.shape[-1] % KERNEL_CHANNELS:
-        x, mean, variance = _normalized_by_sums(layer, x)
-    else:
-        x, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-            x=x,
-            scale=tf.convert_to_tensor(layer.gamma),
-            offset=tf.convert_to_tensor(layer.beta),
-            mean=mean,
-            variance=variance,
-            epsilon=layer.epsilon,
-            is_training=momentum is not None,
-        )
+    x, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+        x=x,
+        scale=tf.convert_to_tensor(layer.gamma),
+        offset=tf.convert_to_tensor(layer.beta),
+        mean=mean,
+        variance=variance,
+        epsilon=layer.epsilon,
+        is_training=momentum is not None,
+    )
     if momentum is not None:
         for running, found in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
             running.assign(running * momentum + found * (1 - momentum))
     return x
-
-
-def _normalized_by_sums(
-    layer: keras.layers.BatchNormalization, x: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """The same of channels that the fast kernel does not take: rows of pixels at a time.
-
-    Returns:
-        What is normalized, the batch's mean, and its variance.
-    """
-    *_, width, channels = x.shape
-    rows = tf.reshape(x, (-1, width * channels))
-    ones = tf.ones((1, tf.shape(rows)[0]))
-    count = tf.cast(tf.shape(rows)[0] * width, tf.float32)
-    mean, squares = (
-        tf.reduce_sum(tf.reshape(tf.matmul(ones, each), (width, channels)), axis=0) / count
-        for each in (rows, tf.square(rows))
-    )
-    variance = squares - tf.square(mean)
-    scale = tf.convert_to_tensor(layer.gamma) * tf.math.rsqrt(variance + layer.epsilon)
-    offset = tf.convert_to_tensor(layer.beta) - mean * scale
-    normalized = rows * tf.tile(scale, [width]) + tf.tile(offset, [width])
-    return tf.reshape(normalized, tf.shape(x)), mean, variance * count / (count - 1)

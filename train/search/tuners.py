@@ -24,6 +24,7 @@ from train.recipes.recipe import Hyperparameters
 from train.search import distribute
 
 PATIENCE_EPOCHS = 3
+UNTIL_TIME_ENDS = 10_000  # rounds of Hyperband, where a search has a budget of minutes
 WORKER_PAUSE_S = 0.05
 
 
@@ -237,5 +238,4 @@ def make_tuner(config: TrainConfig, model: TrialModel, folder: Path) -> Any:
     return tuner
 
 
-UNTIL_TIME_ENDS = 10_000  # rounds of a search that has a budget of minutes
 KINDS = {"random": RandomSearch, "bayesian": BayesianOptimization, "grid": GridSearch}

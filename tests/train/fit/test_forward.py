@@ -14,10 +14,9 @@ from train.recipes.recipe import RECIPES, Hyperparameters
 IMAGES = preprocessed(tf.constant(synthetic(100, seed=2).images))
 
 
-@pytest.mark.parametrize("units", [4, 6])
-def test_batch_normalization_is_that_of_keras(units: int) -> None:
+def test_batch_normalization_is_that_of_keras() -> None:
     """All but the running variance, which is of a sample, and what the first steps keep."""
-    chosen = Hyperparameters(units=units, learning_rate=1e-3, recipe=RECIPES["cnn"])
+    chosen = Hyperparameters(units=4, learning_rate=1e-3, recipe=RECIPES["cnn"])
     ours, theirs = build_model(chosen), build_model(chosen)
     theirs.set_weights(ours.get_weights())
     ours.optimizer.iterations.assign(10_000)

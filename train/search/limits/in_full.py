@@ -149,8 +149,6 @@ def smallest(trials: Sequence[Trial], limits: Limits, in_full: InFull, end: floa
         else:
             low = at + 1
         at = (low + high) // 2
-        if at > last:
-            break
     good = [n for n, fitted in found.items() if fitted.accuracy >= least]
     first = min(good) if good else max(found, key=lambda n: found[n].accuracy)
     return [found.pop(first), *found.values()]

@@ -26,7 +26,7 @@ from train.search.tuners import ReportTrials, make_tuner
 
 # Accuracy that a fit in full adds to one of so many epochs, and to others by the square root.
 GAINED, GAINED_AFTER = 0.02, 9
-SPARE = 0.005  # of that, for one that is held to be accurate enough
+SPARE = 0.005  # more than is asked for, of one that is held to be accurate enough
 EPOCHS_IN_FULL = 25  # at least, of a network that is worth a trial
 MANY_VALUES = 5_000  # the time of an epoch that writes fewer does not go with them
 SECONDS_PER_VALUE = 4e-4  # of an epoch, by the numbers that layers write; until it is measured

@@ -70,8 +70,6 @@ def test_a_space_of_ones_own_is_searched_and_its_best_network_kept(folder: Path)
     config = TrainConfig(
         artifacts=folder / "artifacts",
         data=folder / "data.npz",
-        tuner="random",
-        trials=3,
         search_epochs=2,
         epochs=30,
         request=asked,

@@ -135,9 +135,12 @@ class Candidates:
         )
 
     def _is_small(self, bound: Mapping[Kind, float]) -> bool:
-        """Returns whether weights alone say that a network leaves most of the flash unused."""
-        flash = self.limits.most.get("flash", 0)
-        return not self.limits.minimize and bound["flash"] < SMALL * (flash - BESIDE)
+        """Returns whether a bound says that a network leaves most of every limit unused."""
+        flash = self.limits.most.get("flash")
+        if self.limits.minimize or flash is None:
+            return False
+        used = {**self.limits.used(bound), "flash": bound["flash"] / max(1, flash - BESIDE)}
+        return max(used.values()) < SMALL
 
     def _is_large(self, bound: Mapping[Kind, float]) -> bool:
         """Returns whether a network computes much more than one that is good already."""
