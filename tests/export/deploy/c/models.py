@@ -86,6 +86,14 @@ def pictures() -> keras.Model:
     return keras.Model(given, layers.Dense(5)(Reshaped((1, 12))(x)))
 
 
+def pools() -> keras.Model:
+    """Windows of 2 x 2 side by side, of one and of more channels, and a row that is left over."""
+    image = keras.Input((23, 18, 1), batch_size=1)
+    x = layers.Conv2D(5, 2)(layers.AveragePooling2D(2)(image))
+    x = layers.AveragePooling2D(2)(layers.MaxPooling2D(2)(x))
+    return keras.Model(image, layers.Dense(5)(layers.Flatten()(x)))
+
+
 def branches() -> keras.Model:
     image = keras.Input((12, 12, 4), batch_size=1)
     a = layers.Conv2D(8, 3, padding="same", activation="relu")(image)
@@ -174,6 +182,7 @@ MODELS: dict[str, Callable[[], keras.Model]] = {
         tiles,
         columns,
         pictures,
+        pools,
         products,
         branches,
         resized,
