@@ -7,6 +7,7 @@ from typing import Annotated
 from train.common.files.decode import Between
 
 MOST_NAMED = 4
+MIN_AGREEMENT = 0.99  # of classes with Keras's, without labels: what a mixture keeps if any can
 # Operators that compute all steps of a recurrent layer; none can be left in float by itself.
 STEPS = ("WHILE", "UNIDIRECTIONAL_SEQUENCE_LSTM")
 Share = Annotated[float, Between(0, 1)]
@@ -118,6 +119,7 @@ class Attempt:
         accuracy_drop: 0…1, of the output that loses most; None without labels.
         drop_high: the upper end of its 95 % interval.
         snr_db: the lowest centred SNR of the outputs without labels; None where all have some.
+        agreement: the lowest share of their classes that are Keras's; None where none is classes.
         passed: whether it is within the limits.
     """
 
@@ -125,6 +127,7 @@ class Attempt:
     accuracy_drop: float | None
     drop_high: float | None
     snr_db: float | None
+    agreement: Share | None = None
     passed: bool
 
 
@@ -167,10 +170,24 @@ class Mixture:
         if not self.operators:
             return (
                 f"plain int8 is within the limits, so that none of {self.of} operators is in float"
+                f"{self.disagreement}"
             )
         layers = list(dict.fromkeys(operator.layer for operator in self.operators))
         named = ", ".join(layers[:MOST_NAMED]) + ", …" * (len(layers) > MOST_NAMED)
         said = f"{len(self.operators)} of {self.of} operators in float ({named})"
         if self.int8_multiplications is not None:
             said += f", {self.int8_multiplications:.0%} of the multiplications in int8"
-        return said
+        return said + self.disagreement
+
+    @property
+    def disagreement(self) -> str:
+        """What is lost of classes without labels if all that were tried lose more; else empty."""
+        known = [(each.agreement, -each.in_float) for each in self.tried if each.agreement]
+        agreement, in_float = max(known, default=(1.0, 0))
+        if agreement >= MIN_AGREEMENT:
+            return ""
+        return (
+            f"; none of {len(self.tried)} mixtures with at most {self.max_float_share:.0%} of the "
+            f"multiplications in float keeps {MIN_AGREEMENT:.0%} of the examples in Keras's class: "
+            f"{agreement:.0%} with {-in_float} operators in float"
+        )

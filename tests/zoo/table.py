@@ -11,7 +11,6 @@ FLOAT_BYTES = 4
 LARGE = 20_000_000  # parameters, from which on memory is judged
 WIDTH = 100
 GOOD, GOOD_DB = 95, 30
-AGREES = 0.99  # of the examples, of a mixture
 MAX_TIMES = 4.0  # the float weights, beside what TensorFlow itself takes
 ADVICE = re.compile(r"; (?:no simpler format|[a-z0-9-]+ can be made).*$")
 LEGEND = (
@@ -67,21 +66,14 @@ class Row:
 def cell_of_manifest(manifest: Manifest) -> Cell:
     """Returns the share of examples that agree, or decibels where there are no classes.
 
-    A mixture is held to decibels where examples have no labels; of one that is within and puts some
-    into other classes, it is said which can be.
+    Of a mixture that puts more into other classes than it should, it is said that none does better.
     """
     agreement = manifest.recorded("agreement")
     if agreement is not None:
         word = f"{agreement * 100:.0f}%"
-        if manifest.mixture is None or agreement >= AGREES:
+        if manifest.mixture is None:
             return Cell(word=word)
-        near = 2 * (manifest.recorded("max_abs_error") or 0)
-        return Cell(
-            word=word,
-            reason=f"a centred SNR of {manifest.recorded('variation_db') or 0:.0f} dB, and without "
-            f"labels {GOOD_DB} are asked for; other classes only where Keras's two likeliest are "
-            f"less than {near:.2g} apart",
-        )
+        return Cell(word=word, reason=manifest.mixture.disagreement.lstrip("; "))
     return Cell(word=f"{min(manifest.recorded('variation_db') or 0, 999):.0f}dB")
 
 

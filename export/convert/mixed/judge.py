@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from export.formats.table import Format
-from export.layer_report import Attempt
+from export.layer_report import MIN_AGREEMENT, Attempt
 from export.manifest import Check
 from export.verify.distance import classes_in
 from export.verify.expectation import Expectation
@@ -32,6 +32,8 @@ class Judgement:
     Attributes:
         accuracy_drop, drop_high: of the output that may lose most; None without labels.
         snr_db: the lowest centred SNR of an output without labels; None if all have some.
+        agreement: the lowest share of classes that are Keras's, 0…1, of an output without labels;
+            None where none of them is classes.
         unlike: the checks that the file fails besides, or why it cannot be made; empty if none.
         within: whether all limits are kept.
     """
@@ -39,8 +41,14 @@ class Judgement:
     accuracy_drop: float | None
     drop_high: float | None
     snr_db: float | None
+    agreement: float | None = None
     unlike: str
     within: bool
+
+    @property
+    def agrees(self) -> bool:
+        """Whether about all examples without labels stay in their classes."""
+        return self.agreement is None or self.agreement >= MIN_AGREEMENT
 
     def attempt(self, in_float: int) -> Attempt:
         """Returns what a manifest records of it."""
@@ -49,6 +57,7 @@ class Judgement:
             accuracy_drop=self.accuracy_drop,
             drop_high=self.drop_high,
             snr_db=self.snr_db,
+            agreement=self.agreement,
             passed=self.within,
         )
 
@@ -63,6 +72,8 @@ class Judgement:
             )
         if self.snr_db is not None:
             said.append(f"a centred SNR of {self.snr_db:.1f} dB")
+        if self.agreement is not None:
+            said.append(f"{self.agreement:.0%} of the examples in Keras's class")
         return " and ".join(said) + (
             f", and it is refused for {self.unlike}" if self.unlike else ""
         )
@@ -86,7 +97,7 @@ class Judge:
 
     def judge(self, outputs: Mapping[str, np.ndarray]) -> Judgement:
         """Returns what is to be said of outputs, (N, …) by name."""
-        expected, drops, ratios, failed = self.expected, [], [], []
+        expected, drops, ratios, shares, failed = self.expected, [], [], [], []
         for name, found in expected.distances(outputs).items():
             findings = check_distance(name, found, self.entry, expected, self.noise)
             if not expected.is_exact(name):
@@ -96,6 +107,7 @@ class Judge:
                 drops.append(self._drop(name, outputs[name]))
             elif not found.is_constant and not expected.is_exact(name):
                 ratios.append(found.centred_snr_db)
+                shares += [] if found.agreement is None else [found.agreement]
         drop, high = max(drops, key=lambda pair: pair[1], default=(None, None))
         snr_db = min(ratios, default=None)
         within = not failed
@@ -105,6 +117,7 @@ class Judge:
             accuracy_drop=drop,
             drop_high=high,
             snr_db=snr_db,
+            agreement=min(shares, default=None),
             unlike=", ".join(check.name for check in failed),
             within=within,
         )

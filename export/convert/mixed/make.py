@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -78,8 +79,9 @@ def make_mixed(
     )
     plain = _judged(trials, judge, frozenset())
     found = Found(tried={frozenset(): plain})
-    if not plain.within:
-        found = _search(trials, judge, best, plain)
+    if not (plain.within and plain.agrees):
+        with suppress(ToolkitError) if plain.within else nullcontext():
+            found = _search(trials, judge, best, plain)
         content = trials.content(each.name for each in found.in_float)
         best = replace(best, content=content, run_as=runnable(content, best.scheme, settings))
     made = finished(candidates, best)
@@ -138,11 +140,14 @@ def _search(trials: MixedTrials, judge: Judge, best: Candidate, plain: Judgement
     search = Search(
         choices=[Choice(name=each.name, share=each.multiplications / total) for each in ranked],
         judge=lambda in_float: _judged(trials, judge, in_float),
-        within=lambda judged: judged.within,
+        within=lambda judged: judged.within and judged.agrees,
         max_share=_max_share(settings) - fixed,
         tried={frozenset(): plain},
     )
     chosen = search.find()
+    if chosen is None:  # what has no labels need not agree where it cannot
+        search.within = lambda judged: judged.within
+        chosen = search.find()
     if chosen is None:
         raise ToolkitError(_none_within(entry, judge, search, _max_share(settings), len(operators)))
     reasons = [

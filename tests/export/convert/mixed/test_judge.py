@@ -55,6 +55,16 @@ def test_without_labels_the_centred_snr_decides() -> None:
         assert (found.snr_db >= 30) == found.within == within
 
 
+def test_without_labels_it_is_told_whether_the_classes_are_those_of_keras() -> None:
+    judge = Judge(entry=ENTRY, expected=replace(EXPECTED, labels={}), limits=Limits(max_drop=0.01))
+    for count, agrees in ((10, True), (11, False)):
+        found = judge.judge(with_wrong(count))
+        assert found.agreement == 1 - count / COUNT
+        assert (found.within, found.agrees) == (True, agrees)
+        assert "99% of the examples in Keras's class" in found.text
+    assert judge.judge(with_wrong(11)).attempt(3).agreement == 1 - 11 / COUNT
+
+
 def test_what_the_format_would_be_refused_for_is_not_within_the_limits() -> None:
     judge = Judge(entry=ENTRY, expected=EXPECTED, limits=Limits(max_drop=1.0))
     found = judge.judge({"y": RIGHT * 0.2})  # the same classes

@@ -1,6 +1,7 @@
 """Real files: plain integers fail, the mixed file passes and says what is in float."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,28 @@ def test_where_plain_integers_are_within_the_limits_they_are_the_result(
     assert own
     assert all(ratio is not None and ratio > 20 for ratio in own)
     assert "plain int8 is within the limits" in mixed.mixture.text
+
+
+@pytest.mark.parametrize(("share", "kept"), [(0.9, True), (0.0, False)])
+def test_without_labels_classes_are_kept_where_a_mixture_can(
+    wide: Case, tmp_path: Path, share: float, *, kept: bool
+) -> None:
+    given = wide.expected.inputs["signal"]
+    between = np.linspace(given[:40], given[40:80], 200).reshape(-1, *given.shape[1:])
+    (scores,) = wide.source.predict({"signal": between}).values()
+    second, first = np.sort(scores, axis=1)[:, -2:].T
+    close = between[np.argsort(first - second)[25:75]]  # whose class little turns
+    inputs = {"signal": np.concatenate([given[:100], close])}
+    outputs = wide.source.predict(inputs)
+    unlabelled = replace(wide.expected, labels={}, inputs=inputs, outputs=outputs)
+    case = replace(wide, expected=unlabelled)
+    found = made("tflite-int8-mixed", case, tmp_path, max_float_share=share).mixture
+    assert found is not None
+    assert found.tried[0].passed  # plain int8 has a centred SNR of 30 dB
+    assert (found.tried[0].agreement or 1) < 0.99
+    assert bool(found.operators) == kept
+    assert ("keeps 99% of the examples" in found.text) != kept
+    assert kept == any((each.agreement or 0) >= 0.99 for each in found.tried)
 
 
 def test_limits_that_no_mixture_meets_are_told_with_what_came_closest(
