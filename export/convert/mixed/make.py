@@ -14,7 +14,7 @@ from export.convert.mixed.judge import Judge, Judgement, Limits, examples_needed
 from export.convert.mixed.probes.figures import figures_of
 from export.convert.mixed.report import operator_reports, probe_of
 from export.convert.mixed.search import Choice, Search
-from export.convert.mixed.trials import MixedTrials, noise_of, suspects
+from export.convert.mixed.trials import MOST_TRIED, MixedTrials, noise_of, suspects
 from export.convert.source import SourceModel
 from export.formats.table import Format
 from export.layer_report import FloatOperator, LayerReport, Mixture, OperatorReport, Outcome
@@ -132,13 +132,19 @@ def _search(trials: MixedTrials, judge: Judge, best: Candidate, plain: Judgement
     own = {each.name: each.own_snr_db for each in reports}
     operators = tuple(each for each in probe.operators if each.optional)
     trials.operators = operators
-    tried, others = suspects(operators, own, trials.expected.weights)
-    alone = {operator.name: trials.alone(operator) for operator in tried}
+    first, others = suspects(operators, own, trials.expected.weights)
+    alone = {operator.name: trials.alone(operator) for operator in first}
     total = max(1, sum(each.multiplications for each in probe.operators))
-    ranked = [*sorted(tried, key=lambda each: -noise_of(alone[each.name])), *others]
     fixed = sum(each.multiplications for each in probe.operators if each.in_float) / total
+
+    def ranked() -> list[Choice]:
+        known = [each for each in operators if each.name in alone]
+        known.sort(key=lambda each: -noise_of(alone[each.name]))
+        rest = [each for each in others if each.name not in alone]
+        return [Choice(name=e.name, share=e.multiplications / total) for e in (*known, *rest)]
+
     search = Search(
-        choices=[Choice(name=each.name, share=each.multiplications / total) for each in ranked],
+        choices=ranked(),
         judge=lambda in_float: _judged(trials, judge, in_float),
         within=lambda judged: judged.within and judged.agrees,
         max_share=_max_share(settings) - fixed,
@@ -147,6 +153,11 @@ def _search(trials: MixedTrials, judge: Judge, best: Candidate, plain: Judgement
     chosen = search.find()
     if chosen is None:  # what has no labels need not agree where it cannot
         search.within = lambda judged: judged.within
+        chosen = search.find()
+    if chosen is None and others:  # it takes knowing what each of them adds
+        more = others[: MOST_TRIED - len(first)]
+        alone |= {operator.name: trials.alone(operator) for operator in more}
+        search.choices = ranked()
         chosen = search.find()
     if chosen is None:
         raise ToolkitError(_none_within(entry, judge, search, _max_share(settings), len(operators)))

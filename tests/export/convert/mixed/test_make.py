@@ -113,6 +113,20 @@ def test_limits_that_no_mixture_meets_are_told_with_what_came_closest(
     assert "at most 0% of the multiplications" in str(told.value)
 
 
+def test_where_a_large_model_needs_it_more_operators_are_quantized_alone(
+    wide: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("export.convert.mixed.make.suspects", lambda found, *_: ([], found[::-1]))
+    options: dict[str, float | str] = {"max_float_share": 0.175, "calibration_method": "min-max"}
+    found = made("tflite-int8-mixed", wide, tmp_path, **options).mixture
+    assert found is not None
+    assert "wide" in {each.layer for each in found.operators}  # for which 'head' leaves no room
+    assert not all(each.passed for each in found.tried)
+    monkeypatch.setattr("export.convert.mixed.make.MOST_TRIED", 0)
+    with pytest.raises(ToolkitError, match="no mixture loses at most 1 points"):
+        made("tflite-int8-mixed", wide, tmp_path, **options)
+
+
 def test_more_than_the_examples_can_show_is_refused_at_once(masked: Case, tmp_path: Path) -> None:
     with pytest.raises(ToolkitError, match="got 800 held-out examples, expected at least 3,838"):
         made("tflite-int8-mixed", masked, tmp_path, max_drop=0.001)
