@@ -181,13 +181,14 @@ class Mixture:
 
     @property
     def disagreement(self) -> str:
-        """What is lost of classes without labels if all that were tried lose more; else empty."""
-        known = [(each.agreement, -each.in_float) for each in self.tried if each.agreement]
-        agreement, in_float = max(known, default=(1.0, 0))
-        if agreement >= MIN_AGREEMENT:
+        """What is lost of classes without labels if none within the limits keeps more, or empty."""
+        within = [each for each in self.tried if each.passed and each.agreement is not None]
+        closest = max(within, key=lambda each: (each.agreement, -each.in_float), default=None)
+        if closest is None or closest.agreement is None or closest.agreement >= MIN_AGREEMENT:
             return ""
         return (
-            f"; none of {len(self.tried)} mixtures with at most {self.max_float_share:.0%} of the "
-            f"multiplications in float keeps {MIN_AGREEMENT:.0%} of the examples in Keras's class: "
-            f"{agreement:.0%} with {-in_float} operators in float"
+            f"; of {len(self.tried)} mixtures with at most {self.max_float_share:.0%} of the "
+            f"multiplications in float none within the limits keeps {MIN_AGREEMENT:.0%} of the "
+            f"examples in Keras's class; closest: {closest.agreement:.1%} with {closest.in_float} "
+            f"of {self.of} operators in float"
         )

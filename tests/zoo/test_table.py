@@ -74,8 +74,8 @@ def test_of_a_mixture_of_other_classes_it_is_told_that_none_does_better(
     manifest = checked(agreement=agreement, variation_db=37.0)
     cell = cell_of_manifest(replace(manifest, mixture=replace(MIXTURE, tried=tried)))
     assert bool(cell.reason) == told
-    assert not told or cell.reason.startswith("none of 3 mixtures with at most 30% of the mult")
-    assert not told or cell.reason.endswith("Keras's class: 90% with 4 operators in float")
+    assert not told or cell.reason.startswith("of 3 mixtures with at most 30% of the mult")
+    assert not told or cell.reason.endswith("closest: 90.0% with 4 of 8 operators in float")
 
 
 @pytest.mark.parametrize(

@@ -143,22 +143,28 @@ def _search(trials: MixedTrials, judge: Judge, best: Candidate, plain: Judgement
         rest = [each for each in others if each.name not in alone]
         return [Choice(name=e.name, share=e.multiplications / total) for e in (*known, *rest)]
 
+    def fewest() -> frozenset[str] | None:
+        """What has no labels need not agree where no mixture does."""
+        search.choices = ranked()
+        search.within = lambda judged: judged.within and judged.agrees
+        chosen = search.find()
+        if chosen is None:
+            search.within = lambda judged: judged.within
+            chosen = search.find()
+        return chosen
+
     search = Search(
-        choices=ranked(),
+        choices=(),
         judge=lambda in_float: _judged(trials, judge, in_float),
-        within=lambda judged: judged.within and judged.agrees,
+        within=lambda judged: judged.within,
         max_share=_max_share(settings) - fixed,
         tried={frozenset(): plain},
     )
-    chosen = search.find()
-    if chosen is None:  # what has no labels need not agree where it cannot
-        search.within = lambda judged: judged.within
-        chosen = search.find()
+    chosen = fewest()
     if chosen is None and others:  # it takes knowing what each of them adds
         more = others[: MOST_TRIED - len(first)]
         alone |= {operator.name: trials.alone(operator) for operator in more}
-        search.choices = ranked()
-        chosen = search.find()
+        chosen = fewest()
     if chosen is None:
         raise ToolkitError(_none_within(entry, judge, search, _max_share(settings), len(operators)))
     reasons = [
