@@ -62,11 +62,12 @@ def test_what_is_fitted_fits(found: tuple[Answer, Sequence[str]]) -> None:
 
 
 def test_the_record_has_every_network_and_its_cost(found: tuple[Answer, Sequence[str]]) -> None:
-    record = found[0].as_json(FLASH)
+    # of which networks are weighed, how fast the machine is decides too
+    record = replace(found[0], others=[*found[0].others, {"flash": 9_000}]).as_json(FLASH)
     assert record["axis"] == "flash"
     assert [trial["epochs"] for trial in record["trials"]] == [1, 1]
     assert record["in_full"][0]["epochs"] == 2
-    assert record["not_trained"]  # the first that is weighed takes more
+    assert record["not_trained"][-1] == 9_000
     assert all(cost > 0 for cost in record["not_trained"])
 
 
