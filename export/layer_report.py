@@ -168,16 +168,16 @@ class Mixture:
     def text(self) -> str:
         """What is left in float, in words."""
         if not self.operators:
-            return (
+            said = (
                 f"plain int8 is within the limits, so that none of {self.of} operators is in float"
-                f"{self.disagreement}"
             )
-        layers = list(dict.fromkeys(operator.layer for operator in self.operators))
-        named = ", ".join(layers[:MOST_NAMED]) + ", …" * (len(layers) > MOST_NAMED)
-        said = f"{len(self.operators)} of {self.of} operators in float ({named})"
-        if self.int8_multiplications is not None:
-            said += f", {self.int8_multiplications:.0%} of the multiplications in int8"
-        return said + self.disagreement
+        else:
+            layers = list(dict.fromkeys(operator.layer for operator in self.operators))
+            named = ", ".join(layers[:MOST_NAMED]) + ", …" * (len(layers) > MOST_NAMED)
+            said = f"{len(self.operators)} of {self.of} operators in float ({named})"
+            if self.int8_multiplications is not None:
+                said += f", {self.int8_multiplications:.0%} of the multiplications in int8"
+        return "; ".join(filter(None, [said, self.disagreement]))
 
     @property
     def disagreement(self) -> str:
@@ -187,7 +187,7 @@ class Mixture:
         if closest is None or closest.agreement is None or closest.agreement >= MIN_AGREEMENT:
             return ""
         return (
-            f"; of {len(self.tried)} mixtures with at most {self.max_float_share:.0%} of the "
+            f"of {len(self.tried)} mixtures with at most {self.max_float_share:.0%} of the "
             f"multiplications in float none within the limits keeps {MIN_AGREEMENT:.0%} of the "
             f"examples in Keras's class; closest: {closest.agreement:.1%} with {closest.in_float} "
             f"of {self.of} operators in float"

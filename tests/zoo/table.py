@@ -71,9 +71,7 @@ def cell_of_manifest(manifest: Manifest) -> Cell:
     agreement = manifest.recorded("agreement")
     if agreement is not None:
         word = f"{agreement * 100:.0f}%"
-        if manifest.mixture is None:
-            return Cell(word=word)
-        return Cell(word=word, reason=manifest.mixture.disagreement.lstrip("; "))
+        return Cell(word=word, reason=manifest.mixture.disagreement if manifest.mixture else "")
     return Cell(word=f"{min(manifest.recorded('variation_db') or 0, 999):.0f}dB")
 
 

@@ -3,7 +3,6 @@
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from export.convert.candidates.ranking import Candidate
 from export.convert.candidates.trials import Trials, runnable
 from export.convert.mixed.judge import Judge, Judgement, Limits, examples_needed
 from export.convert.mixed.probes.figures import figures_of
+from export.convert.mixed.probes.operators import Operator
 from export.convert.mixed.report import operator_reports, probe_of
 from export.convert.mixed.search import Choice, Search
 from export.convert.mixed.trials import MOST_TRIED, MixedTrials, noise_of, suspects
@@ -80,8 +80,12 @@ def make_mixed(
     plain = _judged(trials, judge, frozenset())
     found = Found(tried={frozenset(): plain})
     if not (plain.within and plain.agrees):
-        with suppress(ToolkitError) if plain.within else nullcontext():
+        try:
             found = _search(trials, judge, best, plain)
+        except ToolkitError:  # such as of a loop, of which no operator can be looked at
+            if not plain.within:
+                raise
+    if found.in_float:
         content = trials.content(each.name for each in found.in_float)
         best = replace(best, content=content, run_as=runnable(content, best.scheme, settings))
     made = finished(candidates, best)
@@ -133,38 +137,25 @@ def _search(trials: MixedTrials, judge: Judge, best: Candidate, plain: Judgement
     operators = tuple(each for each in probe.operators if each.optional)
     trials.operators = operators
     first, others = suspects(operators, own, trials.expected.weights)
+    ordered = [*first, *others]
     alone = {operator.name: trials.alone(operator) for operator in first}
     total = max(1, sum(each.multiplications for each in probe.operators))
     fixed = sum(each.multiplications for each in probe.operators if each.in_float) / total
-
-    def ranked() -> list[Choice]:
-        known = [each for each in operators if each.name in alone]
-        known.sort(key=lambda each: -noise_of(alone[each.name]))
-        rest = [each for each in others if each.name not in alone]
-        return [Choice(name=e.name, share=e.multiplications / total) for e in (*known, *rest)]
-
-    def fewest() -> frozenset[str] | None:
-        """What has no labels need not agree where no mixture does."""
-        search.choices = ranked()
-        search.within = lambda judged: judged.within and judged.agrees
-        chosen = search.find()
-        if chosen is None:
-            search.within = lambda judged: judged.within
-            chosen = search.find()
-        return chosen
-
+    least = min((each.multiplications for each in operators if each.multiplications), default=0)
     search = Search(
-        choices=(),
+        choices=_ranked(ordered, alone, total),
         judge=lambda in_float: _judged(trials, judge, in_float),
         within=lambda judged: judged.within,
-        max_share=_max_share(settings) - fixed,
+        # something has to be left in integers
+        max_share=min(_max_share(settings), 1 - least / total / 2) - fixed,
         tried={frozenset(): plain},
     )
-    chosen = fewest()
-    if chosen is None and others:  # it takes knowing what each of them adds
+    chosen = _fewest(search)
+    if chosen is None and others:  # it takes knowing what more of them add
         more = others[: MOST_TRIED - len(first)]
         alone |= {operator.name: trials.alone(operator) for operator in more}
-        chosen = fewest()
+        search.choices = _ranked(ordered, alone, total)
+        chosen = _fewest(search)
     if chosen is None:
         raise ToolkitError(_none_within(entry, judge, search, _max_share(settings), len(operators)))
     reasons = [
@@ -178,6 +169,30 @@ def _search(trials: MixedTrials, judge: Judge, best: Candidate, plain: Judgement
         if each.name in chosen
     ]
     return Found(in_float=reasons, of=len(operators), tried=search.tried, alone=alone)
+
+
+def _ranked(
+    operators: Sequence[Operator], alone: Mapping[str, Outcome], total: int
+) -> list[Choice]:
+    """Returns those quantized alone, the one that adds most error first; then the others."""
+
+    def place(operator: Operator) -> float:
+        return -noise_of(alone[operator.name]) if operator.name in alone else 0.0
+
+    return [
+        Choice(name=each.name, share=each.multiplications / total)
+        for each in sorted(operators, key=place)
+    ]
+
+
+def _fewest(search: Search[Judgement]) -> frozenset[str] | None:
+    """Returns what a search finds: without labels, the classes are kept where they can be."""
+    search.within = lambda judged: judged.within and judged.agrees
+    chosen = search.find()
+    if chosen is None:
+        search.within = lambda judged: judged.within
+        chosen = search.find()
+    return chosen
 
 
 def _why(report: OperatorReport, alone: Outcome | None) -> str:

@@ -34,17 +34,17 @@ def pool(network: Network, operator: Operator) -> Step:
     average = int(operator.name == "AVERAGE_POOL_2D")
     (in_h, in_w, n), (out_h, out_w) = given.shape[1:], output.shape[1:3]
     if (kernel, steps) == ((2, 2), (2, 2)) and 2 * out_h <= in_h and 2 * out_w <= in_w:
-        window, name = "", "pool_fours"
+        window, name, kernels = "", "pool_fours", ["narrow", "pool_fours"]
         code = f"{in_w * n}, {n}, {out_h}, {out_w}"
     else:
         numbers = [*given.shape[1:], *output.shape[1:], *kernel, *steps, 1, 1, *pad, 1, 0]
-        code, name = "&at", "pool"
+        code, name, kernels = "&at", "pool", ["narrow", "window", "pool"]
         window = f"static const MODEL_FLASH struct model_window at = {braces(numbers)};\n"
     step = Step(
         title=title(network, operator),
         code=f"{window}model_{name}({{t{operator.inputs[0]}}}, {{t{operator.outputs[0]}}}, "
         f"{code}, {average}, {low}, {high});",
-        kernels=("narrow", *["window"] * bool(window), name),
+        kernels=tuple(kernels),
         inputs=operator.inputs[:1],
         outputs=operator.outputs,
     )

@@ -78,7 +78,7 @@ def test_where_plain_integers_are_within_the_limits_they_are_the_result(
     assert "plain int8 is within the limits" in mixed.mixture.text
 
 
-@pytest.mark.parametrize(("share", "kept"), [(0.9, True), (0.0, False)])
+@pytest.mark.parametrize(("share", "kept"), [(1.0, True), (0.9, True), (0.0, False)])
 def test_without_labels_classes_are_kept_where_a_mixture_can(
     wide: Case, tmp_path: Path, share: float, *, kept: bool
 ) -> None:
