@@ -25,9 +25,9 @@ from export.formats.packages import (
     PackageRequest,
 )
 from export.formats.select import ALIASES, ALL, select_formats, split_names
+from export.formats.settings import ExportOptions, methods_of, resolve
 from export.formats.table import FORMATS, Format
 from export.model.request import trust_of
-from export.settings import ExportOptions, methods_of, resolve
 from train.common.command.cli import DEFAULT_BUNDLE_IMAGES, run_program
 from train.common.command.terminal import complain, printable
 from train.common.errors import ToolkitError
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str]) -> int:
     resolve(wanted, asked)  # what matters to none of them is said before anything is read
     job = job_of(options)
 
-    from export.guarded import export_guarded
+    from export.command.guarded import export_guarded
     from export.pipeline import ExportConfig
 
     config = ExportConfig(

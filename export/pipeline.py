@@ -7,17 +7,17 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from export.command.explain import EXPLORER_SUFFIX, explained
+from export.command.summary import summary
 from export.convert.job.inputs import ConversionInputs
 from export.convert.job.job import Job
 from export.convert.job.up_to_date import current_manifest
 from export.convert.refusal import with_advice
 from export.deploy.microcontroller.operators import unsupported
 from export.deploy.packages import Package, package
-from export.explain import EXPLORER_SUFFIX, explained
 from export.formats.packages import TFLM, PackageRequest
+from export.formats.settings import ExportOptions, Settings, resolve
 from export.formats.table import FORMATS, Format
-from export.settings import ExportOptions, Settings, resolve
-from export.summary import summary
 from train.common.command.native_output import importing_large_library
 from train.common.command.progress import Progress
 from train.common.errors import ToolkitError

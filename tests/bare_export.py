@@ -11,9 +11,9 @@ from export.convert.job.job import ReferenceJob
 from export.convert.onnx import converter as onnx
 from export.convert.source import SourceModel
 from export.convert.tflite import converter as tflite
+from export.formats.settings import ExportOptions, resolve
 from export.formats.table import FORMATS
 from export.model.load import load_model
-from export.settings import ExportOptions, resolve
 
 
 def main(folder: Path, names: list[str]) -> None:

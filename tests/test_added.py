@@ -9,7 +9,7 @@ import pytest
 from benchmark.measure.beside.added import MAX_NAME_BYTES, added_variants
 from benchmark.measure.settings import MeasureSettings
 from tests.commands import GATE, assert_one_line_error, hashes, run_in_process
-from tests.export.foreign.files import renamed, smallest, with_custom_operator
+from tests.export.deploy.foreign.files import renamed, smallest, with_custom_operator
 from train.common.preprocessing import RAW
 from train.common.reference_outputs import load_outputs
 

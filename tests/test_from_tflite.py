@@ -12,7 +12,7 @@ from export.deploy.foreign import guarded
 from export.deploy.foreign.package import ForeignRequest
 from export.manifest import read_manifest
 from tests.commands import assert_one_line_error, run_in_process
-from tests.export.foreign.files import (
+from tests.export.deploy.foreign.files import (
     edited,
     of_another_version,
     renamed,

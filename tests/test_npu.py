@@ -19,7 +19,7 @@ from tests.commands import (
     hashes,
     run_in_process,
 )
-from tests.export.foreign.files import edited
+from tests.export.deploy.foreign.files import edited
 from train.common.errors import ArtifactError, ToolkitError
 from train.common.reference_outputs import load_outputs
 

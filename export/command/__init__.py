@@ -1,1 +1,1 @@
-"""The command line of `python -m export`: its options, and what they ask for."""
+"""The command line of `python -m export`: what it asks for, what it prints, what may crash."""

@@ -3,8 +3,8 @@
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
+from export.formats.settings import ExportOptions
 from export.model.request import ModelRequest
-from export.settings import ExportOptions
 from train.common.errors import ToolkitError
 from train.common.preprocessing import Preprocessing
 

@@ -16,8 +16,8 @@ from export.formats.packages import (
     C,
 )
 from export.formats.select import ALL
+from export.formats.settings import CALIBRATION_METHODS, RECURRENT, WEIGHT_SCHEMES
 from export.model.request import add_trust_options, parse_shape
-from export.settings import CALIBRATION_METHODS, RECURRENT, WEIGHT_SCHEMES
 from train.common.command.cli import (
     Parser,
     add_bundle_images,

@@ -18,12 +18,12 @@ from export.convert.qat.tune import LEAST_AGREEMENT, tune
 from export.convert.recurrent.description import RECURRENT_LAYERS, STATES
 from export.convert.source import SourceModel
 from export.convert.tflite import converter as tflite
+from export.formats.settings import Settings, untuned
 from export.formats.table import Format
 from export.manifest import Check, FineTuning, Observation
 from export.model.loaded import batch_size
 from export.model.reason import refused
 from export.model.signature import handed_on
-from export.settings import Settings, untuned
 from export.verify.expectation import Expectation
 from export.verify.file import Verification
 from export.verify.floors import sampling_error

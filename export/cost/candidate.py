@@ -17,6 +17,7 @@ from export.cost.cost import Candidate, Request
 from export.data.split import random_examples
 from export.deploy.c.network import Network
 from export.deploy.c.recurrent.loops import multiplications
+from export.formats.settings import ExportOptions, resolve
 from export.formats.table import FORMATS
 from export.model.load import load_model
 from export.model.loaded import LoadedModel
@@ -25,7 +26,6 @@ from export.model.request import ModelRequest
 from export.model.signature import open_dimensions
 from export.runtimes.litert import LiteRTRunner
 from export.runtimes.onnxruntime import ONNXRuntimeRunner
-from export.settings import ExportOptions, resolve
 from train.common.errors import ArtifactError, ToolkitError, damaged
 from train.common.tensors import TensorSpec, fits, shape_text
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from export.settings import DEFAULT_CALIBRATION_SAMPLES
+from export.formats.settings import DEFAULT_CALIBRATION_SAMPLES
 from train.common.errors import DataError
 from train.common.preprocessing import RAW, Preprocessing
 from train.common.samples import Samples

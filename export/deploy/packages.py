@@ -18,8 +18,8 @@ from export.deploy.microcontroller import package as tflm
 from export.deploy.microcontroller.arena import check_interpreter
 from export.deploy.wasm import package as wasm
 from export.formats.packages import ETHOS_U, PACKAGED, TFLM, WASM, C, PackageRequest
+from export.formats.settings import Settings
 from export.manifest import Manifest
-from export.settings import Settings
 from train.common.preprocessing import preprocess
 
 Make = Callable[[Path, Manifest, ConversionInputs, datetime], str]

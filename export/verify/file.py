@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from export.formats.settings import Settings
 from export.formats.table import Format
 from export.manifest import Check, Observation
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
 from export.runtimes.runner import Runner
-from export.settings import Settings
 from export.verify.causes import causes
 from export.verify.expectation import Expectation
 from export.verify.floors import depth_noise

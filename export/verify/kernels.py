@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from export.formats.settings import Settings
 from export.formats.table import Format
 from export.manifest import Check, Observation
 from export.runtimes.open import MODES, open_runner
 from export.runtimes.predict import decode, encode_all
 from export.runtimes.runner import Runner, Values, unpack
 from export.runtimes.tflm import TFLMRunner, is_published_here
-from export.settings import Settings
 from export.verify.allowed import ROUNDING_FACTOR
 from export.verify.distance import Distance, are_classes
 from export.verify.expectation import Expectation

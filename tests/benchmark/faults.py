@@ -17,10 +17,10 @@ from export.convert.candidates.trials import convert
 from export.convert.job.inputs import ConversionInputs
 from export.convert.source import SourceModel
 from export.convert.tflite.file.builder import FILE_IDENTIFIER
+from export.formats.settings import ExportOptions, resolve
 from export.formats.table import FORMATS
 from export.model.loaded import LoadedModel
 from export.runtimes.open import open_runner
-from export.settings import ExportOptions, resolve
 from train.common.files.artifact import file_sha256, sealed, write_json
 from train.common.record import MODEL_FILE
 from train.data import fashion_mnist as dataset

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from export.convert.job.job import ReferenceJob
+from export.formats.settings import ExportOptions
 from export.formats.table import FORMATS
 from export.model.load import load_model
 from export.pipeline import ExportConfig, export_formats
-from export.settings import ExportOptions
 from tests.benchmark.faults import (
     BROKEN_PROMISES,
     CONTROLS,

@@ -15,10 +15,10 @@ from export.convert.job.inputs import Training
 from export.convert.make import make
 from export.convert.source import SourceModel
 from export.convert.tflite.file.builder import FILE_IDENTIFIER
+from export.formats.settings import ExportOptions, Settings, resolve
 from export.formats.table import FORMATS, Format
 from export.model.load import load_model
 from export.model.request import ModelRequest
-from export.settings import ExportOptions, Settings, resolve
 from export.verify.expectation import Expectation
 from tests.conftest import synthetic
 from train.data.fashion_mnist import (

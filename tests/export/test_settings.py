@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
+from export.formats.settings import ExportOptions, Settings, resolve
 from export.formats.table import FORMATS
-from export.settings import ExportOptions, Settings, resolve
 from train.common.environment import read_environment
 from train.common.errors import ToolkitError
 
@@ -91,11 +91,11 @@ def test_a_file_for_this_processor_is_out_of_date_on_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     here = replace(read_environment(), architecture="x86_64", cpu_features=("avx2",))
-    monkeypatch.setattr("export.settings.read_environment", lambda: here)
+    monkeypatch.setattr("export.formats.settings.read_environment", lambda: here)
     before = settings("onnx-int8").record()
     assert before["target_cpu"] == "this: x86_64 without dot products"
     there = replace(here, cpu_features=("avx2", "avx512_vnni"))
-    monkeypatch.setattr("export.settings.read_environment", lambda: there)
+    monkeypatch.setattr("export.formats.settings.read_environment", lambda: there)
     assert settings("onnx-int8").record()["target_cpu"] == "this: x86_64 with avx512_vnni"
 
 

@@ -13,7 +13,7 @@ from export.data.test_data import open_evaluation
 from export.deploy.bundle.archive import unpack
 from export.deploy.bundle.launcher import problem_with
 from export.deploy.ethos_u.manifest import read_npu_manifest
-from export.foreign.interface import read_foreign
+from export.deploy.foreign.interface import read_foreign
 from export.model.request import ModelRequest
 from train.command.repeat import recorded_options
 from train.common.errors import ToolkitError

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from benchmark.measure.settings import MeasureSettings
 from benchmark.measure.variants import Variant, modes_of
-from export.foreign.interface import ForeignFile, read_foreign
-from export.foreign.match import kind_of, match
+from export.deploy.foreign.interface import ForeignFile, read_foreign
+from export.deploy.foreign.match import kind_of, match
 from export.manifest import Manifest, Source
 from train.common.command.terminal import printable
 from train.common.errors import ArtifactError, ToolkitError

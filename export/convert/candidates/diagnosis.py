@@ -11,10 +11,10 @@ import numpy as np
 from export.convert.calibrate import calibration
 from export.convert.source import SourceModel
 from export.convert.tflite.converter import float_twin
+from export.formats.settings import Settings
 from export.formats.table import Format
 from export.manifest import Check
 from export.model.reason import refused
-from export.settings import Settings
 from export.verify.distance import distance
 from export.verify.expectation import Expectation
 from train.common.errors import ToolkitError

@@ -7,8 +7,8 @@ import numpy as np
 from export.convert.calibrate.folds import part
 from export.convert.candidates.ranking import Candidate
 from export.convert.candidates.trials import Trials
+from export.formats.settings import Settings
 from export.manifest import Observation
-from export.settings import Settings
 from export.verify.file import ODD_EXAMPLES, Verification, verify
 
 MOST_ODD = 0.05  # of the examples

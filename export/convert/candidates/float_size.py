@@ -6,9 +6,9 @@ from pathlib import Path
 from export.convert.candidates.trials import convert
 from export.convert.source import SourceModel
 from export.convert.tflite.file.shipped import shipped
+from export.formats.settings import ExportOptions, Settings, resolve
 from export.formats.table import FORMATS, Format
 from export.manifest import Observation
-from export.settings import ExportOptions, Settings, resolve
 from export.verify.graph.read import read_graph
 from export.verify.size import LARGER, listed
 from train.common.errors import ToolkitError

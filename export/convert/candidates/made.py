@@ -21,13 +21,13 @@ from export.convert.source import SourceModel
 from export.convert.tflite import converter as tflite
 from export.convert.tflite.file.parts import parts_of
 from export.convert.tflite.file.shipped import shipped
+from export.formats.settings import Settings
 from export.formats.table import Format
 from export.layer_report import LayerReport, Mixture
 from export.manifest import Calibration, FineTuning, Manifest, Observation, Source, WeightScheme
 from export.model.reason import refused
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
-from export.settings import Settings
 from export.verify.expectation import Expectation
 from export.verify.file import Verification, verify
 

@@ -22,11 +22,11 @@ from export.convert.refusal import NoFormatHelpsError
 from export.convert.source import SourceModel
 from export.convert.tflite import converter as tflite
 from export.data.split import FEW_EXAMPLES
+from export.formats.settings import SIGNED_WEIGHTS, THIS_CPU, WIDENED, Settings
 from export.formats.table import Family, Format
 from export.manifest import EVERY_PROCESSOR, WeightScheme
 from export.model.reason import refused
 from export.runtimes.trial import first_outputs
-from export.settings import SIGNED_WEIGHTS, THIS_CPU, WIDENED, Settings
 from export.verify.expectation import Expectation
 from export.verify.graph.read import read_graph
 from train.common.environment import read_environment

@@ -16,9 +16,9 @@ import tf_keras
 from export.convert.finetune.rebuild import rebuild
 from export.convert.finetune.sparse import clustered, pruned
 from export.convert.source import SourceModel
+from export.formats.settings import DEFAULT_EPOCHS, Settings
 from export.formats.table import Recipe
 from export.model.loaded import LoadedModel
-from export.settings import DEFAULT_EPOCHS, Settings
 
 SEED = 1
 

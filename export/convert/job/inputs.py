@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from export.convert.calibrate.calibration import RepresentativeDataset
-from export.settings import Settings
+from export.formats.settings import Settings
 from train.common.preprocessing import InputPreprocessing, Preprocessing
 from train.common.record import ModelRecord
 from train.common.samples import Samples

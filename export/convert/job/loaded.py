@@ -19,13 +19,13 @@ from export.convert.mixed.explain import explained
 from export.convert.onnx.memory import release_memory
 from export.convert.refusal import NoFormatHelpsError
 from export.convert.source import SourceModel
+from export.formats.settings import ExportOptions, Settings, resolve
 from export.formats.table import FORMATS, Format
 from export.layer_report import LayerReport
 from export.manifest import Manifest
 from export.model.load import load_model
 from export.model.loaded import LoadedModel
 from export.model.signature import open_dimensions
-from export.settings import ExportOptions, Settings, resolve
 from export.verify.distance import are_classes
 from export.verify.expectation import Expectation
 from train.common.errors import ArtifactError, ToolkitError

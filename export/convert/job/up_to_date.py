@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from export.convert.job.inputs import ConversionInputs
+from export.formats.settings import Settings
 from export.formats.table import Format
 from export.manifest import Calibration, Manifest, check_file, read_manifest
-from export.settings import Settings
 from train.common.errors import ArtifactError
 from train.common.files.artifact import package_versions
 
@@ -28,7 +28,6 @@ CODE = (
     "export/data/split.py",
     "export/formats",
     "export/model",
-    "export/settings.py",
     "export/verify",
     "train/common/preprocessing.py",
     "train/common/samples.py",

@@ -11,11 +11,11 @@ from export.convert.mixed.trials import MixedTrials, suspects
 from export.convert.source import SourceModel
 from export.convert.tflite.converter import recurrent_ways
 from export.convert.tflite.file.shipped import shipped
+from export.formats.settings import Settings
 from export.formats.table import Format
 from export.layer_report import LayerReport
 from export.manifest import Manifest
 from export.model.reason import refused
-from export.settings import Settings
 from export.verify.expectation import Expectation
 from export.verify.file import verify
 from train.common.errors import ToolkitError

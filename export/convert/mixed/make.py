@@ -16,10 +16,10 @@ from export.convert.mixed.report import operator_reports, probe_of
 from export.convert.mixed.search import Choice, Search
 from export.convert.mixed.trials import MOST_TRIED, MixedTrials, noise_of, suspects
 from export.convert.source import SourceModel
+from export.formats.settings import DEFAULT_MAX_DROP, DEFAULT_MAX_FLOAT_SHARE, Settings
 from export.formats.table import Format
 from export.layer_report import FloatOperator, LayerReport, Mixture, OperatorReport, Outcome
 from export.model.reason import refused
-from export.settings import DEFAULT_MAX_DROP, DEFAULT_MAX_FLOAT_SHARE, Settings
 from export.verify.expectation import Expectation
 from export.verify.floors import depth_noise
 from export.verify.graph.read import read_graph

@@ -20,11 +20,11 @@ from export.convert.onnx.quantizer import prepare
 from export.convert.onnx.recurrent.choice import choose
 from export.convert.source import SourceModel
 from export.convert.tflite.converter import float_twin, recurrent_names
+from export.formats.settings import EQUALIZED, Settings
 from export.formats.table import Format
 from export.layer_report import LayerReport, OperatorReport, Outcome
 from export.manifest import Observation
 from export.model.reason import refused
-from export.settings import EQUALIZED, Settings
 from export.verify.distance import classes_in
 from export.verify.expectation import Expectation
 from export.verify.file import Verification

@@ -12,10 +12,10 @@ from export.convert.mixed.probes.figures import MAX_SNR_DB
 from export.convert.mixed.probes.operators import Operator
 from export.convert.mixed.report import outcome_of
 from export.convert.source import SourceModel
+from export.formats.settings import Settings
 from export.formats.table import Format
 from export.layer_report import Outcome
 from export.runtimes.trial import first_outputs
-from export.settings import Settings
 from export.verify.expectation import Expectation
 from train.common.errors import ToolkitError
 

@@ -8,8 +8,8 @@ from export.convert.onnx.half import to_half
 from export.convert.onnx.quantizer import quantize
 from export.convert.onnx.recurrent.choice import check_steps, choose
 from export.convert.source import SourceModel
+from export.formats.settings import Settings
 from export.formats.table import Format
-from export.settings import Settings
 
 
 def convert(entry: Format, settings: Settings, method: str | None, source: SourceModel) -> bytes:

@@ -28,7 +28,7 @@ from export.convert.onnx.recurrent.choice import Choice
 from export.convert.onnx.recurrent.operators import RecurrentOperators, drop_unread_outputs
 from export.convert.recurrent.masking import masks_alone
 from export.convert.source import SourceModel
-from export.settings import Settings
+from export.formats.settings import Settings
 
 EXAMPLES = 8  # on which the folded model is compared
 ROUNDINGS = 1e-5  # of the largest output

@@ -12,7 +12,7 @@ from export.convert.calibrate.calibration import call_by_call
 from export.convert.onnx.float_model import to_onnx
 from export.convert.onnx.recurrent.choice import Choice
 from export.convert.source import SourceModel
-from export.settings import Settings
+from export.formats.settings import Settings
 from export.verify.distance import distance
 
 EXAMPLES = 32

@@ -13,9 +13,9 @@ from export.convert.qat.train import train
 from export.convert.qat.write import write
 from export.convert.source import SourceModel
 from export.convert.tflite.file.builder import pack, unpack
+from export.formats.settings import DEFAULT_EPOCHS, Settings
 from export.model.reason import refused
 from export.runtimes.predict import in_calls
-from export.settings import DEFAULT_EPOCHS, Settings
 from export.verify.distance import are_probabilities
 from export.verify.expectation import Expectation
 

@@ -47,8 +47,8 @@ from export.convert.tflite.rewrites.float_file import drop_idle_limits, rewrite
 from export.convert.tflite.rewrites.masks import clamp_masks
 from export.convert.tflite.rewrites.unknown_kernels import hide, reveal
 from export.convert.tflite.sixteen_bits import in_16_bits
+from export.formats.settings import BIAS_CORRECTED, EQUALIZED, ROUNDED, WIDENED, Settings
 from export.formats.table import Format
-from export.settings import BIAS_CORRECTED, EQUALIZED, ROUNDED, WIDENED, Settings
 
 NO_RENAMING: Mapping[str, str] = MappingProxyType({})
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tensorflow.lite.python.optimize.calibrator import Calibrator, add_intermediate_tensors
 
 from export.convert.source import SourceModel
-from export.settings import Settings
+from export.formats.settings import Settings
 
 
 def in_16_bits(

@@ -18,13 +18,13 @@ from export.deploy.c.network import NoKernelError
 from export.deploy.c.program import Program
 from export.deploy.c.steps.weights.packing import SIZE
 from export.formats.packages import WASM, C
+from export.formats.settings import Settings
 from export.formats.table import FORMATS
 from export.manifest import Check, Manifest, Observation, check_file, read_manifest
 from export.runtimes.c import CRunner
 from export.runtimes.litert import LiteRTRunner
 from export.runtimes.predict import encode_all
 from export.runtimes.runner import Runner, pack, unpack
-from export.settings import Settings
 from export.verify.graph.tflite import DAMAGED
 from train.common.errors import ArtifactError, MissingOperatorError
 from train.common.files.artifact import file_sha256, package_versions, write_json

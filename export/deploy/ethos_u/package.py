@@ -17,9 +17,9 @@ from export.deploy.ethos_u.vela import (
     compiler_version,
 )
 from export.formats.packages import ETHOS_U
+from export.formats.settings import Settings
 from export.formats.table import FORMATS
 from export.manifest import Check, Manifest
-from export.settings import Settings
 from export.verify.graph.ends import ends_of
 from export.verify.graph.read import read_graph
 from train.common.errors import ArtifactError, ToolkitError

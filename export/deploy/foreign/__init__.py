@@ -1,1 +1,1 @@
-"""Packages of `.tflite` files that this toolkit did not make: C, TFLM, files for NPUs."""
+"""Files that this toolkit did not make: looked at before they are run, matched, made packages."""

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from export.foreign.interface import ForeignFile
-from export.foreign.match import match
+from export.deploy.foreign.interface import ForeignFile
+from export.deploy.foreign.match import match
 from export.manifest import Check, Observation
 from export.model.request import ModelRequest
 from export.runtimes.litert import LiteRTRunner

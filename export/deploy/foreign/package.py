@@ -18,9 +18,9 @@ from export.deploy.c import package as c
 from export.deploy.c.steps.weights.packing import SIZE
 from export.deploy.ethos_u import package as ethos_u
 from export.deploy.foreign.against import check_against
+from export.deploy.foreign.interface import ForeignFile, read_foreign
 from export.deploy.microcontroller import package as tflm
 from export.deploy.microcontroller.arena import check_interpreter
-from export.foreign.interface import ForeignFile, read_foreign
 from export.formats.packages import ETHOS_U, NPU, TFLM, C
 from export.manifest import Check, Manifest, Observation, Source
 from export.model.request import ModelRequest

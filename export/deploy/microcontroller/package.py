@@ -21,10 +21,10 @@ from export.deploy.microcontroller.boards import BOARDS, CORE_RUNTIME_BYTES, Fit
 from export.deploy.microcontroller.c_source import c_source
 from export.deploy.microcontroller.operators import add_methods
 from export.formats.packages import PACKAGED, TFLM
+from export.formats.settings import Settings
 from export.formats.table import FORMATS
 from export.manifest import SCHEMA_VERSION, Manifest
 from export.runtimes.predict import encode, in_calls
-from export.settings import Settings
 from export.verify.graph.read import read_graph
 from train.common.errors import ArtifactError, ToolkitError
 from train.common.files.artifact import (

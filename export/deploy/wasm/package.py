@@ -21,11 +21,11 @@ from export.deploy.wasm.compiler import build, compiler
 from export.deploy.wasm.module import gzip_bytes, module_source, own_bytes
 from export.deploy.wasm.page import demo, script, types
 from export.formats.packages import WASM
+from export.formats.settings import Settings
 from export.formats.table import FORMATS
 from export.manifest import Manifest, Observation, check_file, read_manifest
 from export.runtimes.c import write_tensors
 from export.runtimes.wasm import WasmRunner, node
-from export.settings import Settings
 from train.common.errors import ArtifactError
 from train.common.files.artifact import file_sha256, write_json
 from train.common.files.staging import publish, staging

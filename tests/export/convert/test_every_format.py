@@ -10,10 +10,10 @@ from ai_edge_litert import schema_py_generated as schema
 from export.convert.make import make
 from export.convert.source import SourceModel
 from export.convert.tflite import converter as tflite
+from export.formats.settings import EQUALIZED, METHODS_OF_FAMILY, ExportOptions, Settings
 from export.formats.table import BITS_PER_WEIGHT, FORMATS, Format
 from export.runtimes.open import open_runner
 from export.runtimes.predict import decode, encode, predict
-from export.settings import EQUALIZED, METHODS_OF_FAMILY, ExportOptions, Settings
 from export.verify.expectation import Expectation
 from export.verify.graph.read import read_graph
 from tests.export.conftest import Tiny, settings_of, shared_options

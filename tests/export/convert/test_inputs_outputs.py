@@ -9,11 +9,11 @@ import pytest
 
 from export.convert.job.job import CustomJob
 from export.convert.job.loaded import LoadedJob
+from export.formats.settings import ExportOptions, resolve
 from export.formats.table import FORMATS
 from export.model.request import ModelRequest
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
-from export.settings import ExportOptions, resolve
 from export.verify.file import verify
 from tests.export.conftest import settings_of
 from train.common.errors import ToolkitError

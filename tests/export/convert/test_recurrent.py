@@ -8,10 +8,10 @@ import pytest
 
 from export.convert.candidates.trials import convert
 from export.convert.source import SourceModel
+from export.formats.settings import ExportOptions
 from export.formats.table import FORMATS, Format
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
-from export.settings import ExportOptions
 from export.verify.graph.read import read_graph
 from tests.export.conftest import load_source, settings_of
 from tests.export.convert.repeated import LAYERS, save_recurrent

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from export.convert.tflite.file.builder import pack, unpack
+from export.formats.settings import Settings
 from export.formats.table import Format
-from export.settings import Settings
 
 UNNAMED = b""  # readers in Python crash at a tensor without a name
 

@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from export.command.summary import summary
 from export.convert.calibrate.calibration import (
     MAX_HALVES_DIFFERENCE,
     call_by_call,
@@ -14,7 +15,6 @@ from export.convert.calibrate.calibration import (
 from export.convert.tflite import converter as tflite
 from export.formats.table import FORMATS
 from export.manifest import Calibration, Manifest
-from export.summary import summary
 from tests.examples import MANIFEST
 from tests.export.conftest import Tiny, settings_of
 

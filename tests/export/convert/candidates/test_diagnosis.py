@@ -9,8 +9,8 @@ import pytest
 from export.convert.candidates.diagnosis import failing_layer, layer_of
 from export.convert.make import make
 from export.convert.source import SourceModel
+from export.formats.settings import ExportOptions
 from export.formats.table import FORMATS
-from export.settings import ExportOptions
 from tests.export.conftest import Tiny, load_source, settings_of, unlabelled
 from train.common.errors import CheckError, ToolkitError
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from export.convert.candidates.ranking import Candidate, best_method_first, best_scheme_first
-from export.settings import SAFE_WEIGHTS, SIGNED_WEIGHTS
+from export.formats.settings import SAFE_WEIGHTS, SIGNED_WEIGHTS
 
 
 def candidate(scheme: str, score: float, operator: str = "MatMulInteger") -> Candidate:

@@ -10,10 +10,10 @@ import pytest
 from export.convert.candidates import ranking
 from export.convert.candidates import trials as candidates
 from export.convert.candidates.made import Made
+from export.formats.settings import SAFE_WEIGHTS, SIGNED_WEIGHTS, WEIGHT_SCHEMES, ExportOptions
 from export.formats.table import FORMATS
 from export.manifest import EVERY_PROCESSOR, WeightScheme
 from export.runtimes.trial import first_outputs
-from export.settings import SAFE_WEIGHTS, SIGNED_WEIGHTS, WEIGHT_SCHEMES, ExportOptions
 from tests.export.conftest import Tiny
 
 pytestmark = pytest.mark.slow  # it trains or converts with TensorFlow

@@ -15,9 +15,9 @@ from export.convert.candidates.made import Made
 from export.convert.candidates.trials import CONVERTERS
 from export.convert.tflite.file.builder import FILE_IDENTIFIER
 from export.convert.tflite.flatbuffer import finish
+from export.formats.settings import ExportOptions, Settings
 from export.formats.table import FORMATS, Format
 from export.manifest import Check
-from export.settings import ExportOptions, Settings
 from export.verify.file import Verification
 from tests.export.conftest import Tiny, settings_of
 from train.common.errors import CheckError

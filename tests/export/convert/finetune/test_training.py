@@ -14,11 +14,11 @@ from export.convert.finetune.sparse import pruned
 from export.convert.objective import objective, training_batch
 from export.convert.source import SourceModel
 from export.convert.tflite.converter import convert
+from export.formats.settings import ExportOptions
 from export.formats.table import FORMATS
 from export.model.loaded import SIGNATURE
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
-from export.settings import ExportOptions
 from export.verify.graph.read import read_graph
 from tests.export.conftest import settings_of
 from tests.export.convert.finetune.finetune_models import (

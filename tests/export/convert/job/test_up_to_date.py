@@ -9,9 +9,9 @@ import pytest
 from export.convert.calibrate.calibration import RepresentativeDataset
 from export.convert.job.inputs import ConversionInputs
 from export.convert.job.up_to_date import CODE, ROOT, code_hash, current_manifest, versions
+from export.formats.settings import ExportOptions, Settings, resolve
 from export.formats.table import FORMATS
 from export.manifest import Calibration, Manifest
-from export.settings import ExportOptions, Settings, resolve
 from tests.examples import MANIFEST
 from train.common.files.artifact import file_sha256, write_json
 from train.common.preprocessing import RAW

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from export.command.explain import worst
 from export.convert.candidates.made import Made
 from export.convert.make import make
 from export.convert.mixed.explain import explained
-from export.explain import worst
+from export.formats.settings import ExportOptions
 from export.formats.table import FORMATS
-from export.settings import ExportOptions
 from export.verify.graph.read import read_graph
 from tests.export.conftest import Tiny, settings_of
 from tests.export.convert.mixed.models import Case

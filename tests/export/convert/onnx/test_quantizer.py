@@ -14,10 +14,10 @@ from export.convert.candidates.float_size import larger_than_float32
 from export.convert.candidates.trials import convert
 from export.convert.onnx.overflow import overflows_here, unsigned_twin
 from export.convert.source import SourceModel
+from export.formats.settings import SAFE_WEIGHTS, SIGNED_WEIGHTS, WEIGHT_SCHEMES
 from export.formats.table import FORMATS
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
-from export.settings import SAFE_WEIGHTS, SIGNED_WEIGHTS, WEIGHT_SCHEMES
 from export.verify.graph.read import read_graph
 from export.verify.size import parts_in_float
 from tests.export.conftest import Tiny, load_source, settings_of

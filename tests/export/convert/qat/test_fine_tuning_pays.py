@@ -5,14 +5,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from export.command.summary import summary
 from export.convert import make as making
 from export.convert.candidates.made import Made, outputs_of
 from export.convert.qat import graph
 from export.convert.qat.values import Tensor
+from export.formats.settings import ExportOptions, untuned
 from export.formats.table import FORMATS
 from export.manifest import Check, FineTuning
-from export.settings import ExportOptions, untuned
-from export.summary import summary
 from export.verify.expectation import Expectation
 from export.verify.file import Verification
 from tests.examples import MANIFEST

@@ -13,10 +13,10 @@ from export.convert.qat.tune import Tuned
 from export.convert.source import SourceModel
 from export.convert.tflite.converter import convert
 from export.convert.tflite.file.builder import pack, unpack
+from export.formats.settings import ExportOptions
 from export.formats.table import FORMATS
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
-from export.settings import ExportOptions
 from tests.export.conftest import settings_of
 from tests.export.convert.finetune.finetune_models import (
     ALL,

@@ -12,10 +12,10 @@ from export.convert.qat.operators.gemmlowp import logistic, tanh
 from export.convert.qat.tune import tune
 from export.convert.source import SourceModel
 from export.convert.tflite.file.builder import unpack
+from export.formats.settings import ExportOptions
 from export.formats.table import FORMATS
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
-from export.settings import ExportOptions
 from tests.export.conftest import settings_of, with_operator
 from tests.export.convert.finetune.finetune_models import source_of
 from tests.export.convert.qat.test_network import file_of, sequence_model

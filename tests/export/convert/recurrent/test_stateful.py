@@ -13,12 +13,12 @@ from export.convert.calibrate.calibration import RepresentativeDataset
 from export.convert.candidates.trials import convert
 from export.convert.job.job import CustomJob
 from export.convert.source import SourceModel
+from export.formats.settings import ExportOptions, resolve
 from export.formats.table import FORMATS
 from export.model.keras.call import open_keras
 from export.model.request import ModelRequest
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
-from export.settings import ExportOptions, resolve
 from tests.export.convert.tflite.recurrent.layers import decibels
 from train.common.errors import ToolkitError
 from train.common.preprocessing import Preprocessing

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from export.convert.candidates.trials import convert
+from export.formats.settings import ExportOptions
 from export.formats.table import FORMATS
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
-from export.settings import ExportOptions
 from export.verify.channels import lost_channels
 from export.verify.graph.read import read_graph
 from tests.export.conftest import load_source, settings_of

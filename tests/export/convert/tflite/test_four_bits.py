@@ -10,12 +10,12 @@ from ai_edge_litert import schema_py_generated as schema
 from export.convert.candidates.trials import convert
 from export.convert.source import SourceModel
 from export.convert.tflite.four_bits import best_scales, narrow
+from export.formats.settings import ExportOptions
 from export.formats.table import FORMATS
 from export.runtimes.open import MODES, open_runner
 from export.runtimes.predict import predict
 from export.runtimes.runner import Runner
 from export.runtimes.tflm import TFLMRunner
-from export.settings import ExportOptions
 from export.verify.graph.read import read_graph
 from export.verify.promise import check_promise
 from tests.export.conftest import load_source, settings_of

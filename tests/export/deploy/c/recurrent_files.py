@@ -11,10 +11,10 @@ from export.convert.calibrate.calibration import RepresentativeDataset
 from export.convert.candidates.trials import convert
 from export.convert.source import SourceModel
 from export.convert.tflite.recurrent.ranges import ranges_of
+from export.formats.settings import ExportOptions
 from export.formats.table import FORMATS
 from export.model.load import load_model
 from export.model.request import ModelRequest
-from export.settings import ExportOptions
 from tests.export.conftest import settings_of
 from tests.export.convert.tflite.recurrent.layers import layer_of, loop_file, sequences
 from tests.export.deploy.c.files import WORDS

@@ -13,10 +13,10 @@ from export.deploy.c.emit import emit as emit_source
 from export.deploy.c.package import FOLDER, is_current, make_package
 from export.deploy.c.proof import provable
 from export.deploy.c.steps.weights.packing import SIZE, SPEED
+from export.formats.settings import ExportOptions
 from export.manifest import Manifest, read_manifest
 from export.runtimes.open import open_runner
 from export.runtimes.predict import encode_all, predict
-from export.settings import ExportOptions
 from tests.export.conftest import Tiny, settings_of
 from tests.export.deploy.conftest import INT8, NOW, SETTINGS, inputs_of
 from train.common.errors import ArtifactError, ToolkitError

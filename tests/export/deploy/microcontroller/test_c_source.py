@@ -11,8 +11,8 @@ import pytest
 
 from export.deploy.microcontroller.arena import Arena
 from export.deploy.microcontroller.c_source import c_float, c_source, c_string
+from export.formats.settings import ExportOptions
 from export.manifest import Manifest
-from export.settings import ExportOptions
 from tests.export.conftest import Tiny, settings_of
 from tests.export.deploy.conftest import INT8, LABELS, NOW, inputs_of
 from tests.export.deploy.microcontroller.conftest import package

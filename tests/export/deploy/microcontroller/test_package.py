@@ -9,8 +9,8 @@ import pytest
 import export.deploy.microcontroller.package as package_module
 from benchmark.measure.variants import find_manifests
 from export.deploy.microcontroller.package import FOLDER, is_current
+from export.formats.settings import ExportOptions
 from export.manifest import Manifest
-from export.settings import ExportOptions
 from tests.export.conftest import Tiny, settings_of
 from tests.export.deploy.conftest import INT8, LABELS, SETTINGS, inputs_of
 from tests.export.deploy.microcontroller.conftest import package

@@ -20,10 +20,10 @@ from export.deploy.c.program import STEPS
 from export.deploy.c.proof import provable
 from export.deploy.wasm.module import module_source
 from export.deploy.wasm.package import BESIDE, FOLDER, is_current, make_package
+from export.formats.settings import ExportOptions
 from export.manifest import Manifest
 from export.runtimes.litert import LiteRTRunner
 from export.runtimes.predict import predict
-from export.settings import ExportOptions
 from tests.export.conftest import Tiny, settings_of
 from tests.export.deploy.conftest import INT8, LABELS, NOW, SETTINGS
 from tests.export.deploy.wasm.conftest import HELD_OUT

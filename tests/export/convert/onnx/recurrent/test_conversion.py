@@ -16,10 +16,10 @@ from export.convert.calibrate.calibration import RepresentativeDataset
 from export.convert.candidates.trials import convert
 from export.convert.onnx.overflow import overflows_here
 from export.convert.source import SourceModel
+from export.formats.settings import SAFE_WEIGHTS, ExportOptions
 from export.formats.table import FORMATS
 from export.model.keras.call import open_keras
 from export.model.request import ModelRequest
-from export.settings import SAFE_WEIGHTS, ExportOptions
 from export.verify.graph.read import read_graph
 from export.verify.promise import check_promise
 from tests.export.conftest import settings_of

@@ -11,8 +11,8 @@ from export.convert.calibrate.calibration import RepresentativeDataset, tflite_v
 from export.convert.make import make
 from export.convert.tflite.calibrate.equalize import equalized
 from export.convert.tflite.converter import float_twin
+from export.formats.settings import EQUALIZED
 from export.formats.table import FORMATS
-from export.settings import EQUALIZED
 from tests.conftest import synthetic
 from tests.export.conftest import load_source, settings_of, unlabelled
 from tests.export.convert.mixed.models import case_of, outlier

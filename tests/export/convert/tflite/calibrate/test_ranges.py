@@ -14,9 +14,9 @@ from export.convert.calibrate.calibration import (
 )
 from export.convert.candidates.trials import convert
 from export.convert.tflite.converter import float_twin
+from export.formats.settings import SIGNED_WEIGHTS, WIDENED
 from export.formats.table import FORMATS
 from export.runtimes.open import open_runner
-from export.settings import SIGNED_WEIGHTS, WIDENED
 from tests.export.conftest import Tiny, load_source, settings_of
 
 pytestmark = pytest.mark.slow  # it trains or converts with TensorFlow

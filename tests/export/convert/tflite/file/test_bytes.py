@@ -9,9 +9,9 @@ from ai_edge_litert.interpreter import Interpreter
 from export.convert.tflite.file.builder import ALIGNMENT_BYTES, pack, unpack
 from export.convert.tflite.file.parts import parts_of
 from export.convert.tflite.file.shipped import stripped
+from export.formats.settings import ExportOptions
 from export.runtimes.litert import KERNELS, LiteRTRunner
 from export.runtimes.runner import Values
-from export.settings import ExportOptions
 from tests.export.conftest import Tiny
 
 KEPT = ExportOptions(keep_metadata=True)

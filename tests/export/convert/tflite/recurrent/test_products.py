@@ -14,12 +14,12 @@ from export.convert.source import SourceModel
 from export.convert.tflite.file.builder import unpack
 from export.convert.tflite.four_bits import narrow
 from export.convert.tflite.recurrent.builder import CODES, TYPES
+from export.formats.settings import ExportOptions
 from export.formats.table import FORMATS
 from export.model.load import load_model
 from export.model.request import ModelRequest
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
-from export.settings import ExportOptions
 from tests.export.conftest import settings_of
 from tests.export.convert.tflite.recurrent.layers import decibels
 from tests.zoo.recurrent.cases import data_of, model_of

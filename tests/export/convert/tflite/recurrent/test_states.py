@@ -12,12 +12,12 @@ from export.convert.calibrate.calibration import RepresentativeDataset
 from export.convert.candidates.trials import convert
 from export.convert.source import SourceModel
 from export.convert.tflite.recurrent.builder import CODES, in_order
+from export.formats.settings import ExportOptions
 from export.formats.table import FORMATS
 from export.model.load import load_model
 from export.model.request import ModelRequest
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
-from export.settings import ExportOptions
 from export.verify.graph.read import read_graph
 from tests.export.conftest import settings_of
 from tests.export.convert.tflite.recurrent.layers import decibels, empty_model

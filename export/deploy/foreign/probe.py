@@ -1,4 +1,4 @@
-"""The process that loads a stranger's file once: `python -m export.foreign.probe RUNTIME FILE`.
+"""`python -m export.deploy.foreign.probe RUNTIME FILE` loads a stranger's file once.
 
 A file can crash its runtime, or ask for more memory than there is; then only this process ends. It
 prints a JSON object: the inputs and outputs that the runtime sees, or why it refuses the file.

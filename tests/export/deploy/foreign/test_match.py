@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from export.foreign.match import match
+from export.deploy.foreign.match import match
 from train.common.errors import ArtifactError
 from train.common.tensors import TensorSpec
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from export.foreign import probe
+from export.deploy.foreign import probe
 from export.formats.table import RUNTIMES, Family, Runtime
 from export.verify.graph.contents import Graph
 from export.verify.graph.read import read_graph

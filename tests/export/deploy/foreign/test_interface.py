@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from export.foreign import interface, probe
-from export.foreign.interface import read_foreign
-from tests.export.foreign.files import of_another_version, smallest, with_custom_operator
+from export.deploy.foreign import interface, probe
+from export.deploy.foreign.interface import read_foreign
+from tests.export.deploy.foreign.files import of_another_version, smallest, with_custom_operator
 from train.common.errors import ArtifactError
 
 

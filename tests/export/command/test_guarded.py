@@ -15,7 +15,7 @@ EXPORT = """
 import os, signal, sys
 from pathlib import Path
 from types import SimpleNamespace
-import export.guarded as guarded
+import export.command.guarded as guarded
 from export.model.reason import refused
 from export.pipeline import ExportConfig
 from train.common.errors import ToolkitError

@@ -1,1 +1,0 @@
-"""Files that this toolkit did not make: looked at before they are run, and matched to a model."""
