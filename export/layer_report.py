@@ -85,6 +85,9 @@ class LayerReport:
         int8_multiplications: share of the multiplications that are of integers, 0…1.
         operators: the operators; of very large networks those that add most error.
         not_listed: how many are left out.
+        io_alone: the model with integer inputs and outputs and all operators in float; None where
+            inputs and outputs are float, or it was not tried.
+        io_cause: why that loses what it loses; empty where nothing stands out.
     """
 
     examples: int
@@ -93,6 +96,8 @@ class LayerReport:
     int8_multiplications: Share
     operators: tuple[OperatorReport, ...]
     not_listed: int = 0
+    io_alone: Outcome | None = None
+    io_cause: str = ""
 
     @property
     def explained(self) -> bool:

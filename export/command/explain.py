@@ -68,6 +68,12 @@ def explanation(
             f"{', '.join(steps)}: recurrent, computed in integers whatever else is left out or "
             "quantized alone"
         )
+    if layers.io_alone is not None:
+        lines.append(
+            f"integer inputs and outputs, all operators in float: {_score(layers.io_alone)}"
+        )
+        if layers.io_cause:
+            lines.append(f"   {layers.io_cause}")
     count = len(layers.operators) + layers.not_listed
     lines.append(f"{min(WORST, count)} of {count} operators, those that cost most first:")
     for number, each in enumerate(worst(layers)[:WORST], start=1):

@@ -7,7 +7,7 @@ from pathlib import Path
 from export.convert.candidates.trials import Trials, runnable
 from export.convert.mixed.probes.operators import Operator
 from export.convert.mixed.report import layer_report, probe_of
-from export.convert.mixed.trials import MixedTrials, suspects
+from export.convert.mixed.trials import CRASHES, MixedTrials, suspects
 from export.convert.source import SourceModel
 from export.convert.tflite.converter import recurrent_ways
 from export.convert.tflite.file.shipped import shipped
@@ -16,6 +16,8 @@ from export.formats.table import Format
 from export.layer_report import LayerReport
 from export.manifest import Manifest
 from export.model.reason import refused
+from export.runtimes.open import open_runner
+from export.verify.causes import causes
 from export.verify.expectation import Expectation
 from export.verify.file import verify
 from train.common.errors import ToolkitError
@@ -63,7 +65,18 @@ def explained(
         replace(each, alone=alone.get(each.name), left_out=left_out.get(each.name))
         for each in layers.operators
     )
-    return replace(layers, operators=tuple(reports))
+    layers = replace(layers, operators=tuple(reports))
+    return layers if settings.io_dtype == "float32" else _with_io(layers, trials)
+
+
+def _with_io(layers: LayerReport, trials: MixedTrials) -> LayerReport:
+    """Returns a report with what integer inputs and outputs cost, whatever computes in between."""
+    alone, expected = trials.none(), trials.expected
+    if alone is CRASHES:
+        return layers
+    with open_runner(trials.entry.runtime, trials.path, threads=1) as runner:
+        found = causes(runner.inputs, runner.outputs, expected.inputs, expected.outputs)
+    return replace(layers, io_alone=alone, io_cause="; ".join(found))
 
 
 def _of_a_candidate(

@@ -157,7 +157,7 @@ def _search(trials: MixedTrials, judge: Judge, best: Candidate, plain: Judgement
         search.choices = _ranked(ordered, alone, total)
         chosen = _fewest(search)
     if chosen is None:
-        raise ToolkitError(_none_within(entry, judge, search, _max_share(settings), len(operators)))
+        raise ToolkitError(_none_within(entry, settings, judge, search, len(operators)))
     reasons = [
         FloatOperator(
             name=each.name,
@@ -203,7 +203,7 @@ def _why(report: OperatorReport, alone: Outcome | None) -> str:
 
 
 def _none_within(
-    entry: Format, judge: Judge, search: Search[Judgement], max_share: float, count: int
+    entry: Format, settings: Settings, judge: Judge, search: Search[Judgement], count: int
 ) -> str:
     """Returns that no mixture is within the limits, and which came closest."""
 
@@ -218,10 +218,13 @@ def _none_within(
         wanted.append(f"loses at most {100 * judge.limits.max_drop:g} points of accuracy")
     if judge.expected.outputs.keys() - judge.expected.labels.keys():
         wanted.append(f"has a centred SNR of {judge.limits.min_snr_db:g} dB")
+    share, remedy = _max_share(settings), "allow more with --max-drop or --max-float-share"
+    if settings.io_dtype != "float32":
+        remedy += f", or leave out --io {settings.io_dtype}, so that inputs and outputs are float"
     return (
-        f"{entry.name}: no mixture {' and '.join(wanted)} with at most {max_share:.0%} of the "
+        f"{entry.name}: no mixture {' and '.join(wanted)} with at most {share:.0%} of the "
         f"multiplications in float; closest, with {len(closest)} of {count} operators in float: "
-        f"{search.tried[closest].text}; allow more with --max-drop or --max-float-share"
+        f"{search.tried[closest].text}; {remedy}"
     )
 
 

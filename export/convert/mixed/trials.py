@@ -77,6 +77,10 @@ class MixedTrials:
         """Returns how good the model is with one operator quantized and no other."""
         return self._outcome(each.name for each in self.operators if each is not operator)
 
+    def none(self) -> Outcome:
+        """Returns how good the model is with no operator quantized, only inputs and outputs."""
+        return self._outcome(each.name for each in self.operators)
+
     def left_out(self, operator: Operator) -> Outcome:
         """Returns how good the model is with one operator in float and all others quantized."""
         return self._outcome([operator.name])

@@ -86,7 +86,10 @@ def _picture(name: str, layers: LayerReport) -> Layers:
         bottom=round(bottom, 1),
         x=x,
         bars=bars,
-        worst=[f"{_named(each)}: {each.cause}" for each in worst if each.cause],
+        worst=[
+            *([f"integer inputs and outputs: {layers.io_cause}"] if layers.io_cause else []),
+            *(f"{_named(each)}: {each.cause}" for each in worst if each.cause),
+        ],
         not_listed=layers.not_listed,
     )
 

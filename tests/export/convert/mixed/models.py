@@ -15,6 +15,7 @@ from export.model.request import ModelRequest
 from export.verify.expectation import Expectation
 
 CLASSES, TRAINED, HELD_OUT, CALIBRATION = 4, 1_500, 800, 200
+LARGE_UNIT = 5_000.0
 
 
 def causal() -> keras.Model:
@@ -62,6 +63,16 @@ def scale_a_unit(model: keras.Model, factor: float = 400.0) -> None:
     mix.set_weights([after, other])
 
 
+def units() -> keras.Model:
+    """Features in units of their own, as of pressure in Pa beside degrees, which a layer undoes."""
+    signal = layers.Input((12, 8), name="signal")
+    variance = [LARGE_UNIT**2, *[1.0] * 7]
+    x = layers.Normalization(mean=[0.0] * 8, variance=variance, name="normal")(signal)
+    x = layers.Conv1D(16, 3, activation="relu", name="front")(x)
+    x = layers.GlobalAveragePooling1D()(x)
+    return keras.Model(signal, layers.Dense(CLASSES, activation="softmax", name="head")(x))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Case:
     """A loaded model, and what its files are verified against."""
@@ -70,8 +81,11 @@ class Case:
     expected: Expectation
 
 
-def case_of(build: Callable[[], keras.Model], folder: Path) -> Case:
-    """Returns a model trained for a moment on noisy prototypes, one of each class."""
+def case_of(build: Callable[[], keras.Model], folder: Path, unit: float = 1.0) -> Case:
+    """Returns a model trained for a moment on noisy prototypes, one of each class.
+
+    The first feature is in a unit of its own.
+    """
     keras.utils.set_random_seed(1)
     model = build()
     random = np.random.RandomState(0)
@@ -80,6 +94,7 @@ def case_of(build: Callable[[], keras.Model], folder: Path) -> Case:
     labels = random.randint(0, CLASSES, TRAINED + HELD_OUT + CALIBRATION)
     noise = random.normal(0, 0.8, (len(labels), *shape))
     values = (prototypes[labels] + noise).astype(np.float32)
+    values[..., 0] *= unit
     model.compile("adam", "sparse_categorical_crossentropy")
     model.fit(values[:TRAINED], labels[:TRAINED], epochs=6, verbose=0)
     if "wide" in {layer.name for layer in model.layers}:

@@ -61,3 +61,24 @@ def test_an_explanation_is_kept_in_the_manifest(
     assert "is up to date" in again
     assert "TensorFlow" not in again
     assert first[first.index("5 of ") :] == again[again.index("5 of ") :]
+
+
+def test_features_of_unlike_units_are_what_integer_inputs_cost(
+    units: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command(units, tmp_path, "--explain", "tflite-int8")) == 1
+    said = capsys.readouterr().out
+    assert "integer inputs and outputs, all operators in float" in said
+    assert "in input 'signal' columns 1, 2, 3, 4, … (of 8, counted from 0) span" in said
+
+
+def test_integer_inputs_that_no_mixture_bears_may_be_left_out(
+    units: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = command(units, tmp_path, "--format", "tflite-int8-mixed", "--max-drop", "0.02")
+    assert main([*asked, "--io", "int8"]) == 2
+    assert "or leave out --io int8, so that inputs and outputs are float" in capsys.readouterr().err
+    assert main(asked) == 0
+    manifest = read_manifest(tmp_path / "exports" / "tflite-int8-mixed.json")
+    assert manifest.mixture is not None
+    assert {each.layer for each in manifest.mixture.operators} == {"normal"}

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -46,6 +47,13 @@ def test_a_bar_tells_its_figures_and_its_cause() -> None:
     ):
         assert told in title
     assert picture.worst == [f"{HOSTILE} CONV_2D: outlier channel 3 of {HOSTILE}"]
+
+
+def test_what_integer_inputs_cost_comes_first() -> None:
+    told = replace(LAYERS, io_cause="in input 'x' column 1 spans less than a step")
+    (picture,) = layer_pictures(read(content_of(measured("a", layers=told))))
+    assert picture.worst[0] == f"integer inputs and outputs: {told.io_cause}"
+    assert len(picture.worst) == 2
 
 
 @pytest.mark.parametrize(("count", "named"), [(5, 5), (40, 40), (200, 3)])
