@@ -153,6 +153,8 @@ def _read_archive(path: Path) -> tuple[Any, str]:
             with zipfile.ZipFile(path) as archive:
                 texts = {name: _member(archive, name) for name in (CONFIG, METADATA)}
         config, metadata = (json.loads(texts[name]) for name in (CONFIG, METADATA))
+        if isinstance(config, dict):  # with `compile=False` no library looks at it
+            config.pop("compile_config", None)
         return config, str(metadata.get("keras_version", ""))
     except (
         zipfile.BadZipFile,

@@ -49,6 +49,30 @@ def lambda_model(library: Any) -> Any:
     return model
 
 
+def compiled(library: Any) -> Any:
+    """A model whose loss and metric are lambdas."""
+    model = library.Sequential([library.Input((3,)), library.layers.Dense(2)])
+    model.compile(loss=lambda y, p: (y - p) ** 2, metrics=[lambda y, p: y - p])
+    return model
+
+
+@pytest.mark.parametrize("library", [keras, tf_keras])
+def test_a_loss_that_is_code_is_not_loaded(library: Any) -> None:
+    model = compiled(library)
+    with pytest.warns(UserWarning, match="lambda"):
+        model.save("model.keras")
+    assert "__lambda__" in zipfile.ZipFile("model.keras").read("config.json").decode()
+    assert load(Path("model.keras")).parameters == model.count_params()
+
+
+def test_a_loss_that_is_code_is_refused_in_a_model_inside_another() -> None:
+    inner = compiled(keras)
+    outer = keras.Sequential([keras.Input((3,)), inner])
+    with pytest.warns(UserWarning, match="lambda"):
+        outer.save("model.keras")
+    refused(Path("model.keras"), "holds a lambda")
+
+
 def save_h5(model: Any, path: Path) -> Path:
     if isinstance(model, keras.Model):
         model.save(path)
