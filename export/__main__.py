@@ -36,7 +36,13 @@ from train.common.errors import ToolkitError
 OF_A_BUNDLE = {"--image-size", "--model", "--custom-objects", "--unsafe"}
 # Of `--from-tflite`.
 OF_A_FILE = ("--calibration", "--preprocess", "--scale", "--image-size", "--model")
-OF_ITS_MODEL = ("--custom-objects", "--unsafe", "--shape", "--split-outputs")
+OF_ITS_MODEL = (
+    "--custom-objects",
+    "--unsafe",
+    "--shape",
+    "--split-outputs",
+    "--extract-preprocessing",
+)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -113,7 +113,7 @@ def export_formats(
         work.mkdir()
         inputs = None
         if record is not None:
-            inputs = job.conversion_inputs(record.inputs, record.outputs, work)
+            inputs = job.conversion_inputs(record.inputs, record.outputs, work, record.extracted)
 
         @cache
         def load() -> "LoadedJob":

@@ -104,6 +104,7 @@ HEAVY = {
     "export.model.keras.operators",
     "export.model.keras.precision",
     "export.model.keras.time_distributed",
+    "export.model.keras.extract",
     "export.model.keras.split",
     "export.model.double",
     "export.model.load",

@@ -38,6 +38,7 @@ def custom_model_options(options: Namespace) -> list[str]:
         "--calibration": options.calibration,
         "--shape": options.shape,
         "--split-outputs": options.split_outputs,
+        "--extract-preprocessing": options.extract_preprocessing,
         "--custom-objects": options.custom_objects,
         "--unsafe": options.unsafe,
         "--preprocess": options.preprocess,
@@ -70,6 +71,7 @@ def model_of(options: Namespace) -> ModelRequest:
         custom_objects=options.custom_objects,
         unsafe=options.unsafe,
         split_outputs=options.split_outputs,
+        extract_preprocessing=options.extract_preprocessing,
     )
 
 
@@ -105,6 +107,10 @@ def job_of(options: Namespace) -> "Job":
     if options.embed_preprocessing and not preprocess:
         raise ToolkitError(
             "got --embed-preprocessing and nothing to embed; say what with --preprocess"
+        )
+    if options.embed_preprocessing and options.extract_preprocessing:
+        raise ToolkitError(
+            "got --embed-preprocessing and --extract-preprocessing; give one, or neither"
         )
     return CustomJob(
         artifacts=options.artifacts,

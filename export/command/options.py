@@ -208,6 +208,12 @@ def _add_model_options(parser: Parser) -> None:
         help="give what the model concatenates last as outputs of their own, each with its own "
         "scale: NAME_0, NAME_1 …",
     )
+    add(
+        "--extract-preprocessing",
+        action="store_true",
+        help="leave the Rescaling and Normalization that inputs go through first to the code that "
+        "feeds them: an integer input has one scale for features of all units",
+    )
     add_trust_options(add)
 
 

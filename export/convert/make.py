@@ -205,6 +205,7 @@ def _make(
     )
     refusals = trials.refusals
     ranked = trials.best_first()
+    unconverted = len(refusals)
     # where all of them fail, one that would do but for a few examples
     tried: list[tuple[Candidate, Judge | None]] = [(each, None) for each in ranked]
     tried += [(each, but_for_few) for each in ranked if each.held_out is not None]
@@ -223,7 +224,7 @@ def _make(
         if judge is None:
             refusals.append(_refusal(trials, best, made))
     failed = [error for error in refusals if isinstance(error, CheckError)]
-    raise (failed or refusals)[0]
+    raise (failed or refusals[unconverted:] or refusals)[0]
 
 
 def _refusal(trials: Trials, best: Candidate, found: Verification) -> CheckError:

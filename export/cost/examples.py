@@ -72,7 +72,7 @@ def write_examples(model: str, data: str, scale: float | None, file: str) -> dic
     how = {} if scale is None else {"": Preprocessing(scale=scale, offset=0.0)}
     with tempfile.TemporaryDirectory() as folder:
         job = CustomJob(artifacts=Path(folder), request=request, calibration=data, preprocess=how)
-        found = job.conversion_inputs(loaded.inputs, loaded.outputs, Path(folder))
+        found = job.conversion_inputs(loaded.inputs, loaded.outputs, Path(folder), loaded.extracted)
         if found.training is None:
             raise DataError(f"{data}: got no examples, expected some; give --data others")
         arrays: dict[str, Any] = {}

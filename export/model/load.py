@@ -2,11 +2,13 @@
 
 import warnings
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from export.model.keras.call import open_keras
+from export.model.keras.extract import extract_preprocessing
 from export.model.keras.file import keras_file
 from export.model.keras.inputs import is_a
 from export.model.keras.split import split_outputs
@@ -17,6 +19,7 @@ from export.model.safety import check_operators
 from export.model.saved_model import open_saved_model
 from export.model.user_code import call_function, custom_objects
 from train.common.errors import ArtifactError, ToolkitError
+from train.common.preprocessing import Preprocessing
 
 
 def load_model(request: ModelRequest) -> LoadedModel:
@@ -33,15 +36,17 @@ def load_model(request: ModelRequest) -> LoadedModel:
         warnings.simplefilter("ignore")  # what matters is checked below, and said as an error
         custom = custom_objects(request.custom_objects)
         if kind == "saved-model":
-            if request.split_outputs:
-                raise ToolkitError(
-                    f"{request.path}: got --split-outputs with a SavedModel, expected a Keras "
-                    "model, whose layers can be seen; give that, or leave the option out"
-                )
+            for option, value in _of_layers(request).items():
+                if value:
+                    raise ToolkitError(
+                        f"{request.path}: got {option} with a SavedModel, expected a Keras model, "
+                        "whose layers can be seen; give that, or leave the option out"
+                    )
             loaded = open_saved_model(request)
         elif kind == "callable":
-            model = _with_outputs(_returned_by(request.path), request)
+            model, extracted = _as_asked(_returned_by(request.path), request)
             loaded = open_keras(model, request, lambda operators: None)
+            loaded = replace(loaded, extracted=extracted)
         else:
             loaded = _open_file(request, custom)
         _check_numbers(loaded)
@@ -65,15 +70,29 @@ def _open_file(request: ModelRequest, custom: dict[str, Any]) -> LoadedModel:
     with keras_file(request) as file:
         model = file.load(request, custom)
         count = len(model.weights)
-        loaded = open_keras(_with_outputs(model, request), request, check)
+        asked, extracted = _as_asked(model, request)
+        loaded = replace(open_keras(asked, request, check), extracted=extracted)
         if len(model.weights) != count:
             # Some layers were only built by the first call; what they hold so far is random.
             file.load_weights(model)
     return loaded
 
 
-def _with_outputs(model: Any, request: ModelRequest) -> Any:
-    return split_outputs(model, request.path) if request.split_outputs else model
+def _of_layers(request: ModelRequest) -> dict[str, bool]:
+    return {
+        "--split-outputs": request.split_outputs,
+        "--extract-preprocessing": request.extract_preprocessing,
+    }
+
+
+def _as_asked(model: Any, request: ModelRequest) -> tuple[Any, dict[str, Preprocessing]]:
+    """Returns the model between the inputs and outputs asked for, and what is left out before."""
+    extracted: dict[str, Preprocessing] = {}
+    if request.extract_preprocessing:
+        model, extracted = extract_preprocessing(model, request.path)
+    if request.split_outputs:
+        model = split_outputs(model, request.path)
+    return model, extracted
 
 
 def _returned_by(path: str) -> Any:

@@ -4,7 +4,7 @@ import math
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import tensorflow as tf
 from export.model.reason import reason_of
 from train.common.command.native_output import captured_native_output
 from train.common.errors import ToolkitError
+from train.common.preprocessing import InputPreprocessing
 from train.common.tensors import TensorSpec
 
 SIGNATURE = "serving_default"
@@ -44,6 +45,7 @@ class LoadedModel:
         recurrent: layers of Keras or tf-keras that loop over time steps, unless unrolled.
         keras_model: the model itself where Keras 3 holds it.
         tf_keras_model: the model itself where tf-keras holds it.
+        extracted: by an input's name, what layers that were left out did to it first.
     """
 
     path: str
@@ -57,6 +59,7 @@ class LoadedModel:
     recurrent: tuple[Any, ...] = ()
     keras_model: keras.Model | None = None
     tf_keras_model: Any | None = None
+    extracted: InputPreprocessing = field(default_factory=dict)
 
     def weights(self) -> Iterator[tuple[str, np.ndarray]]:
         """Yields the values of the variables by name, one at a time."""

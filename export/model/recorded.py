@@ -58,6 +58,7 @@ def recorded_request(record: ModelRecord, trust: Trust) -> ModelRequest:
         custom_objects=trust.custom_objects,
         unsafe=trust.unsafe,
         split_outputs=recorded.split_outputs,
+        extract_preprocessing=recorded.extract_preprocessing,
     )
     found = file_sha256_of(request)
     if found != record.sha256:

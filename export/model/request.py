@@ -36,6 +36,7 @@ class ModelRequest:
         custom_objects: a module whose classes and functions the model may use.
         unsafe: whether code that comes with the model may be run.
         split_outputs: whether what outputs concatenate last are the outputs.
+        extract_preprocessing: whether what scales inputs first is left to whoever feeds the model.
     """
 
     path: str
@@ -43,6 +44,7 @@ class ModelRequest:
     custom_objects: str | None = None
     unsafe: bool = False
     split_outputs: bool = False
+    extract_preprocessing: bool = False
 
     @property
     def kind(self) -> Kind:

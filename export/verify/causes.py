@@ -56,8 +56,9 @@ def _lost_columns(name: str, values: np.ndarray, scale: float) -> Iterator[str]:
         f"in input {name!r} column{'s' * (lost.size > 1)} {names} (of {count}, "
         f"counted from 0) span{'s' * (lost.size == 1)} {spans[lost].max():.3g} at most and column "
         f"{largest} {spans[largest]:.3g}, so that a step of its scale is {scale:.3g}: bring the "
-        "columns to about the same size before they enter the model, such as with --preprocess, or "
-        "leave what reads them in float, as mixed formats can"
+        "columns to about the same size before they enter the model, such as with --preprocess or, "
+        "where its own layers do it, --extract-preprocessing, or leave those in float, as mixed "
+        "formats can"
     )
 
 

@@ -34,6 +34,17 @@ class Preprocessing:
         found: np.ndarray = raw.astype(np.float32) * scale + offset
         return found
 
+    def then(self, other: "Preprocessing") -> "Preprocessing":
+        """Returns what both come to, this one first."""
+        import numpy as np
+
+        scale, offset = np.multiply(self.scale, other.scale), np.multiply(self.offset, other.scale)
+        return Preprocessing(scale=_factor(scale), offset=_factor(offset + other.offset))
+
+
+def _factor(values: "np.ndarray") -> Factor:
+    return tuple(map(float, values)) if values.ndim else float(values)
+
 
 RAW = Preprocessing(scale=1.0, offset=0.0)
 # By the name of the input; one that is not there takes raw values as they are.

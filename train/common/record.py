@@ -1,7 +1,7 @@
 """The trained model's record, as later stages read it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,6 +31,7 @@ class ModelRecord:
         preprocessing: what raw values become, by the input's name.
         inputs, outputs: of the model, in its order.
         request: how a custom model is loaded, a JSON object; None for one that `train` made.
+        extracted: of the preprocessing, what the model's own layers would have done.
     """
 
     folder: Path
@@ -42,6 +43,7 @@ class ModelRecord:
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     request: Mapping[str, Any] | None = None
+    extracted: Mapping[str, Preprocessing] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Returns the content of a `model.json` that `export` writes of a custom model."""
@@ -54,6 +56,7 @@ class ModelRecord:
                 "inputs": [asdict(spec) for spec in self.inputs],
                 "outputs": [asdict(spec) for spec in self.outputs],
                 "request": self.request,
+                "extracted": {name: asdict(how) for name, how in self.extracted.items()},
             }
         )
 
@@ -80,6 +83,7 @@ class _Record:
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     request: Mapping[str, Any] | None = None
+    extracted: Mapping[str, Preprocessing] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,6 +201,7 @@ def read_model_record(artifacts: Path) -> ModelRecord:
         inputs=found.inputs,
         outputs=found.outputs,
         request=found.request,
+        extracted=found.extracted,
     )
     if record.request is None:
         _check_model(model_path, record)

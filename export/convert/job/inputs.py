@@ -96,6 +96,7 @@ class ConversionInputs:
             found["calibration_samples"] = len(self.representative)
         if self.embeds_preprocessing:
             found["embed_preprocessing"] = True
-        if (self.record.request or {}).get("split_outputs"):
-            found["split_outputs"] = True
+        for name in ("split_outputs", "extract_preprocessing"):
+            if (self.record.request or {}).get(name):
+                found[name] = True
         return found

@@ -6,6 +6,7 @@ A job is made once, from the command line. Nothing after it asks which of the tw
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
@@ -18,12 +19,13 @@ from export.data.wanted import Wanted
 from export.model.request import ModelRequest, file_sha256_of, request_from_json
 from export.model.signature import handed_on
 from train.common.errors import ArtifactError, ToolkitError
-from train.common.preprocessing import RAW, Preprocessing, check_names
+from train.common.preprocessing import RAW, InputPreprocessing, Preprocessing, check_names
 from train.common.record import MODEL_FILE, ModelRecord, read_model_record
 from train.common.tensors import TensorSpec, fits, shape_text
 from train.data import fashion_mnist as dataset
 
 Specs = tuple[TensorSpec, ...]
+NOTHING: InputPreprocessing = MappingProxyType({})
 # Of large examples fewer calibrate and verify, as float32 in memory: 222 of 224 by 224 pixels.
 EXAMPLES_BYTES = 128 << 20
 
@@ -46,13 +48,16 @@ class Job(Protocol):
             ArtifactError: the model does not exist, or the folder holds another one's exports.
         """
 
-    def conversion_inputs(self, inputs: Specs, outputs: Specs, folder: Path) -> ConversionInputs:
+    def conversion_inputs(
+        self, inputs: Specs, outputs: Specs, folder: Path, extracted: InputPreprocessing = NOTHING
+    ) -> ConversionInputs:
         """Returns what a model with these inputs and outputs is converted and verified with.
 
         Args:
             inputs: of the model.
             outputs: of the model.
             folder: a temporary one, for data that has to be unpacked.
+            extracted: by an input's name, what the model's own layers would have done first.
 
         Raises:
             ArtifactError: the model does not take these data.
@@ -89,7 +94,9 @@ class ReferenceJob:
             )
         return record
 
-    def conversion_inputs(self, inputs: Specs, outputs: Specs, folder: Path) -> ConversionInputs:
+    def conversion_inputs(
+        self, inputs: Specs, outputs: Specs, folder: Path, extracted: InputPreprocessing = NOTHING
+    ) -> ConversionInputs:
         """Returns the parts of the training images."""
         record = self.known_record()
         training = dataset.load_train(self.data)
@@ -152,10 +159,14 @@ class CustomJob:
             return None
         return record if recorded == self.request and record.sha256 == sha256 else None
 
-    def conversion_inputs(self, inputs: Specs, outputs: Specs, folder: Path) -> ConversionInputs:
+    def conversion_inputs(
+        self, inputs: Specs, outputs: Specs, folder: Path, extracted: InputPreprocessing = NOTHING
+    ) -> ConversionInputs:
         """Returns the parts of the calibration data; random examples to verify on without any."""
         states = handed_on(inputs, outputs)
         preprocessing = self.preprocessing_of([i for i in inputs if i.name not in states])
+        for name, made in extracted.items():
+            preprocessing[name] = preprocessing[name].then(made)
         how = dict.fromkeys(preprocessing, RAW) if self.embed else preprocessing
         representative = training = every = None
         if self.calibration is None:
@@ -191,6 +202,7 @@ class CustomJob:
             inputs=inputs,
             outputs=outputs,
             request=asdict(self.request),
+            extracted=extracted,
         )
         return ConversionInputs(
             record=record,

@@ -58,7 +58,7 @@ class LoadedJob:
             raise ArtifactError(f"{job.request.path}: {still_open}")
         tensors = model.inputs, model.outputs
         if inputs is None or (inputs.record.inputs, inputs.record.outputs) != tensors:
-            inputs = job.conversion_inputs(*tensors, folder)
+            inputs = job.conversion_inputs(*tensors, folder, model.extracted)
         if inputs.embeds_preprocessing:
             model = _with_preprocessing(model, inputs.record.preprocessing)
         self.inputs = inputs

@@ -30,7 +30,7 @@ def test_small_columns_beside_large_ones_are_named() -> None:
     (said,) = found(unequal, FEATURES)
     assert said.startswith("in input 'x' columns 0, 2 (of 4, counted from 0) span 0.")
     assert "column 1 1.1" in said or "column 1 1.2" in said
-    assert said.endswith("or leave what reads them in float, as mixed formats can")
+    assert said.endswith("or leave those in float, as mixed formats can")
 
 
 def test_an_output_that_varies_by_less_than_a_step_is_named() -> None:
