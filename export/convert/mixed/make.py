@@ -218,7 +218,8 @@ def _none_within(
         wanted.append(f"loses at most {100 * judge.limits.max_drop:g} points of accuracy")
     if judge.expected.outputs.keys() - judge.expected.labels.keys():
         wanted.append(f"has a centred SNR of {judge.limits.min_snr_db:g} dB")
-    share, remedy = _max_share(settings), "allow more with --max-drop or --max-float-share"
+    share, options = _max_share(settings), ["--max-drop"] if judge.expected.labels else []
+    remedy = f"allow more with {' or '.join([*options, '--max-float-share'])}"
     if settings.io_dtype != "float32":
         remedy += f", or leave out --io {settings.io_dtype}, so that inputs and outputs are float"
     return (

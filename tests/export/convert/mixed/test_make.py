@@ -111,6 +111,14 @@ def test_limits_that_no_mixture_meets_are_told_with_what_came_closest(
         )
     assert "closest, with" in str(told.value)
     assert "at most 0% of the multiplications" in str(told.value)
+    assert str(told.value).endswith("allow more with --max-drop or --max-float-share")
+    unlabelled = replace(wide, expected=replace(wide.expected, labels={}))
+    with pytest.raises(ToolkitError, match=r"SNR of 30 dB .*; allow more with --max-float-share$"):
+        made(
+            *("tflite-int8-mixed", unlabelled, tmp_path),
+            max_float_share=0.0,
+            calibration_method="min-max",
+        )
 
 
 def test_where_a_large_model_needs_it_more_operators_are_quantized_alone(
