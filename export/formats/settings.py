@@ -15,6 +15,9 @@ WIDENED = {"widened-10": 1.1, "widened-25": 1.25}
 WIDEST = "widened-25"
 ROUNDED = "gptq"  # weights are rounded by what their layers read
 BIAS_CORRECTED = "bias-corrected"  # what rounded weights add on average is taken back
+# What is made better of a file once it has ranges, whatever they are.
+CORRECTIONS = (BIAS_CORRECTED, ROUNDED)
+EXTREMES = "min-max"  # the ranges of a correction that is asked for by itself
 CALIBRATION_METHODS = (
     *("auto", "min-max", "moving-average", "percentile", "entropy", "mse"),
     *(*WIDENED, EQUALIZED, BIAS_CORRECTED, ROUNDED),
@@ -201,6 +204,22 @@ def _takes(entry: Format, option: str, value: object) -> bool:
     if option in ("max_drop", "max_float_share"):
         return entry.mixed
     return bool(entry.recipes)  # epochs
+
+
+def parts_of(method: str) -> tuple[str, str | None]:
+    """Returns how ranges come from examples, and what corrects the file then, of a method.
+
+    A method is one of `CALIBRATION_METHODS`, or ranges and a correction, such as `mse+gptq`.
+    """
+    if method in CORRECTIONS:
+        return EXTREMES, method
+    ranges, _, correction = method.partition("+")
+    return ranges, correction or None
+
+
+def corrected(ranges: str, correction: str) -> str:
+    """Returns the method of some ranges and a correction, as `parts_of` reads it."""
+    return correction if ranges == EXTREMES else f"{ranges}+{correction}"
 
 
 def _has_schemes(entry: Format) -> bool:

@@ -74,7 +74,7 @@ def best_scheme_first(made: Sequence[Candidate], *, has_vnni: bool) -> list[Cand
 
 
 def best_method_first(made: Sequence[Candidate]) -> list[Candidate]:
-    """Returns candidates of several methods: the first that none is better than; then by score.
+    """Returns candidates of several methods: the first, or the best that is better; then by score.
 
     Better is one that names fewer wrong classes on the same held-out examples, by two standard
     errors of the paired difference; else, one whose errors are less by as much. Less than that is
@@ -82,13 +82,19 @@ def best_method_first(made: Sequence[Candidate]) -> list[Candidate]:
     where no others pass, as they cost 1.9 decibels wherever nothing is clipped.
     """
     tight = [found for found in made if found.method != WIDEST]
-    best = tight[:1]
-    for found in tight[1:]:
+    better = most_exact_first([found for found in tight[1:] if _is_better(found, tight[0])])
+    best = better[:1] or tight[:1]
+    for found in better[1:]:
         if _is_better(found, best[0]):
             best = [found]
     others = [found for found in tight if found not in best]
     ranked = [*best, *sorted(others, key=lambda found: -found.score)]
     return [*ranked, *(found for found in made if found not in ranked)]
+
+
+def most_exact_first(made: Sequence[Candidate]) -> list[Candidate]:
+    """Returns candidates by their errors on held-out examples, the smallest first."""
+    return sorted(made, key=lambda found: float(np.sum(np.mean(found.errors, axis=1))))
 
 
 def _is_no_worse(found: Candidate, than: Candidate) -> bool:

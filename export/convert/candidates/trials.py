@@ -5,7 +5,7 @@ store weights of 8 bits by several schemes.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
@@ -15,14 +15,28 @@ import numpy as np
 
 from export.convert.calibrate.folds import CrossValidation, Fold
 from export.convert.candidates.diagnosis import running
-from export.convert.candidates.ranking import Candidate, best_method_first, best_scheme_first
+from export.convert.candidates.ranking import (
+    Candidate,
+    best_method_first,
+    best_scheme_first,
+    most_exact_first,
+)
 from export.convert.onnx import converter as onnx
 from export.convert.onnx.overflow import overflows_here, unsigned_twin
 from export.convert.refusal import NoFormatHelpsError
 from export.convert.source import SourceModel
 from export.convert.tflite import converter as tflite
 from export.data.split import FEW_EXAMPLES
-from export.formats.settings import SIGNED_WEIGHTS, THIS_CPU, WIDENED, Settings
+from export.formats.settings import (
+    CORRECTIONS,
+    EQUALIZED,
+    EXTREMES,
+    SIGNED_WEIGHTS,
+    THIS_CPU,
+    WIDENED,
+    Settings,
+    corrected,
+)
 from export.formats.table import Family, Format
 from export.manifest import EVERY_PROCESSOR, WeightScheme
 from export.model.reason import refused
@@ -37,6 +51,8 @@ CONVERTERS: dict[Family, ModuleType] = {"tflite": tflite, "onnx": onnx}
 # https://protobuf.dev/programming-guides/proto-limits/
 MAX_BYTES = 2**31 - 1
 FLOAT_BYTES = 4
+# Ranges that no correction goes with: of a file with other weights, and wider than values are.
+UNCORRECTED = (EQUALIZED, *WIDENED)
 EXACT_SUMS = "x86-64 with VNNI and Arm; sums may overflow on others"
 
 
@@ -70,8 +86,9 @@ class Trials:
         """Tries the schemes by the first method, then the other methods by the best scheme.
 
         Returns:
-            What could be made and run. A method comes before an earlier one only where it is better
-            by more than chance; of equal schemes the cheaper one is first.
+            What could be made and run. Corrections are of files whose ranges err least. A method
+            comes before an earlier one only where it is better by more than chance; of equal
+            schemes the cheaper one is first.
         """
         methods: Sequence[str | None] = self.settings.calibration_methods or (None,)
         if len(methods) > 1 and len(self.source.representative) > FEW_EXAMPLES:
@@ -81,12 +98,20 @@ class Trials:
         self.schemes = {found.scheme: found.score for found in made if found.scheme}
         made = best_scheme_first(made, has_vnni=self._has_vnni)
         best = made[0].scheme if made else schemes[0]
-        chosen = made[:1]
-        chosen += [found for method in methods[1:] if (found := self._try(method, best))]
-        chosen = [found for each in chosen if (found := self.cross_validated(each))]
+        chosen = self._judged(made[:1])
+        ranges = [method for method in methods[1:] if method not in CORRECTIONS]
+        chosen += self._judged(self._try(method, best) for method in ranges)
+        kinds = [found.method for found in most_exact_first(chosen) if found.method]
+        kind = next((each for each in kinds if each not in UNCORRECTED), EXTREMES)
+        corrections = [method for method in methods[1:] if method in CORRECTIONS]
+        chosen += self._judged(self._try(corrected(kind, each), best) for each in corrections)
         if len(methods) > 1:
             self.methods = {found.method: found.score for found in chosen if found.method}
         return [*best_method_first(chosen), *made[1:]]
+
+    def _judged(self, made: Iterable[Candidate | None]) -> list[Candidate]:
+        """Returns what could be made, with outputs by cross-validation where examples are few."""
+        return [found for each in made if each and (found := self.cross_validated(each))]
 
     @property
     def _has_vnni(self) -> bool:

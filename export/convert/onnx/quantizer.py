@@ -24,13 +24,17 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from export.convert.onnx.calibrate.bias import correct_biases
 from export.convert.onnx.calibrate.equalize import equalized
-from export.convert.onnx.calibrate.ranges import write_least_squares, write_widened
+from export.convert.onnx.calibrate.ranges import (
+    write_least_squares,
+    write_percentiles,
+    write_widened,
+)
 from export.convert.onnx.graph.arrange import bodies, delete, order
 from export.convert.onnx.graph.concat import one_relu_behind
 from export.convert.onnx.recurrent import weights as recurrent
 from export.convert.onnx.transposed import bears_8_bits, store_in_8_bits
 from export.convert.source import SourceModel
-from export.formats.settings import BIAS_CORRECTED, EQUALIZED, WIDENED
+from export.formats.settings import BIAS_CORRECTED, EQUALIZED, WIDENED, parts_of
 from train.common.files.artifact import file_sha256
 
 # Softmax stays float: its int8 kernel could wrap 127 to -128 (onnxruntime issue 29727), and so
@@ -54,7 +58,6 @@ CALIBRATION: dict[str, tuple[CalibrationMethod, dict[str, Any]]] = {
     "mse": (CalibrationMethod.MinMax, {}),  # of ranges that are given, as the next one
     **dict.fromkeys(WIDENED, (CalibrationMethod.MinMax, {})),
     EQUALIZED: (CalibrationMethod.MinMax, {}),
-    BIAS_CORRECTED: (CalibrationMethod.MinMax, {}),
 }
 WRITERS: dict[str, Callable[[Path, Mapping[str, np.ndarray], Path], None]] = {
     "mse": write_least_squares,
@@ -80,11 +83,11 @@ def quantize(
         scheme: how weights are stored, as `settings.WEIGHT_SCHEMES` names it.
         float_operators: names of nodes that a calibrated model leaves in float.
     """
-    kind, _, granularity = scheme.partition(" per ")
+    dtype, _, granularity = scheme.partition(" per ")
     weights: dict[str, Any] = {
-        "weight_type": QuantType.QUInt8 if kind == "uint8" else QuantType.QInt8,
+        "weight_type": QuantType.QUInt8 if dtype == "uint8" else QuantType.QInt8,
         "per_channel": granularity == "channel",
-        "reduce_range": kind == "7-bit",
+        "reduce_range": dtype == "7-bit",
     }
     prepared, quantized = prepare(model, source), source.folder / "int8.onnx"
     batch = model.graph.input[0].type.tensor_type.shape.dim[0].dim_value  # 0 if it is open
@@ -99,15 +102,23 @@ def quantize(
             store_in_8_bits(model.graph)
         recurrent.store_in_8_bits(model.graph)
         return _slim(model)
-    if method == EQUALIZED:
+    kind, correction = parts_of(method)
+    if kind == EQUALIZED:
         prepared = equalized(prepared, source.representative.inputs)
-    calibration, extra = CALIBRATION[method]
+    (calibration, extra), write = CALIBRATION[kind], WRITERS.get(kind)
     if calibration in HISTOGRAMS:
-        _check_memory(onnx.load(prepared), len(source.representative), method)
+        needed = _kept_bytes(onnx.load(prepared), len(source.representative))
+        if needed > HISTOGRAM_BYTES and kind == "percentile":
+            (calibration, extra), write = CALIBRATION["min-max"], write_percentiles
+        elif needed > HISTOGRAM_BYTES:
+            raise ValueError(
+                f"{method} keeps {needed >> 20:,} MiB of activations, expected at most "
+                f"{HISTOGRAM_BYTES >> 20}; use percentile or fewer --calibration-samples"
+            )
     # for all schemes of weights
-    ranges = source.folder / f"ranges-{method}-{file_sha256(prepared)[:16]}.json"
-    if method in WRITERS and not ranges.exists():
-        WRITERS[method](prepared, source.representative.inputs, ranges)
+    ranges = source.folder / f"ranges-{kind}-{file_sha256(prepared)[:16]}.json"
+    if write is not None and not ranges.exists():
+        write(prepared, source.representative.inputs, ranges)
     quantize_static(
         prepared,
         quantized,
@@ -122,7 +133,7 @@ def quantize(
         **weights,
     )
     model = _in_order(quantized)
-    if method == BIAS_CORRECTED:
+    if correction == BIAS_CORRECTED:
         correct_biases(model, onnx.load(prepared), source.representative.inputs)
     _without_zero_points_of_biases(model.graph)
     one_relu_behind(model.graph)
@@ -150,8 +161,8 @@ class _Samples(CalibrationDataReader):
         return next(self._samples, None)
 
 
-def _check_memory(model: onnx.ModelProto, samples: int, method: str) -> None:
-    """Raises ValueError where a calibrator would keep more activations than it may.
+def _kept_bytes(model: onnx.ModelProto, samples: int) -> int:
+    """Returns how many bytes of activations a calibrator by histograms keeps.
 
     ONNX Runtime makes histograms of all values of all samples at once, which for 500 pictures and a
     network of medium size are tens of gigabytes.
@@ -160,12 +171,7 @@ def _check_memory(model: onnx.ModelProto, samples: int, method: str) -> None:
         math.prod(size.dim_value or 1 for size in value.type.tensor_type.shape.dim)
         for value in model.graph.value_info
     )
-    needed = 4 * numbers * samples
-    if needed > HISTOGRAM_BYTES:
-        raise ValueError(
-            f"{method} keeps {needed >> 20:,} MiB of activations, expected at most "
-            f"{HISTOGRAM_BYTES >> 20}; use min-max or fewer --calibration-samples"
-        )
+    return 4 * numbers * samples
 
 
 def _in_order(path: Path) -> onnx.ModelProto:

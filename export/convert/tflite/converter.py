@@ -47,7 +47,7 @@ from export.convert.tflite.rewrites.float_file import drop_idle_limits, rewrite
 from export.convert.tflite.rewrites.masks import clamp_masks
 from export.convert.tflite.rewrites.unknown_kernels import hide, reveal
 from export.convert.tflite.sixteen_bits import in_16_bits
-from export.formats.settings import BIAS_CORRECTED, EQUALIZED, ROUNDED, WIDENED, Settings
+from export.formats.settings import EQUALIZED, ROUNDED, WIDENED, Settings, parts_of
 from export.formats.table import Format
 
 NO_RENAMING: Mapping[str, str] = MappingProxyType({})
@@ -66,6 +66,7 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
         source: the model.
     """
     taken: dict[str, Any] = {}
+    ranges, correction = parts_of(method) if method else (None, None)
     if entry.recipes:
         from export.convert.finetune import fine_tune
 
@@ -78,12 +79,12 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
     if not entry.calibrated:
         content = _converted(entry, saved_model)
     else:
-        content, taken = _quantized(entry, settings, method, source, saved_model)
+        content, taken = _quantized(entry, settings, ranges, source, saved_model)
     if entry.weights == "int4":
         content = narrow(content, settings.int8_shares[0])
-    if method in (BIAS_CORRECTED, ROUNDED):
+    if correction is not None:
         twin, inputs = float_twin(source, entry, settings), source.representative.inputs
-        if method == ROUNDED:
+        if correction == ROUNDED:
             moments = source.moments.setdefault(twin, {})
             content = rounded_by_inputs(content, twin, inputs, moments)
         if entry.activations == "int8":

@@ -12,8 +12,8 @@ from ai_edge_litert import schema_py_generated as schema
 
 from export.convert.calibrate.calibration import tflite_values
 from export.convert.calibrate.least_squares import EXAMPLES, least_squares_ranges
+from export.convert.calibrate.percentiles import percentile_range
 
-CLIPPED_PERCENT = 1.0  # of the examples, on each side
 CODES = schema.BuiltinOperator
 # Whose integer kernels give what they take, some of it, or its mean, in the scale that it has.
 ONE_SCALE = {
@@ -97,9 +97,8 @@ def set_percentiles(
     for tensor in tree.subgraphs[0].tensors:
         name, found = tensor.name.decode(), tensor.quantization
         if name in extremes and name not in inputs and found is not None and found.min is not None:
-            lows, highs = extremes[name]
-            found.min = np.percentile(lows, [CLIPPED_PERCENT]).astype(np.float32)
-            found.max = np.percentile(highs, [100 - CLIPPED_PERCENT]).astype(np.float32)
+            low, high = percentile_range(*extremes[name])
+            found.min, found.max = np.asarray([[low], [high]], np.float32)
 
 
 def set_least_squares(

@@ -18,6 +18,7 @@ from export.formats.settings import SIGNED_WEIGHTS, WIDENED
 from export.formats.table import FORMATS
 from export.runtimes.open import open_runner
 from tests.export.conftest import Tiny, load_source, settings_of
+from train.common.errors import ToolkitError
 
 pytestmark = pytest.mark.slow  # it trains or converts with TensorFlow
 
@@ -43,6 +44,50 @@ def test_percentiles_leave_out_an_odd_example_but_never_clip_the_input(
         name for name, high in widths["min-max"].items() if widths["percentile"][name] < 0.5 * high
     ]
     assert len(narrowed) == 2  # the hidden layer and the logits, but not the probabilities
+
+
+def test_an_onnx_model_of_too_many_activations_for_histograms_has_percentiles_all_the_same(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = load_source(tiny.path, tmp_path)
+    known = source.representative
+    bright = known.inputs["image"].copy()
+    bright[7] *= 10
+    source._representative = replace(known, inputs={"image": bright})
+    monkeypatch.setattr("export.convert.onnx.quantizer.HISTOGRAM_BYTES", 0)
+    entry = FORMATS["onnx-int8"]
+    settings = replace(settings_of(entry), weight_schemes=SIGNED_WEIGHTS[:1])
+    ends = {}
+    for method in ("min-max", "percentile"):
+        path = tmp_path / f"{method}.onnx"
+        path.write_bytes(convert(entry, settings, method, source))
+        found = onnx_activations(path, source.representative.inputs)[1]
+        ends[method] = {name: high for name, (_, high, _) in found.items()}
+    narrowed = [
+        name for name, high in ends["percentile"].items() if high < 0.5 * ends["min-max"][name]
+    ]
+    assert narrowed
+    assert "image" not in narrowed
+    with pytest.raises(ToolkitError, match="use percentile or fewer --calibration-samples"):
+        convert(entry, settings, "entropy", source)
+
+
+@pytest.mark.parametrize("family", ["tflite", "onnx"])
+def test_a_correction_is_of_a_file_with_any_ranges(family: str, tiny: Tiny, tmp_path: Path) -> None:
+    entry = FORMATS[f"{family}-int8"]
+    settings = replace(settings_of(entry), weight_schemes=SIGNED_WEIGHTS[:1])
+    files, ranges = {}, {}
+    for method in ("min-max", "bias-corrected", "widened-10", "widened-10+bias-corrected"):
+        path = tmp_path / f"{method}.{family}"
+        files[method] = convert(entry, settings, method, tiny.source)
+        path.write_bytes(files[method])
+        inputs = tiny.source.representative.inputs
+        ranges[method] = (
+            tflite_ranges(path) if family == "tflite" else onnx_activations(path, inputs)[1]
+        )
+    assert len({*files.values()}) == 4
+    assert ranges["bias-corrected"] == ranges["min-max"] != ranges["widened-10"]
+    assert ranges["widened-10+bias-corrected"] == ranges["widened-10"]
 
 
 @pytest.mark.parametrize("family", ["tflite", "onnx"])
