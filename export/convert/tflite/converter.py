@@ -87,7 +87,7 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
         if correction == ROUNDED:
             moments = source.moments.setdefault(twin, {})
             content = rounded_by_inputs(content, twin, inputs, moments)
-        if entry.activations == "int8":
+        else:
             content = bias_corrected(content, twin, inputs)
     return _finished(content, source, settings.io_dtype, **taken)
 
