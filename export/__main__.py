@@ -11,6 +11,7 @@ from export.command.asked import (
     preprocessing_of,
 )
 from export.command.options import parser
+from export.formats.calibration import methods_of
 from export.formats.packages import (
     ETHOS_U,
     MADE_FROM,
@@ -25,7 +26,7 @@ from export.formats.packages import (
     PackageRequest,
 )
 from export.formats.select import ALIASES, ALL, select_formats, split_names
-from export.formats.settings import ExportOptions, methods_of, resolve
+from export.formats.settings import ExportOptions, resolve
 from export.formats.table import FORMATS, Format
 from export.model.request import trust_of
 from train.common.command.cli import DEFAULT_BUNDLE_IMAGES, run_program

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export.command.argument_types import parse_preprocess, parse_scale, parse_size
+from export.formats.calibration import CALIBRATION_METHODS
 from export.formats.packages import (
     COMPILABLE,
     ETHOS_U,
@@ -16,7 +17,7 @@ from export.formats.packages import (
     C,
 )
 from export.formats.select import ALL
-from export.formats.settings import CALIBRATION_METHODS, RECURRENT, WEIGHT_SCHEMES
+from export.formats.settings import RECURRENT, WEIGHT_SCHEMES
 from export.model.request import add_trust_options, parse_shape
 from train.common.command.cli import (
     Parser,

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from export.formats.settings import SIGNED_WEIGHTS, WIDEST
+from export.formats.calibration import WIDEST
+from export.formats.settings import SIGNED_WEIGHTS
 
 # No further apart, schemes are equally good, and the cheapest is kept. Scales for each channel cost
 # bytes; what is slow takes 3 to 4 times as long, and has to be better by both together.

@@ -27,16 +27,8 @@ from export.convert.refusal import NoFormatHelpsError
 from export.convert.source import SourceModel
 from export.convert.tflite import converter as tflite
 from export.data.split import FEW_EXAMPLES
-from export.formats.settings import (
-    CORRECTIONS,
-    EQUALIZED,
-    EXTREMES,
-    SIGNED_WEIGHTS,
-    THIS_CPU,
-    WIDENED,
-    Settings,
-    corrected,
-)
+from export.formats.calibration import CORRECTIONS, EQUALIZED, EXTREMES, WIDENED, corrected
+from export.formats.settings import SIGNED_WEIGHTS, THIS_CPU, Settings
 from export.formats.table import Family, Format
 from export.manifest import EVERY_PROCESSOR, WeightScheme
 from export.model.reason import refused

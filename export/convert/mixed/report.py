@@ -20,7 +20,8 @@ from export.convert.onnx.quantizer import prepare
 from export.convert.onnx.recurrent.choice import choose
 from export.convert.source import SourceModel
 from export.convert.tflite.converter import float_twin, recurrent_names
-from export.formats.settings import EQUALIZED, Settings
+from export.formats.calibration import EQUALIZED
+from export.formats.settings import Settings
 from export.formats.table import Format
 from export.layer_report import LayerReport, OperatorReport, Outcome
 from export.manifest import Observation

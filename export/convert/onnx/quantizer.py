@@ -34,7 +34,7 @@ from export.convert.onnx.graph.concat import one_relu_behind
 from export.convert.onnx.recurrent import weights as recurrent
 from export.convert.onnx.transposed import bears_8_bits, store_in_8_bits
 from export.convert.source import SourceModel
-from export.formats.settings import BIAS_CORRECTED, EQUALIZED, WIDENED, parts_of
+from export.formats.calibration import BIAS_CORRECTED, EQUALIZED, WIDENED, parts_of
 from train.common.files.artifact import file_sha256
 
 # Softmax stays float: its int8 kernel could wrap 127 to -128 (onnxruntime issue 29727), and so

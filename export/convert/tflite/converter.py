@@ -47,7 +47,8 @@ from export.convert.tflite.rewrites.float_file import drop_idle_limits, rewrite
 from export.convert.tflite.rewrites.masks import clamp_masks
 from export.convert.tflite.rewrites.unknown_kernels import hide, reveal
 from export.convert.tflite.sixteen_bits import in_16_bits
-from export.formats.settings import EQUALIZED, ROUNDED, WIDENED, Settings, parts_of
+from export.formats.calibration import EQUALIZED, ROUNDED, WIDENED, parts_of
+from export.formats.settings import Settings
 from export.formats.table import Format
 
 NO_RENAMING: Mapping[str, str] = MappingProxyType({})

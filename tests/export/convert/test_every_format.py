@@ -10,15 +10,14 @@ from ai_edge_litert import schema_py_generated as schema
 from export.convert.make import make
 from export.convert.source import SourceModel
 from export.convert.tflite import converter as tflite
-from export.formats.settings import (
+from export.formats.calibration import (
     CORRECTIONS,
     EQUALIZED,
     METHODS_OF_FAMILY,
-    ExportOptions,
-    Settings,
     corrected,
     parts_of,
 )
+from export.formats.settings import ExportOptions, Settings
 from export.formats.table import BITS_PER_WEIGHT, FORMATS, Format
 from export.runtimes.open import open_runner
 from export.runtimes.predict import decode, encode, predict

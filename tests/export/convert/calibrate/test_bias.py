@@ -10,7 +10,8 @@ import pytest
 from export.convert.calibrate.bias import corrections
 from export.convert.candidates.trials import convert
 from export.convert.onnx.overflow import overflows_here
-from export.formats.settings import BIAS_CORRECTED, SAFE_WEIGHTS, SIGNED_WEIGHTS
+from export.formats.calibration import BIAS_CORRECTED
+from export.formats.settings import SAFE_WEIGHTS, SIGNED_WEIGHTS
 from export.formats.table import FORMATS
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict

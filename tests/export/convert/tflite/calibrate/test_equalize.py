@@ -11,7 +11,7 @@ from export.convert.calibrate.calibration import RepresentativeDataset, tflite_v
 from export.convert.make import make
 from export.convert.tflite.calibrate.equalize import equalized
 from export.convert.tflite.converter import float_twin
-from export.formats.settings import EQUALIZED
+from export.formats.calibration import EQUALIZED
 from export.formats.table import FORMATS
 from tests.conftest import synthetic
 from tests.export.conftest import load_source, settings_of, unlabelled

@@ -14,7 +14,8 @@ from export.convert.calibrate.calibration import (
 )
 from export.convert.candidates.trials import convert
 from export.convert.tflite.converter import float_twin
-from export.formats.settings import SIGNED_WEIGHTS, WIDENED
+from export.formats.calibration import WIDENED
+from export.formats.settings import SIGNED_WEIGHTS
 from export.formats.table import FORMATS
 from export.runtimes.open import open_runner
 from tests.export.conftest import Tiny, load_source, settings_of

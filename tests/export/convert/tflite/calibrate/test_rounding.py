@@ -10,7 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from export.convert.candidates.trials import convert
 from export.convert.tflite.calibrate.rounding import POSITIONS, patches
-from export.formats.settings import ROUNDED
+from export.formats.calibration import ROUNDED
 from export.formats.table import FORMATS
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
