@@ -13,6 +13,10 @@ MOST_NOISE = 0.25  # of the weights' power, that rounding to 4 bits is far below
 NOTHING = "it has no layer with stored weights and a bias of its own"
 
 
+class NothingToCorrectError(ValueError):
+    """No layer of a file has weights or a bias that can be corrected."""
+
+
 def means_of(
     examples: Iterable[Mapping[str, np.ndarray]], widths: Mapping[str, int]
 ) -> dict[str, np.ndarray]:

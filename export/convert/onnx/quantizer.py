@@ -22,6 +22,7 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.registry import IntegerOpsRegistry
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from export.convert.calibrate.bias import NothingToCorrectError
 from export.convert.onnx.calibrate.bias import correct_biases
 from export.convert.onnx.calibrate.equalize import equalized
 from export.convert.onnx.calibrate.ranges import (
@@ -134,7 +135,11 @@ def quantize(
     )
     model = _in_order(quantized)
     if correction == BIAS_CORRECTED:
-        correct_biases(model, onnx.load(prepared), source.representative.inputs)
+        try:
+            correct_biases(model, onnx.load(prepared), source.representative.inputs)
+        except NothingToCorrectError:
+            if not float_operators:  # which all layers may be
+                raise
     _without_zero_points_of_biases(model.graph)
     one_relu_behind(model.graph)
     recurrent.store_in_8_bits(model.graph)

@@ -13,6 +13,7 @@ import tensorflow as tf
 from tensorflow.lite.python.convert import mlir_quantize
 from tensorflow.lite.python.util import modify_model_io_type
 
+from export.convert.calibrate.bias import NothingToCorrectError
 from export.convert.source import SavedModel, SourceModel
 from export.convert.tflite.calibrate.bias import bias_corrected
 from export.convert.tflite.calibrate.equalize import equalized
@@ -85,11 +86,15 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
         content = narrow(content, settings.int8_shares[0])
     if correction is not None:
         twin, inputs = float_twin(source, entry, settings), source.representative.inputs
-        if correction == ROUNDED:
-            moments = source.moments.setdefault(twin, {})
-            content = rounded_by_inputs(content, twin, inputs, moments)
-        else:
-            content = bias_corrected(content, twin, inputs)
+        try:
+            if correction == ROUNDED:
+                moments = source.moments.setdefault(twin, {})
+                content = rounded_by_inputs(content, twin, inputs, moments)
+            else:
+                content = bias_corrected(content, twin, inputs)
+        except NothingToCorrectError:
+            if not settings.float_operators:  # which all layers may be
+                raise
     return _finished(content, source, settings.io_dtype, **taken)
 
 

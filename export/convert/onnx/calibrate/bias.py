@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import onnx
 
-from export.convert.calibrate.bias import NOTHING, corrections, means_of
+from export.convert.calibrate.bias import NOTHING, NothingToCorrectError, corrections, means_of
 from export.convert.calibrate.calibration import onnx_values
 from export.convert.onnx.calibrate.equalize import by_output, number_of
 
@@ -26,7 +26,7 @@ def correct_biases(
         inputs: calibration examples (N, …) by name.
 
     Raises:
-        ValueError: there is no bias to correct.
+        NothingToCorrectError: there is no bias to correct.
     """
     floats = {tensor.name: tensor for tensor in prepared.graph.initializer}
     known = {node.name: node for node in prepared.graph.node if _is_layer(node, floats)}
@@ -44,7 +44,7 @@ def correct_biases(
         weights = onnx.numpy_helper.to_array(floats[own.input[KERNEL]])
         changed += _correct(model.graph, node, weights, means[own.input[0]])
     if not changed:
-        raise ValueError(NOTHING)
+        raise NothingToCorrectError(NOTHING)
 
 
 def _is_layer(node: onnx.NodeProto, floats: Stored) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from export.convert.calibrate.bias import NOTHING, corrections, means_of
+from export.convert.calibrate.bias import NOTHING, NothingToCorrectError, corrections, means_of
 from export.convert.calibrate.calibration import tflite_values
 from export.convert.tflite.file.builder import pack, unpack
 from export.convert.tflite.rewrites.editor import CODES, Editor
@@ -28,7 +28,7 @@ def bias_corrected(content: bytes, twin: bytes, inputs: Mapping[str, np.ndarray]
         inputs: calibration examples (N, …) by name.
 
     Raises:
-        ValueError: there is no bias to correct.
+        NothingToCorrectError: there is no bias to correct.
     """
     edit, floats = Editor(unpack(content)), Editor(unpack(twin))
     pairs = same_layers(edit, floats)
@@ -41,7 +41,7 @@ def bias_corrected(content: bytes, twin: bytes, inputs: Mapping[str, np.ndarray]
         if weights is not None and mean is not None:
             changed += _correct(edit, layer, weights, mean)
     if not changed:
-        raise ValueError(NOTHING)
+        raise NothingToCorrectError(NOTHING)
     return pack(edit.tree, len(content))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from export.convert.calibrate.bias import NothingToCorrectError
 from export.convert.calibrate.calibration import tflite_values
 from export.convert.calibrate.rounding import rounded_weights
 from export.convert.tflite.calibrate.bias import KERNEL, name_of, same_layers
@@ -67,12 +68,12 @@ def rounded_by_inputs(
         moments: those of the twin's layers by the names of their kernels; empty to find them.
 
     Raises:
-        ValueError: no layer has weights that can be rounded so.
+        NothingToCorrectError: no layer has weights that can be rounded so.
     """
     edit, floats = Editor(unpack(content)), Editor(unpack(twin))
     layers = _layers(edit, floats)
     if not layers:
-        raise ValueError(NOTHING)
+        raise NothingToCorrectError(NOTHING)
     if not moments:
         moments |= {layer.name: np.zeros(layer.shape, np.float32) for layer in layers}
         random = np.random.RandomState(SEED)

@@ -11,6 +11,7 @@ from export.command.explain import worst
 from export.convert.candidates.made import Made
 from export.convert.make import make
 from export.convert.mixed.explain import explained
+from export.convert.mixed.trials import CRASHES
 from export.formats.settings import ExportOptions
 from export.formats.table import FORMATS
 from export.verify.graph.read import read_graph
@@ -133,6 +134,20 @@ def test_where_a_large_model_needs_it_more_operators_are_quantized_alone(
     monkeypatch.setattr("export.convert.mixed.make.MOST_TRIED", 0)
     with pytest.raises(ToolkitError, match="no mixture loses at most 1 points"):
         made("tflite-int8-mixed", wide, tmp_path, **options)
+
+
+@pytest.mark.parametrize(
+    ("family", "method"),
+    [("tflite", "gptq"), ("tflite", "bias-corrected"), ("onnx", "bias-corrected")],
+)
+def test_operators_without_weights_are_quantized_alone_whatever_corrects_weights(
+    masked: Case, family: str, method: str, tmp_path: Path
+) -> None:
+    found = made(f"{family}-int8-mixed", masked, tmp_path, calibration_method=method).layers
+    assert found is not None
+    alone = {each.operator: each.alone for each in found.operators if each.alone is not None}
+    assert {"ADD", "Add"} & alone.keys()
+    assert all(outcome.snr_db > CRASHES.snr_db for outcome in alone.values())
 
 
 def test_more_than_the_examples_can_show_is_refused_at_once(masked: Case, tmp_path: Path) -> None:
