@@ -17,7 +17,7 @@ from tests.zoo.trained.networks import NETWORKS, SHAPE
 from tests.zoo.trained.run import CALIBRATION, FACTS, MODEL, TEST, recipe_sha256
 from train.data import fashion_mnist
 
-EPOCHS = 3
+EPOCHS = 8
 BATCH = 128
 LEARNING_RATE = 3e-3
 BATCH_NORM_MOMENTUM = 0.9
