@@ -157,7 +157,8 @@ class CustomJob:
             recorded = record.request and request_from_json(record.request)
         except ArtifactError:
             return None
-        return record if recorded == self.request and record.sha256 == sha256 else None
+        same = recorded == self.request and record.sha256 == sha256
+        return record if same and _fit(record.extracted, record.inputs) else None
 
     def conversion_inputs(
         self, inputs: Specs, outputs: Specs, folder: Path, extracted: InputPreprocessing = NOTHING
@@ -229,6 +230,16 @@ class CustomJob:
         for spec in inputs:
             _check_channels(found.get(spec.name, RAW), spec)
         return found
+
+
+def _fit(extracted: InputPreprocessing, inputs: Specs) -> bool:
+    """Returns whether a record, which anyone may have edited, names inputs and their channels."""
+    last = {spec.name: spec.shape[-1] for spec in inputs if spec.is_float}
+    for name, how in extracted.items():
+        counts = [len(each) for each in (how.scale, how.offset) if isinstance(each, tuple)]
+        if name not in last or any(count != last[name] for count in counts):
+            return False
+    return True
 
 
 def _check_channels(how: Preprocessing, spec: TensorSpec) -> None:

@@ -168,6 +168,12 @@ def test_features_of_unlike_units_pass_in_integers(tmp_path: Path) -> None:
     np.testing.assert_allclose(manifest["preprocessing"]["sensors"]["scale"], 1 / UNITS, rtol=1e-5)
     again = run_in_process(*command, "--extract-preprocessing")
     assert "is up to date" in again.out
+    record = json.loads((artifacts / "model.json").read_text())
+    for name, scale in (("other", 1.0), ("sensors", [1.0, 2.0])):
+        edited = {**record, "extracted": {name: {"scale": scale, "offset": 0.0}}}
+        (artifacts / "model.json").write_text(json.dumps(edited))
+        assert run_in_process(*command, "--extract-preprocessing").code == 0
+        assert json.loads((artifacts / "model.json").read_text()) == record
     judged = run_in_process(
         *("benchmark", "--quick", "--data", tmp_path / "test.npy", "--artifacts", artifacts)
     )
