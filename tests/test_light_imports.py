@@ -41,6 +41,7 @@ HEAVY = {
     "export.convert.onnx.calibrate.ranges",
     "export.convert.onnx.transposed",
     "export.convert.tflite.calibrate.bias",
+    "export.convert.tflite.calibrate.correct",
     "export.convert.tflite.converter",
     "export.convert.tflite.four_bits",
     "export.convert.tflite.calibrate.ranges",

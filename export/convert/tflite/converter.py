@@ -13,9 +13,8 @@ import tensorflow as tf
 from tensorflow.lite.python.convert import mlir_quantize
 from tensorflow.lite.python.util import modify_model_io_type
 
-from export.convert.calibrate.bias import NothingToCorrectError
 from export.convert.source import SavedModel, SourceModel
-from export.convert.tflite.calibrate.bias import bias_corrected
+from export.convert.tflite.calibrate.correct import correct
 from export.convert.tflite.calibrate.equalize import equalized
 from export.convert.tflite.calibrate.ranges import (
     example_extremes,
@@ -25,7 +24,6 @@ from export.convert.tflite.calibrate.ranges import (
     set_widened,
     widen_means,
 )
-from export.convert.tflite.calibrate.rounding import rounded_by_inputs
 from export.convert.tflite.file.builder import pack, unpack
 from export.convert.tflite.flatbuffer import finish, has_loops, unshare
 from export.convert.tflite.float_tail import put_on, take_off
@@ -48,7 +46,7 @@ from export.convert.tflite.rewrites.float_file import drop_idle_limits, rewrite
 from export.convert.tflite.rewrites.masks import clamp_masks
 from export.convert.tflite.rewrites.unknown_kernels import hide, reveal
 from export.convert.tflite.sixteen_bits import in_16_bits
-from export.formats.calibration import EQUALIZED, ROUNDED, WIDENED, parts_of
+from export.formats.calibration import EQUALIZED, WIDENED, parts_of
 from export.formats.settings import Settings
 from export.formats.table import Format
 
@@ -85,16 +83,8 @@ def convert(entry: Format, settings: Settings, method: str | None, source: Sourc
     if entry.weights == "int4":
         content = narrow(content, settings.int8_shares[0])
     if correction is not None:
-        twin, inputs = float_twin(source, entry, settings), source.representative.inputs
-        try:
-            if correction == ROUNDED:
-                moments = source.moments.setdefault(twin, {})
-                content = rounded_by_inputs(content, twin, inputs, moments)
-            else:
-                content = bias_corrected(content, twin, inputs)
-        except NothingToCorrectError:
-            if not settings.float_operators:  # which all layers may be
-                raise
+        twin, mixture = float_twin(source, entry, settings), bool(settings.float_operators)
+        content = correct(content, correction, twin, source, is_mixture=mixture)
     return _finished(content, source, settings.io_dtype, **taken)
 
 

@@ -13,6 +13,7 @@ from export.convert.calibrate.calibration import (
     tflite_values,
 )
 from export.convert.candidates.trials import convert
+from export.convert.source import SourceModel
 from export.convert.tflite.converter import float_twin
 from export.formats.calibration import WIDENED
 from export.formats.settings import SIGNED_WEIGHTS
@@ -24,21 +25,28 @@ from train.common.errors import ToolkitError
 pytestmark = pytest.mark.slow  # it trains or converts with TensorFlow
 
 
-def test_percentiles_leave_out_an_odd_example_but_never_clip_the_input(
-    tiny: Tiny, tmp_path: Path
-) -> None:
-    source = load_source(tiny.path, tmp_path)
+def odd_example(tiny: Tiny, folder: Path) -> SourceModel:
+    """The tiny model, with one calibration example ten times as bright as the others."""
+    source = load_source(tiny.path, folder)
     known = source.representative
     bright = known.inputs["image"].copy()
     bright[7] *= 10
     source._representative = replace(known, inputs={"image": bright})
+    return source
+
+
+def test_percentiles_leave_out_an_odd_example_but_never_clip_the_input(
+    tiny: Tiny, tmp_path: Path
+) -> None:
+    source = odd_example(tiny, tmp_path)
+    brightest = source.representative.inputs["image"].max()
     entry = FORMATS["tflite-int8"]
     widths = {}
     for method in ("min-max", "percentile"):
         path = tmp_path / f"{method}.tflite"
         path.write_bytes(convert(entry, settings_of(entry), method, source))
         with open_runner("litert", path, threads=1) as runner:
-            assert runner.inputs[0].scale == pytest.approx(bright.max() / 255, rel=1e-6)
+            assert runner.inputs[0].scale == pytest.approx(brightest / 255, rel=1e-6)
         widths[method] = {name: high for name, (_, high, _) in tflite_ranges(path).items()}
     assert widths["min-max"].keys() == widths["percentile"].keys()
     narrowed = [
@@ -50,11 +58,7 @@ def test_percentiles_leave_out_an_odd_example_but_never_clip_the_input(
 def test_an_onnx_model_of_too_many_activations_for_histograms_has_percentiles_all_the_same(
     tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = load_source(tiny.path, tmp_path)
-    known = source.representative
-    bright = known.inputs["image"].copy()
-    bright[7] *= 10
-    source._representative = replace(known, inputs={"image": bright})
+    source = odd_example(tiny, tmp_path)
     monkeypatch.setattr("export.convert.onnx.quantizer.HISTOGRAM_BYTES", 0)
     entry = FORMATS["onnx-int8"]
     settings = replace(settings_of(entry), weight_schemes=SIGNED_WEIGHTS[:1])
