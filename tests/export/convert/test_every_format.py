@@ -140,6 +140,17 @@ def test_the_calibration_that_does_best_on_held_out_examples_is_kept(
     assert made.calibration.method == best
 
 
+def test_what_is_wrong_with_a_file_is_told_before_what_could_not_be_converted(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def finished(*_: object) -> None:
+        raise ToolkitError("the ranges of its calibration cannot be looked at")
+
+    monkeypatch.setattr("export.convert.make.finished", finished)
+    with pytest.raises(ToolkitError, match="cannot be looked at"):  # channels are alike besides
+        tiny.make(FORMATS["tflite-int8"], tmp_path)
+
+
 @pytest.mark.parametrize("refused", [b"no file at all", None])
 def test_where_the_best_method_fails_the_next_one_is_kept(
     refused: bytes | None, tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
