@@ -20,7 +20,7 @@ METHODS_OF_FAMILY: dict[Family, tuple[str, ...]] = {
     "tflite": ("min-max", "percentile", "mse", *WIDENED, EQUALIZED, BIAS_CORRECTED, ROUNDED),
     "onnx": (
         *("min-max", "moving-average", "percentile", "entropy", "mse"),
-        *(*WIDENED, EQUALIZED, BIAS_CORRECTED),
+        *(*WIDENED, EQUALIZED, BIAS_CORRECTED, ROUNDED),
     ),
 }
 

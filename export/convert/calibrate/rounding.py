@@ -10,21 +10,59 @@ import numpy as np
 DAMPING = 0.01  # of the mean of the diagonal, as its authors'
 TINY = float(np.finfo(np.float32).tiny)
 BLOCK = 128  # columns whose errors are passed on together
+NOTHING = "it has no dense or convolution layer with stored weights of its own"
+
+
+def rounded_rows(
+    weights: np.ndarray,
+    steps: np.ndarray,
+    moments: np.ndarray,
+    lowest: np.ndarray | int,
+    highest: np.ndarray | int,
+) -> np.ndarray:
+    """Returns the levels that a layer's weights are stored as.
+
+    Args:
+        weights: (O, n) float, of O outputs with n inputs each.
+        steps: (O,) what one level means, above 0; or one for all.
+        moments: (1, n, n) the summed products of inputs that all outputs read, or (O, n, n) where
+            each reads some of its own.
+        lowest: the lowest level that there is, of each output or of all.
+        highest: the highest likewise.
+
+    Returns:
+        (O, n) int16.
+    """
+    steps, lows, highs = (np.broadcast_to(each, len(weights)) for each in (steps, lowest, highest))
+    if len(moments) == 1:
+        return rounded_weights(weights, steps, moments[0], lows, highs)
+    rows = [slice(row, row + 1) for row in range(len(weights))]
+    return np.concatenate(
+        [
+            rounded_weights(weights[row], steps[row], moments[row][0], lows[row], highs[row])
+            for row in rows
+        ]
+    )
 
 
 def rounded_weights(
-    weights: np.ndarray, steps: np.ndarray, moments: np.ndarray, highest: int
+    weights: np.ndarray,
+    steps: np.ndarray,
+    moments: np.ndarray,
+    lowest: np.ndarray,
+    highest: np.ndarray,
 ) -> np.ndarray:
     """Returns the levels that weights are stored as.
 
     Args:
         weights: (O, n) float, of O outputs that read the same n inputs.
         steps: (O,) what one level means, above 0.
-        moments: (n, n) the mean products of the inputs.
-        highest: levels are -highest…highest.
+        moments: (n, n) the summed products of the inputs.
+        lowest: (O,) the lowest level that there is.
+        highest: (O,) the highest.
 
     Returns:
-        (O, n) int8.
+        (O, n) int16.
     """
     diagonal = np.diag(moments)
     order = np.argsort(-diagonal, kind="stable")
@@ -39,11 +77,11 @@ def rounded_weights(
         stop = min(start + BLOCK, left.shape[1])
         errors = np.empty((len(left), stop - start))
         for column in range(start, stop):
-            levels[:, column] = np.clip(np.rint(left[:, column]), -highest, highest)
+            levels[:, column] = np.clip(np.rint(left[:, column]), lowest, highest)
             error = (left[:, column] - levels[:, column]) / spread[column, column]
             left[:, column:stop] -= np.outer(error, spread[column, column:stop])
             errors[:, column - start] = error
         left[:, stop:] -= errors @ spread[start:stop, stop:]
-    found = np.empty(levels.shape, np.int8)
+    found = np.empty(levels.shape, np.int16)
     found[:, order] = levels
     return found

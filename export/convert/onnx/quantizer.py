@@ -30,12 +30,13 @@ from export.convert.onnx.calibrate.ranges import (
     write_percentiles,
     write_widened,
 )
+from export.convert.onnx.calibrate.rounding import round_by_inputs
 from export.convert.onnx.graph.arrange import bodies, delete, order
 from export.convert.onnx.graph.concat import one_relu_behind
 from export.convert.onnx.recurrent import weights as recurrent
 from export.convert.onnx.transposed import bears_8_bits, store_in_8_bits
 from export.convert.source import SourceModel
-from export.formats.calibration import BIAS_CORRECTED, EQUALIZED, WIDENED, parts_of
+from export.formats.calibration import EQUALIZED, ROUNDED, WIDENED, parts_of
 from train.common.files.artifact import file_sha256
 
 # Softmax stays float: its int8 kernel could wrap 127 to -128 (onnxruntime issue 29727), and so
@@ -134,9 +135,9 @@ def quantize(
         **weights,
     )
     model = _in_order(quantized)
-    if correction == BIAS_CORRECTED:
+    if correction is not None:
         try:
-            correct_biases(model, onnx.load(prepared), source.representative.inputs)
+            _correct(model, correction, prepared, source, seven_bits=weights["reduce_range"])
         except NothingToCorrectError:
             if not float_operators:  # which all layers may be
                 raise
@@ -144,6 +145,27 @@ def quantize(
     one_relu_behind(model.graph)
     recurrent.store_in_8_bits(model.graph)
     return _slim(model)
+
+
+def _correct(
+    model: onnx.ModelProto,
+    correction: str,
+    prepared: Path,
+    source: SourceModel,
+    *,
+    seven_bits: bool,
+) -> None:
+    """Corrects weights or biases of a quantized model, in place.
+
+    Raises:
+        NothingToCorrectError: no layer has what is corrected.
+    """
+    inputs = source.representative.inputs
+    if correction == ROUNDED:
+        moments = source.moments.setdefault(prepared, {})
+        round_by_inputs(model, onnx.load(prepared), inputs, moments, seven_bits=seven_bits)
+    else:
+        correct_biases(model, onnx.load(prepared), inputs)
 
 
 def prepare(model: onnx.ModelProto, source: SourceModel) -> Path:

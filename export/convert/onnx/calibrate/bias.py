@@ -47,6 +47,11 @@ def correct_biases(
         raise NothingToCorrectError(NOTHING)
 
 
+def conversions_of(graph: onnx.GraphProto) -> dict[str, onnx.NodeProto]:
+    """Returns the nodes that turn integers into real numbers, by the names of these."""
+    return {node.output[0]: node for node in graph.node if node.op_type == "DequantizeLinear"}
+
+
 def _is_layer(node: onnx.NodeProto, floats: Stored) -> bool:
     return node.op_type in LAYERS and len(node.input) > BIAS and node.input[KERNEL] in floats
 
@@ -64,15 +69,13 @@ def _correct(
 ) -> bool:
     """Corrects a layer's bias; returns whether it has one of its own."""
     stored = {tensor.name: tensor for tensor in graph.initializer}
-    conversions = {
-        each.output[0]: each for each in graph.node if each.op_type == "DequantizeLinear"
-    }
+    conversions = conversions_of(graph)
     kernel, bias = (conversions.get(node.input[place]) for place in (KERNEL, BIAS))
     if kernel is None or bias is None or bias.input[0] not in stored:
         return False
     if sum(bias.input[0] in each.input for each in graph.node) > 1:
         return False
-    rounded = _meant(kernel, stored)
+    rounded = meaning_of(kernel, stored)
     if rounded is None or rounded.shape != weights.shape:
         return False
     both = [by_output(node, each) for each in (rounded, weights)]
@@ -90,7 +93,7 @@ def _correct(
     return True
 
 
-def _meant(conversion: onnx.NodeProto, stored: Stored) -> np.ndarray | None:
+def meaning_of(conversion: onnx.NodeProto, stored: Stored) -> np.ndarray | None:
     """Returns what stored integers mean; None where they are computed."""
     if any(name not in stored for name in conversion.input):
         return None

@@ -167,7 +167,7 @@ def _rows(
 
 def by_output(node: onnx.NodeProto, kernel: np.ndarray) -> np.ndarray:
     """Returns a layer's kernel as (outputs, places, channels that each reads)."""
-    if node.op_type == "Gemm":
+    if node.op_type in ("Gemm", "MatMul"):
         rows = kernel if number_of(node, "transB", 0) else kernel.T
         return rows[:, np.newaxis, :]
     return np.moveaxis(kernel.reshape(*kernel.shape[:2], -1), 1, 2)

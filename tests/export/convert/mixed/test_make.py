@@ -138,7 +138,12 @@ def test_where_a_large_model_needs_it_more_operators_are_quantized_alone(
 
 @pytest.mark.parametrize(
     ("family", "method"),
-    [("tflite", "gptq"), ("tflite", "bias-corrected"), ("onnx", "bias-corrected")],
+    [
+        ("tflite", "gptq"),
+        ("tflite", "bias-corrected"),
+        ("onnx", "gptq"),
+        ("onnx", "bias-corrected"),
+    ],
 )
 def test_operators_without_weights_are_quantized_alone_whatever_corrects_weights(
     masked: Case, family: str, method: str, tmp_path: Path
