@@ -120,6 +120,7 @@ def open_keras(model: Any, request: ModelRequest, check: Check) -> LoadedModel:
     check(operators_of(graph))
     check_repeatable(graph, request.path)
     call, graph = _with_integers(call, graph, batch)
+    captured = {id(tensor) for tensor in graph.captured_inputs}
     is_keras = isinstance(model, keras.Model)
     own_batch = inputs.declared_batch
     if isinstance(model, keras.Sequential):  # built by its first call, it declares that one's batch
@@ -138,6 +139,7 @@ def open_keras(model: Any, request: ModelRequest, check: Check) -> LoadedModel:
             for layer in layers
             for value in vars(layer).values()
             if isinstance(value, tf.saved_model.experimental.TrackableResource)
+            and id(value.resource_handle) in captured
         ),
         fixed_batch=batch,
         layers=tuple(layers),

@@ -53,14 +53,12 @@ def with_rounded_weights(content: bytes, folder: Path) -> onnx.ModelProto:
     (prepared,) = folder.glob("prepared-*.onnx")
     model = onnx.load(prepared)
     stored = {tensor.name: tensor for tensor in quantized.initializer}
-    meant = {
-        node.input[0].removesuffix("_quantized"): meaning_of(node, stored)
-        for node in conversions_of(quantized).values()
-        if node.input[0] in stored
-    }
+    conversions = {node.input[0]: node for node in conversions_of(quantized).values()}
     for tensor in model.graph.initializer:
-        if tensor.name in meant:
-            values = meant[tensor.name].astype(np.float32)
+        conversion = conversions.get(f"{tensor.name}_quantized")
+        meant = None if conversion is None else meaning_of(conversion, stored)
+        if meant is not None:
+            values = meant.astype(np.float32)
             tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
     return model
 
