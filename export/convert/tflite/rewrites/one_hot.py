@@ -12,7 +12,7 @@ from export.convert.tflite.file.builder import pack, unpack
 from export.convert.tflite.recurrent.builder import CODES, NUMPY, TYPES, Builder
 
 CONSTANTS = (2, 3)  # their places among the inputs: what is written where it is hot, and elsewhere
-INTEGERS = {TYPES.INT8: np.iinfo(np.int8), TYPES.INT16: np.iinfo(np.int16)}
+LIMITS = {TYPES.INT8: (-128, 127), TYPES.INT16: (-32768, 32767)}
 
 
 def in_scale_of_output(content: bytes) -> bytes:
@@ -30,7 +30,7 @@ def in_scale_of_output(content: bytes) -> bytes:
 def _rescale(on: Builder, operator: Any) -> bool:
     output = int(operator.outputs[0])
     dtype = on.type_of(output)
-    if dtype not in INTEGERS:
+    if dtype not in LIMITS:
         return False
     scale, zero_point = on.scale_of(output)
     places = operator.inputs.copy()
@@ -42,8 +42,7 @@ def _rescale(on: Builder, operator: Any) -> bool:
         own_scale, own_zero = on.scale_of(tensor)
         stored = data.view(NUMPY[dtype]).astype(np.float64)
         wanted = np.rint((stored - own_zero) * own_scale / scale + zero_point)
-        limits = INTEGERS[dtype]
-        wanted = np.clip(wanted, limits.min, limits.max).reshape(on.shape_of(tensor))
+        wanted = np.clip(wanted, *LIMITS[dtype]).reshape(on.shape_of(tensor))
         places[place] = on.constant(wanted, dtype, scale, zero_point)
     if np.array_equal(places, operator.inputs):
         return False
