@@ -15,7 +15,7 @@ from train.common.samples import Samples
 
 # Of mixed formats, which are tried by the dozen: examples, bytes of them in float32, and weights
 # times examples, above which a search would take too long.
-MOST_JUDGED, JUDGED_BYTES, JUDGED_WORK = 10_000, 128 << 20, 25_000_000_000
+MOST_JUDGED, JUDGED_BYTES, JUDGED_WORK = 20_000, 256 << 20, 25_000_000_000
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,8 @@
 """`python -m tests.zoo.trained.recipe NAME FOLDER [DATA]`: trains a network, writes its data too.
 
-Adam, a cosine decay to zero, batches of 128, no augmentation. Three parts of Fashion-MNIST: the
-training images that it is fitted to, those of `calibration.npz`, which it is not, and the test.
+Adam, a cosine decay to zero, batches of 128, mirrored pictures and smoothed labels. Three parts of
+Fashion-MNIST: the training images that it is fitted to, those of `calibration.npz`, which it is
+not, and the test.
 """
 
 import json
@@ -12,16 +13,18 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 
-from tests.zoo.trained.networks import NETWORKS, SHAPE
+from tests.zoo.trained.networks import CLASSES, NETWORKS, SHAPE
 from tests.zoo.trained.run import CALIBRATION, FACTS, MODEL, TEST, recipe_sha256
 from train.data import fashion_mnist
 
-EPOCHS = 8
+EPOCHS = 10
 BATCH = 128
 LEARNING_RATE = 3e-3
+SMOOTHING = 0.1  # of labels: outputs of moderate size lose less by rounding
 BATCH_NORM_MOMENTUM = 0.9
-APART = 10_000  # training images that calibrate and verify
+APART = 20_000  # training images that calibrate and verify
 SEED = 0
 BORDER = ((0, 0), (2, 2), (2, 2))  # of 28 pixels to 32
 
@@ -43,12 +46,16 @@ def main(arguments: Sequence[str]) -> int:
     steps = EPOCHS * -(-len(fitted) // BATCH)
     model.compile(
         keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)),
-        "sparse_categorical_crossentropy",
+        keras.losses.CategoricalCrossentropy(label_smoothing=SMOOTHING),
         metrics=["accuracy"],
         steps_per_execution=20,
     )
     x, y = numbers(pictures(training.images[fitted])), training.labels[fitted]
-    model.fit(x, y, batch_size=BATCH, epochs=EPOCHS, verbose=2)
+    examples = tf.data.Dataset.from_tensor_slices((x, tf.one_hot(y, CLASSES)))
+    mirrored = examples.shuffle(len(x), SEED).map(
+        lambda image, label: (tf.image.random_flip_left_right(image, SEED), label)
+    )
+    model.fit(mirrored.batch(BATCH).prefetch(2), epochs=EPOCHS, verbose=2)
     model.save(Path(folder, MODEL))
     for file, part in ((CALIBRATION, training.take(apart)), (TEST, test)):
         np.savez(Path(folder, file), x=pictures(part.images), y=part.labels)

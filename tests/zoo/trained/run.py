@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 RECIPE = tuple(HERE / name for name in ("recipe.py", "networks.py"))
 MODEL, CALIBRATION, TEST, FACTS = "model.keras", "calibration.npz", "test.npz", "facts.json"
 PREPROCESS = "scale=1/127.5,mean=1"  # bytes as numbers in -1…1
-MAX_DROP = "0.003"  # by the interval: some thousand examples say ± 0.2 points
+MAX_DROP = "0.002"  # by the interval, as much as a mixed file may lose on the test images
 
 
 @dataclass(frozen=True, kw_only=True)
