@@ -1,6 +1,8 @@
 """Files have the Keras model's inputs and outputs, in its order, whatever those are."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -9,13 +11,13 @@ import pytest
 
 from export.convert.job.job import CustomJob
 from export.convert.job.loaded import LoadedJob
-from export.formats.settings import ExportOptions, resolve
-from export.formats.table import FORMATS
+from export.data.split import FEW_EXAMPLES
+from export.formats.settings import ExportOptions, Settings, resolve
+from export.formats.table import FORMATS, Format
 from export.model.request import ModelRequest
 from export.runtimes.open import open_runner
 from export.runtimes.predict import predict
 from export.verify.file import verify
-from tests.export.conftest import settings_of
 from train.common.errors import ToolkitError
 from train.common.files.artifact import write_npz
 
@@ -23,7 +25,15 @@ pytestmark = pytest.mark.slow  # it trains or converts with TensorFlow
 
 # Of the model in `everything`: neither is in the order of the names.
 INPUTS = ["z", "b", "a", "idle"]
+EXAMPLES = FEW_EXAMPLES + 40  # of fewer, each format is made in parts
 OUTPUTS = ["output_0_wide", "output_1", "output_2", "output_3", "output_4"]
+
+
+def settings_of(entry: Format, own_batch: int | None = None, **options: Any) -> Settings:
+    """Settings with one calibration method: names, order and shapes are those of all others."""
+    method = "min-max" if entry.calibrated else None
+    asked = ExportOptions(calibration_method=method, **options)
+    return resolve([entry], asked, own_batch)[entry.name]
 
 
 def everything() -> keras.Model:
@@ -43,10 +53,11 @@ def loaded_job(model: keras.Model, folder: Path) -> LoadedJob:
     random = np.random.RandomState(1)
     model.save(folder / "model.keras")
     arrays = {
-        tensor.name: random.normal(120, 60, (120, *tensor.shape[1:])).clip(0, 255).astype(np.uint8)
+        tensor.name: (60 * values + 120).clip(0, 255).astype(np.uint8)
         if tensor.dtype == "uint8"
-        else random.normal(size=(120, *tensor.shape[1:])).astype(np.float32)
+        else values.astype(np.float32)
         for tensor in model.inputs
+        for values in [random.normal(size=(EXAMPLES, *tensor.shape[1:]))]
     }
     write_npz(folder / "data.npz", arrays)
     (folder / "work").mkdir()
@@ -67,20 +78,20 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> LoadedJob:
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        *((name, ExportOptions()) for name in FORMATS if not FORMATS[name].recipes),
-        *(("tflite-int8", ExportOptions(io=io)) for io in ("uint8", "float32")),
-        ("tflite-dynamic", ExportOptions(batch="dynamic")),
+        *((name, {}) for name in FORMATS if not FORMATS[name].recipes),
+        *(("tflite-int8", {"io": io}) for io in ("uint8", "float32")),
+        ("tflite-dynamic", {"batch": "dynamic"}),
     ],
 )
 def test_the_order_is_the_models_and_each_output_is_right(
-    name: str, options: ExportOptions, job: LoadedJob, tmp_path: Path
+    name: str, options: Mapping[str, Any], job: LoadedJob, tmp_path: Path
 ) -> None:
     entry = FORMATS[name]
     if name == "tflite-int16x8":
         with pytest.raises(ToolkitError, match="cannot quantize an input that nothing reads"):
-            job.make(entry, settings_of(entry, options), tmp_path)
+            job.make(entry, settings_of(entry, **options), tmp_path)
         return
-    found = job.make(entry, settings_of(entry, options), tmp_path).verification
+    found = job.make(entry, settings_of(entry, **options), tmp_path).verification
     assert [spec.name for spec in found.inputs] == INPUTS
     assert [spec.name for spec in found.outputs] == OUTPUTS
     orders = {check.name: check.value for check in found.checks if check.name.endswith("_order")}
@@ -93,7 +104,7 @@ def test_fine_tuned_files_keep_the_order(tmp_path: Path) -> None:
     outputs = [keras.layers.Dense(12, name=name)(hidden) for name in ("wide", "mid", "box")]
     job = loaded_job(keras.Model([z, a], [*outputs, z]), tmp_path)
     entry = FORMATS["tflite-int8-clustered"]
-    settings = settings_of(entry, ExportOptions(epochs=1, clusters=32))
+    settings = settings_of(entry, epochs=1, clusters=32)
     found = job.make(entry, settings, tmp_path).verification
     assert [spec.name for spec in found.inputs] == ["z", "a"]
     assert [spec.name for spec in found.outputs] == ["wide", "mid", "box", "z_1"]
@@ -141,7 +152,7 @@ def batched(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def test_the_batch_is_the_models(name: str, batched: LoadedJob, tmp_path: Path) -> None:
     entry = FORMATS[name]
     assert batched.inputs.own_batch == 4
-    settings = resolve([entry], ExportOptions(), batched.inputs.own_batch)[name]
+    settings = settings_of(entry, batched.inputs.own_batch)
     found = batched.make(entry, settings, tmp_path).verification
     assert [spec.shape for spec in (*found.inputs, *found.outputs)] == [(4, 12), (4, 5)]
 
@@ -151,7 +162,7 @@ def test_another_batch_is_made_if_the_model_takes_it(
     name: str, batched: LoadedJob, tmp_path: Path
 ) -> None:
     entry = FORMATS[name]
-    settings = settings_of(entry, ExportOptions(batch="1"))
+    settings = settings_of(entry, batch="1")
     if batched._source.model.fixed_batch is None:
         found = batched.make(entry, settings, tmp_path).verification
         assert found.inputs[0].shape == (1, 12)
@@ -179,7 +190,7 @@ def test_bytes_go_into_an_integer_file_as_they_are(
     io: str, batch: str, pictured: LoadedJob, tmp_path: Path
 ) -> None:
     entry = FORMATS["tflite-int8"]
-    settings = settings_of(entry, ExportOptions(io=io, batch=batch))
+    settings = settings_of(entry, io=io, batch=batch)
     found = pictured.make(entry, settings, tmp_path).verification
     assert [(s.name, s.dtype, s.scale, s.zero_point) for s in found.inputs] == [
         ("image", "uint8", 1, 0),

@@ -83,6 +83,7 @@ def test_a_channel_that_one_scale_loses_is_kept_as_an_output_of_its_own(tmp_path
     command = (
         *("export", "--model", tmp_path / "model.keras", "--artifacts", artifacts),
         *("--calibration", tmp_path / "train.npy", "--format", "tflite-int8"),
+        *("--calibration-method", "min-max"),
     )
     whole = run_in_process(*command)
     assert whole.code == 1, whole.out

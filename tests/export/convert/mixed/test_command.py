@@ -20,7 +20,7 @@ def command(case: Case, folder: Path, *more: str) -> list[str]:
     np.savez(data, x=expected.inputs["signal"], y=labels)
     return [
         *("--model", str(case.source.folder / "model.keras"), "--calibration", str(data)),
-        *("--artifacts", str(folder / "exports"), *more),
+        *("--artifacts", str(folder / "exports"), "--calibration-method", "min-max", *more),
     ]
 
 
