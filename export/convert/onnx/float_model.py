@@ -15,13 +15,13 @@ from tf2onnx import optimizer
 # imported here, not when first used: a module of it takes a number of its counter of names
 from tf2onnx.convert import from_function
 from tf2onnx.graph import Node
-from tf2onnx.onnx_opset.controlflow import Select
 
 from export.convert.onnx.graph.canonical import make_canonical
 from export.convert.onnx.graph.fold import fold
 from export.convert.onnx.graph.loops import read_constants_from_around
 from export.convert.onnx.graph.pool import pool_globally
 from export.convert.onnx.graph.reshape import store_shapes
+from export.convert.onnx.handlers import HANDLERS
 from export.convert.onnx.memory import release_memory
 from export.convert.onnx.ordered import sets_in_order
 from export.convert.onnx.recurrent.choice import Choice
@@ -32,10 +32,6 @@ from export.formats.settings import Settings
 
 EXAMPLES = 8  # on which the folded model is compared
 ROUNDINGS = 1e-5  # of the largest output
-# What ONNX Runtime has kernels for.
-WHERE_DTYPES = tuple(
-    getattr(onnx.TensorProto, name) for name in ("FLOAT", "DOUBLE", "INT32", "INT64", "UINT8")
-)
 
 
 def to_onnx(
@@ -171,11 +167,7 @@ def _from_function(
                 serve,
                 input_signature=signature,
                 opset=opset,
-                custom_op_handlers={
-                    "Erfc": (_without_erfc, []),
-                    "SelectV2": (_as_where, []),
-                    **handlers,
-                },
+                custom_op_handlers={**HANDLERS, **handlers},
             )
     finally:
         gc.unfreeze()
@@ -200,23 +192,6 @@ def _store_captured(model: onnx.ModelProto, function: Any) -> None:
             model.graph.input.remove(value)
             stored = onnx.numpy_helper.from_array(captured[value.name].numpy(), value.name)
             model.graph.initializer.append(stored)
-
-
-def _without_erfc(context: Any, node: Any, name: str, arguments: Any) -> None:
-    """Makes Erfc, which ONNX lacks and Keras's GELU is written with, 1 - Erf."""
-    shape, dtype = context.get_shape(node.output[0]), context.get_dtype(node.output[0])
-    one = context.make_const(tf2onnx.utils.make_name(name), np.ones((), np.float32)).output[0]
-    erf = context.make_node("Erf", node.input, shapes=[shape], dtypes=[dtype]).output[0]
-    context.remove_node(name)
-    context.make_node("Sub", [one, erf], outputs=node.output, shapes=[shape], dtypes=[dtype])
-
-
-def _as_where(context: Any, node: Any, name: str, arguments: Any) -> None:
-    """Makes a choice ONNX's Where; tf2onnx's products with 0 and 1 make NaN of infinity."""
-    if context.get_dtype(node.output[0]) in WHERE_DTYPES:
-        node.type = "Where"
-    else:
-        Select.version_9(context, node)
 
 
 def _set_shape(

@@ -43,7 +43,8 @@ from export.convert.tflite.recurrent.quantized import show
 from export.convert.tflite.rewrites import saved_graph
 from export.convert.tflite.rewrites.comparisons import in_integers
 from export.convert.tflite.rewrites.copies import in_scale_of_output
-from export.convert.tflite.rewrites.float_file import drop_idle_limits, rewrite
+from export.convert.tflite.rewrites.float_file import rewrite
+from export.convert.tflite.rewrites.limits import drop_idle_limits
 from export.convert.tflite.rewrites.masks import clamp_masks
 from export.convert.tflite.rewrites.unknown_kernels import hide, reveal
 from export.convert.tflite.sixteen_bits import in_16_bits

@@ -12,6 +12,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from export.convert.tflite.file.builder import pack, unpack
 from export.convert.tflite.rewrites.editor import CODES, Editor
+from export.convert.tflite.rewrites.limits import is_float, maximum, minimum
 
 FLOAT32, BOOL = schema.TensorType.FLOAT32, schema.TensorType.BOOL
 ACTIVATIONS = schema.ActivationFunctionType
@@ -40,42 +41,9 @@ def rewrite(model: bytes, activations: str) -> bytes:
     return pack(tree, len(model))
 
 
-def drop_idle_limits(tree: Any) -> None:
-    """Drops minimums and maximums with a number that no value of a calibrated model reaches.
-
-    In integers they do nothing, as the values' range ends before. The quantizer to int16 gives both
-    one scale, and 10¹² beside values of 0…1, as Keras writes a normalization, leaves none of those.
-    """
-    edit = Editor(tree)
-    graph = tree.subgraphs[0]
-    kept = []
-    for operator in graph.operators:
-        code = tree.operatorCodes[operator.opcodeIndex].builtinCode
-        if code in (CODES.MINIMUM, CODES.MAXIMUM) and _is_idle(edit, operator, code):
-            x, out = int(operator.inputs[0]), int(operator.outputs[0])
-            for reader in graph.operators:
-                reader.inputs = np.where(reader.inputs == out, x, reader.inputs)
-        else:
-            kept.append(operator)
-    graph.operators = kept
-
-
-def _is_idle(edit: Editor, operator: Any, code: int) -> bool:
-    x, y = map(int, operator.inputs)
-    limit, found = edit.stored(y), edit.graph.tensors[x].quantization
-    if limit is None or limit.size != 1 or found is None or found.max is None:
-        return False
-    idle = found.max[0] <= limit[0] if code == CODES.MINIMUM else found.min[0] >= limit[0]
-    return bool(idle) and int(operator.outputs[0]) not in edit.graph.outputs
-
-
-def _is_float(edit: Editor, operator: Any) -> bool:
-    return bool(edit.graph.tensors[operator.outputs[0]].type == FLOAT32)
-
-
 def _negation(edit: Editor, operator: Any) -> list[Any] | None:
     """-x = x · -1."""
-    if not _is_float(edit, operator):
+    if not is_float(edit, operator):
         return None
     inputs = [operator.inputs[0], edit.constant(-1)]
     return [edit.operator(CODES.MUL, inputs, operator.outputs[0])]
@@ -83,7 +51,7 @@ def _negation(edit: Editor, operator: Any) -> list[Any] | None:
 
 def _square(edit: Editor, operator: Any) -> list[Any] | None:
     """x² = x · x."""
-    if not _is_float(edit, operator):
+    if not is_float(edit, operator):
         return None
     (x,) = operator.inputs
     return [edit.operator(CODES.MUL, [x, x], operator.outputs[0])]
@@ -93,7 +61,7 @@ def _power(edit: Editor, operator: Any) -> list[Any] | None:
     """xⁿ = x · x · …, n being ±½, ±1, ±1½ and so on: with a square root, or divided by it."""
     x, exponent = operator.inputs
     exponents = edit.stored(exponent)
-    if not _is_float(edit, operator) or exponents is None or np.ptp(exponents):
+    if not is_float(edit, operator) or exponents is None or np.ptp(exponents):
         return None
     sizes = [list(edit.graph.tensors[index].shape) for index in (x, operator.outputs[0])]
     halves = 2 * abs(float(exponents.flat[0])) if sizes[0] == sizes[1] else 0
@@ -127,7 +95,7 @@ def _power(edit: Editor, operator: Any) -> list[Any] | None:
 def _cast(edit: Editor, operator: Any) -> list[Any] | None:
     """A truth value as a number: 1 or 0, chosen by it."""
     (x,) = operator.inputs
-    if not _is_float(edit, operator) or edit.graph.tensors[x].type != BOOL:
+    if not is_float(edit, operator) or edit.graph.tensors[x].type != BOOL:
         return None
     inputs = [x, edit.constant(1), edit.constant(0)]
     return [edit.operator(CODES.SELECT_V2, inputs, operator.outputs[0])]
@@ -137,7 +105,7 @@ def _split(edit: Editor, operator: Any) -> list[Any] | None:
     """Slices, if some parts of what is split are not read: the quantizer leaves these in float."""
     read = {int(index) for each in edit.graph.operators for index in each.inputs}
     read |= {int(index) for index in edit.graph.outputs}
-    if not _is_float(edit, operator) or all(int(index) in read for index in operator.outputs):
+    if not is_float(edit, operator) or all(int(index) in read for index in operator.outputs):
         return None
     axis, x = operator.inputs
     found = edit.stored(axis)
@@ -210,32 +178,6 @@ def _elu(edit: Editor, operator: Any) -> list[Any] | None:
     return [first, second, third, fourth, fifth, last]
 
 
-def _minimum(edit: Editor, operator: Any) -> list[Any] | None:
-    """min(x, y) = x - max(x - y, 0), if others read x: the quantizer gives all three one scale."""
-    return _limit(edit, operator, turned=False)
-
-
-def _maximum(edit: Editor, operator: Any) -> list[Any] | None:
-    """max(x, y) = x + max(y - x, 0), likewise."""
-    return _limit(edit, operator, turned=True)
-
-
-def _limit(edit: Editor, operator: Any, *, turned: bool) -> list[Any] | None:
-    x, y = map(int, operator.inputs)
-    if edit.stored(x) is not None:
-        x, y = y, x
-    readers = [each for each in edit.graph.operators if x in each.inputs]
-    if not _is_float(edit, operator) or (len(readers) == 1 and x not in edit.graph.outputs):
-        return None
-    out, limit = operator.outputs[0], edit.stored(y)
-    if limit is not None and not turned and not limit.any():  # 16 bits have no scale for a zero
-        difference, beyond = edit.made(CODES.RELU, [x], like=out)
-    else:
-        difference, beyond = edit.made(CODES.SUB, [y, x] if turned else [x, y], like=out)
-        difference.builtinOptions.fusedActivationFunction = ACTIVATIONS.RELU
-    return [difference, edit.operator(CODES.ADD if turned else CODES.SUB, [x, beyond], out)]
-
-
 def _sum(edit: Editor, operator: Any) -> list[Any] | None:
     """The mean times the count.
 
@@ -244,7 +186,7 @@ def _sum(edit: Editor, operator: Any) -> list[Any] | None:
     """
     x, axes = operator.inputs
     sizes, found = edit.graph.tensors[x].shape, edit.stored(axes)
-    if not _is_float(edit, operator) or found is None:
+    if not is_float(edit, operator) or found is None:
         return None
     count = int(np.prod([sizes[axis] for axis in found]))
     mean, result = edit.made(CODES.MEAN, [x, axes], like=operator.outputs[0])
@@ -256,8 +198,8 @@ def _sum(edit: Editor, operator: Any) -> list[Any] | None:
 
 
 OF_BOTH: dict[int, Rewrite] = {
-    CODES.MAXIMUM: _maximum,
-    CODES.MINIMUM: _minimum,
+    CODES.MAXIMUM: maximum,
+    CODES.MINIMUM: minimum,
     CODES.NEG: _negation,
     CODES.POW: _power,
     CODES.SPLIT: _split,

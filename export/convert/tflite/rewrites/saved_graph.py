@@ -75,6 +75,12 @@ def _selu(x: tf.Tensor, _: Attributes) -> tf.Tensor:
 LACKING: dict[str, Rewrite] = {
     "AvgPool3D": lambda x, a: _pool_3d(tf.nn.avg_pool2d, x, a),
     "MaxPool3D": lambda x, a: _pool_3d(tf.nn.max_pool2d, x, a),
+    "Acos": lambda x, _: tf.atan2(tf.sqrt(1 - x * x), x),
+    "Acosh": lambda x, _: tf.math.log(x + tf.sqrt(x * x - 1)),
+    "Asin": lambda x, _: tf.atan2(x, tf.sqrt(1 - x * x)),
+    "Asinh": lambda x, _: tf.sign(x) * tf.math.log(tf.abs(x) + tf.sqrt(x * x + 1)),
+    "Atan": lambda x, _: tf.atan2(x, tf.ones_like(x)),
+    "Atanh": lambda x, _: tf.math.log((1 + x) / (1 - x)) / 2,
     "Cosh": lambda x, _: (tf.exp(x) + tf.exp(-x)) / 2,
     "Sinh": lambda x, _: (tf.exp(x) - tf.exp(-x)) / 2,
     "Tan": lambda x, _: tf.sin(x) / tf.cos(x),

@@ -54,6 +54,22 @@ def test_a_grouped_convolution_which_keras_compiles_is_converted(tmp_path: Path)
     assert np.abs(outputs - model.predict(images, verbose=0)).max() < 1e-5
 
 
+@pytest.mark.parametrize("function", ["expm1", "log1p", "celu", "gelu"])
+def test_functions_that_onnx_lacks_are_made_of_others(function: str, tmp_path: Path) -> None:
+    image = keras.Input((28, 28), name="image")
+    x = getattr(keras.ops, function)(3 * keras.layers.GlobalAveragePooling1D()(image) - 0.9)
+    model = keras.Model(image, keras.layers.Identity(name="values")(x))
+    model.save(tmp_path / "model.keras")
+    source = load_source(tmp_path / "model.keras", tmp_path)
+    path = tmp_path / "model.onnx"
+    path.write_bytes(convert(FLOAT, settings_of(FLOAT), None, source))
+    onnx.checker.check_model(path, full_check=True)
+    images = np.random.RandomState(1).random_sample((3, 28, 28)).astype(np.float32)
+    with open_runner("onnxruntime", path, threads=1) as runner:
+        outputs = predict(runner, {"image": images})["values"]
+    np.testing.assert_allclose(outputs, model.predict(images, verbose=0), atol=5e-6)
+
+
 def test_sets_keep_the_order_that_items_came_in() -> None:
     names = [f"{index * 7919 % 100}" for index in range(100)]
     found = InOrder(names)

@@ -13,7 +13,8 @@ from export.convert.candidates.trials import convert
 from export.convert.tflite.file.builder import pack, unpack
 from export.convert.tflite.rewrites import saved_graph
 from export.convert.tflite.rewrites.editor import CODES
-from export.convert.tflite.rewrites.float_file import REWRITES, drop_idle_limits, rewrite
+from export.convert.tflite.rewrites.float_file import REWRITES, rewrite
+from export.convert.tflite.rewrites.limits import drop_idle_limits
 from export.formats.table import FORMATS
 from export.model.loaded import SIGNATURE
 from export.runtimes.open import open_runner
@@ -43,7 +44,12 @@ IN_FILES: dict[str, tuple[Function, ...]] = {
     "ELU": (tf.nn.elu,),
     "HARD_SWISH": (lambda x: x * tf.nn.relu6(x + 3) * (1 / 6),),
     "MAXIMUM": (lambda x: tf.maximum(x, 0.5) + x, lambda x: tf.maximum(x, x[:, ::-1]) + x),
-    "MINIMUM": (lambda x: tf.minimum(x, 0.0) * x, lambda x: tf.minimum(0.5, x) * x),
+    "MINIMUM": (
+        lambda x: tf.minimum(x, 0.0) * x,
+        lambda x: tf.minimum(0.5, x) * x,
+        lambda x: tf.minimum(tf.where(x > 0.2, x, 0.0), 0.5) + x,
+        lambda x: tf.minimum(tf.transpose(x, (0, 2, 1)), 0.5) + tf.reduce_mean(x),
+    ),
     "NEG": (lambda x: tf.abs(-x),),
     "POW": tuple(_power(n) for n in (-2.0, -1.0, 1.5, 2.5, 3.0, 4.0)),
     "PRELU": (lambda x: _prelu(tf.reshape(x, (1, 2, 2, 6))),),
@@ -59,6 +65,12 @@ IN_GRAPHS: dict[str, tuple[tuple[int, ...], Function]] = {
         (2, 5, 6, 7, 2),
         lambda x: tf.nn.conv3d(x, _kernel(3, 2, 2, 2, 4), (1, 2, 1, 2, 1), "SAME"),
     ),
+    "Acos": (SHAPE, lambda x: tf.acos(tf.sin(x))),
+    "Acosh": (SHAPE, lambda x: tf.acosh(1.01 + tf.abs(x))),
+    "Asin": (SHAPE, lambda x: tf.asin(tf.sin(x))),
+    "Asinh": (SHAPE, tf.asinh),
+    "Atan": (SHAPE, tf.atan),
+    "Atanh": (SHAPE, lambda x: tf.atanh(tf.sin(x) * 0.99)),
     "Cosh": (SHAPE, tf.cosh),
     "Selu": (SHAPE, tf.nn.selu),
     "Sinh": (SHAPE, tf.sinh),
@@ -122,6 +134,7 @@ def test_every_rewrite_of_files_is_tested() -> None:
         lambda x: tf.pow(tf.abs(x) + 1, x),
         lambda x: sum(tf.split(x, 3, axis=2)),
         lambda x: tf.maximum(tf.abs(x), 0.5),
+        lambda x: tf.maximum(tf.transpose(tf.abs(x), (0, 2, 1)), 0.5),
     ],
 )
 def test_what_has_no_equal_or_needs_none_stays(function: Function) -> None:
