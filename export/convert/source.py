@@ -12,6 +12,7 @@ import tensorflow as tf
 from keras.src.models.functional import Functional
 
 from export.convert.calibrate.calibration import RepresentativeDataset, halves_difference
+from export.convert.calibrate.rounding import Roundings
 from export.convert.job.inputs import Training
 from export.convert.recurrent.description import recurrent_layers
 from export.convert.tflite.recurrent.choice import Choice, Layer
@@ -45,7 +46,7 @@ class SourceModel:
         float_twins: calibrated float32 TFLite files, which integer ones are made of, by SavedModel
             and type of the activations, and their recurrent layers.
         extremes: the lowest and highest values of their activations, example by example.
-        moments: products of what their layers read, or those of an ONNX file, by their kernels.
+        roundings: of the weights of their layers, or those of an ONNX file.
         onnx_files: float32 ONNX files by batch, opset, what recurrent layers are and whether
             normalizations are folded, likewise.
         pruned_weights: of fine-tuned copies, by sparsity and epochs; some are then clustered.
@@ -66,7 +67,7 @@ class SourceModel:
         self.saved_in = folder
         self.float_twins: dict[tuple[Path, str], tuple[bytes, Marked]] = {}
         self.extremes: dict[bytes, dict[str, tuple[np.ndarray, np.ndarray]]] = {}
-        self.moments: dict[bytes | Path, dict[str, np.ndarray]] = {}
+        self.roundings: dict[bytes | Path, Roundings] = {}
         self.onnx_files: dict[tuple[int | None, int | None, str, bool], Path] = {}
         self.pruned_weights: dict[tuple[float, int], list[np.ndarray]] = {}
         self._representative = representative

@@ -5,12 +5,43 @@ error of one weight can be taken back by others (Frantar et al. 2022, arXiv 2210
 with the largest inputs first, as its authors' `act_order`).
 """
 
+from dataclasses import dataclass, field
+
 import numpy as np
 
 DAMPING = 0.01  # of the mean of the diagonal, as its authors'
 TINY = float(np.finfo(np.float32).tiny)
 BLOCK = 128  # columns whose errors are passed on together
 NOTHING = "it has no dense or convolution layer with stored weights of its own"
+
+
+@dataclass(kw_only=True)
+class Roundings:
+    """What is known of the layers of a float model, of which files are made by the dozen.
+
+    Attributes:
+        moments: of what they read, by the names of their kernels; empty before they are found.
+        levels: what their weights were rounded to, by the same names, scales and ends of levels.
+    """
+
+    moments: dict[str, np.ndarray] = field(default_factory=dict)
+    levels: dict[tuple[str, bytes, bytes], np.ndarray] = field(default_factory=dict)
+
+    def rounded(
+        self,
+        name: str,
+        weights: np.ndarray,
+        steps: np.ndarray,
+        lowest: np.ndarray | int,
+        highest: np.ndarray | int,
+    ) -> np.ndarray:
+        """Returns `rounded_rows` of a kernel, which is always the same, by its moments."""
+        ends = b"".join(np.asarray(each).tobytes() for each in (lowest, highest))
+        key = name, steps.tobytes(), ends
+        if key not in self.levels:
+            moments = self.moments[name]
+            self.levels[key] = rounded_rows(weights, steps, moments, lowest, highest)
+        return self.levels[key]
 
 
 def rounded_rows(

@@ -23,6 +23,7 @@ from onnxruntime.quantization.registry import IntegerOpsRegistry
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from export.convert.calibrate.bias import NothingToCorrectError
+from export.convert.calibrate.rounding import Roundings
 from export.convert.onnx.calibrate.bias import correct_biases
 from export.convert.onnx.calibrate.equalize import equalized
 from export.convert.onnx.calibrate.ranges import (
@@ -162,8 +163,8 @@ def _correct(
     """
     inputs = source.representative.inputs
     if correction == ROUNDED:
-        moments = source.moments.setdefault(prepared, {})
-        round_by_inputs(model, onnx.load(prepared), inputs, moments, seven_bits=seven_bits)
+        known = source.roundings.setdefault(prepared, Roundings())
+        round_by_inputs(model, onnx.load(prepared), inputs, known, seven_bits=seven_bits)
     else:
         correct_biases(model, onnx.load(prepared), inputs)
 

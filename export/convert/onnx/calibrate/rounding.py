@@ -9,7 +9,7 @@ import onnx
 from export.convert.calibrate.bias import NothingToCorrectError
 from export.convert.calibrate.calibration import onnx_values
 from export.convert.calibrate.moments import Pair, Reader, Window, moments_of, with_room
-from export.convert.calibrate.rounding import NOTHING, rounded_rows
+from export.convert.calibrate.rounding import NOTHING, Roundings
 from export.convert.onnx.calibrate.bias import KERNEL, Stored, conversions_of
 from export.convert.onnx.calibrate.equalize import by_output, number_of
 
@@ -38,7 +38,7 @@ def round_by_inputs(
     model: onnx.ModelProto,
     prepared: onnx.ModelProto,
     inputs: Mapping[str, np.ndarray],
-    moments: dict[str, np.ndarray],
+    known: Roundings,
     *,
     seven_bits: bool,
 ) -> None:
@@ -50,8 +50,7 @@ def round_by_inputs(
         model: the quantized model, changed in place.
         prepared: the float model, whose nodes bear the same names.
         inputs: calibration examples (N, …) by name.
-        moments: those of the float model's layers by the names of their kernels; empty to find
-            them.
+        known: of the float model's layers; moments are found if it has none.
         seven_bits: whether signed weights have no more.
 
     Raises:
@@ -62,12 +61,12 @@ def round_by_inputs(
     layers = with_room(found, sum(layer.weights.size for layer in found))
     if not layers:
         raise NothingToCorrectError(NOTHING)
-    if not moments:
+    if not known.moments:
         read = dict.fromkeys(layer.tensor for layer in layers)
-        moments |= moments_of(onnx_values(prepared, read, inputs), layers)
+        known.moments |= moments_of(onnx_values(prepared, read, inputs), layers)
     for layer in layers:
-        if layer.name in moments:
-            _round(layer, stored, moments[layer.name], seven_bits=seven_bits)
+        if layer.name in known.moments:
+            _round(layer, stored, known, seven_bits=seven_bits)
 
 
 def _layers(graph: onnx.GraphProto, floats: onnx.GraphProto, stored: Stored) -> Iterator[_Layer]:
@@ -143,7 +142,7 @@ def _window(node: onnx.NodeProto, size: tuple[int, ...]) -> Window | None:
     )
 
 
-def _round(layer: _Layer, stored: Stored, moments: np.ndarray, *, seven_bits: bool) -> None:
+def _round(layer: _Layer, stored: Stored, known: Roundings, *, seven_bits: bool) -> None:
     """Stores a kernel's weights anew."""
     tensor = stored[layer.conversion.input[0]]
     steps, *zeros = (
@@ -154,7 +153,8 @@ def _round(layer: _Layer, stored: Stored, moments: np.ndarray, *, seven_bits: bo
     lowest, highest = SEVEN_BITS if seven_bits and is_signed else LEVELS[tensor.data_type]
     rows = by_output(layer.node, layer.weights)
     flat = rows.reshape(len(rows), -1)
-    levels = rounded_rows(flat, steps.astype(np.float64), moments, lowest - zero, highest - zero)
+    steps = steps.astype(np.float64)
+    levels = known.rounded(layer.name, flat, steps, lowest - zero, highest - zero)
     levels = (levels + np.broadcast_to(zero, len(levels))[:, np.newaxis]).reshape(rows.shape)
     values = _as_stored(layer, levels).astype(np.int8 if is_signed else np.uint8)
     tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))

@@ -1,6 +1,7 @@
 """What is corrected of an integer `.tflite` file once it has ranges."""
 
 from export.convert.calibrate.bias import NothingToCorrectError
+from export.convert.calibrate.rounding import Roundings
 from export.convert.source import SourceModel
 from export.convert.tflite.calibrate.bias import bias_corrected
 from export.convert.tflite.calibrate.rounding import rounded_by_inputs
@@ -25,7 +26,9 @@ def correct(
     inputs = source.representative.inputs
     try:
         if correction == ROUNDED:
-            return rounded_by_inputs(content, twin, inputs, source.moments.setdefault(twin, {}))
+            return rounded_by_inputs(
+                content, twin, inputs, source.roundings.setdefault(twin, Roundings())
+            )
         return bias_corrected(content, twin, inputs)
     except NothingToCorrectError:
         if is_mixture:

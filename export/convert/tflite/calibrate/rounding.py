@@ -11,7 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 from export.convert.calibrate.bias import NothingToCorrectError
 from export.convert.calibrate.calibration import tflite_values
 from export.convert.calibrate.moments import Reader, Window, moments_of, with_room
-from export.convert.calibrate.rounding import NOTHING, rounded_rows
+from export.convert.calibrate.rounding import NOTHING, Roundings
 from export.convert.tflite.calibrate.bias import KERNEL, name_of, same_layers
 from export.convert.tflite.file.builder import pack, unpack
 from export.convert.tflite.four_bits import HIGHEST, packed
@@ -37,7 +37,7 @@ def rounded_by_inputs(
     content: bytes,
     twin: bytes,
     inputs: Mapping[str, np.ndarray],
-    moments: dict[str, np.ndarray],
+    known: Roundings,
 ) -> bytes:
     """Returns an integer file whose weights are rounded so that the layers' outputs err least.
 
@@ -48,7 +48,7 @@ def rounded_by_inputs(
         content: the file, with weights of 8 or 4 bits.
         twin: the float file that it was quantized from, whose tensors bear the same names.
         inputs: calibration examples (N, …) by name.
-        moments: those of the twin's layers by the names of their kernels; empty to find them.
+        known: of the twin's layers; moments are found if it has none.
 
     Raises:
         NothingToCorrectError: no layer has weights that can be rounded so.
@@ -57,11 +57,11 @@ def rounded_by_inputs(
     layers = _layers(edit, floats)
     if not layers:
         raise NothingToCorrectError(NOTHING)
-    if not moments:
-        moments |= moments_of(tflite_values(twin, inputs), layers)
+    if not known.moments:
+        known.moments |= moments_of(tflite_values(twin, inputs), layers)
     for layer in layers:
-        if layer.name in moments:
-            _round(edit, layer, moments[layer.name])
+        if layer.name in known.moments:
+            _round(edit, layer, known)
     return pack(edit.tree, len(content))
 
 
@@ -106,7 +106,7 @@ def _window(shape: Sequence[int], layer: Any) -> Window:
     )
 
 
-def _round(edit: Editor, layer: _Layer, moments: np.ndarray) -> None:
+def _round(edit: Editor, layer: _Layer, known: Roundings) -> None:
     """Stores a kernel's weights anew."""
     kernel = edit.graph.tensors[layer.operator.inputs[KERNEL]]
     highest = HIGHEST_LEVEL[kernel.type]
@@ -114,7 +114,7 @@ def _round(edit: Editor, layer: _Layer, moments: np.ndarray) -> None:
     by_column = edit.code(layer.operator) == CODES.DEPTHWISE_CONV_2D
     rows = layer.weights.reshape((layer.inputs, -1) if by_column else (-1, layer.inputs))
     rows = rows.T if by_column else rows
-    levels = rounded_rows(rows, steps, moments, -highest, highest).astype(np.int8)
+    levels = known.rounded(layer.name, rows, steps, -highest, highest).astype(np.int8)
     levels = levels.T if by_column else levels
     values = np.ascontiguousarray(levels).ravel()
     is_small = kernel.type == schema.TensorType.INT4
