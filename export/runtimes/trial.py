@@ -1,4 +1,4 @@
-"""A file's first run, in a process of its own: a runtime that crashes takes only that one along.
+"""A file's first run, in processes of its own: a runtime that crashes takes only that one along.
 
 LiteRT aborts, or frees memory twice, on some of the files that TFLite's converter makes without
 complaint, such as an integer division by what rounds to zero.
@@ -13,6 +13,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, NoReturn
 
@@ -24,6 +25,7 @@ from train.common.command.interrupts import SIGNALS, end_with_parent
 from train.common.command.native_output import captured_native_output, release_native_output
 from train.common.errors import ArtifactError
 
+GRAIN = 960  # examples: whole batches of most sizes
 NAMES = {"litert": "LiteRT", "onnxruntime": "ONNX Runtime"}
 
 
@@ -43,24 +45,45 @@ def first_outputs(
     if sys.platform != "linux":  # where a process that has started threads may not be forked
         with open_runner(runtime, path, threads=1) as runner:
             return predict(runner, inputs)
-    with tempfile.TemporaryFile() as results, captured_native_output() as log:
-        parent, child = os.getpid(), os.fork()
-        if child == 0:
-            _answer(runtime, path, inputs, results, parent)
-        _, status = os.waitpid(child, 0)
-        results.seek(0)
-        names = json.loads(results.readline()) if status == 0 else ()
-        outputs = {name: np.load(results, allow_pickle=False) for name in names}
-    if os.WIFSIGNALED(status):
-        said = [f": {line.strip()}" for line in log.text.splitlines() if line.strip()]
-        raise ArtifactError(
-            f"{NAMES[runtime]} crashes when it loads or runs the file "
-            f"({signal.Signals(os.WTERMSIG(status)).name}{''.join(said[-1:])})"
-        )
-    if status:
+    with ExitStack() as stack:
+        log = stack.enter_context(captured_native_output())
+        files, children, parent = [], [], os.getpid()
+        for part in _parts(inputs):
+            files.append(stack.enter_context(tempfile.TemporaryFile()))
+            children.append(os.fork())
+            if children[-1] == 0:
+                _answer(runtime, path, part, files[-1], parent)
+        statuses = [os.waitpid(child, 0)[1] for child in children]
+        found = [_read(file) for file in files] if not any(statuses) else []
+    for status in statuses:
+        if os.WIFSIGNALED(status):
+            said = [f": {line.strip()}" for line in log.text.splitlines() if line.strip()]
+            raise ArtifactError(
+                f"{NAMES[runtime]} crashes when it loads or runs the file "
+                f"({signal.Signals(os.WTERMSIG(status)).name}{''.join(said[-1:])})"
+            )
+    if not found:
         with open_runner(runtime, path, threads=1) as runner:  # which raises it here
             return predict(runner, inputs)
-    return outputs
+    return {name: np.concatenate([part[name] for part in found]) for name in found[0]}
+
+
+def _parts(inputs: Mapping[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
+    """Returns examples in a part for each processor, of whole grains but for the end."""
+    count = len(next(iter(inputs.values())))
+    grains = max(1, count // GRAIN)
+    parts = min(len(os.sched_getaffinity(0)), grains)
+    ends = [GRAIN * (grains * number // parts) for number in range(parts)]
+    return [
+        {name: values[start:end] for name, values in inputs.items()}
+        for start, end in zip(ends, [*ends[1:], count], strict=True)
+    ]
+
+
+def _read(results: IO[bytes]) -> dict[str, np.ndarray]:
+    results.seek(0)
+    names = json.loads(results.readline())
+    return {name: np.load(results, allow_pickle=False) for name in names}
 
 
 def _answer(

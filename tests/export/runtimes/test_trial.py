@@ -8,7 +8,7 @@ import pytest
 
 from export.runtimes.open import RUNNERS
 from export.runtimes.runner import Runner, Values
-from export.runtimes.trial import first_outputs
+from export.runtimes.trial import GRAIN, first_outputs
 from train.common.errors import ArtifactError
 from train.common.tensors import TensorSpec
 
@@ -57,6 +57,21 @@ def test_the_outputs_come_from_a_process_of_their_own(monkeypatch: pytest.Monkey
     assert outputs["x"].shape == (3, 2)
     if sys.platform == "linux":
         assert float(outputs["x"][0, 0]) != np.float32(os.getpid())
+
+
+def test_many_examples_are_shared_among_the_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Counting(Doubling):
+        def run(self, values: Values) -> Values:
+            return np.concatenate([np.asarray(values)[:, :1] * 2, [[os.getpid() % 4096]]], axis=1)
+
+    monkeypatch.setitem(RUNNERS, "litert", Counting)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2}, raising=False)
+    numbers = np.arange(2 * GRAIN + 5, dtype=np.float32)
+    found = first_outputs("litert", Path("m"), {"x": np.stack([numbers, numbers], axis=1)})["x"]
+    np.testing.assert_array_equal(found[:, 0], 2 * numbers)  # in order
+    if sys.platform == "linux":
+        _, sizes = np.unique(found[:, 1], return_counts=True)
+        assert sorted(sizes) == [GRAIN, GRAIN + 5]
 
 
 def test_a_crash_in_any_mode_is_an_error_with_what_the_runtime_said(
