@@ -60,7 +60,6 @@ HEAVY = {
     "export.convert.tflite.rewrites.comparisons",
     "export.convert.tflite.rewrites.editor",
     "export.convert.tflite.rewrites.float_file",
-    "export.convert.tflite.rewrites.copies",
     "export.convert.tflite.rewrites.limits",
     "export.convert.tflite.rewrites.masks",
     "export.convert.tflite.rewrites.products",

@@ -66,17 +66,14 @@ def rounded_rows(
     """
     steps, lows, highs = (np.broadcast_to(each, len(weights)) for each in (steps, lowest, highest))
     if len(moments) == 1:
-        return rounded_weights(weights, steps, moments[0], lows, highs)
+        return _rounded(weights, steps, moments[0], lows, highs)
     rows = [slice(row, row + 1) for row in range(len(weights))]
     return np.concatenate(
-        [
-            rounded_weights(weights[row], steps[row], moments[row][0], lows[row], highs[row])
-            for row in rows
-        ]
+        [_rounded(weights[row], steps[row], moments[row][0], lows[row], highs[row]) for row in rows]
     )
 
 
-def rounded_weights(
+def _rounded(
     weights: np.ndarray,
     steps: np.ndarray,
     moments: np.ndarray,

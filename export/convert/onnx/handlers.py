@@ -15,32 +15,38 @@ WHERE_DTYPES = tuple(
 
 def _without_erfc(context: Any, node: Any, name: str, arguments: Any) -> None:
     """Makes Erfc, which ONNX lacks and Keras's GELU is written with, 1 - Erf."""
-    _replace(context, node, [("Erf", None), ("Sub", "before")])
+    (erf,) = _made(context, node, "Erf", node.input)
+    _put(context, node, "Sub", [_one(context, node), erf])
 
 
 def _without_expm1(context: Any, node: Any, name: str, arguments: Any) -> None:
     """Makes Expm1, which ONNX lacks and Keras's CELU is written with, eˣ - 1."""
-    _replace(context, node, [("Exp", None), ("Sub", "behind")])
+    (power,) = _made(context, node, "Exp", node.input)
+    _put(context, node, "Sub", [power, _one(context, node)])
 
 
 def _without_log1p(context: Any, node: Any, name: str, arguments: Any) -> None:
     """Makes Log1p, which ONNX lacks, log(1 + x)."""
-    _replace(context, node, [("Add", "before"), ("Log", None)])
+    more = _made(context, node, "Add", [_one(context, node), *node.input])
+    _put(context, node, "Log", more)
 
 
-def _replace(context: Any, node: Any, chain: list[tuple[str, str | None]]) -> None:
-    """Replaces an operator by others, one behind the other, with a one on a side of some."""
+def _one(context: Any, node: Any) -> str:
+    one = np.ones((), onnx.helper.tensor_dtype_to_np_dtype(context.get_dtype(node.output[0])))
+    return str(context.make_const(tf2onnx.utils.make_name(node.name), one).output[0])
+
+
+def _made(context: Any, node: Any, kind: str, inputs: Any) -> list[str]:
+    """Returns what an operator writes that has the output's shape and dtype."""
     shape, dtype = context.get_shape(node.output[0]), context.get_dtype(node.output[0])
-    made = list(node.input)
-    ends = node.output
+    return list(context.make_node(kind, inputs, shapes=[shape], dtypes=[dtype]).output)
+
+
+def _put(context: Any, node: Any, kind: str, inputs: Any) -> None:
+    """Puts an operator in the place of another."""
+    shape, dtype = context.get_shape(node.output[0]), context.get_dtype(node.output[0])
     context.remove_node(node.name)
-    for place, (kind, side) in enumerate(chain):
-        if side is not None:
-            one = np.ones((), onnx.helper.tensor_dtype_to_np_dtype(dtype))
-            constant = context.make_const(tf2onnx.utils.make_name(node.name), one).output[0]
-            made = [constant, *made] if side == "before" else [*made, constant]
-        names = ends if place == len(chain) - 1 else None
-        made = context.make_node(kind, made, outputs=names, shapes=[shape], dtypes=[dtype]).output
+    context.make_node(kind, inputs, outputs=node.output, shapes=[shape], dtypes=[dtype])
 
 
 def _as_where(context: Any, node: Any, name: str, arguments: Any) -> None:

@@ -42,10 +42,10 @@ from export.convert.tflite.recurrent.quantized import reveal as put_in
 from export.convert.tflite.recurrent.quantized import show
 from export.convert.tflite.rewrites import saved_graph
 from export.convert.tflite.rewrites.comparisons import in_integers
-from export.convert.tflite.rewrites.copies import in_scale_of_output
 from export.convert.tflite.rewrites.float_file import rewrite
 from export.convert.tflite.rewrites.limits import drop_idle_limits
 from export.convert.tflite.rewrites.masks import clamp_masks
+from export.convert.tflite.rewrites.units import with_one_unit
 from export.convert.tflite.rewrites.unknown_kernels import hide, reveal
 from export.convert.tflite.sixteen_bits import in_16_bits
 from export.formats.calibration import EQUALIZED, WIDENED, parts_of
@@ -246,7 +246,7 @@ def _quantized(
             output_data_type=dtype,
             denylisted_nodes=set(settings.float_operators) or None,
         )
-    content = put_in(in_scale_of_output(in_integers(reveal(content))), marked)
+    content = with_one_unit(put_in(in_integers(reveal(content)), marked))
     if tail is not None:
         content = put_on(content, tail)
     return content, {"shared": shared, "pixels": pixels}

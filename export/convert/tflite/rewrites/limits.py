@@ -8,26 +8,17 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from export.convert.tflite.calibrate.ranges import ONE_SCALE
 from export.convert.tflite.rewrites.editor import CODES, Editor
 
 FLOAT32 = schema.TensorType.FLOAT32
 RELU = schema.ActivationFunctionType.RELU
 # What the quantizer gives one scale with what it reads.
-SAME_SCALE = {
-    getattr(CODES, name)
-    for name in (
-        *(
-            "BROADCAST_TO",
-            "CONCATENATION",
-            "DEPTH_TO_SPACE",
-            "EXPAND_DIMS",
-            "GATHER",
-            "MAX_POOL_2D",
-        ),
-        *("MAXIMUM", "MINIMUM", "MIRROR_PAD", "PACK", "PAD", "PADV2", "REDUCE_MAX", "REDUCE_MIN"),
-        *("RESHAPE", "RESIZE_NEAREST_NEIGHBOR", "SELECT", "SELECT_V2", "SLICE", "SPACE_TO_DEPTH"),
-        *("SPLIT", "SPLIT_V", "SQUEEZE", "STRIDED_SLICE", "TILE", "TOPK_V2", "TRANSPOSE", "UNPACK"),
-    )
+SHARING = ONE_SCALE | {
+    *(CODES.BROADCAST_TO, CODES.DEPTH_TO_SPACE, CODES.MAXIMUM, CODES.MINIMUM, CODES.MIRROR_PAD),
+    *(CODES.PADV2, CODES.REDUCE_MAX, CODES.REDUCE_MIN, CODES.RESIZE_BILINEAR, CODES.SELECT),
+    *(CODES.RESIZE_NEAREST_NEIGHBOR, CODES.SELECT_V2, CODES.SLICE, CODES.SPACE_TO_DEPTH),
+    *(CODES.SPLIT_V, CODES.STRIDED_SLICE, CODES.TILE, CODES.TOPK_V2, CODES.UNPACK),
 }
 
 
@@ -99,7 +90,7 @@ def _is_read_elsewhere(edit: Editor, x: int) -> bool:
     if len(readers) > 1 or x in edit.graph.outputs:
         return True
     maker = next((each for each in edit.graph.operators if x in each.outputs), None)
-    if maker is None or edit.code(maker) not in SAME_SCALE:
+    if maker is None or edit.code(maker) not in SHARING:
         return False
     given = [int(i) for i in maker.inputs if edit.graph.tensors[i].type == FLOAT32]
     computed = [i for i in given if edit.stored(i) is None]
