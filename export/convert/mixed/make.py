@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
+from export.convert.calibrate.folds import part
 from export.convert.candidates.made import Made, finished
 from export.convert.candidates.ranking import Candidate
 from export.convert.candidates.trials import Trials, runnable
@@ -26,6 +29,7 @@ from export.verify.graph.read import read_graph
 from train.common.errors import CheckError, ToolkitError
 
 BYTES = {"int8": 1, "float32": 4, "float16": 2}
+MOST_COMPARED = 6_000  # examples that tell one calibration from another
 CANNOT_SEARCH = "its operators cannot be quantized one by one"
 
 
@@ -61,7 +65,8 @@ def make_mixed(
     limits = Limits(max_drop=DEFAULT_MAX_DROP if settings.max_drop is None else settings.max_drop)
     _check_examples(entry, limits, expected)
     path = staged / f"{entry.name}{entry.suffix}"
-    candidates = Trials(entry=entry, settings=settings, source=source, expected=expected, path=path)
+    some = part(expected, np.arange(min(MOST_COMPARED, expected.count)))
+    candidates = Trials(entry=entry, settings=settings, source=source, expected=some, path=path)
     ranked = candidates.best_first()
     if not ranked:
         raise candidates.refusals[0]
@@ -88,7 +93,7 @@ def make_mixed(
     if found.in_float:
         content = trials.content(each.name for each in found.in_float)
         best = replace(best, content=content, run_as=runnable(content, best.scheme, settings))
-    made = finished(candidates, best)
+    made = finished(replace(candidates, expected=expected), best)
     if not isinstance(made, Made):
         raise CheckError(f"{entry.name} was not written: {made.reasons}")
     return replace(
