@@ -23,6 +23,7 @@ from export.convert.tflite.calibrate.ranges import (
     set_percentiles,
     set_widened,
     widen_means,
+    widen_vanishing,
 )
 from export.convert.tflite.file.builder import pack, unpack
 from export.convert.tflite.flatbuffer import finish, has_loops, unshare
@@ -227,6 +228,7 @@ def _quantized(
     pixels = take_out_casts(tree) if entry.activations == "int8" else ()
     drop_idle_limits(tree)
     widen_means(tree)
+    widen_vanishing(tree)
     tail = None
     if settings.io_dtype == "float32" and entry.activations == "int8":
         tail = take_off(tree, twin, source.representative.inputs)

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from keras.src.backend.tensorflow import numpy as backend
 from keras.src.layers.preprocessing.index_lookup import IndexLookup
+from tensorflow.python.framework.func_graph import FuncGraph
 
 
 @contextmanager
@@ -18,15 +19,45 @@ def plain_operators() -> Iterator[None]:
     `argmax` and `argmin` are TensorFlow's: Keras orders -0.0 before 0.0, by the sign in the
     number's bits, and TFLite has no BITCAST. `digitize`, which `Discretization` is made of, and
     `IntegerLookup` compare with each number that they know: ONNX has no operator for the one, no
-    format tables for the other.
+    format tables for the other. `add` takes what has only one dimension longer than one for a bias,
+    in a batch of one also what is computed, and adds one number a step along the channels.
     """
     with (
+        mock.patch.object(backend, "add", _broadcast(backend.add)),
         mock.patch.object(backend, "argmax", _plain(tf.argmax)),
         mock.patch.object(backend, "argmin", _plain(tf.argmin)),
         mock.patch.object(backend, "digitize", _digitized),
         mock.patch.object(IndexLookup, "_lookup_dense", _compared(IndexLookup._lookup_dense)),
     ):
         yield
+
+
+def _broadcast(add: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
+    def call(x1: Any, x2: Any) -> tf.Tensor:
+        if not (isinstance(x1, tf.Tensor) and isinstance(x2, tf.Tensor) and _is_computed(x2)):
+            return add(x1, x2)
+        dtype = backend.dtypes.result_type(x1.dtype, x2.dtype)
+        return tf.add(tf.cast(x1, dtype), tf.cast(x2, dtype))
+
+    return call
+
+
+def _is_computed(tensor: tf.Tensor) -> bool:
+    """Returns whether a tensor depends on what a function is called with, its variables aside."""
+    graph = getattr(tensor, "graph", None)
+    if not isinstance(graph, FuncGraph):  # it has a value already
+        return False
+    variables = {id(inner) for _, inner in graph.captures}
+    seen, left = set(), [tensor]
+    while left:
+        each = left.pop()
+        if each.op.type == "Placeholder":
+            if id(each) not in variables:
+                return True
+        elif each.op not in seen:
+            seen.add(each.op)
+            left += each.op.inputs
+    return False
 
 
 def _plain(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:

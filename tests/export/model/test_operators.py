@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from export.model.keras.call import operators_of
 from export.model.keras.operators import plain_operators
@@ -68,3 +69,22 @@ def test_words_keep_their_table(tmp_path: Path) -> None:
     lookup = keras.layers.StringLookup(vocabulary=["a", "b"])
     keras.Model(words, lookup(words)).save(tmp_path / "model.keras")
     assert len(load(tmp_path / "model.keras").resources) == 1
+
+
+def test_what_is_computed_is_no_bias_in_a_batch_of_one(tmp_path: Path) -> None:
+    square = keras.Input((5, 5), name="square")
+    mean = keras.ops.mean(square, axis=-1, keepdims=True)
+    keras.Model(square, square + mean).save(tmp_path / "model.keras")
+    model = load(tmp_path / "model.keras")
+    value = np.arange(25, dtype=np.float32).reshape(1, 5, 5) ** 2
+    (found,) = traced(model.call, model.inputs, 1)(square=tf.constant(value)).values()
+    np.testing.assert_allclose(found, value + value.mean(axis=-1, keepdims=True), rtol=1e-6)
+
+
+def test_only_a_layers_variable_is_a_bias(tmp_path: Path) -> None:
+    signal = keras.Input((100, 1), name="signal")
+    total = keras.layers.Add()([signal, 2 * signal])
+    keras.Model(signal, keras.layers.Conv1D(4, 1)(total)).save(tmp_path / "model.keras")
+    model = load(tmp_path / "model.keras")
+    nodes = traced(model.call, model.inputs, 1).graph.get_operations()
+    assert [node.outputs[0].shape[-1] for node in nodes if node.type == "BiasAdd"] == [4]

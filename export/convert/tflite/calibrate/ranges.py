@@ -4,7 +4,7 @@ Their extremes over all examples, or less: those of single examples tell where o
 widens a range for all.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,14 @@ ONE_SCALE = {
     *(CODES.AVERAGE_POOL_2D, CODES.CONCATENATION, CODES.EXPAND_DIMS, CODES.GATHER, CODES.PACK),
     *(CODES.PAD, CODES.MAX_POOL_2D, CODES.RESHAPE, CODES.SPLIT, CODES.SQUEEZE, CODES.TRANSPOSE),
 }
+
+# The least step of an output by twice the larger step of what is read: its multiplier is below one.
+LEAST_STEPS: dict[int, Callable[[float], float]] = {
+    CODES.ADD: lambda twice: twice / 2**20,
+    CODES.SUB: lambda twice: twice / 2**20,
+    CODES.SQUARED_DIFFERENCE: lambda twice: twice**2 / 2**14,
+}
+MARGIN = 1.01
 
 
 def quantization(low: float, high: float) -> Any:
@@ -151,6 +159,36 @@ def widen_means(tree: Any) -> None:
             for source in sources:
                 _widen(graph.tensors[number].quantization, graph.tensors[source].quantization)
                 widened.add(number)
+
+
+def widen_vanishing(tree: Any) -> None:
+    """Gives differences of what is nearly equal no smaller range than kernels of int8 can scale to.
+
+    They end the process (`QuantizeMultiplierSmallerThanOneExp`) where a step of their inputs is far
+    more than the output's range, such as where a normalization is over one channel, which is its
+    own mean: https://github.com/tensorflow/tensorflow/blob/v2.21.0/tensorflow/lite/kernels/add.cc.
+
+    Args:
+        tree: a calibrated float model, changed in place.
+    """
+    graph = tree.subgraphs[0]
+    for operator in graph.operators:
+        code = tree.operatorCodes[operator.opcodeIndex].builtinCode
+        if code not in LEAST_STEPS:
+            continue
+        found, *read = (
+            graph.tensors[i].quantization for i in (*operator.outputs, *operator.inputs)
+        )
+        if found is None or found.min is None:
+            continue
+        steps = [_step(ranges) for ranges in read if ranges is not None and ranges.min is not None]
+        least = MARGIN * LEAST_STEPS[code](2 * max(steps, default=0.0))
+        if _step(found) < least:
+            found.max = np.minimum(found.min, 0) + np.float32(255 * least)
+
+
+def _step(ranges: Any) -> float:
+    return float(max(ranges.max[0], 0) - min(ranges.min[0], 0)) / 255
 
 
 def _widen(found: Any, other: Any) -> None:

@@ -19,6 +19,7 @@ from export.formats.calibration import WIDENED
 from export.formats.settings import SIGNED_WEIGHTS
 from export.formats.table import FORMATS
 from export.runtimes.open import open_runner
+from export.runtimes.predict import predict
 from tests.export.conftest import Tiny, load_source, settings_of
 from train.common.errors import ToolkitError
 
@@ -137,3 +138,20 @@ def test_a_term_that_a_sum_is_written_over_keeps_its_own_range(tmp_path: Path) -
     for name in held.keys() & widest.keys():
         # TensorFlow's own calibrator gives the small term the range of the sum, 100 times as wide
         assert held[name] < 1.02 * widest[name]
+
+
+def test_what_is_normalized_over_one_channel_crashes_no_kernel(tmp_path: Path) -> None:
+    image = keras.Input((28, 28), name="image")
+    signal = keras.layers.Reshape((784, 1))(image)
+    total = signal + 2 * keras.ops.relu(signal)
+    x = keras.layers.LayerNormalization()(total)  # of one number, which is its own mean
+    x = keras.layers.Flatten()(keras.layers.Concatenate()([x, total]))
+    keras.Model(image, keras.layers.Dense(3)(x)).save(tmp_path / "model.keras")
+    entry, source = FORMATS["tflite-int8"], load_source(tmp_path / "model.keras", tmp_path)
+    path = tmp_path / "model.tflite"
+    path.write_bytes(convert(entry, settings_of(entry), "min-max", source))
+    inputs = {"image": source.representative.inputs["image"]}
+    (wanted,) = source.predict(inputs).values()
+    with open_runner("litert", path, threads=1) as runner:
+        (found,) = predict(runner, inputs).values()
+    assert np.std(found - wanted) < 0.05 * np.std(wanted)
