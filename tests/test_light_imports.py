@@ -79,6 +79,7 @@ HEAVY = {
         )
     ),
     "export.convert.calibrate.folds",
+    "export.convert.calibrate.layers",
     "export.convert.finetune",
     "export.convert.finetune.folding",
     "export.convert.finetune.graph",

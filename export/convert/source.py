@@ -1,17 +1,15 @@
 """The Keras model that is exported, loaded once and shared by every format."""
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
-from keras.src.models.functional import Functional
 
 from export.convert.calibrate.calibration import RepresentativeDataset, halves_difference
+from export.convert.calibrate.layers import has_layers, layer_outputs
 from export.convert.calibrate.rounding import Roundings
 from export.convert.job.inputs import Training
 from export.convert.recurrent.description import recurrent_layers
@@ -19,12 +17,10 @@ from export.convert.tflite.recurrent.choice import Choice, Layer
 from export.convert.tflite.recurrent.marks import Call, calls_in, marked
 from export.convert.tflite.recurrent.put_in import Marked
 from export.convert.tflite.rewrites import saved_graph
-from export.model.loaded import SMALL_BATCH, LoadedModel, batch_size
+from export.model.loaded import LoadedModel, batch_size
 from export.model.rounding import rounded_otherwise
 from train.common.errors import ArtifactError, ToolkitError
 from train.common.preprocessing import preprocess
-
-LAYERS_BYTES = 64 << 20  # of the outputs of all layers, at a time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,9 +143,9 @@ class SourceModel:
         """
         if self._halves_difference is None:
             inputs = self.representative.inputs
-            known = isinstance(self.model.keras_model, keras.Sequential | Functional)
+            known = has_layers(self.model.keras_model)
             self._halves_difference = halves_difference(
-                _layer_outputs(self.model.keras_model, inputs)
+                layer_outputs(self.model.keras_model, inputs)
                 if known and self.model.fixed_batch is None
                 else [self.predict(inputs)]
             )
@@ -221,22 +217,3 @@ class SourceModel:
                 saved_graph.rewrite(folder, saved_graph.INEXACT)
             self._saved_models[key] = SavedModel(folder=folder, layers=choice.placed(calls))
         return self._saved_models[key]
-
-
-def _layer_outputs(
-    model: keras.Model, inputs: Mapping[str, np.ndarray]
-) -> Iterator[dict[str, np.ndarray]]:
-    """Yields the outputs of every layer for some of the examples after the other."""
-    outputs = {
-        f"{layer.name}:{n}": tensor
-        for layer in model.layers
-        for n, tensor in enumerate(keras.tree.flatten(layer.output))
-    }
-    activations = keras.Model(model.inputs, outputs)
-    numbers = sum(math.prod(size or 1 for size in tensor.shape[1:]) for tensor in outputs.values())
-    # an even number, because even and odd examples are the two halves
-    batch = max(1, min(SMALL_BATCH, LAYERS_BYTES // (4 * numbers)) // 2) * 2
-    count = len(next(iter(inputs.values())))
-    for start in range(0, count, batch):
-        part = [values[start : start + batch] for values in inputs.values()]
-        yield {name: np.asarray(value) for name, value in activations(part).items()}

@@ -33,7 +33,7 @@ def test_a_file_that_fails_its_checks_is_explained(
     assert "5 of " in said.out
     assert "attention (SOFTMAX): quantized alone" in said.out
     assert "reads 'masked' in steps of" in said.out
-    assert "puts 'masked', which spans" in said.out
+    assert "puts 'Mul', which spans" in said.out
     shown = json.loads((tmp_path / "exports" / "tflite-int8.explorer.json").read_text())
     assert all(set(result) == {"value"} for result in shown["results"].values())
     assert any("attention" in name for name in shown["results"])

@@ -70,6 +70,23 @@ def test_functions_that_onnx_lacks_are_made_of_others(function: str, tmp_path: P
     np.testing.assert_allclose(outputs, model.predict(images, verbose=0), atol=5e-6)
 
 
+@pytest.mark.parametrize("length", [16, 28, 40])  # of a transform: cut, all of 28, padded
+def test_a_fourier_transform_is_products_with_waves(length: int, tmp_path: Path) -> None:
+    image = keras.Input((28, 28), name="image")
+    real, imaginary = keras.ops.rfft(image, fft_length=length)
+    keras.Model(image, {"real": real, "imaginary": imaginary}).save(tmp_path / "model.keras")
+    source = load_source(tmp_path / "model.keras", tmp_path)
+    path = tmp_path / "model.onnx"
+    path.write_bytes(convert(FLOAT, settings_of(FLOAT), None, source))
+    onnx.checker.check_model(path, full_check=True)
+    images = np.random.RandomState(1).random_sample((3, 28, 28)).astype(np.float32)
+    with open_runner("onnxruntime", path, threads=1) as runner:
+        outputs = predict(runner, {"image": images})
+    wanted = np.fft.rfft(images, length)
+    np.testing.assert_allclose(outputs["real"], wanted.real, atol=2e-5)
+    np.testing.assert_allclose(outputs["imaginary"], wanted.imag, atol=2e-5)
+
+
 def test_sets_keep_the_order_that_items_came_in() -> None:
     names = [f"{index * 7919 % 100}" for index in range(100)]
     found = InOrder(names)
