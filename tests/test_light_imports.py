@@ -35,6 +35,7 @@ HEAVY = {
     "export.convert.onnx.calibrate.bias",
     "export.convert.onnx.converter",
     "export.convert.onnx.float_model",
+    "export.convert.onnx.fourier",
     "export.convert.onnx.handlers",
     "export.convert.onnx.half",
     "export.convert.onnx.calibrate.equalize",

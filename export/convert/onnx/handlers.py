@@ -1,12 +1,13 @@
 """How tf2onnx converts operators that it does not know, or knows to convert worse."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import onnx
 import tf2onnx
 from tf2onnx.onnx_opset.controlflow import Select
+
+from export.convert.onnx import fourier
 
 # What ONNX Runtime has kernels for.
 WHERE_DTYPES = tuple(
@@ -58,55 +59,11 @@ def _as_where(context: Any, node: Any, name: str, arguments: Any) -> None:
         Select.version_9(context, node)
 
 
-def _keep_transform(context: Any, node: Any, name: str, arguments: Any) -> None:
-    """Leaves a Fourier transform of real numbers to those that read it, or refuses it."""
-    readers = {reader.type for reader in context.find_output_consumers(node.output[0])}
-    if node.inputs[1].get_tensor_value() is None or not readers <= {*PARTS}:
-        raise ValueError(f"RFFT is read by {', '.join(sorted(readers))}")
-
-
-def _transformed(context: Any, node: Any, name: str, arguments: Any) -> None:
-    """Makes a part of a Fourier transform products with cosines and sines.
-
-    ONNX has no complex numbers, and the DFT of ONNX Runtime is slower, has no kernel of half
-    precision or integers, and is inexact where the length is no power of two.
-    """
-    transform = node.inputs[0]
-    if transform.type != "RFFT":
-        raise ValueError(f"{node.type} reads {transform.type}")
-    (x, _), (length,) = transform.input, transform.inputs[1].get_tensor_value()
-    parts = [_product(context, node, x, length, part) for part in PARTS[node.type]]
-    if len(parts) == 1:
-        _put(context, node, "Identity", parts)
-        return
-    squares = [_made(context, node, "Mul", [part, part])[0] for part in parts]
-    _put(context, node, "Sqrt", _made(context, node, "Add", squares))
-
-
-def _product(
-    context: Any, node: Any, x: str, length: int, part: Callable[[np.ndarray], np.ndarray]
-) -> str:
-    """Returns the product of the last dimension with the waves of a transform of some length."""
-    given = min(length, context.get_shape(x)[-1])
-    turns = np.outer(np.arange(given), np.arange(length // 2 + 1)) % length / length
-    waves = np.zeros((context.get_shape(x)[-1], length // 2 + 1))
-    waves[:given] = part(-2 * np.pi * turns)
-    dtype = onnx.helper.tensor_dtype_to_np_dtype(context.get_dtype(x))
-    constant = context.make_const(tf2onnx.utils.make_name(node.name), waves.astype(dtype))
-    return _made(context, node, "MatMul", [x, constant.output[0]])[0]
-
-
-# What of exp(iφ) the parts of a transform are products with.
-PARTS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], ...]] = {
-    "ComplexAbs": (np.cos, np.sin),
-    "Imag": (np.sin,),
-    "Real": (np.cos,),
-}
 HANDLERS: dict[str, tuple[Any, list[Any]]] = {
     "Erfc": (_without_erfc, []),
     "Expm1": (_without_expm1, []),
     "Log1p": (_without_log1p, []),
-    "RFFT": (_keep_transform, []),
+    "RFFT": (fourier.transform, []),
     "SelectV2": (_as_where, []),
-    **{kind: (_transformed, []) for kind in PARTS},
+    **dict.fromkeys((*fourier.PARTS, "ComplexAbs"), (fourier.read, [])),
 }
