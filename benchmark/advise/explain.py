@@ -9,7 +9,12 @@ from dataclasses import dataclass
 
 from benchmark.advise.clause import Clause, Finding, joined, merged
 from benchmark.advise.size import larger_than_its_bits, no_smaller_than_dense
-from benchmark.advise.speed import CallOverhead, slower_than_expected
+from benchmark.advise.speed import (
+    XNNPACK,
+    CallOverhead,
+    slower_by_the_delegate,
+    slower_than_expected,
+)
 from benchmark.judge.rows import Result
 from export.formats.table import FORMATS, UNTUNED, Format
 from export.runtimes.open import MODES
@@ -105,8 +110,12 @@ def _findings(
         else:
             same_scheme = _scheme(named) == _scheme(entry)
             to_compare = same_scheme and _by_default(row) and _by_default(other)
-        if to_compare and not environment.emulated:  # whose times say nothing
+        if environment.emulated:  # whose times say nothing
+            continue
+        if to_compare:
             yield from slower_than_expected(row, other, entry, environment, call_overhead_us)
+        if named == entry and row.variant.mode == XNNPACK:
+            yield from slower_by_the_delegate(row, other)
 
 
 def _fine_tuning(row: Result) -> Iterator[Finding]:

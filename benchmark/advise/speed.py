@@ -18,6 +18,10 @@ SLOWER_BY = 0.10
 # The same scheme on the other runtime: at most so many times as slow.
 RUNTIME_FACTOR = 1.5
 NO_CAUSE = Clause("no cause found, try --profile")
+NO_CAUSE_SEEN = Clause(
+    "no cause found, try --profile, and --xnnpack on,off for LiteRT's own kernels"
+)
+XNNPACK = MODES["litert"][0]
 
 # Call overhead is named where it is at least so much of a call, or of the time between two rows.
 OVERHEAD_SHARE = 1 / 3
@@ -69,7 +73,24 @@ def slower_than_expected(
             *_delegation(row, own, of_other),
             *_conversions(row, own),
         ]
-    yield _compared(ratio, against, figures), why or [NO_CAUSE]
+    delegated = same_runtime and row.variant.mode == XNNPACK
+    yield _compared(ratio, against, figures), why or [NO_CAUSE_SEEN if delegated else NO_CAUSE]
+
+
+def slower_by_the_delegate(row: Result, other: Result) -> Iterator[Finding]:
+    """XNNPACK should compute a file no slower than LiteRT's own kernels do.
+
+    Args:
+        row: measured with the delegate.
+        other: the same file without it.
+    """
+    ratio = latency_ratio(row, other)
+    if ratio is not None and ratio.low > 1 + SLOWER_BY:
+        figures = f"{_p50_us(row):.1f}", f"{_p50_us(other):.1f}"
+        yield (
+            _compared(ratio, f"{other.variant.name} ({{}} and {{}} µs)", figures),
+            [Clause("XNNPACK's kernels are slower here, leave the delegate out")],
+        )
 
 
 def _compared(ratio: Ratio, against: str, figures: tuple[str, ...]) -> Clause:
@@ -82,7 +103,7 @@ def _compared(ratio: Ratio, against: str, figures: tuple[str, ...]) -> Clause:
 
 def _delegation(row: Result, own: Operators, of_base: Operators) -> Iterator[Clause]:
     """XNNPACK took a smaller share of it than of what it is compared with."""
-    if not own.undelegated or row.variant.mode != MODES["litert"][0]:
+    if not own.undelegated or row.variant.mode != XNNPACK:
         return
     total, left = own.run.total(), own.undelegated.total()
     of_other = of_base.undelegated

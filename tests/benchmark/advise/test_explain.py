@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from benchmark.advise.explain import explain, grouped
+from benchmark.advise.speed import NO_CAUSE_SEEN
 from benchmark.judge.rows import Result
 from export.manifest import FineTuning
 from tests.benchmark.judge.rows import row
@@ -74,7 +75,7 @@ def test_the_delegate_is_no_cause_where_it_took_as_much_of_float32() -> None:
     base = replace(FLOAT, kernels={"operators": DENSE, "undelegated": ["SOFTMAX"]})
     slow = row("tflite-int8", 8.0, 254_000, runs=DENSE, undelegated=["SOFTMAX"])
     (sentence,) = sentences(slow, base)
-    assert sentence.endswith(": no cause found, try --profile")
+    assert sentence.endswith(f": {NO_CAUSE_SEEN}")
 
 
 def test_rows_without_the_delegate_are_compared_with_each_other_only() -> None:
@@ -82,13 +83,23 @@ def test_rows_without_the_delegate_are_compared_with_each_other_only() -> None:
     slow = row("tflite-int8", 8.0, 254_000, mode="builtin", runs=DENSE, undelegated=DENSE)
     assert sentences(slow, FLOAT) == ()
     (sentence,) = sentences(slow, plain)
-    assert "XNNPACK" not in sentence
+    assert "XNNPACK" not in sentence.upper()
+
+
+def test_a_delegate_that_is_slower_than_no_delegate_is_told_of() -> None:
+    plain = row("tflite-int8", 3.0, 254_000, mode="builtin")
+    assert sentences(row("tflite-int8", 3.2, 254_000), plain) == ()
+    assert sentences(plain, row("tflite-int8", 9.0, 254_000)) == ()
+    assert sentences(row("tflite-int8", 9.0, 254_000), plain) == (
+        "3.0 × slower than tflite-int8 builtin (9.0 and 3.0 µs): "
+        "XNNPACK's kernels are slower here, leave the delegate out",
+    )
 
 
 def test_no_cause_is_claimed_without_evidence() -> None:
     (sentence,) = sentences(row("tflite-int8", 8.0, 254_000), FLOAT, overhead={})
     assert sentence == "2.0 × slower than tflite-float32 (8.0 and 4.0 µs): " + (
-        "no cause found, try --profile"
+        "no cause found, try --profile, and --xnnpack on,off for LiteRT's own kernels"
     )
 
 
