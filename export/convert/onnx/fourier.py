@@ -61,13 +61,15 @@ def transform(context: Any, node: Any, name: str, arguments: Any) -> None:
     """Makes an RFFT a tensor (…, 2, length // 2 + 1) of real and imaginary parts.
 
     Raises:
-        ValueError: something reads it that is no handler of this module.
+        ValueError: its length is open, or something reads it that is no handler of this module.
     """
     readers = {reader.type for reader in context.find_output_consumers(node.output[0])}
     if node.inputs[1].get_tensor_value() is None or not readers <= {*PARTS, "ComplexAbs"}:
         raise ValueError(f"RFFT is read by {', '.join(sorted(readers))}")
     (x, _), (length,) = node.input, node.inputs[1].get_tensor_value()
     *lead, size = context.get_shape(x)
+    if size < 0:
+        raise ValueError("RFFT of an open length")
     graph = _Graph(context, node.name, context.get_dtype(x), tuple(lead))
     rows = next(n for n in range(math.isqrt(length), 0, -1) if length % n == 0)
     if rows > 1 and length >= LEAST_IN_STEPS and size == length:
