@@ -18,7 +18,7 @@ SLOWER_BY = 0.10
 # The same scheme on the other runtime: at most so many times as slow.
 RUNTIME_FACTOR = 1.5
 NO_CAUSE = Clause("no cause found, try --profile")
-NO_CAUSE_SEEN = Clause(
+NO_CAUSE_DELEGATED = Clause(
     "no cause found, try --profile, and --xnnpack on,off for LiteRT's own kernels"
 )
 XNNPACK = MODES["litert"][0]
@@ -74,7 +74,7 @@ def slower_than_expected(
             *_conversions(row, own),
         ]
     delegated = same_runtime and row.variant.mode == XNNPACK
-    yield _compared(ratio, against, figures), why or [NO_CAUSE_SEEN if delegated else NO_CAUSE]
+    yield _compared(ratio, against, figures), why or [NO_CAUSE_DELEGATED if delegated else NO_CAUSE]
 
 
 def slower_by_the_delegate(row: Result, other: Result) -> Iterator[Finding]:

@@ -12,10 +12,11 @@ import numpy as np
 import onnx
 import tf2onnx
 from tf2onnx.graph_builder import GraphBuilder
+from tf2onnx.onnx_opset.signal import ComplexAbsOp
 
 LEAST_IN_STEPS = 128  # shorter transforms are one product
 PARTS = ("Real", "Imag")
-COMPLEX = (onnx.TensorProto.COMPLEX64, onnx.TensorProto.COMPLEX128)
+MADE_HERE = "parts_of_transform"  # begins the names of what readers take their parts from
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,13 @@ def transform(context: Any, node: Any, name: str, arguments: Any) -> None:
         ValueError: its length is open, or something reads it that is no handler of this module.
     """
     readers = {reader.type for reader in context.find_output_consumers(node.output[0])}
-    if node.inputs[1].get_tensor_value() is None or not readers <= {*PARTS, "ComplexAbs"}:
+    if not readers <= {*PARTS, "ComplexAbs"}:
         raise ValueError(f"RFFT is read by {', '.join(sorted(readers))}")
-    (x, _), (length,) = node.input, node.inputs[1].get_tensor_value()
+    (x, _), lengths = node.input, node.inputs[1].get_tensor_value()
     *lead, size = context.get_shape(x)
-    if size < 0:
+    if size < 0 or lengths is None:
         raise ValueError("RFFT of an open length")
+    (length,) = lengths
     graph = _Graph(context, node.name, context.get_dtype(x), tuple(lead))
     rows = next(n for n in range(math.isqrt(length), 0, -1) if length % n == 0)
     if rows > 1 and length >= LEAST_IN_STEPS and size == length:
@@ -79,18 +81,30 @@ def transform(context: Any, node: Any, name: str, arguments: Any) -> None:
     (output,) = node.output
     shape = [*lead, 2, length // 2 + 1]
     context.remove_node(node.name)
-    context.make_node("Identity", [parts], outputs=[output], shapes=[shape], dtypes=[graph.dtype])
+    context.make_node(
+        "Identity",
+        [parts],
+        name=tf2onnx.utils.make_name(MADE_HERE),
+        outputs=[output],
+        shapes=[shape],
+        dtypes=[graph.dtype],
+    )
 
 
 def read(context: Any, node: Any, name: str, arguments: Any) -> None:
     """Makes Real, Imag or ComplexAbs of an RFFT a part of what `transform` made, or both.
 
+    What reads something else, such as an RFFT2D, is left to tf2onnx.
+
     Raises:
-        ValueError: it reads something else.
+        ValueError: tf2onnx knows nothing of it.
     """
     (parts,) = node.input
-    if context.get_dtype(parts) in COMPLEX:
-        raise ValueError(f"{node.type} reads {node.inputs[0].type}")
+    if not node.inputs[0].name.startswith(MADE_HERE):
+        if node.type in PARTS:
+            raise ValueError(f"{node.type} reads {node.inputs[0].type}")
+        ComplexAbsOp.any_version(context.opset, context, node)
+        return
     *lead, _, count = context.get_shape(parts)
     graph = _Graph(context, node.name, context.get_dtype(parts), tuple(lead))
     numbers = [PARTS.index(node.type)] if node.type in PARTS else [0, 1]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from benchmark.advise.explain import explain, grouped
-from benchmark.advise.speed import NO_CAUSE_SEEN
+from benchmark.advise.speed import NO_CAUSE_DELEGATED
 from benchmark.judge.rows import Result
 from export.manifest import FineTuning
 from tests.benchmark.judge.rows import row
@@ -75,7 +75,7 @@ def test_the_delegate_is_no_cause_where_it_took_as_much_of_float32() -> None:
     base = replace(FLOAT, kernels={"operators": DENSE, "undelegated": ["SOFTMAX"]})
     slow = row("tflite-int8", 8.0, 254_000, runs=DENSE, undelegated=["SOFTMAX"])
     (sentence,) = sentences(slow, base)
-    assert sentence.endswith(f": {NO_CAUSE_SEEN}")
+    assert sentence.endswith(f": {NO_CAUSE_DELEGATED}")
 
 
 def test_rows_without_the_delegate_are_compared_with_each_other_only() -> None:

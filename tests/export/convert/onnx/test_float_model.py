@@ -9,11 +9,13 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import tensorflow as tf
 import tf2onnx
 from tf2onnx import optimizer
 
 from export.convert.candidates.trials import convert
 from export.convert.onnx.float_model import to_onnx
+from export.convert.onnx.handlers import HANDLERS
 from export.convert.onnx.ordered import InOrder, sets_in_order
 from export.convert.onnx.recurrent.choice import Choice
 from export.formats.table import FORMATS
@@ -70,22 +72,36 @@ def test_functions_that_onnx_lacks_are_made_of_others(function: str, tmp_path: P
     np.testing.assert_allclose(outputs, model.predict(images, verbose=0), atol=5e-6)
 
 
+def run_by_onnx(function: Any, x: np.ndarray) -> tuple[list[np.ndarray], int]:
+    """Returns the outputs of a function of TensorFlow as ONNX, and the bytes of the model."""
+    signature = [tf.TensorSpec((None, *x.shape[1:]), tf.float32, name="x")]
+    model, _ = tf2onnx.convert.from_function(
+        tf.function(function), input_signature=signature, custom_op_handlers=dict(HANDLERS)
+    )
+    content = model.SerializeToString()
+    onnx.checker.check_model(content, full_check=True)
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    return session.run(None, {session.get_inputs()[0].name: x}), len(content)
+
+
 @pytest.mark.parametrize("length", [16, 28, 40, 131, 200, 254, 256])  # 28 are there
-def test_a_fourier_transform_is_products_with_waves(length: int, tmp_path: Path) -> None:
-    image = keras.Input((28, 28), name="image")
-    real, imaginary = keras.ops.rfft(image, fft_length=length)
-    keras.Model(image, {"real": real, "imaginary": imaginary}).save(tmp_path / "model.keras")
-    source = load_source(tmp_path / "model.keras", tmp_path)
-    path = tmp_path / "model.onnx"
-    path.write_bytes(convert(FLOAT, settings_of(FLOAT), None, source))
-    onnx.checker.check_model(path, full_check=True)
-    images = np.random.RandomState(1).random_sample((3, 28, 28)).astype(np.float32)
-    with open_runner("onnxruntime", path, threads=1) as runner:
-        outputs = predict(runner, {"image": images})
-    assert path.stat().st_size < 10_000 or length in (131, 254)  # their divisors are too few
-    wanted = np.fft.rfft(images, length)
-    np.testing.assert_allclose(outputs["real"], wanted.real, atol=2e-5)
-    np.testing.assert_allclose(outputs["imaginary"], wanted.imag, atol=2e-5)
+def test_a_fourier_transform_is_products_with_waves(length: int) -> None:
+    def function(x: tf.Tensor) -> list[tf.Tensor]:
+        found = tf.signal.rfft(x, [length])
+        return [tf.math.real(found), tf.math.imag(found), tf.abs(found)]
+
+    x = np.random.RandomState(1).random_sample((3, 5, 28)).astype(np.float32)
+    outputs, size = run_by_onnx(function, x)
+    assert size < 10_000 or length in (131, 254)  # their divisors are too few
+    wanted = np.fft.rfft(x, length)
+    for found, value in zip(outputs, (wanted.real, wanted.imag, np.abs(wanted)), strict=True):
+        np.testing.assert_allclose(found, value, atol=2e-5)
+
+
+def test_transforms_that_tf2onnx_knows_are_left_to_it() -> None:
+    x = np.random.RandomState(1).random_sample((2, 32, 32)).astype(np.float32)
+    (found,), _ = run_by_onnx(lambda x: tf.abs(tf.signal.rfft2d(x)), x)
+    np.testing.assert_allclose(found, np.abs(np.fft.rfft2(x)), atol=1e-3)
 
 
 def test_sets_keep_the_order_that_items_came_in() -> None:
